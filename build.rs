@@ -1,0 +1,23 @@
+//! Compiles the protocol files with a pure Rust protobuf compiler, so that no `protoc` is needed.
+
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=migrations");
+    let files = [
+        "stratavore/v1/common.proto",
+        "stratavore/v1/projects.proto",
+        "stratavore/v1/runners.proto",
+        "stratavore/v1/sessions.proto",
+        "stratavore/v1/events.proto",
+        "stratavore/v1/system.proto",
+        "stratavore/link/v1/link.proto",
+    ];
+    let descriptors = protox::compile(files, [Path::new("proto")])?;
+    tonic_prost_build::configure()
+        .bytes(".stratavore")
+        .build_transport(true)
+        .compile_fds(descriptors)?;
+    Ok(())
+}

@@ -1,0 +1,58 @@
+//! The process environment, read in this one place.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use crate::domain::launch::{Environment, RUNNER_MARK};
+
+/// Returns a variable's value, `None` when it is unset or empty.
+#[expect(clippy::disallowed_methods, reason = "configuration is where the environment is read")]
+pub fn get(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Returns a variable as text, `None` when it is unset, empty or not UTF-8.
+pub fn get_text(name: &str) -> Option<String> {
+    get(name).and_then(|value| value.into_string().ok())
+}
+
+/// Returns all variables.
+#[expect(clippy::disallowed_methods, reason = "configuration is where the environment is read")]
+pub fn all() -> Environment {
+    std::env::vars_os().collect()
+}
+
+/// Returns the id of the runner we are inside of, if any.
+pub fn inside_runner() -> Option<String> {
+    get_text(RUNNER_MARK)
+}
+
+/// Returns the home directory, `None` when it is unset, empty or relative.
+pub fn home() -> Option<PathBuf> {
+    get("HOME").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Returns the directory for user configuration: `$XDG_CONFIG_HOME` or `~/.config`.
+pub fn config_home() -> Option<PathBuf> {
+    get("XDG_CONFIG_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
+        .or_else(|| home().map(|home| home.join(".config")))
+}
+
+/// Whether colour is unwanted: `NO_COLOR` set, or a terminal without any.
+pub fn no_color() -> bool {
+    get("NO_COLOR").is_some() || get_text("TERM").is_none_or(|term| term == "dumb")
+}
+
+/// Returns the absolute path of a program on `PATH`, leaving out relative entries, which could be
+/// planted in the directory we happen to stand in.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = get("PATH")?;
+    std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(
+        |file| {
+            file.metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        },
+    )
+}

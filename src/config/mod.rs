@@ -1,0 +1,153 @@
+//! L1: configuration: what is in force, and where each value comes from.
+//!
+//! Layers, later ones win: defaults < `/etc/stratavore/stratavore.yaml` < the user's file <
+//! environment (`STRATAVORE_` + path in capitals) < flags. Every value remembers its origin. One
+//! section a file; the struct with its defaults is the schema, and an unknown key is an error.
+//! This is the only module that reads the process environment.
+
+mod attach;
+mod daemon;
+pub mod environment;
+mod layers;
+mod logging;
+pub mod places;
+mod runner;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use self::{
+    attach::AttachConfig,
+    daemon::DaemonConfig,
+    layers::{Origin, Sources},
+    logging::LoggingConfig,
+    places::Places,
+    runner::RunnerConfig,
+};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The daemon.
+    pub daemon: DaemonConfig,
+    /// How agents are run.
+    pub runner: RunnerConfig,
+    /// Attached terminals.
+    pub attach: AttachConfig,
+    /// Log files.
+    pub logging: LoggingConfig,
+}
+
+/// A configuration with the origin of every value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// The origin of each leaf by its path, `daemon.stop_grace_seconds`.
+    pub origins: BTreeMap<String, Origin>,
+    /// Each leaf's value by its path, for display.
+    pub values: BTreeMap<String, serde_json::Value>,
+    /// Files that can be read by others although they may hold secrets; worth a warning.
+    pub exposed: Vec<PathBuf>,
+}
+
+/// Why a configuration was refused. Every message names the file or the variable.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// The file named by `--config` does not exist or cannot be read.
+    #[error("read configuration `{path}`: {why}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        why: String,
+    },
+    /// Not YAML, or not a mapping.
+    #[error("configuration `{path}`: {why}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// With line and column where there is one.
+        why: String,
+    },
+    /// A key that does not exist.
+    #[error("unknown key `{key}` in {origin}{}", nearest.as_ref().map(|n| format!(" (did you mean `{n}`?)")).unwrap_or_default())]
+    UnknownKey {
+        /// Its full path.
+        key: String,
+        /// Where it stands.
+        origin: String,
+        /// The nearest key that does exist.
+        nearest: Option<String>,
+    },
+    /// A value of the wrong type or out of range.
+    #[error("`{key}` in {origin}: {why}")]
+    BadValue {
+        /// Its full path.
+        key: String,
+        /// Where it stands.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Loads the configuration from its layers.
+///
+/// # Errors
+///
+/// The first thing that is wrong in any layer; nothing is half applied.
+pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
+    let loaded = layers::load(sources)?;
+    check(&loaded)?;
+    Ok(loaded)
+}
+
+/// Returns the user's configuration file for a home directory: `~/.config/stratavore/…`.
+pub fn user_file(config_home: &Path) -> PathBuf {
+    config_home.join("stratavore").join("stratavore.yaml")
+}
+
+/// Checks the ranges that types alone cannot express.
+fn check(loaded: &Loaded) -> Result<(), ConfigError> {
+    let config = &loaded.config;
+    let ranges = [
+        ("daemon.heartbeat_interval_seconds", config.daemon.heartbeat_interval_seconds, 1, 3600),
+        ("daemon.reconcile_interval_seconds", config.daemon.reconcile_interval_seconds, 1, 3600),
+        ("runner.stop_grace_seconds", config.runner.stop_grace_seconds, 0, 3600),
+        ("runner.history_lines", config.runner.history_lines, 0, 1_000_000),
+        ("runner.history_kb", config.runner.history_kb, 16, 1_048_576),
+        ("runner.output_log_mb", config.runner.output_log_mb, 1, 1_048_576),
+        ("runner.max_restart_attempts", config.runner.max_restart_attempts.into(), 0, 1000),
+        ("logging.max_files", config.logging.max_files.into(), 1, 365),
+    ];
+    let bad = |key: &str, why: String| ConfigError::BadValue {
+        key: key.to_owned(),
+        origin: loaded.origins.get(key).map_or_else(|| "defaults".into(), ToString::to_string),
+        why,
+    };
+    for (key, value, low, high) in ranges {
+        if !(low..=high).contains(&value) {
+            return Err(bad(key, format!("{value} is not between {low} and {high}")));
+        }
+    }
+    if let Err(why) = attach::parse_key(&config.attach.detach_key) {
+        return Err(bad("attach.detach_key", why));
+    }
+    if tracing_level(&config.logging.level).is_none() {
+        let why = format!("`{}` is none of error, warn, info, debug, trace", config.logging.level);
+        return Err(bad("logging.level", why));
+    }
+    Ok(())
+}
+
+/// Parses a level's name.
+pub fn tracing_level(name: &str) -> Option<tracing::Level> {
+    ["error", "warn", "info", "debug", "trace"].contains(&name).then(|| name.parse().ok()).flatten()
+}

@@ -1,0 +1,2 @@
+//! L2: only what the daemon process runs.
+pub mod store;

@@ -1,0 +1,3 @@
+//! What differs between the databases, one file each: connecting, binding, decoding, transactions.
+
+pub(super) mod sqlite;

@@ -1,0 +1,453 @@
+//! Runners in the database.
+//!
+//! A status changes in one conditional statement that names the statuses it may come from, so that
+//! two callers cannot both move a runner and no illegal move is ever written.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{
+    Store, StoreError, projects,
+    query::{Query, Record, Write},
+};
+use crate::domain::{
+    activity::{Activity, ActivitySource, ActivityState},
+    event::NewEvent,
+    failure::Failure,
+    id::RunnerId,
+    runner::{Exit, Heartbeat, Runner, RunnerStatus},
+};
+
+/// Every column that makes a [`Runner`].
+macro_rules! columns {
+    () => {
+        "id, name, node_id, project_name, project_path, agent, command, cwd, status, reason, \
+         activity, activity_kind, activity_message, activity_source, activity_at, title, \
+         session_id, tokens_used, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
+         restart, restart_attempts, max_restart_attempts, adopted, survivors, started_at, \
+         last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at"
+    };
+}
+
+/// A runner about to be launched.
+#[derive(Debug, Clone)]
+pub struct NewRunner {
+    /// Its id.
+    pub id: RunnerId,
+    /// Its project's name.
+    pub project: String,
+    /// Its project's directory.
+    pub project_path: String,
+    /// The node.
+    pub node_id: String,
+    /// The program's short name.
+    pub agent: String,
+    /// Program and arguments, for display.
+    pub command: Vec<String>,
+    /// Working directory, for display.
+    pub cwd: String,
+    /// never or on-failure.
+    pub restart: String,
+    /// Automatic restarts allowed.
+    pub max_restart_attempts: u32,
+    /// The idempotency key.
+    pub request_id: Option<Uuid>,
+    /// Tells whether a repeated key comes with the same request.
+    pub request_digest: String,
+    /// Now.
+    pub at: DateTime<Utc>,
+}
+
+/// A move along the table of [`RunnerStatus`].
+#[derive(Debug, Clone, Default)]
+pub struct RunnerChange {
+    /// Why it failed; `None` clears it.
+    pub reason: Option<String>,
+    /// The agent's process, where it became known.
+    pub pid: Option<u32>,
+    /// The supervisor's process, where it became known.
+    pub supervisor_pid: Option<u32>,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// A restart: the next run begins; the value is the number of automatic restarts so far.
+    pub next_run: Option<u32>,
+}
+
+/// A runner found alive without a row.
+#[derive(Debug, Clone)]
+pub struct Adoption {
+    /// What is known of it.
+    pub runner: NewRunner,
+    /// Its name, which its agent may already have told people.
+    pub name: String,
+    /// Its present run.
+    pub run: u32,
+    /// The agent's process.
+    pub pid: u32,
+    /// The supervisor's process.
+    pub supervisor_pid: u32,
+    /// When it was first launched.
+    pub created_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// Inserts a launched runner as `starting` under the project's next number. Returns it, and
+    /// false; or the runner that an earlier launch with the same request id made, and true.
+    ///
+    /// # Errors
+    ///
+    /// `PROJECT_NOT_FOUND`, or `REQUEST_ID_REUSED` when the earlier request was another one.
+    pub async fn runner_create(
+        &self,
+        new: &NewRunner,
+        event: NewEvent,
+    ) -> Result<(Runner, bool), StoreError> {
+        if let Some(earlier) = self.runner_by_request(new).await? {
+            return Ok((earlier, true));
+        }
+        let missing =
+            Failure::not_found("PROJECT_NOT_FOUND", format!("no project `{}`", new.project))
+                .with_hint("stratavore projects lists them");
+        let number = Query::new(
+            "UPDATE projects SET last_runner = last_runner + 1, total_runners = total_runners + 1, \
+             last_accessed_at = $2 WHERE name = $1",
+        );
+        let repeated = Failure::conflict("REQUEST_REPEATED", "launch twice with one request id");
+        let write = Write::causing(vec![event])
+            .require(number.bind(new.project.as_str()).bind(new.at), missing)
+            .require(insert(new), repeated)
+            .run(projects::recount(&new.project, new.at));
+        match self.write(write).await {
+            Ok(rows) => Ok((first(&rows)?, false)),
+            // Two calls with one key raced; the other one has won and is the answer to both.
+            Err(StoreError::Refused(failure)) if failure.reason == "REQUEST_REPEATED" => self
+                .runner_by_request(new)
+                .await?
+                .map(|earlier| (earlier, true))
+                .ok_or(StoreError::Refused(failure)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the runner that an earlier request with the same id made.
+    async fn runner_by_request(&self, new: &NewRunner) -> Result<Option<Runner>, StoreError> {
+        let Some(request_id) = new.request_id else { return Ok(None) };
+        let query = Query::new(concat!(
+            "SELECT request_digest, ",
+            columns!(),
+            " FROM runners WHERE request_id = $1"
+        ));
+        let rows = self.fetch(query.bind(request_id)).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        if row.text("request_digest")? != new.request_digest {
+            let what = format!("request id {request_id} was used for another launch");
+            return Err(StoreError::Refused(Failure::conflict("REQUEST_ID_REUSED", what)));
+        }
+        decode(row).map(Some)
+    }
+
+    /// Inserts a runner that was found alive, its project too where that is missing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_adopt(
+        &self,
+        adoption: &Adoption,
+        event: NewEvent,
+    ) -> Result<Runner, StoreError> {
+        let new = &adoption.runner;
+        let number = adoption.name.rsplit('-').next().and_then(|n| n.parse::<i64>().ok());
+        let project = Query::new(
+            "INSERT INTO projects (name, path, total_runners, created_at, last_accessed_at, \
+             updated_at) VALUES ($1, $2, 1, $3, $3, $3) \
+             ON CONFLICT (name) DO UPDATE SET total_runners = projects.total_runners + 1",
+        )
+        .bind(new.project.as_str())
+        .bind(new.project_path.as_str())
+        .bind(new.at);
+        // Names in use must not be given out again although the count was lost.
+        let count = Query::new(
+            "UPDATE projects SET last_runner = $2 WHERE name = $1 AND last_runner < $2",
+        );
+        let runner = Query::new(concat!(
+            "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, \
+             cwd, status, run, pid, supervisor_pid, restart, max_restart_attempts, adopted, \
+             started_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+             'running', $9, $10, $11, $12, $13, $14, $15, $16, $15) RETURNING ",
+            columns!()
+        ))
+        .bind(new.id.as_uuid())
+        .bind(adoption.name.as_str())
+        .bind(new.node_id.as_str())
+        .bind(new.project.as_str())
+        .bind(new.project_path.as_str())
+        .bind(new.agent.as_str())
+        .bind(serde_json::json!(new.command))
+        .bind(new.cwd.as_str())
+        .bind(adoption.run)
+        .bind(adoption.pid)
+        .bind(adoption.supervisor_pid)
+        .bind(new.restart.as_str())
+        .bind(new.max_restart_attempts)
+        .bind(true)
+        .bind(new.at)
+        .bind(adoption.created_at);
+        let write = Write::causing(vec![event])
+            .run(project)
+            .run(count.bind(new.project.as_str()).bind(number.unwrap_or(0)))
+            .run(runner)
+            .run(projects::recount(&new.project, new.at));
+        first(&self.write(write).await?)
+    }
+
+    /// Moves a runner to another status, if the table allows it from where it stands.
+    ///
+    /// # Errors
+    ///
+    /// `ILLEGAL_TRANSITION` when it does not, with nothing changed.
+    pub async fn runner_move(
+        &self,
+        runner: &Runner,
+        to: RunnerStatus,
+        change: RunnerChange,
+        event: NewEvent,
+    ) -> Result<Runner, StoreError> {
+        let at = event.at;
+        let sources: Vec<&str> =
+            RunnerStatus::sources_of(to).map(RunnerStatus::as_str).collect();
+        let sources = format!(",{},", sources.join(","));
+        let what = format!("{} is {} and cannot become {}", runner.name, runner.status.as_str(), to.as_str());
+        let refusal = Failure::conflict("ILLEGAL_TRANSITION", what)
+            .with_hint(format!("stratavore runners show {}", runner.name));
+        let exit = change.exit;
+        let ended = !to.is_live();
+        let restarted = change.next_run.is_some();
+        let query = Query::new(concat!(
+            "UPDATE runners SET status = $2, reason = $4, pid = CASE WHEN $5 THEN NULL ELSE \
+             coalesce($6, pid) END, supervisor_pid = CASE WHEN $5 THEN NULL ELSE \
+             coalesce($7, supervisor_pid) END, exit_code = CASE WHEN $8 THEN NULL ELSE \
+             coalesce($9, exit_code) END, exit_signal = CASE WHEN $8 THEN NULL ELSE \
+             coalesce($10, exit_signal) END, survivors = coalesce($11, survivors), \
+             terminated_at = CASE WHEN $5 THEN $12 WHEN $8 THEN NULL ELSE terminated_at END, \
+             started_at = CASE WHEN $8 THEN $13 ELSE started_at END, \
+             run = run + CASE WHEN $8 THEN 1 ELSE 0 END, \
+             restart_attempts = coalesce($14, restart_attempts), \
+             activity = CASE WHEN $8 THEN 'starting' ELSE activity END, \
+             cpu_percent = CASE WHEN $5 THEN 0 ELSE cpu_percent END, \
+             memory_mb = CASE WHEN $5 THEN 0 ELSE memory_mb END, \
+             processes = CASE WHEN $5 THEN 0 ELSE processes END, updated_at = $13 \
+             WHERE id = $1 AND run = $15 AND $3 LIKE '%,' || status || ',%' RETURNING ",
+            columns!()
+        ))
+        .bind(runner.id.as_uuid())
+        .bind(to.as_str())
+        .bind(sources)
+        .bind(change.reason)
+        .bind(ended)
+        .bind(change.pid.map(i64::from))
+        .bind(change.supervisor_pid.map(i64::from))
+        .bind(restarted)
+        .bind(exit.as_ref().and_then(|exit| exit.code).map(i64::from))
+        .bind(exit.as_ref().and_then(|exit| exit.signal.clone()))
+        .bind(exit.as_ref().map(|exit| serde_json::json!(exit.survivors).to_string()))
+        .bind(ended.then(|| exit.as_ref().map_or(at, |exit| exit.at)))
+        .bind(at)
+        .bind(change.next_run.map(i64::from))
+        .bind(runner.run);
+        let write = Write::causing(vec![event])
+            .require(query, refusal)
+            .run(projects::recount(&runner.project, at));
+        first(&self.write(write).await?)
+    }
+
+    /// Records what an agent is doing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_set_activity(
+        &self,
+        runner: &Runner,
+        activity: &Activity,
+        title: &str,
+        events: Vec<NewEvent>,
+        now: DateTime<Utc>,
+    ) -> Result<Runner, StoreError> {
+        let query = Query::new(concat!(
+            "UPDATE runners SET activity = $2, activity_kind = $3, activity_message = $4, \
+             activity_source = $5, activity_at = $6, title = $7, updated_at = $8 \
+             WHERE id = $1 RETURNING ",
+            columns!()
+        ))
+        .bind(runner.id.as_uuid())
+        .bind(activity.state.as_str())
+        .bind(activity.kind.clone())
+        .bind(activity.message.clone())
+        .bind(activity.source.as_str())
+        .bind(activity.since)
+        .bind(title)
+        .bind(now);
+        let gone = Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {}", runner.name));
+        first(&self.write(Write::causing(events).require(query, gone)).await?)
+    }
+
+    /// Applies the samples of all runners in one statement.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_heartbeats(
+        &self,
+        beats: &[Heartbeat],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let rows: Vec<_> = beats
+            .iter()
+            .map(|beat| {
+                serde_json::json!({
+                    "id": beat.id.to_string(),
+                    "cpu": beat.cpu_percent,
+                    "memory": beat.memory_mb,
+                    "processes": beat.processes,
+                })
+            })
+            .collect();
+        let query = Query::new(super::dialect::sqlite::HEARTBEATS)
+            .bind(serde_json::Value::Array(rows))
+            .bind(now);
+        self.write(Write::default().run(query)).await?;
+        Ok(())
+    }
+
+    /// Returns a runner by its id.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_get(&self, id: RunnerId) -> Result<Option<Runner>, StoreError> {
+        let query = concat!("SELECT ", columns!(), " FROM runners WHERE id = $1");
+        let rows = self.fetch(Query::new(query).bind(id.as_uuid())).await?;
+        rows.first().map(decode).transpose()
+    }
+
+    /// Returns the runners that a word may mean: the one of that name, or those whose id begins
+    /// with it, three at most.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_find(&self, word: &str) -> Result<Vec<Runner>, StoreError> {
+        let query = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM runners WHERE name = $1 OR substr(CAST(id AS TEXT), 1, length($1)) = $1 \
+             ORDER BY CASE WHEN name = $1 THEN 0 ELSE 1 END, created_at LIMIT 3"
+        );
+        let rows = self.fetch(Query::new(query).bind(word)).await?;
+        let found: Vec<_> = rows.iter().map(decode).collect::<Result<_, _>>()?;
+        match found.first() {
+            Some(named) if named.name == word => Ok(vec![named.clone()]),
+            _ => Ok(found),
+        }
+    }
+
+    /// Returns runners, newest first: of one project unless it is empty, of one status unless it is
+    /// empty, where `live` means every status but the ended ones; `limit` 0 means all.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_list(
+        &self,
+        project: &str,
+        status: &str,
+        limit: u32,
+    ) -> Result<Vec<Runner>, StoreError> {
+        let query = concat!(
+            "SELECT ",
+            columns!(),
+            " FROM runners WHERE ($1 = '' OR project_name = $1) AND ($2 = '' OR status = $2 \
+             OR ($2 = 'live' AND status NOT IN ('terminated', 'failed'))) \
+             ORDER BY created_at DESC, name DESC LIMIT $3"
+        );
+        let limit = if limit == 0 { i64::MAX } else { limit.into() };
+        let rows = self.fetch(Query::new(query).bind(project).bind(status).bind(limit)).await?;
+        rows.iter().map(decode).collect()
+    }
+}
+
+/// Returns the statement that inserts a launched runner.
+fn insert(new: &NewRunner) -> Query {
+    Query::new(concat!(
+        "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
+         restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \
+         updated_at) SELECT $1, name || '-' || last_runner, $2, name, path, $4, $5, $6, $7, $8, \
+         $9, $10, $11, $11, $11 FROM projects WHERE name = $3 \
+         ON CONFLICT (request_id) DO NOTHING RETURNING ",
+        columns!()
+    ))
+    .bind(new.id.as_uuid())
+    .bind(new.node_id.as_str())
+    .bind(new.project.as_str())
+    .bind(new.agent.as_str())
+    .bind(serde_json::json!(new.command))
+    .bind(new.cwd.as_str())
+    .bind(new.restart.as_str())
+    .bind(new.max_restart_attempts)
+    .bind(new.request_id)
+    .bind(new.request_digest.as_str())
+    .bind(new.at)
+}
+
+fn first(rows: &[Record]) -> Result<Runner, StoreError> {
+    let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a write".into()))?;
+    decode(row)
+}
+
+fn decode(row: &Record) -> Result<Runner, StoreError> {
+    let status = row.text("status")?;
+    let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    let pid = |column| row.optional_integer(column).map(|pid| pid.and_then(|p| p.try_into().ok()));
+    let exit_code = row.optional_integer("exit_code")?;
+    Ok(Runner {
+        id: row.id("id")?.into(),
+        name: row.text("name")?,
+        project: row.text("project_name")?,
+        project_path: row.text("project_path")?.into(),
+        agent: row.text("agent")?,
+        command: row.json("command")?,
+        cwd: row.text("cwd")?.into(),
+        status: RunnerStatus::parse(&status).ok_or(StoreError::Garbled(status))?,
+        reason: row.optional_text("reason")?,
+        activity: Activity {
+            state: ActivityState::parse(&row.text("activity")?).unwrap_or_default(),
+            kind: row.optional_text("activity_kind")?,
+            message: row.optional_text("activity_message")?,
+            source: ActivitySource::parse(&row.text("activity_source")?),
+            since: row.optional_time("activity_at")?,
+        },
+        title: row.text("title")?,
+        node_id: row.text("node_id")?,
+        run: narrow(row.count("run")?),
+        pid: pid("pid")?,
+        supervisor_pid: pid("supervisor_pid")?,
+        exit_code: exit_code.and_then(|code| code.try_into().ok()),
+        exit_signal: row.optional_text("exit_signal")?,
+        cpu_percent: row.real("cpu_percent")?,
+        memory_mb: row.count("memory_mb")?,
+        processes: narrow(row.count("processes")?),
+        restart: row.text("restart")?,
+        restart_attempts: narrow(row.count("restart_attempts")?),
+        max_restart_attempts: narrow(row.count("max_restart_attempts")?),
+        tokens_used: row.count("tokens_used")?,
+        session_id: row.optional_text("session_id")?,
+        adopted: row.truth("adopted")?,
+        survivors: row.json("survivors")?,
+        created_at: row.time("created_at")?,
+        started_at: row.time("started_at")?,
+        last_heartbeat: row.optional_time("last_heartbeat")?,
+        terminated_at: row.optional_time("terminated_at")?,
+        updated_at: row.time("updated_at")?,
+    })
+}

@@ -1,0 +1,16 @@
+//! L0: the types and rules of Stratavore.
+//!
+//! No I/O, no async, no clock reads: what needs the time is given it. Everything above speaks in
+//! these types; the wire and the tables have their own and convert.
+
+pub mod activity;
+pub mod clock;
+pub mod event;
+pub mod failure;
+pub mod id;
+pub mod launch;
+pub mod name;
+pub mod project;
+pub mod runner;
+pub mod session;
+pub mod size;

@@ -1,0 +1,154 @@
+//! Which names projects may have, and what a runner's name looks like.
+//!
+//! A name must be safe in a path, a shell, a metric label and a routing key, and must never be
+//! mistaken for a command: `stratavore <project>` launches.
+
+use thiserror::Error;
+
+/// The longest name allowed, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// Words that `stratavore` itself understands, now or in a release that is planned.
+pub const RESERVED: &[&str] = &[
+    "all",
+    "api",
+    "attach",
+    "audit",
+    "budget",
+    "completion",
+    "config",
+    "daemon",
+    "database",
+    "demo",
+    "demo-agent",
+    "doctor",
+    "events",
+    "health",
+    "help",
+    "inbox",
+    "kill",
+    "launch",
+    "logs",
+    "metrics",
+    "new",
+    "notify",
+    "pause",
+    "projects",
+    "quotas",
+    "reconcile",
+    "restart",
+    "resume",
+    "runners",
+    "send",
+    "serve",
+    "sessions",
+    "status",
+    "supervise",
+    "tui",
+    "ui",
+    "upgrade",
+    "usage",
+    "version",
+    "watch",
+];
+
+/// Why a name is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// Nothing there.
+    #[error("a name must not be empty")]
+    Empty,
+    /// Longer than [`MAX_NAME`].
+    #[error("a name has at most {MAX_NAME} characters, this one has {0}")]
+    TooLong(usize),
+    /// A character outside `A–Z a–z 0–9 . _ -`.
+    #[error("a name consists of letters, digits, `.`, `_` and `-`; {0} contains `{1}`")]
+    BadCharacter(String, String),
+    /// Begins with something an option or a hidden file begins with.
+    #[error("a name begins with a letter or a digit; {0} does not")]
+    BadStart(String),
+    /// A command's name.
+    #[error("`{0}` is a command of stratavore and cannot name a project")]
+    Reserved(String),
+}
+
+/// Checks a project's name.
+///
+/// # Errors
+///
+/// Says which rule the name breaks, with anything unprintable escaped.
+pub fn check_project_name(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    let shown = || format!("`{}`", name.escape_debug());
+    if name.len() > MAX_NAME {
+        return Err(NameError::TooLong(name.chars().count()));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if let Some(bad) = name.chars().find(|&c| !allowed(c)) {
+        return Err(NameError::BadCharacter(shown(), bad.escape_debug().to_string()));
+    }
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Err(NameError::BadStart(shown()));
+    }
+    if RESERVED.contains(&name) {
+        return Err(NameError::Reserved(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Returns the name of the project's n-th runner, `api-3`.
+pub fn runner_name(project: &str, number: u64) -> String {
+    format!("{project}-{number}")
+}
+
+/// Returns a legal project name as close to `text` (a directory's name) as possible.
+pub fn suggest_project_name(text: &str) -> String {
+    let mut name = String::new();
+    for c in text.chars() {
+        let c = if c.is_ascii_alphanumeric() || matches!(c, '.' | '_') { c } else { '-' };
+        if c != '-' || !name.ends_with('-') {
+            name.push(c);
+        }
+    }
+    let trimmed = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let mut name: String = trimmed.chars().take(MAX_NAME).collect();
+    if name.is_empty() {
+        name.push_str("project");
+    }
+    if RESERVED.contains(&name.as_str()) {
+        name.push_str("-project");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_names_pass() {
+        for name in ["api", "web-2", "a.b_c", "0", &"x".repeat(64)] {
+            assert_eq!(check_project_name(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn bad_names_are_refused_and_shown_escaped() {
+        for name in ["", "a/b", "..", "a b", "-x", ".x", "a\n", "\u{202e}abc", "attach", "é"] {
+            let error = check_project_name(name).unwrap_err().to_string();
+            assert!(!error.contains(char::is_control), "{error:?}");
+            assert!(!error.contains('\u{202e}'), "{error:?}");
+        }
+        assert_eq!(check_project_name(&"x".repeat(65)), Err(NameError::TooLong(65)));
+    }
+
+    #[test]
+    fn suggestions_are_legal() {
+        for text in ["My Shop!", "..", "", "attach", "日本", "a  b", &"é".repeat(200)] {
+            assert_eq!(check_project_name(&suggest_project_name(text)), Ok(()), "{text}");
+        }
+        assert_eq!(suggest_project_name("My Shop!"), "My-Shop");
+    }
+}

@@ -1,0 +1,273 @@
+//! A runner: one supervised running agent, and the table of what may happen to it.
+//!
+//! ```text
+//!            ┌────────────── restart ──────────────┐
+//!            ▼                                     │
+//!  launch ▶ starting ──▶ running ◀──▶ paused       │
+//!            │  │          │  │          │         │
+//!            │  └──────────┼──┴─ stop ───┴▶ stopping
+//!            │             │                  │
+//!            └──▶ failed ◀─┴──▶ terminated ◀──┘
+//! ```
+//!
+//! Invariant: a status changes only along [`RunnerStatus::may_become`]; everything else is refused
+//! and changes nothing. `terminated` and `failed` are final for a run; a restart begins the next
+//! run of the same runner.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{activity::Activity, id::RunnerId};
+
+/// Where a runner stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunnerStatus {
+    /// Accepted; its agent may or may not run yet.
+    Starting,
+    /// Its agent runs.
+    Running,
+    /// Its agent is stopped where it stands.
+    Paused,
+    /// Asked to leave.
+    Stopping,
+    /// Ended: on request, or by itself with exit code 0.
+    Terminated,
+    /// Ended badly, lost, or never began.
+    Failed,
+}
+
+impl RunnerStatus {
+    /// All of them, in the order of life.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Running,
+        Self::Paused,
+        Self::Stopping,
+        Self::Terminated,
+        Self::Failed,
+    ];
+
+    /// The word for people, tables and the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "stopping",
+            Self::Terminated => "terminated",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    /// Whether the runner has not ended.
+    pub fn is_live(self) -> bool {
+        !matches!(self, Self::Terminated | Self::Failed)
+    }
+
+    /// Whether a runner may go from this status to `next`.
+    pub fn may_become(self, next: Self) -> bool {
+        use RunnerStatus::{Failed, Paused, Running, Starting, Stopping, Terminated};
+        matches!(
+            (self, next),
+            (Starting, Running)
+                | (Running, Paused)
+                | (Paused, Running)
+                | (Starting | Running | Paused, Stopping)
+                | (Starting | Running | Paused | Stopping, Terminated | Failed)
+                | (Terminated | Failed, Starting)
+        )
+    }
+
+    /// The statuses from which `next` may be reached.
+    pub fn sources_of(next: Self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |status| status.may_become(next))
+    }
+}
+
+/// How an agent ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// The signal's name (`SIGKILL`); `None` when it exited.
+    pub signal: Option<String>,
+    /// When it was reaped.
+    pub at: DateTime<Utc>,
+    /// A stop had been asked for.
+    pub stopped: bool,
+    /// Processes that outlived the stop, as `name (pid)`.
+    pub survivors: Vec<String>,
+}
+
+impl Exit {
+    /// The status a runner ends with, and why if it failed.
+    pub fn outcome(&self) -> (RunnerStatus, Option<String>) {
+        match (self.stopped, self.code, &self.signal) {
+            (true, ..) | (false, Some(0), _) => (RunnerStatus::Terminated, None),
+            (false, Some(code), _) => (RunnerStatus::Failed, Some(format!("exit code {code}"))),
+            (false, None, Some(signal)) => {
+                (RunnerStatus::Failed, Some(format!("killed by {signal}")))
+            }
+            (false, None, None) => (RunnerStatus::Failed, Some("ended, nobody knows how".into())),
+        }
+    }
+}
+
+/// The runner's reason when its supervisor died.
+pub const SUPERVISOR_LOST: &str = "supervisor lost";
+
+/// A runner as stored and shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Runner {
+    /// Its id.
+    pub id: RunnerId,
+    /// Its short name, `api-3`.
+    pub name: String,
+    /// Its project's name.
+    pub project: String,
+    /// Its project's directory.
+    pub project_path: PathBuf,
+    /// The program's short name.
+    pub agent: String,
+    /// Program and arguments, with what is not UTF-8 replaced.
+    pub command: Vec<String>,
+    /// Working directory.
+    pub cwd: PathBuf,
+    /// Where it stands.
+    pub status: RunnerStatus,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// What its agent is doing.
+    pub activity: Activity,
+    /// The terminal's title.
+    pub title: String,
+    /// The node it runs on.
+    pub node_id: String,
+    /// Counts its starts from 1.
+    pub run: u32,
+    /// The agent's process.
+    pub pid: Option<u32>,
+    /// Its supervisor's process.
+    pub supervisor_pid: Option<u32>,
+    /// The last run's exit code.
+    pub exit_code: Option<i32>,
+    /// The signal that ended the last run.
+    pub exit_signal: Option<String>,
+    /// CPU of the whole tree, percent of one core, over the last heartbeat interval.
+    pub cpu_percent: f64,
+    /// Resident memory of the whole tree in MiB.
+    pub memory_mb: u64,
+    /// Processes in the tree.
+    pub processes: u32,
+    /// What happens when it fails: never, on-failure.
+    pub restart: String,
+    /// Automatic restarts since it last ran well.
+    pub restart_attempts: u32,
+    /// Automatic restarts allowed.
+    pub max_restart_attempts: u32,
+    /// Tokens its agent used.
+    pub tokens_used: u64,
+    /// The agent's conversation.
+    pub session_id: Option<String>,
+    /// Found alive by a daemon that did not know it.
+    pub adopted: bool,
+    /// Processes that outlived a stop.
+    pub survivors: Vec<String>,
+    /// When it was first launched.
+    pub created_at: DateTime<Utc>,
+    /// When the current or last run began.
+    pub started_at: DateTime<Utc>,
+    /// When its tree was last sampled.
+    pub last_heartbeat: Option<DateTime<Utc>>,
+    /// When the last run ended.
+    pub terminated_at: Option<DateTime<Utc>>,
+    /// When anything about it changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A sample of one runner's process tree.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Heartbeat {
+    /// Whose.
+    pub id: RunnerId,
+    /// Percent of one core.
+    pub cpu_percent: f64,
+    /// Resident memory in MiB.
+    pub memory_mb: u64,
+    /// Processes in the tree.
+    pub processes: u32,
+}
+
+/// Returns the short name of the program that a command runs: the file name of its first word.
+pub fn agent_of(command: &[OsString]) -> String {
+    let program = command.first().map_or("", |word| word.to_str().unwrap_or("program"));
+    let base = program.rsplit('/').next().unwrap_or(program);
+    let clean: String =
+        base.chars().filter(|c| c.is_ascii_graphic()).take(crate::domain::name::MAX_NAME).collect();
+    if clean.is_empty() { "program".to_owned() } else { clean }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_move_is_decided_and_ends_are_final_for_a_run() {
+        use RunnerStatus::{Failed, Paused, Running, Starting, Stopping, Terminated};
+        let legal = [
+            (Starting, Running),
+            (Starting, Stopping),
+            (Starting, Failed),
+            (Starting, Terminated),
+            (Running, Paused),
+            (Running, Stopping),
+            (Running, Terminated),
+            (Running, Failed),
+            (Paused, Running),
+            (Paused, Stopping),
+            (Paused, Terminated),
+            (Paused, Failed),
+            (Stopping, Terminated),
+            (Stopping, Failed),
+            (Terminated, Starting),
+            (Failed, Starting),
+        ];
+        for from in RunnerStatus::ALL {
+            for to in RunnerStatus::ALL {
+                assert_eq!(from.may_become(to), legal.contains(&(from, to)), "{from:?} → {to:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_exit_is_failed_unless_asked_for_or_zero() {
+        let exit = |code: Option<i32>, signal: Option<&str>, stopped| {
+            Exit {
+                code,
+                signal: signal.map(str::to_owned),
+                at: Utc::now(),
+                stopped,
+                survivors: vec![],
+            }
+            .outcome()
+        };
+        assert_eq!(exit(Some(0), None, false), (RunnerStatus::Terminated, None));
+        assert_eq!(exit(Some(3), None, false).1.as_deref(), Some("exit code 3"));
+        assert_eq!(exit(None, Some("SIGKILL"), false).1.as_deref(), Some("killed by SIGKILL"));
+        assert_eq!(exit(None, Some("SIGKILL"), true).0, RunnerStatus::Terminated);
+    }
+
+    #[test]
+    fn an_agent_is_named_by_its_program() {
+        assert_eq!(agent_of(&["/usr/bin/vim".into(), "x".into()]), "vim");
+        assert_eq!(agent_of(&[]), "program");
+    }
+}

@@ -1,0 +1,10 @@
+//! Stratavore runs and watches many AI coding agents.
+
+pub mod config;
+pub mod daemon;
+pub mod domain;
+pub mod process;
+pub mod proto;
+pub mod runner_dir;
+pub mod supervisor;
+pub mod terminal;

@@ -1,0 +1,127 @@
+//! L1: processes as the kernel shows them: one scan, trees, identities, signals.
+//!
+//! Used by supervisors, which stop their tree, and by the daemon, which samples all trees and ends
+//! what a dead supervisor left. Invariant: a signal goes to a process that was recognised by its
+//! pid *and* start time, through a pidfd, so that a reused pid never hits a stranger.
+
+mod table;
+
+use std::fs;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+pub use self::table::{Process, Table, marked};
+
+/// A process beyond any reuse of its pid, within one boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProcessId {
+    /// The process id.
+    pub pid: i32,
+    /// Its start in clock ticks since boot, field 22 of `/proc/PID/stat`.
+    pub start_time: u64,
+}
+
+impl ProcessId {
+    /// Returns the identity of the process that has this pid now, `None` if there is none.
+    pub fn of(pid: i32) -> Option<Self> {
+        start_time(pid).map(|start_time| Self { pid, start_time })
+    }
+
+    /// Returns our own identity.
+    pub fn own() -> Option<Self> {
+        Self::of(rustix::process::getpid().as_raw_nonzero().get())
+    }
+
+    /// Whether this very process is there and not a zombie.
+    pub fn is_alive(self) -> bool {
+        procfs::process::Process::new(self.pid)
+            .and_then(|process| process.stat())
+            .is_ok_and(|stat| stat.starttime == self.start_time && !matches!(stat.state, 'Z' | 'X'))
+    }
+
+    /// Sends a signal to this very process; does nothing when it is gone.
+    pub fn signal(self, signal: Signal) {
+        let Some(pid) = Pid::from_raw(self.pid) else { return };
+        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+        // The handle was opened before the check: what is checked is what is signalled.
+        if start_time(self.pid) == Some(self.start_time) {
+            // It may have died in between, which is what most signals are for.
+            pidfd_send_signal(handle, signal).ok();
+        }
+    }
+}
+
+/// Returns the start time of the process with this pid.
+pub fn start_time(pid: i32) -> Option<u64> {
+    procfs::process::Process::new(pid).ok()?.stat().ok().map(|stat| stat.starttime)
+}
+
+/// Returns the kernel's random identity of this boot, so that a reboot cannot look like a live pid.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// Whether a process is `ancestor` or below it.
+pub fn is_within(pid: i32, ancestor: i32) -> bool {
+    let mut current = pid;
+    // A chain of parents ends at 1; the bound is against a table that changes while we read it.
+    for _ in 0..256 {
+        if current == ancestor {
+            return true;
+        }
+        let parent = procfs::process::Process::new(current).and_then(|process| process.stat());
+        match parent {
+            Ok(stat) if stat.ppid > 0 => current = stat.ppid,
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Whether a process ignores a signal.
+pub fn ignores(pid: i32, signal: Signal) -> bool {
+    procfs::process::Process::new(pid)
+        .and_then(|process| process.status())
+        .is_ok_and(|status| status.sigign & (1 << (signal.as_raw() - 1)) != 0)
+}
+
+/// Returns the name of a signal: `SIGKILL`, or `signal 35` for one without.
+pub fn signal_name(number: i32) -> String {
+    const NAMES: &[&str] = &[
+        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+        "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+        "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+    ];
+    let name = usize::try_from(number - 1).ok().and_then(|index| NAMES.get(index));
+    name.map_or_else(|| format!("signal {number}"), |name| format!("SIG{name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_recognised_by_its_start_time() {
+        let me = ProcessId::own().unwrap();
+        assert!(me.is_alive());
+        let stranger = ProcessId { start_time: me.start_time + 1, ..me };
+        assert!(!stranger.is_alive());
+        // Were the start time not compared, this would end the test run.
+        stranger.signal(Signal::KILL);
+    }
+
+    #[test]
+    fn a_process_is_within_itself_and_its_parents() {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        let parent = rustix::process::getppid().unwrap().as_raw_nonzero().get();
+        assert!(is_within(me, me) && is_within(me, parent));
+        assert!(!is_within(parent, me));
+    }
+
+    #[test]
+    fn signals_have_names() {
+        assert_eq!(signal_name(9), "SIGKILL");
+        assert_eq!(signal_name(31), "SIGSYS");
+        assert_eq!(signal_name(40), "signal 40");
+    }
+}

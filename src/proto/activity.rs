@@ -1,0 +1,63 @@
+//! Activities on the public wire and on the link.
+
+use chrono::DateTime;
+
+use super::{
+    link::v1 as link,
+    time::{from_timestamp, to_timestamp},
+    v1,
+};
+use crate::domain::activity::{Activity, ActivitySource, ActivityState};
+
+impl From<&Activity> for v1::Activity {
+    fn from(activity: &Activity) -> Self {
+        Self {
+            state: activity.state.as_str().to_owned(),
+            kind: activity.kind.clone().unwrap_or_default(),
+            message: activity.message.clone().unwrap_or_default(),
+            source: activity.source.as_str().to_owned(),
+            since: activity.since.map(to_timestamp),
+        }
+    }
+}
+
+impl From<v1::Activity> for Activity {
+    fn from(wire: v1::Activity) -> Self {
+        Self {
+            state: ActivityState::parse(&wire.state).unwrap_or_default(),
+            kind: some(wire.kind),
+            message: some(wire.message),
+            source: ActivitySource::parse(&wire.source),
+            since: wire.since.as_ref().and_then(from_timestamp),
+        }
+    }
+}
+
+impl link::Status {
+    /// Returns what the agent is doing, as the supervisor saw it.
+    pub fn to_activity(&self) -> Activity {
+        Activity {
+            state: ActivityState::parse(&self.activity).unwrap_or_default(),
+            kind: some(self.kind.clone()),
+            message: some(self.message.clone()),
+            source: ActivitySource::parse(&self.source),
+            since: (self.since_us > 0)
+                .then(|| DateTime::from_timestamp_micros(self.since_us))
+                .flatten(),
+        }
+    }
+
+    /// Writes what the agent is doing into the message.
+    pub fn set_activity(&mut self, activity: &Activity) {
+        activity.state.as_str().clone_into(&mut self.activity);
+        self.kind = activity.kind.clone().unwrap_or_default();
+        self.message = activity.message.clone().unwrap_or_default();
+        activity.source.as_str().clone_into(&mut self.source);
+        self.since_us = activity.since.map_or(0, |since| since.timestamp_micros());
+    }
+}
+
+/// Returns `None` for an empty text.
+pub(super) fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,50 @@
+//! L1: what travels: generated code, and its conversion to and from the domain.
+//!
+//! One resource a file. The generated types are used in `client`, `daemon/grpc`, `daemon/fleet`
+//! and `supervisor` only; everything else speaks domain types.
+
+mod activity;
+mod event;
+mod failure;
+pub mod framing;
+pub mod launch;
+mod project;
+mod runner;
+mod session;
+mod time;
+
+#[expect(
+    missing_docs,
+    unused_qualifications,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    clippy::allow_attributes,
+    clippy::missing_docs_in_private_items,
+    clippy::clone_on_ref_ptr,
+    reason = "generated code"
+)]
+pub mod v1 {
+    tonic::include_proto!("stratavore.v1");
+}
+
+/// The protocol between a supervisor and the daemon or an attached terminal.
+pub mod link {
+    #[expect(
+        missing_docs,
+        unused_qualifications,
+        clippy::pedantic,
+        clippy::missing_docs_in_private_items,
+        reason = "generated code"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("stratavore.link.v1");
+    }
+
+    /// The versions of the link protocol that this program speaks.
+    pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=1;
+}
+
+pub use self::{failure::failure_to_status, failure::status_to_failure, time::from_timestamp};
+
+/// Largest message accepted on the public socket, in bytes.
+pub const MAX_MESSAGE: usize = 4 << 20;

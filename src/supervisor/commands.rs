@@ -1,0 +1,170 @@
+//! What the daemon asks of a supervisor, and the answers.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::{
+    clock::monotonic,
+    connection::{FrameStream, Peer},
+    run::Supervisor,
+};
+use crate::{
+    process::Table,
+    proto::link::v1::{
+        self as link, Reply, Request, Role, ToSupervisor, from_supervisor::Message,
+        request::Command, to_supervisor::Message as Incoming,
+    },
+    terminal::{FrameEncoder, paste},
+};
+
+/// Between a paste and Enter: agents take an Enter that comes with it for a part of the paste.
+const SUBMIT_PAUSE: Duration = Duration::from_millis(80);
+
+/// Lines given out in one answer.
+const MAX_LINES: usize = 2000;
+
+impl Supervisor {
+    /// Handles a message.
+    pub(super) fn on_message(&mut self, id: u64, message: ToSupervisor) {
+        let Some(connection) = self.connection(id) else { return };
+        match (&connection.peer, message.message) {
+            (Peer::Unknown, Some(Incoming::Hello(hello))) => self.on_hello(id, hello),
+            (Peer::Daemon(_), Some(Incoming::Request(request))) => self.on_request(id, request),
+            (Peer::Viewer(_), Some(Incoming::Input(input))) => self.on_keys(id, &input.bytes),
+            (Peer::Viewer(_), Some(Incoming::Resize(size))) => self.on_resize(id, size.into()),
+            // A message of a newer client that we do not know is not ours to judge.
+            (Peer::Daemon(_) | Peer::Viewer(_), None) => {}
+            _ => connection.dead = true,
+        }
+    }
+
+    fn on_request(&mut self, id: u64, request: Request) {
+        let number = request.number;
+        let mut reply = Reply { number, ..Reply::default() };
+        match request.command {
+            Some(Command::Stop(stop)) => {
+                // Answered when it is done, with what survived.
+                self.stop_replies.push((id, number));
+                self.begin_stop(Duration::from_millis(stop.grace_ms.into()));
+                return;
+            }
+            Some(Command::Grant(grant)) => {
+                let role = grant.role();
+                if matches!(role, Role::Driver | Role::Viewer) && grant.token.len() == 32 {
+                    self.grants.add(&grant.token, role, monotonic());
+                } else {
+                    reply.error = "a grant is 32 bytes for a driver or a viewer".to_owned();
+                }
+            }
+            Some(Command::Pause(_)) => self.pause(),
+            Some(Command::Resume(_)) => self.resume(),
+            Some(Command::Type(input)) => match self.type_text(&input) {
+                Ok(accepted) => reply.accepted_bytes = accepted,
+                Err(error) => reply.error = error,
+            },
+            Some(Command::Screen(_)) => reply.screen = Some(self.screen()),
+            Some(Command::Scrollback(query)) => reply.scrollback = Some(self.scrollback(&query)),
+            Some(Command::Search(query)) => {
+                let limit = (query.limit as usize).clamp(1, MAX_LINES);
+                let found = self.terminal.search(&query.text, limit);
+                let wire = |(line, text)| link::Match { line: line as u64, text };
+                reply.matches = found.into_iter().map(wire).collect();
+            }
+            Some(Command::Frames(control)) => self.control_frames(id, control.max_fps),
+            None => "this supervisor is older than the request".clone_into(&mut reply.error),
+        }
+        if let Some(connection) = self.connection(id) {
+            connection.send(Message::Reply(reply));
+        }
+        self.send_frames(monotonic());
+    }
+
+    /// Types text for a prompt, or raw bytes.
+    fn type_text(&mut self, input: &link::Type) -> Result<u64, String> {
+        let bytes = if input.raw.is_empty() {
+            paste::encode(&input.text, self.terminal.modes().bracketed_paste)
+        } else {
+            input.raw.to_vec()
+        };
+        if !bytes.is_empty() && !self.pty.write(&bytes) {
+            let room = self.pty.room();
+            return Err(format!("the agent does not read its input; room for {room} more bytes"));
+        }
+        if input.submit {
+            self.submit_due = Some(monotonic() + SUBMIT_PAUSE);
+        }
+        Ok(bytes.len() as u64)
+    }
+
+    fn screen(&self) -> link::Screen {
+        let (row, col) = self.terminal.cursor();
+        link::Screen {
+            size: Some(self.terminal.size().into()),
+            lines: self.terminal.screen_text(),
+            cursor_row: row.into(),
+            cursor_col: col.into(),
+            title: self.terminal.title().to_owned(),
+            alternate: self.terminal.modes().alternate,
+            history_lines: self.terminal.history_len() as u64,
+        }
+    }
+
+    fn scrollback(&self, query: &link::ScrollbackQuery) -> link::Scrollback {
+        let from = usize::try_from(query.from).unwrap_or(usize::MAX);
+        let count = (query.count as usize).min(MAX_LINES);
+        link::Scrollback {
+            lines: self.terminal.history(from, count, query.styled),
+            total: self.terminal.history_len() as u64,
+        }
+    }
+
+    fn control_frames(&mut self, id: u64, max_fps: u32) {
+        let size = self.terminal.size();
+        let Some(connection) = self.connection(id) else { return };
+        let Peer::Daemon(frames) = &mut connection.peer else { return };
+        *frames = (max_fps > 0).then(|| FrameStream {
+            encoder: FrameEncoder::new(),
+            interval: Duration::from_secs(1) / max_fps.min(60),
+            last: None,
+            dirty: true,
+            size,
+        });
+    }
+
+    /// Stops every process where it stands, parents first, so that no shell sees its job stop.
+    fn pause(&mut self) {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        for process in Table::scan().below(own) {
+            process.id.signal(Signal::STOP);
+        }
+        self.paused = true;
+        self.status_due = Some(monotonic());
+    }
+
+    /// Lets every process go on, children first.
+    pub(super) fn resume(&mut self) {
+        let own = rustix::process::getpid().as_raw_nonzero().get();
+        for process in Table::scan().below(own).iter().rev() {
+            process.id.signal(Signal::CONT);
+        }
+        self.paused = false;
+        self.status_due = Some(monotonic());
+    }
+
+    /// Tells the daemon how the runner is.
+    pub(super) fn send_status(&mut self) {
+        let viewers = self.connections.iter().filter(|c| matches!(c.peer, Peer::Viewer(_))).count();
+        let mut status = link::Status {
+            title: self.terminal.title().to_owned(),
+            paused: self.paused,
+            stopping: self.stop_asked,
+            viewers: viewers.try_into().unwrap_or(u32::MAX),
+            ..link::Status::default()
+        };
+        status.set_activity(&self.activity);
+        for connection in self.connections.iter_mut().filter(|c| c.is_daemon()) {
+            connection.send(Message::Status(status.clone()));
+        }
+    }
+}

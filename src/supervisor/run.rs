@@ -1,0 +1,308 @@
+//! The loop: waits for descriptors and deadlines, and hands on what happens.
+//!
+//! It sleeps without limit when nothing is due: an idle runner costs no wake-up.
+
+use std::{
+    io::Read as _,
+    os::unix::net::{UnixListener, UnixStream},
+    time::{Duration, Instant},
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{
+    clock::monotonic,
+    connection::{Connection, Peer},
+    ending::Phase,
+    log::OutputLog,
+    output::Stream,
+    pty::Pty,
+    spawn::Spawned,
+    stop::Stop,
+    viewers::Grants,
+};
+use crate::{
+    domain::{activity::Activity, size::TerminalSize},
+    proto::link::v1::{Identity, LaunchSpec},
+    runner_dir::RunnerDir,
+    terminal::{HistoryLimits, Terminal},
+};
+
+/// Connections accepted at the same time; more are closed at once.
+const MAX_CONNECTIONS: usize = 128;
+
+/// After this long without output, spare memory is given back, once.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The signals that matter, as a readable descriptor.
+pub(super) struct Signals {
+    child: UnixStream,
+    terminate: UnixStream,
+}
+
+impl Signals {
+    /// Handles SIGCHLD and SIGTERM through descriptors, and ignores SIGHUP, SIGINT and SIGQUIT.
+    /// Handlers, unlike ignored signals, are not inherited by the agent.
+    pub(super) fn install() -> std::io::Result<Self> {
+        use signal_hook::{consts, flag, low_level::pipe};
+        for signal in [consts::SIGHUP, consts::SIGINT, consts::SIGQUIT, consts::SIGPIPE] {
+            flag::register(signal, std::sync::Arc::default())?;
+        }
+        let channel = |signal| {
+            let (reader, writer) = UnixStream::pair()?;
+            reader.set_nonblocking(true)?;
+            pipe::register(signal, writer)?;
+            Ok::<_, std::io::Error>(reader)
+        };
+        Ok(Self { child: channel(consts::SIGCHLD)?, terminate: channel(consts::SIGTERM)? })
+    }
+}
+
+/// Everything a supervisor knows. Only the loop touches it.
+pub(super) struct Supervisor {
+    pub spec: LaunchSpec,
+    pub dir: RunnerDir,
+    pub identity: Identity,
+    pub pty: Pty,
+    pub terminal: Terminal,
+    pub stream: Stream,
+    pub log: OutputLog,
+    pub connections: Vec<Connection>,
+    pub grants: Grants,
+    pub activity: Activity,
+    /// The daemon must hear of a change, not before this moment.
+    pub status_due: Option<Instant>,
+    pub paused: bool,
+    pub stop: Option<Stop>,
+    /// The stop was asked for, as against an agent that ended by itself.
+    pub stop_asked: bool,
+    /// Requests that are answered when the runner has ended: connection and number.
+    pub stop_replies: Vec<(u64, u64)>,
+    pub phase: Phase,
+    /// Enter is pressed at this moment, after a paste has been taken in.
+    pub submit_due: Option<Instant>,
+    listener: UnixListener,
+    signals: Signals,
+    next_id: u64,
+    settle_due: Option<Instant>,
+    buffer: Vec<u8>,
+}
+
+/// What a ready descriptor belongs to.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Pty,
+    Listener,
+    Child,
+    Terminate,
+    Socket(u64),
+    Tty(u64),
+}
+
+impl Supervisor {
+    /// Takes over a started agent.
+    pub(super) fn new(
+        spec: &LaunchSpec,
+        dir: RunnerDir,
+        identity: Identity,
+        spawned: Spawned,
+        listener: UnixListener,
+        signals: Signals,
+    ) -> Self {
+        let size = spec.size.map(TerminalSize::from).unwrap_or_default();
+        let narrow = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let limits =
+            HistoryLimits { lines: narrow(spec.history_lines), bytes: narrow(spec.history_bytes) };
+        Self {
+            log: OutputLog::start(dir.output(), spec.log_bytes),
+            // The environment is on disk for restarts; here it would only be memory.
+            spec: spec.without_environment(),
+            dir,
+            identity,
+            pty: Pty::new(spawned),
+            terminal: Terminal::new(size, limits),
+            stream: Stream::default(),
+            connections: Vec::new(),
+            grants: Grants::default(),
+            activity: Activity::default(),
+            status_due: None,
+            paused: false,
+            stop: None,
+            stop_asked: false,
+            stop_replies: Vec::new(),
+            phase: Phase::Running,
+            submit_due: None,
+            listener,
+            signals,
+            next_id: 0,
+            settle_due: None,
+            buffer: Vec::new(),
+        }
+    }
+
+    /// Runs until the agent has ended and everybody was told.
+    pub(super) fn run(&mut self) {
+        // The agent may have ended before its signal could be handled.
+        self.reap();
+        while !matches!(self.phase, Phase::Over) {
+            let ready = self.wait();
+            self.handle(&ready);
+            self.on_time(monotonic());
+            self.connections.retain(|connection| !connection.dead);
+        }
+        self.log.close(Duration::from_secs(5));
+        std::fs::remove_file(self.dir.link()).ok();
+    }
+
+    /// Waits for something to happen, or for the next deadline.
+    fn wait(&mut self) -> Vec<(Source, PollFlags)> {
+        let timeout = self.next_deadline().map(|due| {
+            let left = due.saturating_duration_since(monotonic());
+            Timespec {
+                tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            }
+        });
+        let mut sources = Vec::with_capacity(4 + 2 * self.connections.len());
+        let mut fds = Vec::with_capacity(sources.capacity());
+        let mut add = |source, fd, flags| {
+            sources.push(source);
+            fds.push(PollFd::from_borrowed_fd(fd, flags));
+        };
+        for connection in &self.connections {
+            let mut flags = PollFlags::IN;
+            flags.set(PollFlags::OUT, !connection.outbox.is_empty());
+            add(Source::Socket(connection.id), connection.fd(), flags);
+            if let Peer::Viewer(viewer) = &connection.peer
+                && let super::viewer::Sink::Tty(tty) = &viewer.sink
+            {
+                let mut flags = PollFlags::IN;
+                flags.set(PollFlags::OUT, !tty.outbox.is_empty());
+                add(Source::Tty(connection.id), tty.fd(), flags);
+            }
+        }
+        add(Source::Child, rustix::fd::AsFd::as_fd(&self.signals.child), PollFlags::IN);
+        add(Source::Terminate, rustix::fd::AsFd::as_fd(&self.signals.terminate), PollFlags::IN);
+        add(Source::Listener, rustix::fd::AsFd::as_fd(&self.listener), PollFlags::IN);
+        if !self.pty.has_ended() {
+            let mut flags = PollFlags::IN;
+            flags.set(PollFlags::OUT, self.pty.has_input());
+            add(Source::Pty, self.pty.fd(), flags);
+        }
+        if poll(&mut fds, timeout.as_ref()).is_err() {
+            // EINTR: the signal is in its descriptor by the next turn.
+            return Vec::new();
+        }
+        let events = fds.iter().map(PollFd::revents);
+        sources.into_iter().zip(events).filter(|(_, events)| !events.is_empty()).collect()
+    }
+
+    /// Handles what is ready. Keys come before output: their echo is what a person waits for.
+    fn handle(&mut self, ready: &[(Source, PollFlags)]) {
+        for &(source, events) in ready {
+            let readable = events.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR);
+            match source {
+                Source::Pty => {
+                    if events.contains(PollFlags::OUT) {
+                        self.pty.flush();
+                    }
+                    if readable {
+                        self.take_output();
+                    }
+                }
+                Source::Listener => self.accept(),
+                Source::Child => {
+                    drain(&self.signals.child);
+                    self.reap();
+                }
+                Source::Terminate => {
+                    drain(&self.signals.terminate);
+                    self.begin_stop(Duration::from_secs(5));
+                }
+                Source::Socket(id) => self.on_socket(id, events, readable),
+                Source::Tty(id) => self.on_tty(id, events.contains(PollFlags::OUT), readable),
+            }
+        }
+    }
+
+    /// Takes one batch of the agent's output.
+    pub(super) fn take_output(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if self.pty.read(&mut buffer) == super::pty::Output::Bytes {
+            self.distribute(&buffer);
+            self.settle_due = Some(monotonic() + SETTLE);
+        }
+        self.buffer = buffer;
+    }
+
+    fn accept(&mut self) {
+        while let Ok((socket, _)) = self.listener.accept() {
+            if self.connections.len() >= MAX_CONNECTIONS || !super::viewers::is_ours(&socket) {
+                continue;
+            }
+            self.next_id += 1;
+            self.connections.extend(Connection::new(self.next_id, socket));
+        }
+    }
+
+    fn on_socket(&mut self, id: u64, events: PollFlags, readable: bool) {
+        let Some(connection) = self.connection(id) else { return };
+        if events.contains(PollFlags::OUT) {
+            connection.flush();
+        }
+        if readable {
+            for message in connection.receive() {
+                self.on_message(id, message);
+            }
+        }
+        self.catch_up(id);
+    }
+
+    /// Returns the connection with this number while it lives.
+    pub(super) fn connection(&mut self, id: u64) -> Option<&mut Connection> {
+        self.connections.iter_mut().find(|connection| connection.id == id && !connection.dead)
+    }
+
+    /// Does what has become due.
+    fn on_time(&mut self, now: Instant) {
+        if self.status_due.is_some_and(|due| now >= due) {
+            self.status_due = None;
+            self.send_status();
+        }
+        if self.submit_due.is_some_and(|due| now >= due) {
+            self.submit_due = None;
+            self.pty.write(b"\r");
+        }
+        if self.settle_due.is_some_and(|due| now >= due) {
+            self.settle_due = None;
+            self.settle();
+        }
+        self.send_frames(now);
+        self.go_on(now);
+    }
+
+    /// The next moment at which something is due; `None` to sleep until something happens.
+    fn next_deadline(&self) -> Option<Instant> {
+        [self.status_due, self.submit_due, self.settle_due, self.frame_due(), self.phase_due()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Gives back the memory that a burst of output needed.
+    fn settle(&mut self) {
+        self.terminal.settle();
+        self.buffer = Vec::new();
+        #[expect(unsafe_code, reason = "the allocator keeps freed pages otherwise")]
+        // SAFETY: malloc_trim touches only the allocator's own free memory and is thread-safe.
+        unsafe {
+            libc::malloc_trim(0);
+        }
+    }
+}
+
+/// Empties a signal's descriptor.
+fn drain(mut signal: &UnixStream) {
+    let mut buffer = [0; 64];
+    while signal.read(&mut buffer).is_ok_and(|count| count > 0) {}
+}

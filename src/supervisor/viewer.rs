@@ -1,0 +1,233 @@
+//! A terminal that looks at the agent: what it is sent, and what it types.
+//!
+//! A viewer whose terminal has exactly the runner's size gets the agent's own bytes, with all that
+//! its terminal can do. Any other gets frames, cut to what fits. Invariant: a viewer never slows
+//! the agent; one that falls behind loses the past and is shown the present.
+
+use std::{
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    time::Instant,
+};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::queue::{Outbox, read_some, write_some};
+use crate::{
+    domain::size::TerminalSize,
+    terminal::{ClippedView, InputFilter},
+};
+
+/// Output that may wait for a viewer before it is dropped for a picture of the present.
+const MAX_BACKLOG: usize = 256 << 10;
+
+/// The same for a viewer that has just lagged: it must not be shown old things for long.
+const MIN_BACKLOG: usize = 16 << 10;
+
+/// What a viewer wants done with its keys.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Type these bytes.
+    Type(Vec<u8>),
+    /// Type these bytes, then let go.
+    Detach(Vec<u8>),
+}
+
+/// Where a viewer's bytes go.
+pub(super) enum Sink {
+    /// Its connection, as messages.
+    Link,
+    /// Its terminal, which it has handed over.
+    Tty(Tty),
+}
+
+/// A terminal that was handed over.
+pub(super) struct Tty {
+    fd: OwnedFd,
+    pub outbox: Outbox,
+}
+
+impl Tty {
+    /// Opens the terminal behind a received descriptor anew: sharing the open file would make the
+    /// user's shell non-blocking too. `None` when it is no terminal that we can reach by name.
+    pub(super) fn reopen(received: &OwnedFd) -> Option<Self> {
+        let name = rustix::termios::ttyname(received, Vec::new()).ok()?;
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&name, flags, Mode::empty()).ok()?;
+        // In another mount namespace the same name can be another terminal.
+        let (theirs, ours) = (rustix::fs::fstat(received).ok()?, rustix::fs::fstat(&fd).ok()?);
+        (theirs.st_rdev == ours.st_rdev).then(|| Self { fd, outbox: Outbox::default() })
+    }
+
+    /// The descriptor to wait on.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Reads keys: `None` when there are none, empty at the end.
+    pub(super) fn read(&self, buffer: &mut [u8]) -> Option<usize> {
+        read_some(self.fd.as_fd(), buffer).unwrap_or(Some(0))
+    }
+
+    /// Writes what is queued; false when the terminal is gone.
+    pub(super) fn flush(&mut self) -> bool {
+        self.outbox.flush(&self.fd).is_ok()
+    }
+
+    /// Writes bytes at once as far as they are taken and queues the rest.
+    fn write(&mut self, bytes: &[u8]) {
+        let direct = if self.outbox.is_empty() {
+            write_some(self.fd.as_fd(), bytes).unwrap_or(bytes.len())
+        } else {
+            0
+        };
+        if let Some(rest) = bytes.get(direct..).filter(|rest| !rest.is_empty()) {
+            self.outbox.push(rest.to_vec());
+        }
+    }
+}
+
+/// A viewer.
+pub(super) struct Viewer {
+    /// Whether its keys count.
+    pub driver: bool,
+    /// Its terminal's size.
+    pub size: TerminalSize,
+    pub sink: Sink,
+    /// Byte strings that detach it.
+    pub detach_keys: Vec<Vec<u8>>,
+    filter: InputFilter,
+    /// It must be shown the present before anything else.
+    pub lagging: bool,
+    backlog: usize,
+    /// For a terminal of another size: frames instead of bytes.
+    pub frames: Option<ClippedView>,
+    /// Frames are due.
+    pub dirty: bool,
+    pub last_frame: Option<Instant>,
+    /// Lines of history that the first picture brings along.
+    pub history: usize,
+}
+
+impl std::fmt::Debug for Viewer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Viewer").field("driver", &self.driver).field("size", &self.size).finish_non_exhaustive()
+    }
+}
+
+impl Viewer {
+    /// Returns a viewer that has seen nothing yet.
+    pub(super) fn new(driver: bool, size: TerminalSize, sink: Sink) -> Self {
+        Self {
+            driver,
+            size,
+            sink,
+            detach_keys: Vec::new(),
+            filter: InputFilter::new(),
+            lagging: true,
+            backlog: MAX_BACKLOG,
+            frames: None,
+            dirty: false,
+            last_frame: None,
+            history: 0,
+        }
+    }
+
+    /// Whether the agent's own bytes make sense on its terminal.
+    pub(super) fn fits(&self, size: TerminalSize) -> bool {
+        (self.size.cols(), self.size.rows()) == (size.cols(), size.rows())
+    }
+
+    /// Its terminal, if it was handed over.
+    pub(super) fn tty(&mut self) -> Option<&mut Tty> {
+        match &mut self.sink {
+            Sink::Tty(tty) => Some(tty),
+            Sink::Link => None,
+        }
+    }
+
+    /// Whether so many more bytes would be too far behind. If so, the viewer now lags: whoever asks
+    /// drops what waits.
+    pub(super) fn falls_behind(&mut self, waiting: usize, more: usize) -> bool {
+        if waiting == 0 {
+            self.backlog = MAX_BACKLOG;
+        }
+        if waiting + more <= self.backlog {
+            return false;
+        }
+        self.backlog = (self.backlog / 4).max(MIN_BACKLOG);
+        self.lagging = true;
+        true
+    }
+
+    /// Sends output to a terminal that was handed over; drops it all when it lags.
+    pub(super) fn show(&mut self, bytes: &[u8]) {
+        let waiting = self.tty().map_or(0, |tty| tty.outbox.len());
+        // A picture is always taken: it replaces everything.
+        let behind = !self.lagging && self.falls_behind(waiting, bytes.len());
+        let Some(tty) = self.tty() else { return };
+        if behind {
+            tty.outbox.drop_unsent();
+        } else {
+            tty.write(bytes);
+        }
+    }
+
+    /// Looks through what its terminal sent: finds the detach key, takes out the terminal's replies.
+    pub(super) fn keys(&mut self, bytes: &[u8]) -> Keys {
+        let found = self
+            .detach_keys
+            .iter()
+            .filter_map(|key| find(bytes, key))
+            .min();
+        let before = bytes.get(..found.unwrap_or(bytes.len())).unwrap_or_default();
+        let mut typed = Vec::with_capacity(before.len());
+        self.filter.filter(before, &mut typed);
+        if !self.driver {
+            typed.clear();
+        }
+        if found.is_some() { Keys::Detach(typed) } else { Keys::Type(typed) }
+    }
+}
+
+/// Returns where `needle` begins in `bytes`.
+fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    if needle.is_empty() || needle.len() > bytes.len() {
+        return None;
+    }
+    bytes.windows(needle.len()).position(|window| window == needle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viewer(driver: bool) -> Viewer {
+        let mut viewer = Viewer::new(driver, TerminalSize::default(), Sink::Link);
+        viewer.detach_keys = crate::config::AttachConfig::default().detach_sequences();
+        viewer
+    }
+
+    #[test]
+    fn the_detach_key_is_found_in_every_form_and_what_came_before_is_typed() {
+        for key in [&b"\x1c"[..], b"\x1b[92;5u", b"\x1b[27;5;92~"] {
+            let bytes = [b"abc", key].concat();
+            assert_eq!(viewer(true).keys(&bytes), Keys::Detach(b"abc".to_vec()));
+        }
+        assert_eq!(viewer(true).keys(b"\x1b[A"), Keys::Type(b"\x1b[A".to_vec()));
+    }
+
+    #[test]
+    fn a_reader_types_nothing_but_can_detach() {
+        assert_eq!(viewer(false).keys(b"rm -rf\r"), Keys::Type(vec![]));
+        assert_eq!(viewer(false).keys(b"x\x1c"), Keys::Detach(vec![]));
+    }
+
+    #[test]
+    fn a_slow_viewer_is_held_to_less_until_it_keeps_up() {
+        let mut viewer = viewer(true);
+        assert!(!viewer.falls_behind(1, MAX_BACKLOG - 1));
+        assert!(viewer.falls_behind(1, MAX_BACKLOG));
+        assert!(viewer.falls_behind(1, MAX_BACKLOG / 4));
+        assert!(!viewer.falls_behind(0, MAX_BACKLOG));
+    }
+}

@@ -1,0 +1,121 @@
+//! Drives the screen: text takes the short way, escape sequences go through the parser.
+//!
+//! The scanner guarantees that what arrives here is complete, so the parser is always between
+//! two sequences and the two ways can alternate. A panic inside the engine is caught, the screen
+//! starts anew and says so.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use alacritty_terminal::vte::ansi::{CharsetIndex, Handler, Processor, Timeout};
+
+use super::HistoryLimits;
+use super::screen::Screen;
+use crate::domain::size::TerminalSize;
+
+/// A synchronized update never holds the screen back here: viewers decide whether to wait.
+#[derive(Debug, Default)]
+struct NoHold;
+
+impl Timeout for NoHold {
+    fn set_timeout(&mut self, _: Duration) {}
+
+    fn clear_timeout(&mut self) {}
+
+    fn pending_timeout(&self) -> bool {
+        false
+    }
+}
+
+/// The screen and its parser.
+pub(crate) struct Engine {
+    /// The screen.
+    pub(crate) screen: Screen,
+    parser: Processor<NoHold>,
+    /// The engine panicked once; the screen was emptied then.
+    pub(crate) degraded: bool,
+}
+
+impl Engine {
+    /// Returns an engine with an empty screen.
+    pub(crate) fn new(size: TerminalSize, limits: HistoryLimits) -> Self {
+        Self { screen: Screen::new(size, limits), parser: Processor::new(), degraded: false }
+    }
+
+    /// Runs `step`; a panic in it costs the screen, not the process.
+    pub(crate) fn guard(&mut self, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            let limits = self.screen.ring.limits();
+            let ring = std::mem::replace(&mut self.screen.ring, super::ring::Ring::new(limits));
+            *self = Self::new(self.screen.size, limits);
+            self.screen.ring = ring;
+            self.degraded = true;
+        }
+    }
+
+    /// Carries out one complete escape sequence.
+    pub(crate) fn sequence(&mut self, bytes: &[u8]) {
+        self.parser.advance(&mut self.screen, bytes);
+    }
+
+    /// Prints text and carries out single control characters.
+    pub(crate) fn text(&mut self, mut bytes: &[u8]) {
+        while let Some(&first) = bytes.first() {
+            let len = match first {
+                b' '..=b'~' => {
+                    let len = run(bytes, |byte| (b' '..=b'~').contains(&byte));
+                    self.screen.print_ascii(bytes.get(..len).unwrap_or_default());
+                    len
+                }
+                0..=0x1f | 0x7f => {
+                    self.control(first);
+                    1
+                }
+                0x80.. => {
+                    let len = run(bytes, |byte| byte >= 0x80);
+                    self.unicode(bytes.get(..len).unwrap_or_default());
+                    len
+                }
+            };
+            bytes = bytes.get(len..).unwrap_or_default();
+        }
+    }
+
+    /// REP, at most one screenful: repeating is cheap to ask and dear to do.
+    pub(crate) fn repeat(&mut self, times: u16) {
+        let most = u32::from(self.screen.size.cols()) * u32::from(self.screen.size.rows());
+        if let Some(c) = self.screen.tracker.preceding {
+            for _ in 0..u32::from(times).min(most) {
+                self.screen.input(c);
+            }
+        }
+    }
+
+    fn unicode(&mut self, bytes: &[u8]) {
+        for chunk in bytes.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                self.screen.input(c);
+            }
+            if !chunk.invalid().is_empty() {
+                self.screen.input(char::REPLACEMENT_CHARACTER);
+            }
+        }
+    }
+
+    fn control(&mut self, byte: u8) {
+        match byte {
+            b'\x08' => self.screen.backspace(),
+            b'\t' => self.screen.put_tab(1),
+            b'\n' | b'\x0b' | b'\x0c' => self.screen.linefeed(),
+            b'\r' => self.screen.carriage_return(),
+            b'\x0e' => self.screen.set_active_charset(CharsetIndex::G1),
+            b'\x0f' => self.screen.set_active_charset(CharsetIndex::G0),
+            _ => {}
+        }
+    }
+}
+
+/// Returns how many bytes from the start satisfy the condition.
+fn run(bytes: &[u8], condition: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().position(|byte| !condition(*byte)).unwrap_or(bytes.len())
+}

@@ -1,0 +1,301 @@
+//! One row of text outside the grid: characters and style runs, and its compact encoding.
+//!
+//! Encoded rows are what the history ring stores. Layout: varint length of the text, one byte of
+//! flags, the text in UTF-8, and for styled rows a varint length and the runs, each a varint
+//! count of characters and a [`Style`]. Hyperlinks are not kept.
+
+use alacritty_terminal::term::cell::{Cell, Flags};
+use alacritty_terminal::vte::ansi::{Color, NamedColor};
+
+use super::style::{STYLE_FLAGS, Style};
+
+/// The row went on in the next one without a line break.
+const WRAPPED: u8 = 1;
+/// Style runs follow the text.
+const STYLED: u8 = 2;
+
+/// One decoded row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Line {
+    /// The text without trailing blanks.
+    pub(crate) text: String,
+    /// Number of characters and their style; what is left over has the default style.
+    pub(crate) runs: Vec<(usize, Style)>,
+    /// Whether the row went on in the next one without a line break.
+    pub(crate) wrapped: bool,
+}
+
+/// Buffers for encoding, kept between rows so that a scrolling screen allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct LineEncoder {
+    text: Vec<u8>,
+    runs: Vec<u8>,
+}
+
+/// What decides whether two neighbouring cells look alike, without computing their styles.
+#[derive(PartialEq, Clone, Copy)]
+struct Look {
+    fg: Color,
+    bg: Color,
+    flags: Flags,
+}
+
+const PLAIN: Look = Look {
+    fg: Color::Named(NamedColor::Foreground),
+    bg: Color::Named(NamedColor::Background),
+    flags: Flags::empty(),
+};
+
+impl Look {
+    #[inline]
+    fn of(cell: &Cell) -> Self {
+        Self { fg: cell.fg, bg: cell.bg, flags: cell.flags & STYLE_FLAGS }
+    }
+}
+
+/// Whether the cell shows nothing at all.
+#[inline]
+pub(crate) fn is_blank(cell: &Cell) -> bool {
+    matches!(cell.c, ' ' | '\t' | '\0')
+        && cell.bg == PLAIN.bg
+        && !cell.flags.intersects(
+            Flags::INVERSE
+                | Flags::ALL_UNDERLINES
+                | Flags::STRIKEOUT
+                | Flags::WIDE_CHAR
+                | Flags::WIDE_CHAR_SPACER,
+        )
+        && cell.zerowidth().is_none_or(<[char]>::is_empty)
+}
+
+/// Returns how many cells of the row show something or stand before one that does.
+pub(crate) fn visible_len(row: &[Cell]) -> usize {
+    row.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1)
+}
+
+/// Whether the row went on in the next one without a line break.
+pub(crate) fn is_wrapped(row: &[Cell]) -> bool {
+    row.last().is_some_and(|cell| cell.flags.contains(Flags::WRAPLINE))
+}
+
+impl LineEncoder {
+    /// Appends the encoded row to `out`.
+    pub(crate) fn encode(&mut self, row: &[Cell], out: &mut Vec<u8>) {
+        let wrapped = is_wrapped(row);
+        let len = if wrapped { row.len() } else { visible_len(row) };
+        self.text.clear();
+        self.runs.clear();
+        let cells = row.get(..len).unwrap_or(row);
+        if !self.plain(cells) {
+            self.text.clear();
+            self.styled(cells);
+        }
+        push_varint(self.text.len(), out);
+        let styled = !self.runs.is_empty();
+        out.push(if wrapped { WRAPPED } else { 0 } | if styled { STYLED } else { 0 });
+        out.extend_from_slice(&self.text);
+        if styled {
+            push_varint(self.runs.len(), out);
+            out.extend_from_slice(&self.runs);
+        }
+    }
+
+    /// Takes over a row of unstyled ASCII; returns false, with part of it done, if it is not one.
+    #[inline]
+    fn plain(&mut self, cells: &[Cell]) -> bool {
+        const LAYOUT: Flags = Flags::WIDE_CHAR
+            .union(Flags::WIDE_CHAR_SPACER)
+            .union(Flags::LEADING_WIDE_CHAR_SPACER);
+        self.text.reserve(cells.len());
+        for cell in cells {
+            let plain = Look::of(cell) == PLAIN && !cell.flags.intersects(LAYOUT);
+            let byte = match u8::try_from(cell.c) {
+                Ok(byte @ b' '..=b'~') => byte,
+                Ok(b'\t' | 0) => b' ',
+                _ => return false,
+            };
+            if !plain || cell.extra.is_some() {
+                return false;
+            }
+            self.text.push(byte);
+        }
+        true
+    }
+
+    fn styled(&mut self, cells: &[Cell]) {
+        let mut look = PLAIN;
+        let mut style = Style::default();
+        let mut line_color = None;
+        let mut chars = 0;
+        for cell in cells {
+            if cell.flags.intersects(Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER) {
+                continue;
+            }
+            let next = Look::of(cell);
+            let next_color = cell.extra.as_ref().and_then(|_| cell.underline_color());
+            if next != look || next_color != line_color {
+                self.run(chars, &style);
+                chars = 0;
+                look = next;
+                line_color = next_color;
+                style = Style::of(cell);
+            }
+            let c = if matches!(cell.c, '\t' | '\0') { ' ' } else { cell.c };
+            chars += 1;
+            self.push_char(c);
+            if let Some(marks) = cell.zerowidth() {
+                for mark in marks {
+                    chars += 1;
+                    self.push_char(*mark);
+                }
+            }
+        }
+        if style != Style::default() {
+            self.run(chars, &style);
+        }
+    }
+
+    fn run(&mut self, chars: usize, style: &Style) {
+        if chars > 0 {
+            push_varint(chars, &mut self.runs);
+            style.encode(&mut self.runs);
+        }
+    }
+
+    #[inline]
+    fn push_char(&mut self, c: char) {
+        if let Ok(byte @ 0..=0x7f) = u8::try_from(c) {
+            self.text.push(byte);
+        } else {
+            self.text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+impl Line {
+    /// Returns the row of a grid.
+    pub(crate) fn of(row: &[Cell]) -> Self {
+        let mut bytes = Vec::new();
+        LineEncoder::default().encode(row, &mut bytes);
+        Self::decode(&mut bytes.as_slice()).unwrap_or_default()
+    }
+
+    /// Reads one encoded row and moves `bytes` past it, `None` if it is damaged or absent.
+    pub(crate) fn decode(bytes: &mut &[u8]) -> Option<Self> {
+        let (text, flags, mut runs_bytes) = split(bytes)?;
+        let mut runs = Vec::new();
+        while !runs_bytes.is_empty() {
+            let chars = take_varint(&mut runs_bytes)?;
+            runs.push((chars, Style::decode(&mut runs_bytes)?));
+        }
+        let text = String::from_utf8_lossy(text).into_owned();
+        Some(Self { text, runs, wrapped: flags & WRAPPED != 0 })
+    }
+
+    /// Moves `bytes` past one encoded row without decoding it.
+    pub(crate) fn skip(bytes: &mut &[u8]) -> Option<()> {
+        split(bytes).map(|_| ())
+    }
+
+    /// Returns the text with SGR sequences between its runs and none left open at the end.
+    pub(crate) fn styled(&self) -> String {
+        let mut out = Vec::with_capacity(self.text.len() + 16);
+        self.write_styled(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Appends what [`Line::styled`] returns.
+    pub(crate) fn write_styled(&self, out: &mut Vec<u8>) {
+        let mut rest = self.text.as_str();
+        let mut open = false;
+        for (chars, style) in &self.runs {
+            let end = rest.char_indices().nth(*chars).map_or(rest.len(), |(at, _)| at);
+            let (run, after) = rest.split_at(end);
+            if open || *style != Style::default() {
+                style.write_sgr(out);
+            }
+            open = *style != Style::default();
+            out.extend_from_slice(run.as_bytes());
+            rest = after;
+        }
+        if open {
+            out.extend_from_slice(b"\x1b[m");
+        }
+        out.extend_from_slice(rest.as_bytes());
+    }
+}
+
+/// Splits one encoded row into text, flags and runs.
+fn split<'a>(bytes: &mut &'a [u8]) -> Option<(&'a [u8], u8, &'a [u8])> {
+    let text_len = take_varint(bytes)?;
+    let (flags, rest) = bytes.split_first()?;
+    let (text, rest) = rest.split_at_checked(text_len)?;
+    *bytes = rest;
+    let runs = if flags & STYLED == 0 {
+        &[][..]
+    } else {
+        let runs_len = take_varint(bytes)?;
+        let (runs, rest) = bytes.split_at_checked(runs_len)?;
+        *bytes = rest;
+        runs
+    };
+    Some((text, *flags, runs))
+}
+
+fn push_varint(mut value: usize, out: &mut Vec<u8>) {
+    loop {
+        let low = (value & 0x7f).to_le_bytes()[0];
+        value >>= 7;
+        if value == 0 {
+            out.push(low);
+            return;
+        }
+        out.push(low | 0x80);
+    }
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Option<usize> {
+    let mut value = 0usize;
+    for shift in [0, 7, 14, 21, 28] {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= usize::from(first & 0x7f) << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terminal::style::{BOLD, Tint};
+
+    #[test]
+    fn varints_round_trip() {
+        for value in [0, 1, 127, 128, 300, 16_383, 16_384, 1 << 20] {
+            let mut bytes = Vec::new();
+            push_varint(value, &mut bytes);
+            assert_eq!(take_varint(&mut bytes.as_slice()), Some(value));
+        }
+    }
+
+    #[test]
+    fn damaged_rows_are_refused() {
+        for bytes in [&b""[..], &[5, 0, b'a'], &[1, STYLED, b'a', 9], &[0xff; 8]] {
+            assert_eq!(Line::decode(&mut &bytes[..]), None);
+        }
+    }
+
+    #[test]
+    fn runs_become_sgr_and_are_closed() {
+        let red = Style { fg: Tint::Indexed(1), attrs: BOLD, ..Style::default() };
+        let line = Line {
+            text: "ab\u{e9}cd".into(),
+            runs: vec![(2, Style::default()), (1, red)],
+            wrapped: false,
+        };
+        assert_eq!(line.styled(), "ab\x1b[0;1;31m\u{e9}\x1b[mcd");
+    }
+}

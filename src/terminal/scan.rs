@@ -1,0 +1,154 @@
+//! What the scanner found in one batch of output.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::query::Query;
+use crate::domain::activity::ProgramReport;
+
+/// Something a program said that is of interest outside the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// The new window title, control characters removed, at most 512 characters.
+    Title(String),
+    /// The program's report about itself (OSC 7501).
+    Program(ProgramReport),
+    /// The bell rang, once or more often.
+    Bell,
+    /// The working directory it announced (OSC 7), an absolute path.
+    Cwd(String),
+    /// A desktop notification it asked for (OSC 9, OSC 777), at most 512 characters.
+    Notify(String),
+}
+
+/// One step of applying a batch to the screen. Ranges are positions in the batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Text and single control characters.
+    Text(Range<usize>),
+    /// One complete escape sequence.
+    Sequence(Range<usize>),
+    /// A character that began in an earlier batch.
+    HeldText(Box<[u8]>),
+    /// An escape sequence that began in an earlier batch.
+    HeldSequence(Box<[u8]>),
+    /// The title or the directory changes: the signal with this number says to what.
+    Tell(usize),
+    /// A question to be answered.
+    Query(Query),
+    /// DECSTR, which the engine does not know.
+    SoftReset,
+    /// REP: the last character again, so often.
+    Repeat(u16),
+}
+
+/// The bytes for attached terminals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Forward {
+    Prefix(usize),
+    Owned(Vec<u8>),
+}
+
+/// One scanned batch: what to forward, what to tell others, and what to do to the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    forward: Forward,
+    pub(crate) ops: Vec<Op>,
+    signals: Vec<Signal>,
+    queries: bool,
+}
+
+impl Scan {
+    /// Whether the batch holds a question that [`super::Terminal::apply`] will answer.
+    pub fn has_queries(&self) -> bool {
+        self.queries
+    }
+
+    /// Returns what attached terminals get: the batch without queries, without the start of an
+    /// unfinished sequence at its end, and with what the batch before had kept back.
+    ///
+    /// `input` must be the scanned batch; it is borrowed when nothing had to be cut out.
+    pub fn forward<'a>(&'a self, input: &'a [u8]) -> Cow<'a, [u8]> {
+        match &self.forward {
+            Forward::Prefix(len) => Cow::Borrowed(input.get(..*len).unwrap_or(input)),
+            Forward::Owned(bytes) => Cow::Borrowed(bytes),
+        }
+    }
+
+    /// Returns what the program said, in order.
+    pub fn signals(&self) -> &[Signal] {
+        &self.signals
+    }
+}
+
+/// Collects a [`Scan`].
+#[derive(Debug, Default)]
+pub(crate) struct ScanBuilder {
+    carried: Vec<u8>,
+    kept: Vec<Range<usize>>,
+    ops: Vec<Op>,
+    signals: Vec<Signal>,
+    queries: bool,
+}
+
+impl ScanBuilder {
+    /// Forwards these bytes of the batch; ranges come in order.
+    pub(crate) fn keep(&mut self, range: Range<usize>) {
+        match self.kept.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.kept.push(range),
+        }
+    }
+
+    /// Forwards bytes of earlier batches; comes before any [`ScanBuilder::keep`].
+    pub(crate) fn carry(&mut self, bytes: &[u8]) {
+        self.carried.extend_from_slice(bytes);
+    }
+
+    /// Text for the screen and for viewers.
+    pub(crate) fn text(&mut self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        self.keep(range.clone());
+        match self.ops.last_mut() {
+            Some(Op::Text(last)) if last.end == range.start => last.end = range.end,
+            _ => self.ops.push(Op::Text(range)),
+        }
+    }
+
+    /// Adds a step.
+    pub(crate) fn op(&mut self, op: Op) {
+        self.queries |= matches!(op, Op::Query(_));
+        self.ops.push(op);
+    }
+
+    /// Adds a signal at its place among the steps.
+    pub(crate) fn tell(&mut self, signal: Signal) {
+        self.ops.push(Op::Tell(self.signals.len()));
+        self.signals.push(signal);
+    }
+
+    /// Adds a signal; a bell only once a batch.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if signal != Signal::Bell || !self.signals.contains(&Signal::Bell) {
+            self.signals.push(signal);
+        }
+    }
+
+    /// Finishes the batch.
+    pub(crate) fn finish(self, input: &[u8]) -> Scan {
+        let forward = match (self.carried.is_empty(), self.kept.as_slice()) {
+            (true, []) => Forward::Prefix(0),
+            (true, [only]) if only.start == 0 => Forward::Prefix(only.end),
+            _ => {
+                let mut bytes = self.carried;
+                for range in self.kept {
+                    bytes.extend_from_slice(input.get(range).unwrap_or_default());
+                }
+                Forward::Owned(bytes)
+            }
+        };
+        Scan { forward, ops: self.ops, signals: self.signals, queries: self.queries }
+    }
+}

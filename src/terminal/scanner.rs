@@ -1,0 +1,470 @@
+//! Finds the escape sequences in a stream that arrives in arbitrary pieces.
+//!
+//! Text is skipped sixteen bytes at a time; a sequence is looked at once, when it is complete.
+//! What is incomplete at the end of a batch is kept back, so that a question split in two is
+//! still found. Invariant: at most [`MOST_HELD`] bytes are kept back ([`MOST_CLIPBOARD`] for a
+//! clipboard), a longer sequence is dropped up to its end without being stored.
+
+use super::osc;
+use super::query::{self, Fate};
+use super::scan::{Op, Scan, ScanBuilder, Signal};
+
+/// Longest sequence that is understood.
+pub(crate) const MOST_HELD: usize = 4096;
+/// Longest clipboard that is passed on.
+pub(crate) const MOST_CLIPBOARD: usize = 1 << 20;
+
+const ENQ: u8 = 0x05;
+const BEL: u8 = 0x07;
+const CAN: u8 = 0x18;
+const SUB: u8 = 0x1a;
+const ESC: u8 = 0x1b;
+/// First byte of the C1 controls in UTF-8, which some terminals obey and others print.
+const C1_LEAD: u8 = 0xc2;
+
+/// What has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Escape,
+    Csi,
+    Osc,
+    /// DCS, APC, PM or SOS.
+    String,
+    Utf8,
+}
+
+/// What the rest of a sequence turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// The sequence ends before this offset.
+    Complete(usize),
+    /// It was broken off; what follows from this offset is something else.
+    Abandoned(usize),
+    /// Not in these bytes.
+    Missing,
+}
+
+/// The state between two batches.
+#[derive(Debug, Default)]
+pub(crate) struct Scanner {
+    held: Vec<u8>,
+    discarding: Option<Kind>,
+    /// The last byte discarded was an ESC.
+    escape_pending: bool,
+}
+
+impl Scanner {
+    /// Bytes of memory in use.
+    pub(crate) fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
+    /// Gives spare room back.
+    pub(crate) fn settle(&mut self) {
+        self.held.shrink_to_fit();
+    }
+
+    /// Examines the next batch.
+    pub(crate) fn scan(&mut self, input: &[u8]) -> Scan {
+        let mut found = ScanBuilder::default();
+        let mut at = 0;
+        if self.discarding.is_some() {
+            at = self.discard(input);
+        }
+        if !self.held.is_empty() {
+            at += self.resume(input.get(at..).unwrap_or_default(), &mut found);
+        }
+        while at < input.len() {
+            let rest = input.get(at..).unwrap_or_default();
+            let plain = skip_text(rest);
+            let Some(&byte) = rest.get(plain) else {
+                let whole = at + rest.len() - partial_char(rest);
+                found.text(at..whole);
+                self.held.extend_from_slice(input.get(whole..).unwrap_or_default());
+                break;
+            };
+            found.text(at..at + plain);
+            at += plain;
+            at = match byte {
+                ENQ => at + 1,
+                BEL => {
+                    found.signal(Signal::Bell);
+                    found.keep(at..at + 1);
+                    at + 1
+                }
+                C1_LEAD => match input.get(at + 1) {
+                    Some(0x80..=0x9f) => at + 2,
+                    Some(_) => {
+                        found.text(at..at + 1);
+                        at + 1
+                    }
+                    None => {
+                        self.held.push(C1_LEAD);
+                        at + 1
+                    }
+                },
+                _ => self.sequence(input, at, &mut found),
+            };
+        }
+        found.finish(input)
+    }
+
+    /// Handles the sequence that starts at `at`; returns where to go on.
+    fn sequence(&mut self, input: &[u8], at: usize, found: &mut ScanBuilder) -> usize {
+        let bytes = input.get(at..).unwrap_or_default();
+        let Some((kind, lead)) = kind_of(bytes) else {
+            self.hold(bytes);
+            return input.len();
+        };
+        let body = bytes.get(lead..).unwrap_or_default();
+        match end_of(kind, bytes.get(lead - 1).copied(), body) {
+            End::Complete(len) => {
+                let end = at + lead + len;
+                let sequence = input.get(at..end).unwrap_or_default();
+                apply_fate(decide(kind, sequence), Source::Batch(at, end), found);
+                end
+            }
+            End::Abandoned(len) => at + lead + len,
+            End::Missing => {
+                self.hold(bytes);
+                input.len()
+            }
+        }
+    }
+
+    /// Goes on with what the last batch left unfinished; returns where the rest begins.
+    fn resume(&mut self, input: &[u8], found: &mut ScanBuilder) -> usize {
+        let mut taken = 0;
+        while let Some(&next) = input.get(taken) {
+            if self.held.is_empty() {
+                break;
+            }
+            if self.held == [ESC] && matches!(next, b'[' | b']' | b'P' | b'_' | b'^' | b'X') {
+                self.held.push(next);
+                taken += 1;
+                continue;
+            }
+            let kind = kind_of(&self.held).map_or(Kind::Escape, |(kind, _)| kind);
+            let rest = input.get(taken..).unwrap_or_default();
+            taken += self.resume_kind(kind, rest, found);
+        }
+        taken
+    }
+
+    fn resume_kind(&mut self, kind: Kind, rest: &[u8], found: &mut ScanBuilder) -> usize {
+        let end = if kind == Kind::Utf8 {
+            let missing = char_len(self.held.first().copied()).saturating_sub(self.held.len());
+            let have = rest.iter().take(missing).take_while(|byte| is_continuation(**byte)).count();
+            if have < missing && have == rest.len() { End::Missing } else { End::Complete(have) }
+        } else {
+            end_of(kind, self.held.last().copied(), rest)
+        };
+        match end {
+            End::Complete(len) => {
+                self.held.extend_from_slice(rest.get(..len).unwrap_or_default());
+                let sequence = std::mem::take(&mut self.held);
+                if kind == Kind::Utf8 {
+                    if !matches!(sequence.as_slice(), [C1_LEAD, 0x80..=0x9f]) {
+                        found.carry(&sequence);
+                        found.op(Op::HeldText(sequence.into()));
+                    }
+                } else {
+                    apply_fate(decide(kind, &sequence), Source::Held(&sequence), found);
+                }
+                len
+            }
+            End::Abandoned(len) => {
+                // The ESC that broke a string off begins something else.
+                let again = len == 0 && self.held.len() > 1 && self.held.ends_with(&[ESC]);
+                self.held.clear();
+                if again {
+                    self.held.push(ESC);
+                }
+                len
+            }
+            End::Missing => {
+                self.hold(rest);
+                rest.len()
+            }
+        }
+    }
+
+    /// Keeps an unfinished sequence for the next batch, or begins to drop it if it is too long.
+    fn hold(&mut self, bytes: &[u8]) {
+        let clipboard = self.held.starts_with(b"\x1b]52;")
+            || (self.held.is_empty() && bytes.starts_with(b"\x1b]52;"));
+        let most = if clipboard { MOST_CLIPBOARD } else { MOST_HELD };
+        if self.held.len() + bytes.len() <= most {
+            self.held.extend_from_slice(bytes);
+            return;
+        }
+        let start = if self.held.is_empty() { bytes } else { &self.held };
+        self.discarding = kind_of(start).map(|(kind, _)| kind);
+        self.escape_pending = bytes.last() == Some(&ESC);
+        self.held = Vec::new();
+    }
+
+    /// Drops the rest of a sequence that was too long; returns where the rest begins.
+    fn discard(&mut self, input: &[u8]) -> usize {
+        let Some(kind) = self.discarding else { return 0 };
+        let last = self.escape_pending.then_some(ESC);
+        match end_of(kind, last, input) {
+            End::Abandoned(0) if self.escape_pending => {
+                *self = Self { held: vec![ESC], ..Self::default() };
+                0
+            }
+            End::Complete(len) | End::Abandoned(len) => {
+                *self = Self::default();
+                len
+            }
+            End::Missing => {
+                self.escape_pending = match input.last() {
+                    Some(last) => *last == ESC,
+                    None => self.escape_pending,
+                };
+                input.len()
+            }
+        }
+    }
+}
+
+/// Where a sequence lies.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Batch(usize, usize),
+    Held(&'a [u8]),
+}
+
+impl Source<'_> {
+    fn forward(self, found: &mut ScanBuilder) {
+        match self {
+            Self::Batch(start, end) => found.keep(start..end),
+            Self::Held(bytes) => found.carry(bytes),
+        }
+    }
+
+    fn op(self) -> Op {
+        match self {
+            Self::Batch(start, end) => Op::Sequence(start..end),
+            Self::Held(bytes) => Op::HeldSequence(bytes.into()),
+        }
+    }
+}
+
+fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
+    match fate {
+        Fate::Apply => {
+            source.forward(found);
+            found.op(source.op());
+        }
+        Fate::Forward(signal) => {
+            source.forward(found);
+            if let Some(signal) = signal {
+                found.tell(signal);
+            }
+        }
+        Fate::Drop => {}
+        Fate::Ask(query) => found.op(Op::Query(query)),
+        Fate::ApplyAndAsk(query) => {
+            found.op(source.op());
+            found.op(Op::Query(query));
+        }
+        Fate::SoftReset => {
+            source.forward(found);
+            found.op(Op::SoftReset);
+        }
+        Fate::Repeat(times) => {
+            source.forward(found);
+            found.op(Op::Repeat(times));
+        }
+    }
+}
+
+fn decide(kind: Kind, sequence: &[u8]) -> Fate {
+    match kind {
+        Kind::Csi => query::csi(sequence),
+        Kind::Escape => query::escape(sequence),
+        Kind::Utf8 => Fate::Drop,
+        Kind::Osc | Kind::String => {
+            let bell = sequence.last() == Some(&BEL);
+            let end = sequence.len() - if bell { 1 } else { 2 };
+            let body = sequence.get(2..end).unwrap_or_default();
+            // Terminals disagree on what a C1 control does inside a string.
+            let ambiguous =
+                body.windows(2).any(|pair| matches!(pair, [C1_LEAD, 0x80..=0x9f]));
+            if ambiguous {
+                Fate::Drop
+            } else if kind == Kind::Osc {
+                osc::classify(body, bell)
+            } else if sequence.get(1) == Some(&b'P') {
+                query::dcs(body)
+            } else {
+                Fate::Drop
+            }
+        }
+    }
+}
+
+/// Returns what the bytes begin, and the length of its introducer; `None` for a lone ESC.
+fn kind_of(bytes: &[u8]) -> Option<(Kind, usize)> {
+    match bytes {
+        [ESC] | [] => None,
+        [ESC, b'[', ..] => Some((Kind::Csi, 2)),
+        [ESC, b']', ..] => Some((Kind::Osc, 2)),
+        [ESC, b'P' | b'_' | b'^' | b'X', ..] => Some((Kind::String, 2)),
+        [ESC, ..] => Some((Kind::Escape, 1)),
+        _ => Some((Kind::Utf8, 1)),
+    }
+}
+
+/// Looks for the end of a sequence in `rest`; `last` is the byte before it.
+fn end_of(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
+    match kind {
+        Kind::Csi => end_of_csi(rest),
+        Kind::Escape => end_of_escape(rest),
+        Kind::Osc | Kind::String => end_of_string(kind, last, rest),
+        Kind::Utf8 => End::Complete(0),
+    }
+}
+
+fn end_of_csi(rest: &[u8]) -> End {
+    for (at, byte) in rest.iter().enumerate() {
+        match *byte {
+            b'@'..=b'~' => return End::Complete(at + 1),
+            ESC => return End::Abandoned(at),
+            CAN | SUB => return End::Abandoned(at + 1),
+            _ => {}
+        }
+    }
+    End::Missing
+}
+
+fn end_of_escape(rest: &[u8]) -> End {
+    for (at, byte) in rest.iter().enumerate() {
+        match *byte {
+            b' '..=b'/' => {}
+            b'0'..=b'~' => return End::Complete(at + 1),
+            CAN | SUB => return End::Abandoned(at + 1),
+            _ => return End::Abandoned(at),
+        }
+    }
+    End::Missing
+}
+
+fn end_of_string(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
+    if last == Some(ESC) {
+        match rest.first() {
+            Some(b'\\') => return End::Complete(1),
+            Some(_) => return End::Abandoned(0),
+            None => return End::Missing,
+        }
+    }
+    let mut from = 0;
+    while let Some(at) = rest.get(from..).and_then(|tail| tail.iter().position(ends_string)) {
+        let at = from + at;
+        match (rest.get(at).copied(), rest.get(at + 1)) {
+            (Some(BEL), _) if kind == Kind::Osc => return End::Complete(at + 1),
+            (Some(CAN | SUB), _) => return End::Abandoned(at + 1),
+            (Some(ESC), Some(b'\\')) => return End::Complete(at + 2),
+            (Some(ESC), Some(_)) => return End::Abandoned(at),
+            (Some(ESC), None) => return End::Missing,
+            _ => from = at + 1,
+        }
+    }
+    End::Missing
+}
+
+fn ends_string(byte: &u8) -> bool {
+    matches!(*byte, BEL | CAN | SUB | ESC)
+}
+
+/// Returns how many bytes from the start need no attention.
+fn skip_text(bytes: &[u8]) -> usize {
+    let mut done = 0;
+    let (blocks, _) = bytes.as_chunks::<16>();
+    for block in blocks {
+        // No early exit inside a block: this loop becomes a few vector instructions.
+        if block.iter().fold(false, |hit, byte| hit | needs_attention(*byte)) {
+            break;
+        }
+        done += block.len();
+    }
+    let tail = bytes.get(done..).unwrap_or_default();
+    done + tail.iter().position(|byte| needs_attention(*byte)).unwrap_or(tail.len())
+}
+
+#[inline]
+fn needs_attention(byte: u8) -> bool {
+    (byte == ESC) | (byte == C1_LEAD) | (byte == BEL) | (byte == ENQ)
+}
+
+/// Returns how many bytes at the end belong to a character that is not complete.
+fn partial_char(bytes: &[u8]) -> usize {
+    for back in 1..=3.min(bytes.len()) {
+        let byte = bytes.get(bytes.len() - back).copied();
+        if byte.is_some_and(is_continuation) {
+            continue;
+        }
+        return if char_len(byte) > back { back } else { 0 };
+    }
+    0
+}
+
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Returns how long the character with this first byte is.
+fn char_len(first: Option<u8>) -> usize {
+    match first {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_without_sequences_is_borrowed() {
+        let mut scanner = Scanner::default();
+        let input = b"hello\r\nworld \xc3\xa9 \xe2\x82\xac".as_slice();
+        let scan = scanner.scan(input);
+        assert!(matches!(scan.forward(input), std::borrow::Cow::Borrowed(bytes) if bytes == input));
+        assert_eq!(scan.ops, [Op::Text(0..input.len())]);
+    }
+
+    #[test]
+    fn an_unfinished_sequence_is_kept_back() {
+        let mut scanner = Scanner::default();
+        assert_eq!(&*scanner.scan(b"a\x1b[3").forward(b"a\x1b[3"), b"a");
+        assert_eq!(&*scanner.scan(b"1mb").forward(b"1mb"), b"\x1b[31mb");
+    }
+
+    #[test]
+    fn c1_controls_are_removed() {
+        let mut scanner = Scanner::default();
+        let input = "a\u{9b}c\u{85}d\u{e9}".as_bytes();
+        assert_eq!(&*scanner.scan(input).forward(input), "acd\u{e9}".as_bytes());
+    }
+
+    #[test]
+    fn too_long_sequences_vanish_and_the_rest_survives() {
+        for intro in ["\x1b]0;", "\x1b]52;c;", "\x1bP", "\x1b_G", "\x1b["] {
+            let mut scanner = Scanner::default();
+            let mut most = 0;
+            assert!(scanner.scan(intro.as_bytes()).forward(intro.as_bytes()).is_empty());
+            for _ in 0..600 {
+                let filler = [b'0'; 4096];
+                assert!(scanner.scan(&filler).forward(&filler).is_empty());
+                most = most.max(scanner.memory());
+            }
+            assert!(most <= 2 * MOST_CLIPBOARD, "{most}");
+            let tail = if intro == "\x1b[" { "mx" } else { "\x1b\\x" };
+            assert_eq!(&*scanner.scan(tail.as_bytes()).forward(tail.as_bytes()), b"x", "{intro:?}");
+        }
+    }
+}

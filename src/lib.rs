@@ -1,7 +1,9 @@
 //! Stratavore runs and watches many AI coding agents.
 
+pub mod client;
 pub mod config;
 pub mod daemon;
+pub mod demo;
 pub mod domain;
 pub mod process;
 pub mod proto;

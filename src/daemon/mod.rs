@@ -1,2 +1,22 @@
 //! L2: only what the daemon process runs.
+//!
+//! ```text
+//!   grpc ─▶ services ─▶ store (state and events, one writer)
+//!              ▲  └────▶ fleet ◀── link ──▶ supervisors
+//!   tasks ─────┘            │
+//!     ▲                     │
+//!     └──── notices ◀───────┘
+//! ```
+//!
+//! `store` and `fleet` do not know each other; `services` hold every decision; `tasks` and `grpc`
+//! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
+
+pub mod context;
+pub mod fleet;
+mod grpc;
+mod lifecycle;
+pub mod services;
 pub mod store;
+pub mod tasks;
+
+pub use self::lifecycle::{DaemonError, run};

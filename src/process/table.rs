@@ -113,11 +113,8 @@ mod tests {
     #[test]
     fn the_mark_is_found_in_the_environment() {
         let id = uuid::Uuid::new_v4().to_string();
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .env(RUNNER_MARK, &id)
-            .spawn()
-            .unwrap();
+        let mut child =
+            std::process::Command::new("sleep").arg("60").env(RUNNER_MARK, &id).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         assert_eq!(marked(&id).iter().map(|p| p.pid).collect::<Vec<_>>(), [pid]);
         child.kill().unwrap();

@@ -31,7 +31,6 @@ pub mod v1 {
 pub mod link {
     #[expect(
         missing_docs,
-        unused_qualifications,
         clippy::pedantic,
         clippy::missing_docs_in_private_items,
         reason = "generated code"
@@ -44,7 +43,11 @@ pub mod link {
     pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=1;
 }
 
-pub use self::{failure::failure_to_status, failure::status_to_failure, time::from_timestamp};
+pub use self::launch::from_env_vars;
+pub use self::{
+    failure::{failure_to_status, status_to_failure},
+    time::{from_timestamp, to_timestamp},
+};
 
 /// Largest message accepted on the public socket, in bytes.
 pub const MAX_MESSAGE: usize = 4 << 20;

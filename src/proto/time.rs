@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 /// Returns the wire form of a time.
-pub(super) fn to_timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
+pub fn to_timestamp(time: DateTime<Utc>) -> prost_types::Timestamp {
     prost_types::Timestamp {
         seconds: time.timestamp(),
         nanos: time.timestamp_subsec_nanos().try_into().unwrap_or(0),

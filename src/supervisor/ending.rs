@@ -205,7 +205,8 @@ impl Supervisor {
             return;
         }
         let survivors = left.iter().map(|p| format!("{} ({})", p.name, p.id.pid)).collect();
-        let Phase::Sweeping { exit, screen } = std::mem::replace(&mut self.phase, Phase::Over) else {
+        let Phase::Sweeping { exit, screen } = std::mem::replace(&mut self.phase, Phase::Over)
+        else {
             return;
         };
         let exit = Exit { survivors, stopped: self.stop_asked, ..exit };

@@ -136,7 +136,9 @@ impl Supervisor {
     /// Shows the present to a viewer that lagged and has now read everything it was sent.
     pub(super) fn catch_up(&mut self, id: u64) {
         let offset = self.stream.offset;
-        let Some(index) = self.connections.iter().position(|c| c.id == id && !c.dead) else { return };
+        let Some(index) = self.connections.iter().position(|c| c.id == id && !c.dead) else {
+            return;
+        };
         let Some(connection) = self.connections.get_mut(index) else { return };
         let link_waits = connection.outbox.len();
         let Some(viewer) = connection.viewer() else { return };

@@ -207,8 +207,11 @@ fn failure(error: &io::Error, what: &str) -> LaunchError {
     let errno = error.raw_os_error().unwrap_or(0);
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text).to_owned();
-    let message =
-        if errno == 0 { format!("{what}: {text}") } else { format!("{what}: {text} (errno {errno})") };
+    let message = if errno == 0 {
+        format!("{what}: {text}")
+    } else {
+        format!("{what}: {text} (errno {errno})")
+    };
     LaunchError { errno, message }
 }
 

@@ -110,7 +110,10 @@ pub(super) struct Viewer {
 
 impl std::fmt::Debug for Viewer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Viewer").field("driver", &self.driver).field("size", &self.size).finish_non_exhaustive()
+        f.debug_struct("Viewer")
+            .field("driver", &self.driver)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
     }
 }
 
@@ -174,11 +177,7 @@ impl Viewer {
 
     /// Looks through what its terminal sent: finds the detach key, takes out the terminal's replies.
     pub(super) fn keys(&mut self, bytes: &[u8]) -> Keys {
-        let found = self
-            .detach_keys
-            .iter()
-            .filter_map(|key| find(bytes, key))
-            .min();
+        let found = self.detach_keys.iter().filter_map(|key| find(bytes, key)).min();
         let before = bytes.get(..found.unwrap_or(bytes.len())).unwrap_or_default();
         let mut typed = Vec::with_capacity(before.len());
         self.filter.filter(before, &mut typed);

@@ -89,9 +89,8 @@ impl Supervisor {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let Some(connection) = self.connection(id) else { return };
         let peer = rustix::net::sockopt::socket_peercred(connection.fd());
-        let inside = peer.map_or(true, |peer| {
-            crate::process::is_within(peer.pid.as_raw_nonzero().get(), own)
-        });
+        let inside = peer
+            .map_or(true, |peer| crate::process::is_within(peer.pid.as_raw_nonzero().get(), own));
         if inside {
             return self.refuse(id, "a process of this runner cannot command it".to_owned());
         }

@@ -79,7 +79,9 @@ pub(crate) fn answer(screen: &Screen, colors: DefaultColors, query: &Query, out:
         }
         Query::DynamicColors(codes, bell) => {
             for code in codes {
-                let Some(color) = dynamic_color(screen, colors, *code) else { continue };
+                let Some(color) = dynamic_color(screen, colors, *code) else {
+                    continue;
+                };
                 put(out, format_args!("\x1b]{code};"));
                 put_color(color, *bell, out);
             }
@@ -237,7 +239,9 @@ fn capability(name: &[u8], out: &mut Vec<u8>) {
     /// A terminfo name in hexadecimal is never longer.
     const MOST_DIGITS: usize = 64;
     let decoded: Option<Vec<u8>> = name.chunks(2).map(hex_byte).collect();
-    let Some(decoded) = decoded.filter(|_| name.len() <= MOST_DIGITS && name.len() % 2 == 0) else {
+    let Some(decoded) =
+        decoded.filter(|_| name.len() <= MOST_DIGITS && name.len().is_multiple_of(2))
+    else {
         out.extend_from_slice(b"\x1bP0+r\x1b\\");
         return;
     };
@@ -292,7 +296,9 @@ fn setting(screen: &Screen, setting: &[u8], out: &mut Vec<u8>) {
 
 /// The parameter of DECSCUSR that selects the cursor in use.
 pub(crate) fn cursor_style_number(screen: &Screen) -> u8 {
-    let Some(style) = screen.tracker.cursor_style else { return 0 };
+    let Some(style) = screen.tracker.cursor_style else {
+        return 0;
+    };
     let steady = match style.shape {
         CursorShape::Underline => 4,
         CursorShape::Beam => 6,

@@ -11,6 +11,7 @@ use alacritty_terminal::vte::ansi::{CharsetIndex, Handler, Processor, Timeout};
 
 use super::HistoryLimits;
 use super::screen::Screen;
+use super::sgr;
 use crate::domain::size::TerminalSize;
 
 /// A synchronized update never holds the screen back here: viewers decide whether to wait.
@@ -55,7 +56,9 @@ impl Engine {
 
     /// Carries out one complete escape sequence.
     pub(crate) fn sequence(&mut self, bytes: &[u8]) {
-        self.parser.advance(&mut self.screen, bytes);
+        if !sgr::apply(&mut self.screen, bytes) {
+            self.parser.advance(&mut self.screen, bytes);
+        }
     }
 
     /// Prints text and carries out single control characters.
@@ -92,9 +95,13 @@ impl Engine {
     }
 
     fn unicode(&mut self, bytes: &[u8]) {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            text.chars().for_each(|c| self.screen.print_char(c));
+            return;
+        }
         for chunk in bytes.utf8_chunks() {
             for c in chunk.valid().chars() {
-                self.screen.input(c);
+                self.screen.print_char(c);
             }
             if !chunk.invalid().is_empty() {
                 self.screen.input(char::REPLACEMENT_CHARACTER);
@@ -118,4 +125,21 @@ impl Engine {
 /// Returns how many bytes from the start satisfy the condition.
 fn run(bytes: &[u8], condition: impl Fn(u8) -> bool) -> usize {
     bytes.iter().position(|byte| !condition(*byte)).unwrap_or(bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_the_screen_but_not_the_history() {
+        let mut engine = Engine::new(TerminalSize::new(20, 3), HistoryLimits::default());
+        engine.text(b"a\nb\nc\nd\ne");
+        engine.guard(|_| panic!("as an emulator might"));
+        assert!(engine.degraded);
+        assert_eq!(engine.screen.ring.len(), 2);
+        assert_eq!(engine.screen.size, TerminalSize::new(20, 3));
+        engine.text(b"x");
+        assert_eq!(engine.screen.cursor(), (0, 1));
+    }
 }

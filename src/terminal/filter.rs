@@ -169,9 +169,9 @@ fn verdict(bytes: &[u8]) -> Verdict {
     match bytes {
         [_] | [_, b'[' | b']' | b'P' | b'_'] => Verdict::MaybeKey,
         [_, b'[', rest @ ..] => csi(rest),
-        [_, b']', b'0'..=b'9', ..] => Verdict::AnswerString(2),
-        [_, b'P', b'0'..=b'9' | b'>' | b'!', ..] => Verdict::AnswerString(2),
-        [_, b'_', b'G', ..] => Verdict::AnswerString(2),
+        [_, b']', b'0'..=b'9', ..]
+        | [_, b'P', b'0'..=b'9' | b'>' | b'!', ..]
+        | [_, b'_', b'G', ..] => Verdict::AnswerString(2),
         // The second ESC may begin something of its own.
         [_, ESC, ..] => Verdict::Key(1),
         _ => Verdict::Key(2),

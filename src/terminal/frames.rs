@@ -19,6 +19,9 @@ use crate::domain::size::TerminalSize;
 /// A row without text as the [`LineEncoder`] writes it.
 const BLANK_ROW: [u8; 2] = [0, 0];
 
+/// Most marks on one character; the decoder's cells hold 22 bytes.
+const MOST_MARKS: usize = 4;
+
 /// Makes the frames of one subscriber and remembers what it has sent.
 ///
 /// A row is kept in the history's compact form, so an encoder costs a few kilobytes.
@@ -53,9 +56,8 @@ impl FrameEncoder {
     pub fn encode(&mut self, terminal: &Terminal) -> Option<Vec<u8>> {
         let size = terminal.size();
         let mut out = Vec::new();
-        let same_size = |sent: &Sent| {
-            (sent.size.cols(), sent.size.rows()) == (size.cols(), size.rows())
-        };
+        let same_size =
+            |sent: &Sent| (sent.size.cols(), sent.size.rows()) == (size.cols(), size.rows());
         let mut sent = self.sent.take().filter(same_size).unwrap_or_else(|| {
             out.extend_from_slice(b"\x1bc");
             Sent {
@@ -113,7 +115,13 @@ fn chars(line: &Line) -> impl Iterator<Item = (char, Style)> + '_ {
         .iter()
         .flat_map(|(count, style)| std::iter::repeat_n(*style, *count))
         .chain(std::iter::repeat(Style::default()));
-    line.text.chars().zip(styles).filter(|(c, _)| frame_char(*c)).map(|(c, style)| {
+    let mut marks = 0;
+    let mut fits = move |c: char| {
+        marks = if width(c) == 0 { marks + 1 } else { 0 };
+        marks <= MOST_MARKS
+    };
+    let chars = line.text.chars().zip(styles).filter(|(c, _)| frame_char(*c));
+    chars.filter(move |(c, _)| fits(*c)).map(|(c, style)| {
         let c = if style.attrs & HIDDEN == 0 { c } else { ' ' };
         (c, style.for_frames())
     })
@@ -133,7 +141,7 @@ fn common_start(old: &Line, new: &Line) -> (usize, usize) {
     let mut start = (0, 0);
     let mut here = (0, 0);
     for (before, after) in chars(old).zip(chars(new)) {
-        if width(after.0) > 0 {
+        if width(before.0) > 0 && width(after.0) > 0 {
             start = here;
         }
         if before != after {
@@ -201,9 +209,8 @@ fn encode_modes(before: &Modes, now: &Modes, full: bool, out: &mut Vec<u8>) {
     };
     encode_choice(mouse(before.mouse), mouse(now.mouse), out);
     encode_choice(encoding(before.mouse_encoding), encoding(now.mouse_encoding), out);
-    let extras = |modes: &Modes| {
-        (modes.kitty_flags, modes.alternate, modes.focus, modes.alternate_scroll)
-    };
+    let extras =
+        |modes: &Modes| (modes.kitty_flags, modes.alternate, modes.focus, modes.alternate_scroll);
     if full || extras(before) != extras(now) {
         vt::encode_extras(now, out);
     }

@@ -331,7 +331,8 @@ impl Handler for Screen {
                 | NamedPrivateMode::ReportAllMouseMotion
                 | NamedPrivateMode::SgrMouse
                 | NamedPrivateMode::Utf8Mouse,
-            ) => {}
+            )
+            | PrivateMode::Unknown(_) => {}
             PrivateMode::Named(NamedPrivateMode::BlinkingCursor) => {
                 self.tracker.cursor_style.get_or_insert_default().blinking = true;
             }
@@ -340,7 +341,6 @@ impl Handler for Screen {
                 self.goto(0, 0);
             }
             PrivateMode::Named(_) => self.term.set_private_mode(mode),
-            PrivateMode::Unknown(_) => {}
         }
     }
 

@@ -306,7 +306,9 @@ fn numbered(key: Key, modifiers: Modifiers) -> Vec<u8> {
         Key::Function(n) => n.checked_sub(5).and_then(|n| FUNCTIONS.get(usize::from(n)).copied()),
         _ => None,
     };
-    let Some(number) = number else { return Vec::new() };
+    let Some(number) = number else {
+        return Vec::new();
+    };
     let held = modifiers.number();
     let held = if held > 1 { format!(";{held}") } else { String::new() };
     format!("\x1b[{number}{held}~").into_bytes()
@@ -390,8 +392,7 @@ mod tests {
 
     #[test]
     fn the_wheel_scrolls_programs_without_mouse() {
-        let event =
-            MouseEvent { action: MouseAction::ScrollUp, row: 0, col: 0, modifiers: NONE };
+        let event = MouseEvent { action: MouseAction::ScrollUp, row: 0, col: 0, modifiers: NONE };
         let modes = Modes { alternate: true, alternate_scroll: true, ..Modes::default() };
         assert_eq!(encode_mouse(event, &modes).unwrap(), b"\x1b[A\x1b[A\x1b[A");
         assert_eq!(encode_mouse(event, &Modes::default()), None);

@@ -2,7 +2,7 @@
 //!
 //! Encoded rows are what the history ring stores. Layout: varint length of the text, one byte of
 //! flags, the text in UTF-8, and for styled rows a varint length and the runs, each a varint
-//! count of characters and a [`Style`]. Hyperlinks are not kept.
+//! (twice the count of characters, plus one for the default style) and a [`Style`]. Hyperlinks are not kept.
 
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
@@ -103,21 +103,24 @@ impl LineEncoder {
     /// Takes over a row of unstyled ASCII; returns false, with part of it done, if it is not one.
     #[inline]
     fn plain(&mut self, cells: &[Cell]) -> bool {
-        const LAYOUT: Flags = Flags::WIDE_CHAR
-            .union(Flags::WIDE_CHAR_SPACER)
-            .union(Flags::LEADING_WIDE_CHAR_SPACER);
-        self.text.reserve(cells.len());
-        for cell in cells {
-            let plain = Look::of(cell) == PLAIN && !cell.flags.intersects(LAYOUT);
-            let byte = match u8::try_from(cell.c) {
-                Ok(byte @ b' '..=b'~') => byte,
-                Ok(b'\t' | 0) => b' ',
-                _ => return false,
-            };
-            if !plain || cell.extra.is_some() {
+        const LAYOUT: Flags =
+            Flags::WIDE_CHAR.union(Flags::WIDE_CHAR_SPACER).union(Flags::LEADING_WIDE_CHAR_SPACER);
+        self.text.resize(cells.len(), 0);
+        for (bytes, cells) in self.text.chunks_mut(16).zip(cells.chunks(16)) {
+            // Without a branch for each condition: most rows pass.
+            let mut other = 0;
+            for (byte, cell) in bytes.iter_mut().zip(cells) {
+                let code = u32::from(cell.c);
+                *byte = code.to_le_bytes()[0];
+                other |= u8::from(!(0x20..=0x7e).contains(&code))
+                    | u8::from(cell.fg != PLAIN.fg)
+                    | u8::from(cell.bg != PLAIN.bg)
+                    | u8::from(cell.flags.intersects(LAYOUT.union(STYLE_FLAGS)))
+                    | u8::from(cell.extra.is_some());
+            }
+            if other != 0 {
                 return false;
             }
-            self.text.push(byte);
         }
         true
     }
@@ -132,6 +135,11 @@ impl LineEncoder {
                 continue;
             }
             let next = Look::of(cell);
+            if next == look && cell.extra.is_none() && line_color.is_none() && cell.c >= ' ' {
+                chars += 1;
+                self.push_char(cell.c);
+                continue;
+            }
             let next_color = cell.extra.as_ref().and_then(|_| cell.underline_color());
             if next != look || next_color != line_color {
                 self.run(chars, &style);
@@ -157,8 +165,11 @@ impl LineEncoder {
 
     fn run(&mut self, chars: usize, style: &Style) {
         if chars > 0 {
-            push_varint(chars, &mut self.runs);
-            style.encode(&mut self.runs);
+            let plain = *style == Style::default();
+            push_varint(chars << 1 | usize::from(plain), &mut self.runs);
+            if !plain {
+                style.encode(&mut self.runs);
+            }
         }
     }
 
@@ -185,8 +196,12 @@ impl Line {
         let (text, flags, mut runs_bytes) = split(bytes)?;
         let mut runs = Vec::new();
         while !runs_bytes.is_empty() {
-            let chars = take_varint(&mut runs_bytes)?;
-            runs.push((chars, Style::decode(&mut runs_bytes)?));
+            let count = take_varint(&mut runs_bytes)?;
+            let style = match count & 1 {
+                0 => Style::decode(&mut runs_bytes)?,
+                _ => Style::default(),
+            };
+            runs.push((count >> 1, style));
         }
         let text = String::from_utf8_lossy(text).into_owned();
         Some(Self { text, runs, wrapped: flags & WRAPPED != 0 })

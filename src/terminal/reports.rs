@@ -25,15 +25,22 @@ pub(crate) fn clean(bytes: &[u8], most: usize) -> String {
 ///
 /// Unknown keys are ignored; a report without a known state is none at all.
 pub(crate) fn program(body: &[u8]) -> Option<ProgramReport> {
-    let mut state = None;
+    let mut known = false;
     let mut report = ProgramReport { id: None, state: None, app: None, kind: None, message: None };
     for pair in body.split(|byte| *byte == b':') {
-        let Some(at) = pair.iter().position(|byte| *byte == b'=') else { continue };
+        let Some(at) = pair.iter().position(|byte| *byte == b'=') else {
+            continue;
+        };
         let (key, value) = pair.split_at(at);
         let value = value.get(1..).unwrap_or_default();
         let text = |most| Some(clean(value, most)).filter(|text| !text.is_empty());
         match key {
-            b"state" => state = Some(parse_state(value)?),
+            b"state" => {
+                known = true;
+                if value != b"clear" {
+                    report.state = Some(ActivityState::parse(std::str::from_utf8(value).ok()?)?);
+                }
+            }
             b"app" => report.app = text(MOST_APP_CHARS),
             b"kind" => report.kind = text(MOST_KIND_CHARS),
             b"id" => report.id = text(MOST_ID_CHARS),
@@ -41,16 +48,7 @@ pub(crate) fn program(body: &[u8]) -> Option<ProgramReport> {
             _ => {}
         }
     }
-    report.state = state?;
-    Some(report)
-}
-
-/// `None` for a word that is no state, `Some(None)` for `clear`.
-fn parse_state(value: &[u8]) -> Option<Option<ActivityState>> {
-    if value == b"clear" {
-        return Some(None);
-    }
-    ActivityState::parse(std::str::from_utf8(value).ok()?).map(Some)
+    known.then_some(report)
 }
 
 fn message(value: &[u8]) -> Option<String> {
@@ -90,7 +88,8 @@ mod tests {
 
     #[test]
     fn reports_are_read_and_cleaned() {
-        let report = program(b"state=blocked:app=x\x07y:kind=permission:msg=YRtiCmM=:new=1").unwrap();
+        let report =
+            program(b"state=blocked:app=x\x07y:kind=permission:msg=YRtiCmM=:new=1").unwrap();
         assert_eq!(report.state, Some(ActivityState::Blocked));
         assert_eq!(report.app.as_deref(), Some("xy"));
         assert_eq!(report.kind.as_deref(), Some("permission"));

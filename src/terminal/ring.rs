@@ -173,7 +173,9 @@ fn read_block(
                 return false;
             }
         } else {
-            let Some(line) = Line::decode(&mut raw) else { return false };
+            let Some(line) = Line::decode(&mut raw) else {
+                return false;
+            };
             if !visit(at, line) {
                 return false;
             }

@@ -35,7 +35,7 @@ pub(crate) enum Op {
     /// The title or the directory changes: the signal with this number says to what.
     Tell(usize),
     /// A question to be answered.
-    Query(Query),
+    Query(Box<Query>),
     /// DECSTR, which the engine does not know.
     SoftReset,
     /// REP: the last character again, so often.
@@ -53,6 +53,7 @@ enum Forward {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
     forward: Forward,
+    /// The steps, in order.
     pub(crate) ops: Vec<Op>,
     signals: Vec<Signal>,
     queries: bool,
@@ -92,6 +93,11 @@ pub(crate) struct ScanBuilder {
 }
 
 impl ScanBuilder {
+    /// Returns a builder with room for so many steps.
+    pub(crate) fn with_room(ops: usize) -> Self {
+        Self { ops: Vec::with_capacity(ops), ..Self::default() }
+    }
+
     /// Forwards these bytes of the batch; ranges come in order.
     pub(crate) fn keep(&mut self, range: Range<usize>) {
         match self.kept.last_mut() {
@@ -115,6 +121,12 @@ impl ScanBuilder {
             Some(Op::Text(last)) if last.end == range.start => last.end = range.end,
             _ => self.ops.push(Op::Text(range)),
         }
+    }
+
+    /// An escape sequence for the screen and for viewers.
+    pub(crate) fn sequence(&mut self, range: Range<usize>) {
+        self.keep(range.clone());
+        self.ops.push(Op::Sequence(range));
     }
 
     /// Adds a step.

@@ -5,6 +5,10 @@
 //! still found. Invariant: at most [`MOST_HELD`] bytes are kept back ([`MOST_CLIPBOARD`] for a
 //! clipboard), a longer sequence is dropped up to its end without being stored.
 
+use super::lexer::{
+    BEL, C1_LEAD, ENQ, ESC, End, Kind, char_len, end_of, is_continuation, kind_of, partial_char,
+    plain_csi, skip_text,
+};
 use super::osc;
 use super::query::{self, Fate};
 use super::scan::{Op, Scan, ScanBuilder, Signal};
@@ -14,41 +18,13 @@ pub(crate) const MOST_HELD: usize = 4096;
 /// Longest clipboard that is passed on.
 pub(crate) const MOST_CLIPBOARD: usize = 1 << 20;
 
-const ENQ: u8 = 0x05;
-const BEL: u8 = 0x07;
-const CAN: u8 = 0x18;
-const SUB: u8 = 0x1a;
-const ESC: u8 = 0x1b;
-/// First byte of the C1 controls in UTF-8, which some terminals obey and others print.
-const C1_LEAD: u8 = 0xc2;
-
-/// What has begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Escape,
-    Csi,
-    Osc,
-    /// DCS, APC, PM or SOS.
-    String,
-    Utf8,
-}
-
-/// What the rest of a sequence turned out to be.
-#[derive(Debug, PartialEq, Eq)]
-enum End {
-    /// The sequence ends before this offset.
-    Complete(usize),
-    /// It was broken off; what follows from this offset is something else.
-    Abandoned(usize),
-    /// Not in these bytes.
-    Missing,
-}
-
 /// The state between two batches.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
     held: Vec<u8>,
     discarding: Option<Kind>,
+    /// Steps of the last batch: the next one will have about as many.
+    usual_ops: usize,
     /// The last byte discarded was an ESC.
     escape_pending: bool,
 }
@@ -66,7 +42,7 @@ impl Scanner {
 
     /// Examines the next batch.
     pub(crate) fn scan(&mut self, input: &[u8]) -> Scan {
-        let mut found = ScanBuilder::default();
+        let mut found = ScanBuilder::with_room(self.usual_ops);
         let mut at = 0;
         if self.discarding.is_some() {
             at = self.discard(input);
@@ -106,12 +82,18 @@ impl Scanner {
                 _ => self.sequence(input, at, &mut found),
             };
         }
-        found.finish(input)
+        let scan = found.finish(input);
+        self.usual_ops = scan.ops.len();
+        scan
     }
 
     /// Handles the sequence that starts at `at`; returns where to go on.
     fn sequence(&mut self, input: &[u8], at: usize, found: &mut ScanBuilder) -> usize {
         let bytes = input.get(at..).unwrap_or_default();
+        if let Some(len) = plain_csi(bytes) {
+            found.sequence(at..at + len);
+            return at + len;
+        }
         let Some((kind, lead)) = kind_of(bytes) else {
             self.hold(bytes);
             return input.len();
@@ -206,15 +188,18 @@ impl Scanner {
 
     /// Drops the rest of a sequence that was too long; returns where the rest begins.
     fn discard(&mut self, input: &[u8]) -> usize {
-        let Some(kind) = self.discarding else { return 0 };
+        let Some(kind) = self.discarding else {
+            return 0;
+        };
         let last = self.escape_pending.then_some(ESC);
         match end_of(kind, last, input) {
             End::Abandoned(0) if self.escape_pending => {
-                *self = Self { held: vec![ESC], ..Self::default() };
+                *self = Self { held: vec![ESC], usual_ops: self.usual_ops, ..Self::default() };
                 0
             }
             End::Complete(len) | End::Abandoned(len) => {
-                *self = Self::default();
+                self.discarding = None;
+                self.escape_pending = false;
                 len
             }
             End::Missing => {
@@ -264,10 +249,10 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             }
         }
         Fate::Drop => {}
-        Fate::Ask(query) => found.op(Op::Query(query)),
+        Fate::Ask(query) => found.op(Op::Query(query.into())),
         Fate::ApplyAndAsk(query) => {
             found.op(source.op());
-            found.op(Op::Query(query));
+            found.op(Op::Query(query.into()));
         }
         Fate::SoftReset => {
             source.forward(found);
@@ -290,8 +275,7 @@ fn decide(kind: Kind, sequence: &[u8]) -> Fate {
             let end = sequence.len() - if bell { 1 } else { 2 };
             let body = sequence.get(2..end).unwrap_or_default();
             // Terminals disagree on what a C1 control does inside a string.
-            let ambiguous =
-                body.windows(2).any(|pair| matches!(pair, [C1_LEAD, 0x80..=0x9f]));
+            let ambiguous = body.windows(2).any(|pair| matches!(pair, [C1_LEAD, 0x80..=0x9f]));
             if ambiguous {
                 Fate::Drop
             } else if kind == Kind::Osc {
@@ -302,125 +286,6 @@ fn decide(kind: Kind, sequence: &[u8]) -> Fate {
                 Fate::Drop
             }
         }
-    }
-}
-
-/// Returns what the bytes begin, and the length of its introducer; `None` for a lone ESC.
-fn kind_of(bytes: &[u8]) -> Option<(Kind, usize)> {
-    match bytes {
-        [ESC] | [] => None,
-        [ESC, b'[', ..] => Some((Kind::Csi, 2)),
-        [ESC, b']', ..] => Some((Kind::Osc, 2)),
-        [ESC, b'P' | b'_' | b'^' | b'X', ..] => Some((Kind::String, 2)),
-        [ESC, ..] => Some((Kind::Escape, 1)),
-        _ => Some((Kind::Utf8, 1)),
-    }
-}
-
-/// Looks for the end of a sequence in `rest`; `last` is the byte before it.
-fn end_of(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
-    match kind {
-        Kind::Csi => end_of_csi(rest),
-        Kind::Escape => end_of_escape(rest),
-        Kind::Osc | Kind::String => end_of_string(kind, last, rest),
-        Kind::Utf8 => End::Complete(0),
-    }
-}
-
-fn end_of_csi(rest: &[u8]) -> End {
-    for (at, byte) in rest.iter().enumerate() {
-        match *byte {
-            b'@'..=b'~' => return End::Complete(at + 1),
-            ESC => return End::Abandoned(at),
-            CAN | SUB => return End::Abandoned(at + 1),
-            _ => {}
-        }
-    }
-    End::Missing
-}
-
-fn end_of_escape(rest: &[u8]) -> End {
-    for (at, byte) in rest.iter().enumerate() {
-        match *byte {
-            b' '..=b'/' => {}
-            b'0'..=b'~' => return End::Complete(at + 1),
-            CAN | SUB => return End::Abandoned(at + 1),
-            _ => return End::Abandoned(at),
-        }
-    }
-    End::Missing
-}
-
-fn end_of_string(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
-    if last == Some(ESC) {
-        match rest.first() {
-            Some(b'\\') => return End::Complete(1),
-            Some(_) => return End::Abandoned(0),
-            None => return End::Missing,
-        }
-    }
-    let mut from = 0;
-    while let Some(at) = rest.get(from..).and_then(|tail| tail.iter().position(ends_string)) {
-        let at = from + at;
-        match (rest.get(at).copied(), rest.get(at + 1)) {
-            (Some(BEL), _) if kind == Kind::Osc => return End::Complete(at + 1),
-            (Some(CAN | SUB), _) => return End::Abandoned(at + 1),
-            (Some(ESC), Some(b'\\')) => return End::Complete(at + 2),
-            (Some(ESC), Some(_)) => return End::Abandoned(at),
-            (Some(ESC), None) => return End::Missing,
-            _ => from = at + 1,
-        }
-    }
-    End::Missing
-}
-
-fn ends_string(byte: &u8) -> bool {
-    matches!(*byte, BEL | CAN | SUB | ESC)
-}
-
-/// Returns how many bytes from the start need no attention.
-fn skip_text(bytes: &[u8]) -> usize {
-    let mut done = 0;
-    let (blocks, _) = bytes.as_chunks::<16>();
-    for block in blocks {
-        // No early exit inside a block: this loop becomes a few vector instructions.
-        if block.iter().fold(false, |hit, byte| hit | needs_attention(*byte)) {
-            break;
-        }
-        done += block.len();
-    }
-    let tail = bytes.get(done..).unwrap_or_default();
-    done + tail.iter().position(|byte| needs_attention(*byte)).unwrap_or(tail.len())
-}
-
-#[inline]
-fn needs_attention(byte: u8) -> bool {
-    (byte == ESC) | (byte == C1_LEAD) | (byte == BEL) | (byte == ENQ)
-}
-
-/// Returns how many bytes at the end belong to a character that is not complete.
-fn partial_char(bytes: &[u8]) -> usize {
-    for back in 1..=3.min(bytes.len()) {
-        let byte = bytes.get(bytes.len() - back).copied();
-        if byte.is_some_and(is_continuation) {
-            continue;
-        }
-        return if char_len(byte) > back { back } else { 0 };
-    }
-    0
-}
-
-fn is_continuation(byte: u8) -> bool {
-    byte & 0xc0 == 0x80
-}
-
-/// Returns how long the character with this first byte is.
-fn char_len(first: Option<u8>) -> usize {
-    match first {
-        Some(0xc2..=0xdf) => 2,
-        Some(0xe0..=0xef) => 3,
-        Some(0xf0..=0xf4) => 4,
-        _ => 1,
     }
 }
 

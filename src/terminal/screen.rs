@@ -10,6 +10,7 @@ use alacritty_terminal::index::{Column, Line as RowIndex};
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::term::{Config, TermMode};
 use alacritty_terminal::vte::ansi::{Handler, StandardCharset};
+use unicode_width::UnicodeWidthChar;
 
 use super::HistoryLimits;
 use super::line::Line;
@@ -122,8 +123,7 @@ impl Screen {
         }
         let cols = self.size.columns();
         let cursor = &self.term.grid().cursor;
-        let wraps = cursor.input_needs_wrap
-            || (width == 2 && cursor.point.column.0 + 1 >= cols);
+        let wraps = cursor.input_needs_wrap || (width == 2 && cursor.point.column.0 + 1 >= cols);
         if wraps {
             // The engine marks the row as wrapped only after this; a region of one row would
             // lose the mark.
@@ -140,7 +140,8 @@ impl Screen {
         let needs_wrap = self.term.grid().cursor.input_needs_wrap;
         let col = if needs_wrap { col } else { col.saturating_sub(1) };
         let cells = self.row(row);
-        let spacer = cells.get(col).is_some_and(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER));
+        let spacer =
+            cells.get(col).is_some_and(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER));
         let col = if spacer { col.saturating_sub(1) } else { col };
         let marks = cells.get(col).and_then(Cell::zerowidth).map_or(0, <[char]>::len);
         marks >= MOST_MARKS
@@ -182,6 +183,48 @@ impl Screen {
             run = after;
         }
         self.tracker.preceding = Some(char::from(last));
+    }
+
+    /// Prints a character beyond ASCII.
+    pub(crate) fn print_char(&mut self, c: char) {
+        let width = c.width().unwrap_or(0);
+        let (row, col) = self.cursor();
+        let cols = self.size.columns();
+        let simple = matches!(width, 1 | 2)
+            && col + width <= cols
+            && !self.has(TermMode::INSERT)
+            && !self.term.grid().cursor.input_needs_wrap;
+        if !simple || !self.overwrite_char(row, col, (c, width)) {
+            self.input(c);
+            return;
+        }
+        let cursor = &mut self.term.grid_mut().cursor;
+        cursor.input_needs_wrap = col + width == cols;
+        cursor.point.column = Column((col + width).min(cols - 1));
+        self.tracker.preceding = Some(c);
+    }
+
+    /// Writes one character without wrapping; refuses where a wide one is in the way.
+    fn overwrite_char(&mut self, row: usize, col: usize, (c, width): (char, usize)) -> bool {
+        let grid = self.term.grid_mut();
+        let Cell { fg, bg, flags, extra, .. } = grid.cursor.template.clone();
+        let cells = &mut grid[row_index(row)][Column(col)..Column(col + width)];
+        let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
+        if cells.iter().any(|cell| cell.flags.intersects(wide)) {
+            return false;
+        }
+        let halves = [(c, Flags::WIDE_CHAR), (' ', Flags::WIDE_CHAR_SPACER)];
+        for (cell, (c, half)) in cells.iter_mut().zip(halves) {
+            // Field by field: a cell built aside and copied costs twice as much.
+            cell.c = c;
+            cell.fg = fg;
+            cell.bg = bg;
+            cell.flags = if width == 2 { flags | half } else { flags };
+            if cell.extra.is_some() || extra.is_some() {
+                cell.extra.clone_from(&extra);
+            }
+        }
+        true
     }
 
     /// Writes cells without wrapping; refuses where a wide character is in the way.
@@ -295,10 +338,18 @@ impl Screen {
         self.size = size;
         self.tracker.resize(size);
         let (row, col) = self.cursor();
-        let cursor = &mut self.term.grid_mut().cursor;
-        cursor.point.line = row_index(row);
-        cursor.point.column = Column(col);
-        self.term.grid_mut().truncate();
+        let grid = self.term.grid_mut();
+        grid.cursor.point.line = row_index(row);
+        grid.cursor.point.column = Column(col);
+        // In a wider terminal the place after the last column is a column.
+        for cursor in [&mut grid.cursor, &mut grid.saved_cursor] {
+            let next = cursor.point.column + 1;
+            if cursor.input_needs_wrap && next < size.columns() {
+                cursor.point.column = next;
+                cursor.input_needs_wrap = false;
+            }
+        }
+        grid.truncate();
     }
 
     fn resize_primary(&mut self, size: TerminalSize) {

@@ -67,7 +67,9 @@ pub(crate) fn snapshot(screen: &Screen, history: usize) -> Vec<u8> {
         keyboard(screen.tracker.other_keyboard.entries(), &mut out);
         out.extend_from_slice(b"\x1b[?7h");
         place(&primary.cursor, &mut out);
-        out.extend_from_slice(b"\x1b[?1049h\x1b[?7l\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x1b[H\x1b[J");
+        out.extend_from_slice(
+            b"\x1b[?1049h\x1b[?7l\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x1b[H\x1b[J",
+        );
     }
     draw(screen, &mut out);
     out.extend_from_slice(b"\x1b[?7h");
@@ -132,7 +134,9 @@ impl Pen {
         let link = cell.extra.as_ref().and_then(|_| cell.hyperlink());
         if link != self.link {
             match &link {
-                Some(link) => put(out, format_args!("\x1b]8;id={};{}\x1b\\", link.id(), link.uri())),
+                Some(link) => {
+                    put(out, format_args!("\x1b]8;id={};{}\x1b\\", link.id(), link.uri()));
+                }
                 None => out.extend_from_slice(b"\x1b]8;;\x1b\\"),
             }
             self.link = link;

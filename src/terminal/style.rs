@@ -128,11 +128,6 @@ impl Style {
         style
     }
 
-    /// Whether a space in this style cannot be told from an untouched cell.
-    pub(crate) fn is_blank(&self) -> bool {
-        self.bg == Tint::Default && self.attrs & (INVERSE | STRIKE) == 0 && self.underline == 0
-    }
-
     /// Appends the sequence that brings a terminal from any style to this one.
     pub(crate) fn write_sgr(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\x1b[0");
@@ -242,7 +237,8 @@ mod tests {
         for fg in tints {
             for bg in tints {
                 for underline_color in tints {
-                    let style = Style { fg, bg, underline_color, attrs: BOLD | STRIKE, underline: 3 };
+                    let style =
+                        Style { fg, bg, underline_color, attrs: BOLD | STRIKE, underline: 3 };
                     let mut bytes = Vec::new();
                     style.encode(&mut bytes);
                     let mut rest = bytes.as_slice();

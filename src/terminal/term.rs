@@ -164,9 +164,9 @@ impl Terminal {
         let mut search = Search::new(needle, limit);
         let ring = &self.engine.screen.ring;
         if limit > 0 {
-            ring.read(0, usize::MAX, &mut |row, line| search.add(row, line));
+            ring.read(0, usize::MAX, &mut |row, line| search.add(row, &line));
             for (row, line) in self.screen_lines().enumerate() {
-                if !search.add(ring.len() + row, line) {
+                if !search.add(ring.len() + row, &line) {
                     break;
                 }
             }
@@ -236,7 +236,7 @@ impl Search {
     }
 
     /// Takes the next row; returns false once there are enough matches.
-    fn add(&mut self, row: usize, line: Line) -> bool {
+    fn add(&mut self, row: usize, line: &Line) -> bool {
         if self.joined.is_empty() {
             self.first_row = row;
         }

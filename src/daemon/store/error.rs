@@ -11,7 +11,9 @@ pub enum StoreError {
     #[error("{0}")]
     Refused(Failure),
     /// The file was written by a newer version.
-    #[error("`{path}` has schema {found}, and this version knows {known} at most; use the newer stratavore, or move the file away")]
+    #[error(
+        "`{path}` has schema {found}, and this version knows {known} at most; use the newer stratavore, or move the file away"
+    )]
     Newer {
         /// The file.
         path: String,

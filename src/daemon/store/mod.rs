@@ -22,15 +22,15 @@ use std::path::Path;
 use tokio::sync::{mpsc, watch};
 use tokio_util::task::TaskTracker;
 
-pub use self::{
-    error::StoreError,
-    query::Write,
-    runners::{Adoption, NewRunner, RunnerChange},
-};
 use self::{
     dialect::sqlite,
     query::{Query, Record},
     writer::Unit,
+};
+pub use self::{
+    error::StoreError,
+    query::Write,
+    runners::{Adoption, NewRunner, RunnerChange},
 };
 
 /// Who writes: recorded with each event.

@@ -90,8 +90,7 @@ impl Store {
     ///
     /// `PROJECT_NOT_FOUND`, or `PROJECT_BUSY` while it has live runners.
     pub async fn project_delete(&self, name: &str, event: NewEvent) -> Result<(), StoreError> {
-        let missing =
-            Failure::not_found("PROJECT_NOT_FOUND", format!("no project `{name}`"));
+        let missing = Failure::not_found("PROJECT_NOT_FOUND", format!("no project `{name}`"));
         let busy = Failure::conflict("PROJECT_BUSY", format!("project `{name}` has live runners"))
             .with_hint(format!("stratavore projects delete {name} --force ends them first"));
         let remember = Query::new(

@@ -167,14 +167,17 @@ impl Store {
         .bind(new.project_path.as_str())
         .bind(new.at);
         // Names in use must not be given out again although the count was lost.
-        let count = Query::new(
-            "UPDATE projects SET last_runner = $2 WHERE name = $1 AND last_runner < $2",
-        );
+        let count =
+            Query::new("UPDATE projects SET last_runner = $2 WHERE name = $1 AND last_runner < $2");
         let runner = Query::new(concat!(
             "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, \
              cwd, status, run, pid, supervisor_pid, restart, max_restart_attempts, adopted, \
              started_at, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
-             'running', $9, $10, $11, $12, $13, $14, $15, $16, $15) RETURNING ",
+             'running', $9, $10, $11, $12, $13, $14, $15, $16, $15) \
+             ON CONFLICT (id) DO UPDATE SET status = 'running', run = excluded.run, \
+             pid = excluded.pid, supervisor_pid = excluded.supervisor_pid, adopted = excluded.adopted, \
+             reason = NULL, exit_code = NULL, exit_signal = NULL, terminated_at = NULL, \
+             updated_at = excluded.updated_at RETURNING ",
             columns!()
         ))
         .bind(new.id.as_uuid())
@@ -214,10 +217,14 @@ impl Store {
         event: NewEvent,
     ) -> Result<Runner, StoreError> {
         let at = event.at;
-        let sources: Vec<&str> =
-            RunnerStatus::sources_of(to).map(RunnerStatus::as_str).collect();
+        let sources: Vec<&str> = RunnerStatus::sources_of(to).map(RunnerStatus::as_str).collect();
         let sources = format!(",{},", sources.join(","));
-        let what = format!("{} is {} and cannot become {}", runner.name, runner.status.as_str(), to.as_str());
+        let what = format!(
+            "{} is {} and cannot become {}",
+            runner.name,
+            runner.status.as_str(),
+            to.as_str()
+        );
         let refusal = Failure::conflict("ILLEGAL_TRANSITION", what)
             .with_hint(format!("stratavore runners show {}", runner.name));
         let exit = change.exit;
@@ -317,6 +324,20 @@ impl Store {
             .bind(serde_json::Value::Array(rows))
             .bind(now);
         self.write(Write::default().run(query)).await?;
+        Ok(())
+    }
+
+    /// Makes sure that an ended runner is not started again by itself.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_stay_ended(&self, id: RunnerId) -> Result<(), StoreError> {
+        let query = Query::new(
+            "UPDATE runners SET restart_attempts = max_restart_attempts WHERE id = $1 \
+             AND status IN ('terminated', 'failed')",
+        );
+        self.write(Write::default().run(query.bind(id.as_uuid()))).await?;
         Ok(())
     }
 

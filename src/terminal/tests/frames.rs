@@ -1,13 +1,23 @@
 //! Frames decoded by a mirror show what the terminal shows.
 
+use proptest::prelude::*;
+
+use super::snapshots::piece;
 use super::{CAPTURES, feed, terminal};
 use crate::domain::size::TerminalSize;
 use crate::terminal::{FrameEncoder, Mirror, Pane, Terminal};
 
-/// The rows as a frame carries them: selectors and joiners are left out.
+/// The rows as a frame carries them: selectors, joiners and surplus marks are left out.
 fn expected(terminal: &Terminal) -> Vec<String> {
     let clean = |row: String| {
         let row = row.replace(|c: char| matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}'), "");
+        let mut marks = 0;
+        let fits = |c: &char| {
+            marks =
+                if unicode_width::UnicodeWidthChar::width(*c) == Some(0) { marks + 1 } else { 0 };
+            marks <= 4
+        };
+        let row: String = row.chars().filter(fits).collect();
         row.trim_end_matches(' ').to_owned()
     };
     terminal.screen_text().into_iter().map(clean).collect()
@@ -111,5 +121,38 @@ fn wide_joined_and_hidden_text_keeps_its_columns() {
         let expected: Vec<String> =
             expected(&terminal).into_iter().map(|row| row.replace("hidden", "      ")).collect();
         assert_eq!(mirror.text(), expected, "{text:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 20000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn random_streams_look_the_same_in_a_mirror(
+        pieces in proptest::collection::vec(piece(), 1..40),
+        size in proptest::sample::select(vec![(2u16, 2u16), (7, 3), (20, 5), (80, 24)]),
+    ) {
+        let mut terminal = terminal(size.0, size.1);
+        let mut encoder = FrameEncoder::new();
+        let mut mirror = Mirror::new(terminal.size());
+        for piece in &pieces {
+            feed(&mut terminal, piece.as_bytes(), 99);
+            if let Some(frame) = encoder.encode(&terminal) {
+                mirror.feed(&frame);
+            }
+            let hidden = terminal.screen().term.grid().display_iter().any(|cell| {
+                cell.flags.contains(alacritty_terminal::term::cell::Flags::HIDDEN)
+            });
+            if !hidden {
+                prop_assert_eq!(mirror.text(), expected(&terminal));
+            }
+        }
+        let mut copy = Mirror::new(terminal.size());
+        copy.feed(&mirror.full());
+        prop_assert_eq!(copy.text(), mirror.text());
     }
 }

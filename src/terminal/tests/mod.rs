@@ -1,6 +1,7 @@
 //! Tests of the module as a whole: tables of features and answers, recorded agents, properties.
 
 mod agents;
+mod engine;
 mod frames;
 mod hostile;
 mod probes;
@@ -53,4 +54,12 @@ pub(crate) fn shown(text: &str) -> Terminal {
     let mut terminal = terminal(20, 5);
     feed(&mut terminal, text.as_bytes(), usize::MAX);
     terminal
+}
+
+#[test]
+fn terminals_may_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Terminal>();
+    is_send::<crate::terminal::Mirror>();
+    is_send::<crate::terminal::Pane>();
 }

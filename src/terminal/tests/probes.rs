@@ -36,11 +36,7 @@ const PROBES: &[Probe] = &[
 /// What the engine gets wrong: the rows it shows instead.
 const KNOWN_GAPS: &[Probe] = &[
     ("VS16 widens", "\u{2764}\u{fe0f}x\x1b[1;3Hy", &["\u{2764}\u{fe0f}xy"]),
-    (
-        "ZWJ joins",
-        "\u{1f468}\u{200d}\u{1f469}x\x1b[1;3Hy",
-        &["\u{1f468}\u{200d}y x"],
-    ),
+    ("ZWJ joins", "\u{1f468}\u{200d}\u{1f469}x\x1b[1;3Hy", &["\u{1f468}\u{200d}y x"]),
     ("DECSLRM", "\x1b[?69h\x1b[3;6s\x1b[1;3Habcdefg", &["  abcdefg"]),
 ];
 
@@ -124,7 +120,8 @@ fn clearing_the_scrollback_clears_ours() {
 
 #[test]
 fn history_keeps_its_colours_and_nothing_else() {
-    let terminal = shown("\x1b[1;31mred\x1b[0m\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\\n\n\n\n\n\n");
+    let terminal =
+        shown("\x1b[1;31mred\x1b[0m\x1b]8;;http://x/\x1b\\link\x1b]8;;\x1b\\\n\n\n\n\n\n");
     assert_eq!(terminal.history(0, 1, true), ["\x1b[0;1;31mred\x1b[mlink"]);
     assert_eq!(terminal.history(0, 1, false), ["redlink"]);
 }

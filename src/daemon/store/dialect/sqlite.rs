@@ -82,8 +82,7 @@ pub(in crate::daemon::store) async fn open(
 
 /// Applies the migrations that are missing; refuses a file that knows more of them than we do.
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
-    let unusable =
-        |why: String| StoreError::Unusable { path: path.display().to_string(), why };
+    let unusable = |why: String| StoreError::Unusable { path: path.display().to_string(), why };
     let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
     let found = newest_migration(connection).await.map_err(|error| unusable(error.to_string()))?;
     if found > known {

@@ -1,0 +1,134 @@
+//! Starts the daemon in the background where none runs.
+//!
+//! Many clients may come at once: one of them starts it, the others wait for its socket. A daemon
+//! that finds another one in its place leaves, and that is no error here.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::Read as _,
+    os::unix::fs::OpenOptionsExt as _,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use rustix::fs::{FlockOperation, flock};
+use tokio::time::{Instant, sleep};
+use tonic::transport::Channel;
+
+use super::connect;
+use crate::{
+    config::{Places, environment},
+    domain::failure::{Failure, FailureKind},
+};
+
+/// The hidden flag that makes `stratavore --daemon` a background daemon.
+pub const DAEMON_FLAG: &str = "--background";
+
+/// How long a daemon may take until it can be reached: opening a large database takes a while.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// What the daemon gets of the client's environment. Agents get the environment of the client that
+/// launches them, so the daemon needs no more.
+const PASSED_ON: &[&str] = &[
+    "HOME",
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TZ",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "TMPDIR",
+    "XDG_STATE_HOME",
+    "XDG_CONFIG_HOME",
+    "RUST_BACKTRACE",
+    "NODE_EXTRA_CA_CERTS",
+];
+
+/// Starts the daemon and connects to it.
+pub(super) async fn start_and_connect(places: &Places) -> Result<Channel, Failure> {
+    if let Some(id) = environment::inside_runner() {
+        let what = format!("no daemon runs, and none is started from inside runner {id}");
+        return Err(Failure::unavailable("INSIDE_RUNNER", what)
+            .with_hint("run stratavore daemon start in a terminal of your own"));
+    }
+    places.prepare().map_err(|error| Failure::usage("UNSAFE_DIRECTORY", error.to_string()))?;
+    let begun = Instant::now();
+    let mut pause = Duration::from_millis(2);
+    let mut started: Option<(Child, File)> = None;
+    loop {
+        match connect::connect(places).await {
+            Ok(channel) => return Ok(channel),
+            Err(error) if connect::is_absent(&error) => {}
+            Err(error) => return Err(connect::failure(places, &error)),
+        }
+        if started.is_none() {
+            started = take_turn(places)?;
+        }
+        let ended = match &mut started {
+            Some((child, _)) => child.try_wait().ok().flatten(),
+            None => None,
+        };
+        if ended.is_some()
+            && let Some((mut child, _)) = started.take()
+        {
+            explain_end(&mut child)?;
+        }
+        if begun.elapsed() > LIMIT {
+            let what = format!("reach the daemon within {} s of starting it", LIMIT.as_secs());
+            return Err(Failure::unavailable("DAEMON_SLOW", what)
+                .with_hint(format!("its log is in {}", places.logs().display())));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Starts a daemon if no other client is just doing so.
+fn take_turn(places: &Places) -> Result<Option<(Child, File)>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| {
+        Failure::unavailable("DAEMON_NOT_STARTED", format!("start the daemon: {error}"))
+            .with_hint("stratavore --daemon shows why")
+    };
+    let lock = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(places.root().join("run").join("start.lock"))
+        .map_err(|error| failed(&error))?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(None);
+    }
+    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let mut command = Command::new(program);
+    command.args(["--daemon", DAEMON_FLAG]).env_clear().env("STRATAVORE_HOME", places.root());
+    let settings = environment::all().into_iter().filter(|(name, _)| {
+        let name = name.to_string_lossy();
+        PASSED_ON.contains(&name.as_ref())
+            || (name.starts_with("STRATAVORE_") && name != "STRATAVORE_HOME")
+    });
+    command.envs(settings);
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(|error| failed(&error))?;
+    Ok(Some((child, lock)))
+}
+
+/// Returns the error of a daemon that ended instead of serving; `Ok` when another one serves.
+fn explain_end(child: &mut Child) -> Result<(), Failure> {
+    let mut said = String::new();
+    if let Some(stderr) = child.stderr.take() {
+        // What cannot be read is not said.
+        stderr.take(4096).read_to_string(&mut said).ok();
+    }
+    let code = child.wait().ok().and_then(|status| status.code());
+    if code == Some(FailureKind::Conflict.exit_code().into()) {
+        return Ok(());
+    }
+    let said = said.trim().trim_start_matches("error: ").replace("failed to ", "");
+    let said = if said.is_empty() { "it ended without a word".to_owned() } else { said };
+    let said = said.lines().next().unwrap_or_default();
+    Err(Failure::unavailable("DAEMON_NOT_STARTED", format!("start the daemon: {said}"))
+        .with_hint("stratavore --daemon runs it in the foreground"))
+}

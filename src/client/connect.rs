@@ -1,0 +1,64 @@
+//! The connection itself: a unix socket, and who is behind it.
+
+use std::{io, time::Duration};
+
+use hyper_util::rt::TokioIo;
+use tokio::{net::UnixStream, time::timeout};
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use crate::{config::Places, domain::failure::Failure};
+
+/// How long the socket may take to accept and the daemon to greet.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Connects.
+///
+/// # Errors
+///
+/// What the system says; see [`is_absent`].
+pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
+    let path = places.socket();
+    let first = timeout(LIMIT, open(&path)).await.map_err(|_elapsed| {
+        io::Error::new(io::ErrorKind::TimedOut, "the daemon does not accept connections")
+    })??;
+    // The first connection is the one just opened: whether a daemon is there is known at once.
+    let mut first = Some(first);
+    let connector = service_fn(move |_| {
+        let (first, path) = (first.take(), path.clone());
+        async move {
+            let stream = match first {
+                Some(stream) => stream,
+                None => open(&path).await?,
+            };
+            Ok::<_, io::Error>(TokioIo::new(stream))
+        }
+    });
+    let endpoint = Endpoint::from_static("http://stratavore").connect_timeout(LIMIT);
+    endpoint.connect_with_connector(connector).await.map_err(io::Error::other)
+}
+
+/// Opens the socket and makes sure that our own user listens.
+async fn open(path: &std::path::Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(path).await?;
+    if stream.peer_cred()?.uid() == rustix::process::getuid().as_raw() {
+        return Ok(stream);
+    }
+    let what = "another user listens on the daemon's socket";
+    Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+}
+
+/// Whether an error means that no daemon runs.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+/// Returns what the caller is told.
+pub(super) fn failure(places: &Places, error: &io::Error) -> Failure {
+    let what = format!("connect to `{}`: {error}", places.socket().display());
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        Failure::denied("SOCKET_NOT_OURS", what)
+    } else {
+        Failure::unavailable("DAEMON_UNREACHABLE", what).with_hint("stratavore daemon restart")
+    }
+}

@@ -1,0 +1,150 @@
+//! L2: how `ui` and `cli` reach the daemon: domain types in, domain types out.
+//!
+//! It hides the wire, starts the daemon where none runs, and gives every call a deadline. No other
+//! module of theirs speaks to the daemon.
+
+mod attach;
+mod autostart;
+mod connect;
+mod events;
+mod projects;
+mod relay;
+mod runners;
+mod system;
+mod tty;
+
+use std::time::Duration;
+
+use tonic::{Request, Status, transport::Channel};
+
+pub use self::{
+    attach::{AttachEnd, AttachOptions, Path, attach},
+    autostart::DAEMON_FLAG,
+    events::EventStream,
+    runners::{
+        FrameStream, FrameUpdate, LogStream, LogUpdate, RunnerStream, RunnerUpdate, ScreenView,
+    },
+    system::{ComponentView, StatusView},
+    tty::size_of_terminal,
+};
+use crate::{
+    config::Places,
+    domain::failure::Failure,
+    proto::{
+        status_to_failure,
+        v1::{
+            events_client::EventsClient, projects_client::ProjectsClient,
+            runners_client::RunnersClient, sessions_client::SessionsClient,
+            system_client::SystemClient,
+        },
+    },
+};
+
+/// How long an ordinary call may take.
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A connection to the daemon; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Client {
+    channel: Channel,
+    places: Places,
+    limit: Duration,
+}
+
+impl Client {
+    /// Connects to the daemon of this root, starting one if none runs.
+    ///
+    /// # Errors
+    ///
+    /// When none runs and none can be started, with what the daemon said.
+    pub async fn connect_or_start(places: &Places) -> Result<Self, Failure> {
+        match connect::connect(places).await {
+            Ok(channel) => Ok(Self::new(channel, places)),
+            Err(error) if connect::is_absent(&error) => {
+                let channel = autostart::start_and_connect(places).await?;
+                Ok(Self::new(channel, places))
+            }
+            Err(error) => Err(connect::failure(places, &error)),
+        }
+    }
+
+    /// Connects to the daemon of this root; `None` when none runs.
+    ///
+    /// # Errors
+    ///
+    /// When one runs but cannot be used.
+    pub async fn connect_if_running(places: &Places) -> Result<Option<Self>, Failure> {
+        match connect::connect(places).await {
+            Ok(channel) => Ok(Some(Self::new(channel, places))),
+            Err(error) if connect::is_absent(&error) => Ok(None),
+            Err(error) => Err(connect::failure(places, &error)),
+        }
+    }
+
+    fn new(channel: Channel, places: &Places) -> Self {
+        Self { channel, places: places.clone(), limit: CALL_LIMIT }
+    }
+
+    /// Returns the same connection with another deadline for ordinary calls.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Where the daemon lives.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    fn projects(&self) -> ProjectsClient<Channel> {
+        ProjectsClient::new(self.channel.clone())
+    }
+
+    fn runners(&self) -> RunnersClient<Channel> {
+        RunnersClient::new(self.channel.clone())
+            .max_decoding_message_size(crate::proto::framing::MAX_LINK_MESSAGE)
+    }
+
+    fn sessions(&self) -> SessionsClient<Channel> {
+        SessionsClient::new(self.channel.clone())
+    }
+
+    fn events(&self) -> EventsClient<Channel> {
+        EventsClient::new(self.channel.clone())
+    }
+
+    fn system(&self) -> SystemClient<Channel> {
+        SystemClient::new(self.channel.clone())
+    }
+
+    /// Returns a request with the deadline of an ordinary call.
+    fn request<T>(&self, message: T) -> Request<T> {
+        self.request_within(message, self.limit)
+    }
+
+    /// Returns a request with its own deadline.
+    fn request_within<T>(&self, message: T, limit: Duration) -> Request<T> {
+        let mut request = Request::new(message);
+        request.set_timeout(limit);
+        request
+    }
+}
+
+/// Turns what the wire says into what the caller is told.
+fn failed(status: Status) -> Failure {
+    let mut failure = status_to_failure(&status);
+    if failure.reason == "Unavailable" || failure.reason == "Unknown" {
+        // The transport's own words are about streams and frames.
+        failure.message = "reach the daemon: the connection was lost".to_owned();
+        failure.kind = crate::domain::failure::FailureKind::Unavailable;
+        failure.hint = "stratavore daemon status".to_owned();
+    }
+    if failure.reason == "DeadlineExceeded" || failure.reason == "Cancelled" {
+        failure.message = "hear from the daemon in time".to_owned();
+        failure.kind = crate::domain::failure::FailureKind::Unavailable;
+        failure.hint = "stratavore health".to_owned();
+    }
+    drop(status);
+    failure
+}

@@ -1,0 +1,201 @@
+//! A terminal relayed through the daemon, byte by byte.
+//!
+//! It outlives the daemon: when the connection is lost it is opened again, by offset, so that no
+//! byte of the screen is missing or repeated. What is typed meanwhile is refused by a bell.
+
+use std::{
+    io,
+    os::fd::{AsFd as _, OwnedFd},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rustix::fs::{Mode, OFlags};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+
+use super::{
+    Client,
+    attach::{AttachEnd, AttachOptions, quit_signals},
+    failed,
+    tty::{RawTerminal, size_of_terminal},
+};
+use crate::{
+    domain::{failure::Failure, runner::Runner, size::TerminalSize},
+    proto::v1::{
+        AttachOpen, AttachRunnerRequest, AttachRunnerResponse,
+        attach_runner_request::Message as Out, attach_runner_response::Message as In,
+    },
+};
+
+/// How long a lost daemon is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Relays the terminal until the user detaches or the agent ends.
+pub(super) async fn attach(
+    client: &Client,
+    runner: &Runner,
+    options: &AttachOptions,
+    size: TerminalSize,
+) -> Result<AttachEnd, Failure> {
+    let local = |error: io::Error| {
+        Failure::usage("NO_TERMINAL", format!("attach: {error}"))
+            .with_hint("stratavore logs RUNNER --follow shows the output without a terminal")
+    };
+    let mut terminal = RawTerminal::take().map_err(local)?;
+    let tty = open_tty().map_err(local)?;
+    let mut relay = Relay {
+        id: runner.id.to_string(),
+        read_only: options.read_only,
+        detach_keys: options.keys.detach_sequences(),
+        offset: None,
+        size,
+    };
+    let mut client = client.clone();
+    loop {
+        let opened = relay.open(&client).await;
+        let lost = match opened {
+            Ok(streams) => match relay.carry(streams, &tty, &mut terminal).await? {
+                Some(end) => return Ok(end),
+                None => Instant::now(),
+            },
+            Err(failure) => return Err(failure),
+        };
+        // The daemon is gone; the runner is not. The next daemon goes on where this one ended.
+        client = loop {
+            match Client::connect_or_start(client.places()).await {
+                Ok(client) if client.get_runner(&relay.id).await.is_ok() => break client,
+                Ok(_) | Err(_) if lost.elapsed() < PATIENCE => {
+                    sleep(Duration::from_millis(200)).await;
+                }
+                Ok(_) => return Ok(AttachEnd::Lost),
+                Err(failure) => return Err(failure),
+            }
+        };
+    }
+}
+
+/// Opens the terminal anew: non-blocking, without making the user's shell so.
+fn open_tty() -> io::Result<AsyncFd<OwnedFd>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = rustix::fs::open("/dev/tty", flags, Mode::empty())?;
+    AsyncFd::register_with_interest(fd, Interest::READABLE)
+}
+
+type Streams = (mpsc::Sender<AttachRunnerRequest>, Streaming<AttachRunnerResponse>);
+
+/// What must be known to go on after a lost connection.
+struct Relay {
+    id: String,
+    read_only: bool,
+    detach_keys: Vec<Vec<u8>>,
+    offset: Option<u64>,
+    size: TerminalSize,
+}
+
+impl Relay {
+    async fn open(&self, client: &Client) -> Result<Streams, Failure> {
+        let (sender, receiver) = mpsc::channel(64);
+        let open = AttachOpen {
+            runner: self.id.clone(),
+            read_only: self.read_only,
+            size: Some(self.size.into()),
+            resume_offset: self.offset,
+        };
+        // The channel is new and has room.
+        sender.send(message(Out::Open(open))).await.ok();
+        let answer = client.runners().attach_runner(ReceiverStream::new(receiver)).await;
+        Ok((sender, answer.map_err(failed)?.into_inner()))
+    }
+
+    /// Carries bytes; `None` when the connection was lost.
+    async fn carry(
+        &mut self,
+        (sender, mut incoming): Streams,
+        tty: &AsyncFd<OwnedFd>,
+        terminal: &mut RawTerminal,
+    ) -> Result<Option<AttachEnd>, Failure> {
+        let local = |error: io::Error| Failure::internal(format!("use the terminal: {error}"));
+        let mut resized = signal(SignalKind::window_change()).map_err(local)?;
+        let mut quit = quit_signals().map_err(local)?;
+        loop {
+            tokio::select! {
+                answer = incoming.message() => match answer {
+                    Ok(Some(AttachRunnerResponse { message: Some(message) })) => {
+                        if let Some(end) = self.show(message, terminal).map_err(local)? {
+                            return Ok(Some(end));
+                        }
+                    }
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(_) => return Ok(None),
+                },
+                keys = read_keys(tty) => {
+                    let keys = keys.map_err(local)?;
+                    let detach = self.detach_keys.iter().filter_map(|key| {
+                        keys.windows(key.len()).position(|window| window == key)
+                    }).min();
+                    let typed = keys.get(..detach.unwrap_or(keys.len())).unwrap_or_default();
+                    if !typed.is_empty() && !self.read_only {
+                        let typed = Bytes::copy_from_slice(typed);
+                        if sender.send(message(Out::Input(typed))).await.is_err() {
+                            terminal.write(b"\x07").map_err(local)?;
+                        }
+                    }
+                    if detach.is_some() {
+                        return Ok(Some(AttachEnd::Detached));
+                    }
+                }
+                _ = resized.recv() => {
+                    self.size = size_of_terminal().unwrap_or(self.size);
+                    // A closed channel is noticed by the other branch.
+                    sender.send(message(Out::Resize(self.size.into()))).await.ok();
+                }
+                () = quit.recv() => return Ok(Some(AttachEnd::Detached)),
+            }
+        }
+    }
+
+    /// Shows what came; returns the end if it was one.
+    fn show(&mut self, message: In, terminal: &mut RawTerminal) -> io::Result<Option<AttachEnd>> {
+        match message {
+            In::Snapshot(picture) => {
+                self.offset = Some(picture.offset);
+                terminal.write(&picture.bytes)?;
+            }
+            In::Data(data) => {
+                self.offset = Some(data.offset + data.bytes.len() as u64);
+                terminal.write(&data.bytes)?;
+            }
+            In::Exit(exit) => {
+                let signal = (!exit.signal.is_empty()).then_some(exit.signal);
+                return Ok(Some(AttachEnd::Exited { code: exit.code, signal }));
+            }
+            In::InputRefused(_) => terminal.write(b"\x07")?,
+        }
+        Ok(None)
+    }
+}
+
+fn message(message: Out) -> AttachRunnerRequest {
+    AttachRunnerRequest { message: Some(message) }
+}
+
+/// Reads what was typed, waiting for it.
+async fn read_keys(tty: &AsyncFd<OwnedFd>) -> io::Result<Vec<u8>> {
+    loop {
+        let mut ready = tty.readable().await?;
+        let mut buffer = [0; 4096];
+        match ready.try_io(|tty| Ok(rustix::io::read(tty.as_fd(), &mut buffer[..])?)) {
+            Ok(Ok(0)) => return Err(io::Error::other("it is gone")),
+            Ok(Ok(count)) => return Ok(buffer.get(..count).unwrap_or_default().to_vec()),
+            Ok(Err(error)) => return Err(error),
+            Err(_would_block) => {}
+        }
+    }
+}

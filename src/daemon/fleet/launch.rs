@@ -1,0 +1,92 @@
+//! Starts a supervisor: the same program again, told what to do on its standard input.
+
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, process::Stdio, time::Duration};
+
+use prost::Message as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    process::Command,
+    time::timeout,
+};
+
+use super::{Fleet, FleetError};
+use crate::{
+    config::{environment, places::make_private},
+    domain::id::RunnerId,
+    proto::link::v1::{Identity, LaunchSpec, Ready},
+};
+
+/// How long a supervisor may take until its agent runs.
+const LAUNCH_LIMIT: Duration = Duration::from_secs(10);
+
+/// The running program, also when its file was replaced or removed meanwhile.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
+impl Fleet {
+    /// Starts a supervisor with its agent, and links it.
+    ///
+    /// # Errors
+    ///
+    /// `Launch` with the system's error number when the agent could not be started. After any other
+    /// error the agent may run; the reconciler will find out.
+    pub async fn launch(&self, id: RunnerId, spec: &LaunchSpec) -> Result<Identity, FleetError> {
+        let dir = self.dir(id);
+        let file_error = |source| FleetError::File { path: dir.path().to_owned(), source };
+        make_private(dir.path())
+            .map_err(|error| FleetError::Launch { errno: 0, message: error.to_string() })?;
+        let bytes = spec.encode_to_vec();
+        dir.write_spec(&bytes).map_err(file_error)?;
+        let log = OpenOptions::new()
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(dir.supervisor_log())
+            .map_err(file_error)?;
+
+        let mut command = Command::new(OWN_PROGRAM);
+        command
+            .arg0("stratavore")
+            .arg("supervise")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        if let Some(trace) = environment::get("RUST_BACKTRACE") {
+            command.env("RUST_BACKTRACE", trace);
+        }
+        let mut child = command.spawn().map_err(|source| FleetError::Launch {
+            errno: source.raw_os_error().unwrap_or(0),
+            message: format!("start a supervisor: {source}"),
+        })?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let talk = async {
+            if let Some(mut stdin) = stdin {
+                stdin.write_all(&bytes).await?;
+                stdin.shutdown().await?;
+            }
+            let mut answer = Vec::new();
+            if let Some(stdout) = stdout {
+                stdout.take(1 << 20).read_to_end(&mut answer).await?;
+            }
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = timeout(LAUNCH_LIMIT, talk).await.map_err(|_elapsed| FleetError::Silent)??;
+        // The child goes on by itself: the runtime collects it when it ends.
+        drop(child);
+        let ready = Ready::decode(answer.as_slice()).unwrap_or_default();
+        match (ready.identity, ready.error) {
+            (Some(identity), _) => {
+                self.adopt_started(&dir.link()).await?;
+                Ok(identity)
+            }
+            (None, Some(error)) => {
+                Err(FleetError::Launch { errno: error.errno, message: error.message })
+            }
+            (None, None) => Err(FleetError::Launch {
+                errno: 0,
+                message: format!("the supervisor died; see `{}`", dir.supervisor_log().display()),
+            }),
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! One connection to a supervisor: framing, and the task that owns the daemon's link.
+
+use std::{collections::HashMap, io, path::Path};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{UnixStream, unix::OwnedReadHalf, unix::OwnedWriteHalf},
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{FleetError, LIMIT, frames::FrameHub, registry::Notice};
+use crate::{
+    domain::id::RunnerId,
+    proto::{
+        framing::{Decoder, encode},
+        link::{
+            VERSIONS,
+            v1::{
+                FromSupervisor, Hello, Reply, Request, Role, ToSupervisor, Welcome,
+                from_supervisor::Message, request::Command, to_supervisor::Message as Outgoing,
+            },
+        },
+    },
+};
+
+/// Requests that may wait for the link's task.
+const QUEUE: usize = 64;
+
+/// Read at once.
+const READ: usize = 64 << 10;
+
+/// The reading half of a connection.
+pub(super) struct Reader {
+    half: OwnedReadHalf,
+    decoder: Decoder,
+    buffer: Vec<u8>,
+}
+
+/// The writing half of a connection.
+pub(super) struct Writer {
+    half: OwnedWriteHalf,
+}
+
+impl Reader {
+    /// Returns the next message, `None` at the end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, FleetError> {
+        loop {
+            if let Some(message) = self.decoder.next_message::<FromSupervisor>()? {
+                if let Some(message) = message.message {
+                    return Ok(Some(message));
+                }
+                continue;
+            }
+            let count = self.half.read(&mut self.buffer).await?;
+            if count == 0 {
+                return Ok(None);
+            }
+            self.decoder.push(self.buffer.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+impl Writer {
+    /// Sends a message; a supervisor that does not read is given [`LIMIT`].
+    pub(super) async fn send(&mut self, message: Outgoing) -> Result<(), FleetError> {
+        let mut bytes = Vec::new();
+        encode(&ToSupervisor { message: Some(message) }, &mut bytes);
+        timeout(LIMIT, self.half.write_all(&bytes))
+            .await
+            .map_err(|_elapsed| FleetError::Silent)??;
+        Ok(())
+    }
+}
+
+/// Connects to a supervisor's socket and introduces ourselves.
+///
+/// # Errors
+///
+/// `Io` with `ConnectionRefused` or `NotFound` proves that no supervisor lives there; `Silent`
+/// proves that one does but does not answer.
+pub(super) async fn connect(
+    socket: &Path,
+    hello: Hello,
+) -> Result<(Reader, Writer, Welcome), FleetError> {
+    let stream = UnixStream::connect(socket).await?;
+    let peer = stream.peer_cred()?;
+    if peer.uid() != rustix::process::getuid().as_raw() {
+        return Err(io::Error::from(io::ErrorKind::PermissionDenied).into());
+    }
+    let (read, write) = stream.into_split();
+    let mut reader = Reader { half: read, decoder: Decoder::default(), buffer: vec![0; READ] };
+    let mut writer = Writer { half: write };
+    writer.send(Outgoing::Hello(hello)).await?;
+    match timeout(LIMIT, reader.next()).await.map_err(|_elapsed| FleetError::Silent)?? {
+        Some(Message::Welcome(welcome)) => Ok((reader, writer, welcome)),
+        Some(Message::Refused(refused)) => Err(FleetError::Refused(refused.message)),
+        _ => Err(FleetError::Refused("the supervisor did not welcome us".to_owned())),
+    }
+}
+
+/// Returns a greeting in this role.
+pub(super) fn hello(role: Role) -> Hello {
+    Hello {
+        min_version: *VERSIONS.start(),
+        max_version: *VERSIONS.end(),
+        role: role.into(),
+        ..Hello::default()
+    }
+}
+
+/// A request and where its answer goes.
+type Asked = (Command, oneshot::Sender<Reply>);
+
+/// The way to a link's task.
+#[derive(Debug, Clone)]
+pub(super) struct LinkHandle {
+    requests: mpsc::Sender<Asked>,
+}
+
+impl LinkHandle {
+    /// Starts the task that owns a link.
+    pub(super) fn start(
+        runner: (RunnerId, u32),
+        halves: (Reader, Writer),
+        frames: FrameHub,
+        notices: mpsc::Sender<Notice>,
+    ) -> Self {
+        let (requests, asked) = mpsc::channel(QUEUE);
+        let task = LinkTask { runner, frames, notices, pending: HashMap::new(), number: 0 };
+        tokio::spawn(task.run(halves.0, halves.1, asked));
+        Self { requests }
+    }
+
+    /// Asks the supervisor and waits for its answer, so long at most.
+    pub(super) async fn ask(
+        &self,
+        command: Command,
+        limit: std::time::Duration,
+    ) -> Result<Reply, FleetError> {
+        let (answer, reply) = oneshot::channel();
+        let asking = async {
+            self.requests.send((command, answer)).await.map_err(|_closed| FleetError::NoLink)?;
+            reply.await.map_err(|_closed| FleetError::NoLink)
+        };
+        let reply = timeout(limit, asking).await.map_err(|_elapsed| FleetError::Silent)??;
+        if reply.error.is_empty() { Ok(reply) } else { Err(FleetError::Refused(reply.error)) }
+    }
+}
+
+/// The state of one link.
+struct LinkTask {
+    runner: (RunnerId, u32),
+    frames: FrameHub,
+    notices: mpsc::Sender<Notice>,
+    pending: HashMap<u64, oneshot::Sender<Reply>>,
+    number: u64,
+}
+
+impl LinkTask {
+    /// Carries requests and messages until the supervisor is gone.
+    async fn run(
+        mut self,
+        mut reader: Reader,
+        mut writer: Writer,
+        mut asked: mpsc::Receiver<Asked>,
+    ) {
+        let mut exited = false;
+        loop {
+            tokio::select! {
+                message = reader.next() => match message {
+                    Ok(Some(message)) => exited |= self.on_message(message).await,
+                    Ok(None) => break,
+                    Err(error) => {
+                        tracing::warn!(runner.id = %self.runner.0, %error, "lost a supervisor's link");
+                        break;
+                    }
+                },
+                request = asked.recv() => {
+                    let Some((command, answer)) = request else { break };
+                    self.number += 1;
+                    self.pending.retain(|_, answer| !answer.is_closed());
+                    self.pending.insert(self.number, answer);
+                    let request = Request { number: self.number, command: Some(command) };
+                    if writer.send(Outgoing::Request(request)).await.is_err() {
+                        break;
+                    }
+                }
+            }
+        }
+        let (id, run) = self.runner;
+        self.frames.close();
+        // Only a daemon that is leaving does not listen.
+        self.notices.send(Notice::Unlinked { id, run, exited }).await.ok();
+    }
+
+    /// Handles a message; true when it tells the end of the runner.
+    async fn on_message(&mut self, message: Message) -> bool {
+        let (id, run) = self.runner;
+        let (notice, ended) = match message {
+            Message::Reply(reply) => {
+                if let Some(answer) = self.pending.remove(&reply.number) {
+                    // Whoever asked may have gone.
+                    answer.send(reply).ok();
+                }
+                return false;
+            }
+            Message::Frame(frame) => {
+                self.frames.feed(frame);
+                return false;
+            }
+            Message::Status(status) => (Notice::Status { id, run, status }, false),
+            Message::Exit(exit) => {
+                (Notice::Exited { id, run, exit: super::registry::exit_from_wire(&exit) }, true)
+            }
+            _ => return false,
+        };
+        self.notices.send(notice).await.ok();
+        ended
+    }
+}

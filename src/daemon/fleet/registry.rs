@@ -1,0 +1,360 @@
+//! Which supervisors there are, and how to reach each.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use super::{
+    FleetError, LIMIT,
+    frames::FrameHub,
+    link::{self, LinkHandle},
+    lost,
+};
+use crate::{
+    config::Places,
+    domain::{
+        id::RunnerId,
+        runner::{Exit, Heartbeat},
+    },
+    process::{ProcessId, Table},
+    proto::link::v1::{
+        Exit as WireExit, Grant, Identity, LaunchSpec, Pause, Reply, Resume, Role, ScreenQuery,
+        ScrollbackQuery, SearchQuery, Status, Stop, Type, request::Command,
+    },
+    runner_dir::RunnerDir,
+};
+
+/// Clock ticks a second, as `/proc` counts CPU time; fixed in the kernel's interface.
+const TICKS: f64 = 100.0;
+
+/// What a supervisor said.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// How its agent is.
+    Status {
+        /// The runner.
+        id: RunnerId,
+        /// Its run.
+        run: u32,
+        /// What it said.
+        status: Status,
+    },
+    /// How its agent ended.
+    Exited {
+        /// The runner.
+        id: RunnerId,
+        /// Its run.
+        run: u32,
+        /// How.
+        exit: Exit,
+    },
+    /// The link is gone.
+    Unlinked {
+        /// The runner.
+        id: RunnerId,
+        /// Its run.
+        run: u32,
+        /// After it had told how its agent ended.
+        exited: bool,
+    },
+}
+
+/// A supervisor that is linked.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The runner's id.
+    pub id: RunnerId,
+    /// Who it is.
+    pub identity: Identity,
+    /// What it was started with, without the environment.
+    pub spec: LaunchSpec,
+}
+
+/// What a look for a runner's supervisor found.
+#[derive(Debug)]
+pub enum Found {
+    /// It lives and is now linked.
+    Linked(Box<Known>),
+    /// It lives but does not answer.
+    Silent,
+    /// There is none.
+    Nobody,
+}
+
+/// One runner's part of a scan of all processes.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// The heartbeat to store.
+    pub heartbeat: Heartbeat,
+    /// The run it belongs to.
+    pub run: u32,
+}
+
+struct Entry {
+    known: Known,
+    link: LinkHandle,
+    frames: FrameHub,
+    /// The tree at the last scan, for when the supervisor is gone.
+    tree: Vec<ProcessId>,
+    cpu_ticks: u64,
+    sampled_at: Option<tokio::time::Instant>,
+}
+
+/// The supervisors of this node.
+#[derive(Clone)]
+pub struct Fleet {
+    places: Places,
+    entries: Arc<Mutex<HashMap<RunnerId, Entry>>>,
+    notices: mpsc::Sender<Notice>,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fleet").field("linked", &self.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Fleet {
+    /// Returns a fleet that knows nobody yet; notices go to the receiver, in order per runner.
+    pub fn new(places: Places) -> (Self, mpsc::Receiver<Notice>) {
+        let (notices, receiver) = mpsc::channel(1024);
+        (Self { places, entries: Arc::default(), notices }, receiver)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<RunnerId, Entry>> {
+        // Held for map operations only; a panic in one leaves the map whole.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The directory of a runner.
+    pub fn dir(&self, id: RunnerId) -> RunnerDir {
+        RunnerDir::new(self.places.runner(id))
+    }
+
+    /// The runners that have a directory, whether anything lives there or not.
+    pub fn directories(&self) -> Vec<RunnerId> {
+        let entries = std::fs::read_dir(self.places.runners()).into_iter().flatten();
+        entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The supervisors that are linked.
+    pub fn linked(&self) -> Vec<Known> {
+        self.lock().values().map(|entry| entry.known.clone()).collect()
+    }
+
+    /// The runner that a process is inside of, if it is inside one of ours.
+    pub fn runner_of(&self, pid: i32) -> Option<RunnerId> {
+        let supervisors: Vec<_> = self
+            .lock()
+            .values()
+            .map(|entry| (entry.known.identity.supervisor_pid, entry.known.id))
+            .collect();
+        supervisors.into_iter().find_map(|(supervisor, id)| {
+            let supervisor = i32::try_from(supervisor).ok()?;
+            crate::process::is_within(pid, supervisor).then_some(id)
+        })
+    }
+
+    /// Looks for a runner's supervisor and links it.
+    pub async fn find(&self, id: RunnerId) -> Found {
+        if let Some(entry) = self.lock().get(&id) {
+            return Found::Linked(Box::new(entry.known.clone()));
+        }
+        let socket = self.dir(id).link();
+        match link::connect(&socket, link::hello(Role::Daemon)).await {
+            Ok((reader, writer, welcome)) => {
+                let identity = welcome.identity.unwrap_or_default();
+                if identity.runner_id != id.to_string() {
+                    tracing::error!(runner.id = %id, found = identity.runner_id, "another runner's supervisor listens here");
+                    return Found::Silent;
+                }
+                let known = Known { id, identity, spec: welcome.spec.unwrap_or_default() };
+                self.register(known.clone(), (reader, writer));
+                Found::Linked(Box::new(known))
+            }
+            Err(FleetError::Io(error)) if is_absence(&error) => Found::Nobody,
+            Err(error) => {
+                tracing::warn!(runner.id = %id, %error, "a supervisor lives but does not answer");
+                Found::Silent
+            }
+        }
+    }
+
+    /// Remembers a linked supervisor.
+    fn register(&self, known: Known, halves: (link::Reader, link::Writer)) {
+        let frames = FrameHub::default();
+        let runner = (known.id, known.identity.run);
+        let link = LinkHandle::start(runner, halves, frames.clone(), self.notices.clone());
+        let tree = identities(&known.identity);
+        let entry = Entry { known, link, frames, tree, cpu_ticks: 0, sampled_at: None };
+        self.lock().insert(entry.known.id, entry);
+    }
+
+    /// Forgets a link that is gone, unless a newer run has taken its place.
+    pub fn forget(&self, id: RunnerId, run: u32) -> Vec<ProcessId> {
+        let mut entries = self.lock();
+        match entries.get(&id) {
+            Some(entry) if entry.known.identity.run == run => {
+                entries.remove(&id).map(|entry| entry.tree).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Ends what a dead supervisor left, and returns the names of what could not be ended.
+    pub async fn clear_away(&self, id: RunnerId, known: Vec<ProcessId>) -> Vec<String> {
+        lost::end_tree(id, known).await
+    }
+
+    fn link(&self, id: RunnerId) -> Result<(LinkHandle, FrameHub), FleetError> {
+        let entries = self.lock();
+        let entry = entries.get(&id).ok_or(FleetError::NoLink)?;
+        Ok((entry.link.clone(), entry.frames.clone()))
+    }
+
+    pub(super) fn frame_hub(&self, id: RunnerId) -> Result<(LinkHandle, FrameHub), FleetError> {
+        self.link(id)
+    }
+
+    async fn ask(&self, id: RunnerId, command: Command) -> Result<Reply, FleetError> {
+        self.link(id)?.0.ask(command, LIMIT).await
+    }
+
+    /// Ends a runner; returns what survived, as `name (pid)`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor or it does not answer.
+    pub async fn stop(&self, id: RunnerId, grace: Duration) -> Result<Vec<String>, FleetError> {
+        let grace_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
+        // Killing takes up to 3 s after the grace period, and sweeping the rest as long again.
+        let limit = grace + Duration::from_secs(10);
+        let reply = self.link(id)?.0.ask(Command::Stop(Stop { grace_ms }), limit).await?;
+        Ok(reply.survivors)
+    }
+
+    /// Stops all its processes where they stand, or lets them go on.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor or it does not answer.
+    pub async fn set_paused(&self, id: RunnerId, paused: bool) -> Result<(), FleetError> {
+        let command = if paused { Command::Pause(Pause {}) } else { Command::Resume(Resume {}) };
+        self.ask(id, command).await.map(drop)
+    }
+
+    /// Types into the agent; returns how many bytes were taken.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor, it does not answer, or the agent does not read its input.
+    pub async fn type_text(&self, id: RunnerId, input: Type) -> Result<u64, FleetError> {
+        self.ask(id, Command::Type(input)).await.map(|reply| reply.accepted_bytes)
+    }
+
+    /// Asks about the screen, the history or a search in it.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor or it does not answer.
+    pub async fn look(&self, id: RunnerId, query: LookFor) -> Result<Reply, FleetError> {
+        let command = match query {
+            LookFor::Screen => Command::Screen(ScreenQuery {}),
+            LookFor::Scrollback(query) => Command::Scrollback(query),
+            LookFor::Text(query) => Command::Search(query),
+        };
+        self.ask(id, command).await
+    }
+
+    /// Permits one viewer and returns its token of 32 random bytes.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor, it does not answer, or the system has no randomness.
+    pub async fn grant(&self, id: RunnerId, read_only: bool) -> Result<Vec<u8>, FleetError> {
+        let mut token = [0_u8; 32];
+        rustix::rand::getrandom(&mut token, rustix::rand::GetRandomFlags::empty())
+            .map_err(std::io::Error::from)?;
+        let role = if read_only { Role::Viewer } else { Role::Driver };
+        let grant = Grant { token: token.to_vec().into(), role: role.into() };
+        self.ask(id, Command::Grant(grant)).await?;
+        Ok(token.to_vec())
+    }
+
+    /// Links the supervisor at a socket, which has just been started.
+    pub(super) async fn adopt_started(&self, socket: &Path) -> Result<(), FleetError> {
+        let (reader, writer, welcome) = link::connect(socket, link::hello(Role::Daemon)).await?;
+        let identity = welcome.identity.unwrap_or_default();
+        let id = identity.runner_id.parse().map_err(|_error| FleetError::Silent)?;
+        let known = Known { id, identity, spec: welcome.spec.unwrap_or_default() };
+        self.register(known, (reader, writer));
+        Ok(())
+    }
+
+    /// Samples every linked runner's tree from one scan.
+    pub fn sample(&self, table: &Table) -> Vec<Sample> {
+        let now = tokio::time::Instant::now();
+        let mut entries = self.lock();
+        let mut samples = Vec::with_capacity(entries.len());
+        for entry in entries.values_mut() {
+            let supervisor = i32::try_from(entry.known.identity.supervisor_pid).unwrap_or(0);
+            let below = table.below(supervisor);
+            let ticks: u64 = below.iter().map(|process| process.cpu_ticks).sum();
+            let memory: u64 = below.iter().map(|process| process.resident_bytes).sum();
+            let elapsed = entry.sampled_at.map_or(0.0, |at| (now - at).as_secs_f64());
+            let used = ticks.saturating_sub(entry.cpu_ticks);
+            #[expect(clippy::cast_precision_loss, reason = "ticks of one interval are few")]
+            let cpu = if elapsed > 0.0 { used as f64 / TICKS / elapsed * 100.0 } else { 0.0 };
+            entry.cpu_ticks = ticks;
+            entry.sampled_at = Some(now);
+            entry.tree = below.iter().map(|process| process.id).collect();
+            let heartbeat = Heartbeat {
+                id: entry.known.id,
+                cpu_percent: (cpu * 10.0).round() / 10.0,
+                memory_mb: memory >> 20,
+                processes: below.len().try_into().unwrap_or(u32::MAX),
+            };
+            samples.push(Sample { heartbeat, run: entry.known.identity.run });
+        }
+        samples
+    }
+}
+
+/// What to look for in a runner's terminal.
+#[derive(Debug, Clone)]
+pub enum LookFor {
+    /// The visible screen.
+    Screen,
+    /// Lines of history.
+    Scrollback(ScrollbackQuery),
+    /// Lines with a text.
+    Text(SearchQuery),
+}
+
+/// The processes that an identity names.
+fn identities(identity: &Identity) -> Vec<ProcessId> {
+    let pid = i32::try_from(identity.pid).unwrap_or(0);
+    vec![ProcessId { pid, start_time: identity.start_time }]
+}
+
+/// Whether a failed connection proves that nobody listens.
+fn is_absence(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+/// Returns how an agent ended, from the link's form.
+pub(super) fn exit_from_wire(wire: &WireExit) -> Exit {
+    Exit {
+        code: wire.code,
+        signal: (!wire.signal.is_empty()).then(|| wire.signal.clone()),
+        at: DateTime::<Utc>::from_timestamp_micros(wire.at_us).unwrap_or_default(),
+        stopped: wire.stopped,
+        survivors: wire.survivors.clone(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Who may call what: a process inside a runner may only report for itself.
+//!
+//! Agents run as the user, so the socket's permissions do not keep them out. Whoever descends from
+//! a supervisor has the role `agent`; what it may not call, it is refused before anything is read.
+
+use std::task::{Context, Poll};
+
+use tonic::{body::Body, transport::server::UdsConnectInfo};
+use tower::{Layer, Service};
+
+use crate::{
+    daemon::services::Services,
+    domain::{failure::Failure, id::RunnerId},
+    proto::failure_to_status,
+};
+
+/// Calls that an agent may make; the handlers check that they concern its own runner.
+const AGENT_MAY: &[&str] = &["/stratavore.v1.Runners/SendHeartbeat"];
+
+/// The runner a request comes from, in its extensions, when it comes from inside one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FromRunner(pub RunnerId);
+
+/// Puts a guard before the services.
+#[derive(Debug, Clone)]
+pub(super) struct GuardLayer {
+    services: Services,
+}
+
+impl GuardLayer {
+    /// Returns a layer that asks these services who is who.
+    pub(super) fn new(services: Services) -> Self {
+        Self { services }
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Guard<S> {
+        Guard { services: self.services.clone(), inner }
+    }
+}
+
+/// A guarded service.
+#[derive(Debug, Clone)]
+pub(super) struct Guard<S> {
+    services: Services,
+    inner: S,
+}
+
+impl<S, B> Service<http::Request<B>> for Guard<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<Body>>,
+{
+    type Response = http::Response<Body>;
+    type Error = S::Error;
+    type Future = futures_util::future::Either<
+        S::Future,
+        std::future::Ready<Result<http::Response<Body>, S::Error>>,
+    >;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        use futures_util::future::Either;
+        let peer = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
+        let Some(pid) = peer.and_then(|peer| peer.pid()) else {
+            return Either::Right(std::future::ready(Ok(refusal("the caller is unknown"))));
+        };
+        if let Some(id) = self.services.runner_of(pid) {
+            let path = request.uri().path();
+            if !AGENT_MAY.contains(&path) {
+                tracing::warn!(runner.id = %id, call = path, "an agent was refused a call");
+                let why = "a process inside a runner may only report for itself";
+                return Either::Right(std::future::ready(Ok(refusal(why))));
+            }
+            request.extensions_mut().insert(FromRunner(id));
+        }
+        Either::Left(self.inner.call(request))
+    }
+}
+
+fn refusal(why: &str) -> http::Response<Body> {
+    let failure = Failure::denied("AGENT_DENIED", why)
+        .with_hint("run this from a terminal outside of the runner");
+    failure_to_status(&failure).into_http()
+}

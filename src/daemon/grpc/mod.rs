@@ -1,0 +1,82 @@
+//! d2: the public socket: decode, call a service, encode. No decisions here.
+
+mod events;
+mod guard;
+mod projects;
+mod runners;
+mod sessions;
+mod streams;
+mod system;
+
+use std::io;
+
+use futures_util::{Stream, StreamExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::{
+    daemon::services::Services,
+    proto::{
+        MAX_MESSAGE,
+        v1::{
+            events_server::EventsServer, projects_server::ProjectsServer,
+            runners_server::RunnersServer, sessions_server::SessionsServer,
+            system_server::SystemServer,
+        },
+    },
+};
+
+/// Streams that one connection may have open.
+const MAX_STREAMS: u32 = 256;
+
+/// Serves until `stop` is cancelled and the calls under way have ended.
+///
+/// # Errors
+///
+/// When the server fails.
+pub(super) async fn serve(
+    services: Services,
+    listener: UnixListener,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let shared = Shared { services: services.clone(), stop: stop.clone() };
+    let limit = MAX_MESSAGE;
+    Server::builder()
+        .max_concurrent_streams(MAX_STREAMS)
+        .layer(guard::GuardLayer::new(services))
+        .add_service(ProjectsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(SystemServer::new(shared).max_decoding_message_size(limit))
+        .serve_with_incoming_shutdown(ours(listener), stop.cancelled_owned())
+        .await
+}
+
+/// What every handler needs.
+#[derive(Debug, Clone)]
+struct Shared {
+    services: Services,
+    stop: CancellationToken,
+}
+
+/// Accepts connections of our own user only.
+fn ours(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
+    let me = rustix::process::getuid().as_raw();
+    UnixListenerStream::new(listener).filter_map(move |socket| async move {
+        match socket {
+            Ok(socket) => match socket.peer_cred() {
+                Ok(peer) if peer.uid() == me => Some(Ok(socket)),
+                _ => None,
+            },
+            // Out of descriptors, for example: the next one may succeed.
+            Err(error) => {
+                tracing::warn!(%error, "failed to accept a connection");
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                None
+            }
+        }
+    })
+}

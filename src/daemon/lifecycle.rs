@@ -1,0 +1,226 @@
+//! The daemon's life: lock, listen, open, serve, leave.
+//!
+//! Invariant: one daemon per root, held by a lock on a file that is never unlinked; a stale socket
+//! is removed only under that lock. The socket listens before anything slow happens, so that
+//! clients wait in its backlog instead of failing; looking for supervisors comes after that.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Seek as _, Write as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::{
+    fs::{FlockOperation, Mode, flock},
+    process::umask,
+};
+use thiserror::Error;
+use tokio::{
+    net::UnixListener,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    context::{Context, node_id},
+    fleet::Fleet,
+    grpc,
+    services::Services,
+    store::{Store, StoreError},
+    tasks,
+};
+use crate::{
+    config::{Config, Places, places::PlacesError},
+    domain::event::EventType,
+};
+
+/// Calls under way may take so long to end when the daemon leaves.
+const LEAVING: Duration = Duration::from_secs(3);
+
+/// Why a daemon did not start or failed.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// The root directory is unsafe or cannot be made.
+    #[error("{0}")]
+    Places(#[from] PlacesError),
+    /// Another daemon has the root.
+    #[error("a daemon already runs for `{}` (pid {pid})", root.display())]
+    AlreadyRunning {
+        /// The root.
+        root: PathBuf,
+        /// The other daemon's process.
+        pid: String,
+    },
+    /// The database.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// The system.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The server.
+    #[error("serve the API: {0}")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
+    move |source| DaemonError::Io { what: what.into(), source }
+}
+
+/// Runs the daemon until it is told to leave; `ready` is called when it can be reached.
+///
+/// # Errors
+///
+/// When it cannot start or its server fails.
+pub async fn run(
+    config: Config,
+    places: Places,
+    ready: impl FnOnce() + Send,
+) -> Result<(), DaemonError> {
+    places.prepare()?;
+    umask(Mode::from_raw_mode(0o077));
+    let _lock = take_lock(&places)?;
+    let listener = listen(&places.socket()).map_err(io_error("listen on the socket"))?;
+    let stop = CancellationToken::new();
+    watch_signals(&stop).map_err(io_error("handle signals"))?;
+
+    let node = node_id(&places).map_err(io_error("read the node's id"))?;
+    let context = Context::new(config, places.clone(), node);
+    let store = open_store(&places.database(), &context).await?;
+    let (fleet, notices) = Fleet::new(places.clone());
+    let services = Services::new(context, store.clone(), fleet);
+    record(&services, &store, EventType::DaemonStarted).await;
+    let tracker = TaskTracker::new();
+    tasks::start(&services, notices, &tracker, &stop);
+    tracker.close();
+    ready();
+    tracing::info!(root = %places.root().display(), "ready");
+
+    let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));
+    stop.cancelled().await;
+    tracing::info!("leaving; runners go on");
+    // Streams end by the same token; what does not end in time is cut off.
+    let served = timeout(LEAVING, serving).await;
+    timeout(LEAVING, tracker.wait()).await.ok();
+    record(&services, &store, EventType::DaemonStopped).await;
+    drop(services);
+    timeout(Duration::from_secs(1), store.close()).await.ok();
+    fs::remove_file(places.socket()).ok();
+    match served {
+        Ok(Ok(outcome)) => Ok(outcome?),
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
+}
+
+/// Records the daemon's start or end.
+async fn record(services: &Services, store: &Store, event_type: EventType) {
+    let event = services.context().daemon_event(event_type);
+    if let Err(error) = store.event_append(vec![event]).await {
+        tracing::warn!(%error, "failed to record an event of the daemon");
+    }
+}
+
+/// Takes the lock of the root, for as long as the file is held.
+fn take_lock(places: &Places) -> Result<File, DaemonError> {
+    let path = places.lock();
+    let what = || format!("lock `{}`", path.display());
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(io_error(what()))?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+        return Err(DaemonError::AlreadyRunning { root: places.root().to_owned(), pid });
+    }
+    // Somebody may have replaced the file between open and lock: a lock on a file without a name
+    // would keep nobody out.
+    let ours = file.metadata().map_err(io_error(what()))?;
+    let named = fs::metadata(&path).map_err(io_error(what()))?;
+    if ours.ino() != named.ino() {
+        let changed = io::Error::other("the file was replaced meanwhile");
+        return Err(io_error(what())(changed));
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", std::process::id()))
+        .map_err(io_error(what()))?;
+    Ok(file)
+}
+
+/// Listens on the socket; a stale one is removed, which the lock makes safe.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    match fs::remove_file(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Leaves in order at SIGTERM or SIGINT, at once at the second; ignores SIGHUP.
+fn watch_signals(stop: &CancellationToken) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                _ = hang_up.recv() => continue,
+            }
+            if stop.is_cancelled() {
+                // Nothing is lost: every commit is durable, and agents do not depend on us.
+                rustix::process::kill_process(
+                    rustix::process::getpid(),
+                    rustix::process::Signal::KILL,
+                )
+                .ok();
+            }
+            stop.cancel();
+        }
+    });
+    Ok(())
+}
+
+/// Opens the database; one that is damaged is put aside, so that agents can be adopted and used.
+async fn open_store(path: &Path, context: &Context) -> Result<Store, DaemonError> {
+    match Store::open(path, context.origin.clone()).await {
+        Err(StoreError::Unusable { why, .. }) if is_damaged(&why) => {
+            let aside = format!("broken-{}", context.started_at.timestamp());
+            for suffix in ["", "-wal", "-shm"] {
+                let mut from = path.as_os_str().to_owned();
+                from.push(suffix);
+                let to = PathBuf::from(&from).with_extension(format!("db{suffix}.{aside}"));
+                match fs::rename(&from, &to) {
+                    Ok(()) => {
+                        tracing::error!(why, kept = %to.display(), "the database was damaged and put aside")
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(io_error("put the damaged database aside")(error)),
+                }
+            }
+            Ok(Store::open(path, context.origin.clone()).await?)
+        }
+        opened => Ok(opened?),
+    }
+}
+
+/// Whether an error means that the file itself is damaged, by SQLite's own words.
+fn is_damaged(why: &str) -> bool {
+    why.contains("file is not a database") || why.contains("malformed")
+}

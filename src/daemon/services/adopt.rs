@@ -1,0 +1,130 @@
+//! Compares what really runs with the rows, both ways.
+//!
+//! What lives without a row is adopted; what has a row without living is settled. The socket is the
+//! proof of life: neither age nor a missing row ever ends or starts an agent.
+
+use chrono::DateTime;
+use futures_util::{StreamExt as _, stream};
+
+use super::{Services, system::Reconciled};
+use crate::{
+    daemon::{
+        fleet::{Found, Known},
+        store::{Adoption, NewRunner},
+    },
+    domain::{
+        event::EventType,
+        failure::Failure,
+        id::RunnerId,
+        runner::{Runner, RunnerStatus},
+    },
+};
+
+/// Supervisors looked at together: some may be hung, and each of those takes its limit.
+const TOGETHER: usize = 64;
+
+/// A launch in progress has no supervisor yet; it is left alone so long.
+const LAUNCHING: chrono::TimeDelta = chrono::TimeDelta::seconds(15);
+
+impl Services {
+    /// Settles every row of this node against what really runs.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn reconcile(&self) -> Result<Reconciled, Failure> {
+        let mut result = Reconciled::default();
+        let directories = self.fleet.directories();
+        let mut looks = stream::iter(directories)
+            .map(|id| async move { self.look_for(id).await })
+            .buffer_unordered(TOGETHER);
+        while let Some(adopted) = looks.next().await {
+            result.checked += 1;
+            match adopted {
+                Ok(name) => result.adopted.extend(name),
+                Err(error) => tracing::error!(%error, "failed to adopt a runner"),
+            }
+        }
+        let now = self.context.clock.now();
+        for runner in self.store.runner_list("", "live", 0).await? {
+            let launching =
+                runner.status == RunnerStatus::Starting && now - runner.updated_at < LAUNCHING;
+            if launching || runner.node_id != self.context.origin.node_id {
+                continue;
+            }
+            if self.settle(&runner).await? {
+                result.failed.push(runner.name);
+            }
+        }
+        Ok(result)
+    }
+
+    /// Settles one live row; true when it has ended.
+    async fn settle(&self, runner: &Runner) -> Result<bool, Failure> {
+        let linked = self.fleet.linked();
+        let mine = linked.iter().find(|known| known.id == runner.id);
+        if mine.is_some_and(|known| known.identity.run == runner.run) {
+            return Ok(false);
+        }
+        let _guard = self.locks.lock(runner.id).await;
+        self.settle_unlinked(runner, Vec::new()).await
+    }
+
+    /// Looks for the supervisor in a runner's directory; returns the name of one that was adopted.
+    async fn look_for(&self, id: RunnerId) -> Result<Option<String>, Failure> {
+        let _guard = self.locks.lock(id).await;
+        let Found::Linked(known) = self.fleet.find(id).await else { return Ok(None) };
+        let row = self.store.runner_get(id).await?;
+        match row {
+            Some(row) if row.run == known.identity.run && row.status.is_live() => {
+                if row.status == RunnerStatus::Starting {
+                    self.mark_running(&row, &known.identity).await?;
+                }
+                Ok(None)
+            }
+            // An ended row for this run, while the supervisor is still leaving.
+            Some(row) if self.fleet.dir(id).read_exit(row.run).is_some() => Ok(None),
+            // The row is missing, or from an older copy of the database.
+            _ => self.adopt(&known).await.map(Some),
+        }
+    }
+
+    /// Records a runner that lives and is not known.
+    async fn adopt(&self, known: &Known) -> Result<String, Failure> {
+        let spec = &known.spec;
+        let command = spec.command();
+        let adoption = Adoption {
+            name: spec.name.clone(),
+            run: known.identity.run,
+            pid: known.identity.pid,
+            supervisor_pid: known.identity.supervisor_pid,
+            created_at: DateTime::from_timestamp_micros(spec.created_at_us).unwrap_or_default(),
+            runner: NewRunner {
+                id: known.id,
+                project: spec.project.clone(),
+                project_path: spec.project_path.clone(),
+                node_id: self.context.origin.node_id.clone(),
+                agent: spec.agent.clone(),
+                command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+                cwd: spec.working_directory().to_string_lossy().into_owned(),
+                restart: spec.restart.clone(),
+                max_restart_attempts: spec.max_restart_attempts,
+                request_id: None,
+                request_digest: String::new(),
+                at: self.context.clock.now(),
+            },
+        };
+        let event = crate::domain::event::NewEvent {
+            id: uuid::Uuid::now_v7(),
+            event_type: EventType::RunnerAdopted,
+            entity_type: "runner",
+            entity_id: known.id.to_string(),
+            project: spec.project.clone(),
+            data: serde_json::json!({ "pid": known.identity.pid, "run": known.identity.run }),
+            at: adoption.runner.at,
+        };
+        let runner = self.store.runner_adopt(&adoption, event).await?;
+        self.changes.runner(&runner);
+        Ok(runner.name)
+    }
+}

@@ -1,0 +1,98 @@
+//! The event log: list it, follow it.
+
+use std::{collections::VecDeque, time::Duration};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::Services;
+use crate::{
+    daemon::store::Store,
+    domain::{
+        event::{Event, EventFilter},
+        failure::Failure,
+    },
+};
+
+/// Events read at once.
+const BATCH: u32 = 500;
+
+/// The doorbell is a hint; this is the truth.
+const POLL: Duration = Duration::from_secs(30);
+
+/// Events as they are committed.
+#[derive(Debug)]
+pub struct EventFeed {
+    store: Store,
+    doorbell: watch::Receiver<u64>,
+    filter: EventFilter,
+    position: u64,
+    ready: VecDeque<Event>,
+}
+
+impl Services {
+    /// Returns the newest matching events, oldest first; limit 0 means 100.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn list_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<Event>, Failure> {
+        let limit = if limit == 0 { 100 } else { limit.min(10_000) };
+        Ok(self.store.event_list(filter, limit).await?)
+    }
+
+    /// Follows the log after a position, or from now on.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn follow_events(
+        &self,
+        filter: EventFilter,
+        after: Option<u64>,
+    ) -> Result<EventFeed, Failure> {
+        let doorbell = self.store.doorbell();
+        let position = match after {
+            Some(position) => position,
+            None => self.store.event_newest().await?,
+        };
+        let store = self.store.clone();
+        Ok(EventFeed { store, doorbell, filter, position, ready: VecDeque::new() })
+    }
+}
+
+impl EventFeed {
+    /// Returns the next matching event, waiting for it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails or the daemon stops.
+    pub async fn next(&mut self) -> Result<Event, Failure> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(event);
+            }
+            self.doorbell.borrow_and_update();
+            let batch = self.store.event_after(self.position, BATCH).await?;
+            match batch.last() {
+                Some(last) => {
+                    self.position = last.position;
+                    let filter = &self.filter;
+                    self.ready.extend(batch.into_iter().filter(|event| filter.matches(event)));
+                }
+                None => match timeout(POLL, self.doorbell.changed()).await {
+                    Ok(Ok(())) | Err(_) => {}
+                    Ok(Err(_closed)) => {
+                        return Err(Failure::unavailable(
+                            "SHUTTING_DOWN",
+                            "the daemon is stopping",
+                        ));
+                    }
+                },
+            }
+        }
+    }
+}

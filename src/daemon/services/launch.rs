@@ -1,0 +1,285 @@
+//! Launch and restart: decide, write, start, write again.
+//!
+//! The row is written before anything is started, and the supervisor claims the run before it
+//! starts the agent: wherever this is interrupted, there is one agent or none, and the reconciler
+//! can tell which.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use prost::Message as _;
+use uuid::Uuid;
+
+use super::Services;
+use crate::{
+    config::environment::find_program,
+    daemon::store::{NewRunner, RunnerChange},
+    domain::{
+        event::{EventType, NewEvent},
+        failure::Failure,
+        id::RunnerId,
+        launch::{LaunchRequest, RestartPolicy, agent_environment},
+        project::Project,
+        runner::{Runner, RunnerStatus, agent_of},
+        size::TerminalSize,
+    },
+    proto::{
+        launch::variables,
+        link::v1::{Identity, LaunchSpec},
+    },
+};
+
+/// Programs that a launch without a command looks for, in this order.
+const DEFAULT_AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
+
+/// The kernel's limit for one argument (`MAX_ARG_STRLEN`) and, with room to spare, for all.
+const MAX_ARGUMENT: usize = 128 << 10;
+const MAX_ARGUMENTS: usize = 1 << 20;
+
+impl Services {
+    /// Starts an agent; returns its runner, and whether an earlier call with the same request id
+    /// had already started it.
+    ///
+    /// # Errors
+    ///
+    /// For a request that makes no sense, or an agent that cannot be started: then the runner is
+    /// kept as `failed` with the reason.
+    pub async fn launch(&self, request: LaunchRequest) -> Result<(Runner, bool), Failure> {
+        let project = self.get_project(&request.project).await?;
+        let command = self.command(&request)?;
+        check_arguments(&command)?;
+        let services = self.clone();
+        self.detached(async move { services.launch_checked(request, project, command).await }).await
+    }
+
+    /// Returns the command to run: the one asked for, the configured one, or the first agent found.
+    fn command(&self, request: &LaunchRequest) -> Result<Vec<OsString>, Failure> {
+        if !request.command.is_empty() {
+            return Ok(request.command.clone());
+        }
+        let configured = &self.context.config.runner.default_command;
+        if !configured.is_empty() {
+            return Ok(configured.split_whitespace().map(OsString::from).collect());
+        }
+        let path = request.environment.iter().find(|(name, _)| name == "PATH").map(|(_, v)| v);
+        let installed = |name: &&&str| match path {
+            Some(path) => {
+                std::env::split_paths(path).any(|dir| dir.is_absolute() && dir.join(name).is_file())
+            }
+            None => find_program(name).is_some(),
+        };
+        match DEFAULT_AGENTS.iter().find(installed) {
+            Some(name) => Ok(vec![OsString::from(name)]),
+            None => {
+                let what = format!("none of {} is on the PATH", DEFAULT_AGENTS.join(", "));
+                Err(Failure::not_found("NO_AGENT", what).with_hint(format!(
+                    "stratavore launch {} -- COMMAND runs any program",
+                    request.project
+                )))
+            }
+        }
+    }
+
+    async fn launch_checked(
+        &self,
+        request: LaunchRequest,
+        project: Project,
+        command: Vec<OsString>,
+    ) -> Result<(Runner, bool), Failure> {
+        let id = RunnerId::random();
+        let _guard = self.locks.lock(id).await;
+        let cwd = request.cwd.clone().unwrap_or_else(|| project.path.clone());
+        let new = NewRunner {
+            id,
+            project: project.name.clone(),
+            project_path: project.path.to_string_lossy().into_owned(),
+            node_id: self.context.origin.node_id.clone(),
+            agent: agent_of(&command),
+            command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            cwd: cwd.to_string_lossy().into_owned(),
+            restart: request.restart.as_str().to_owned(),
+            max_restart_attempts: self.context.config.runner.max_restart_attempts,
+            request_id: request.request_id,
+            request_digest: digest(&project.name, &command, &cwd, request.restart),
+            at: self.context.clock.now(),
+        };
+        let event = NewEvent {
+            id: Uuid::now_v7(),
+            event_type: EventType::RunnerStarting,
+            entity_type: "runner",
+            entity_id: id.to_string(),
+            project: project.name.clone(),
+            data: serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd }),
+            at: new.at,
+        };
+        let (runner, repeated) = self.store.runner_create(&new, event).await?;
+        if repeated {
+            return Ok((runner, true));
+        }
+        self.changes.runner(&runner);
+        let spec = self.spec(&runner, &command, cwd, request);
+        let runner = self.start(runner, &spec).await?;
+        Ok((runner, false))
+    }
+
+    /// Returns what a runner's first run is started with.
+    fn spec(
+        &self,
+        runner: &Runner,
+        command: &[OsString],
+        cwd: PathBuf,
+        request: LaunchRequest,
+    ) -> LaunchSpec {
+        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        let limits = &self.context.config.runner;
+        let id = runner.id.to_string();
+        let environment = agent_environment(request.environment, &id);
+        LaunchSpec {
+            name: runner.name.clone(),
+            project: runner.project.clone(),
+            project_path: runner.project_path.to_string_lossy().into_owned(),
+            agent: runner.agent.clone(),
+            argv: command.iter().map(|word| word.as_bytes().to_vec().into()).collect(),
+            cwd: cwd.into_os_string().into_vec().into(),
+            environment: variables(&environment),
+            size: Some(request.size.into()),
+            run: runner.run,
+            runner_dir: self.context.places.runner(runner.id).to_string_lossy().into_owned(),
+            restart: runner.restart.clone(),
+            max_restart_attempts: runner.max_restart_attempts,
+            created_at_us: runner.created_at.timestamp_micros(),
+            history_lines: limits.history_lines,
+            history_bytes: limits.history_kb << 10,
+            log_bytes: limits.output_log_mb << 20,
+            umask: request.umask,
+            runner_id: id,
+        }
+    }
+
+    /// Starts the supervisor of a runner that is `starting`, and records what came of it.
+    async fn start(&self, runner: Runner, spec: &LaunchSpec) -> Result<Runner, Failure> {
+        match self.fleet.launch(runner.id, spec).await {
+            Ok(identity) => self.mark_running(&runner, &identity).await,
+            Err(error) => {
+                let failure = Failure::from(error);
+                let reason = failure.message.clone();
+                self.mark_failed(&runner, &reason).await?;
+                let logs = format!("stratavore runners show {}", runner.name);
+                Err(if failure.hint.is_empty() { failure.with_hint(logs) } else { failure })
+            }
+        }
+    }
+
+    /// Records that a runner's agent runs.
+    pub(super) async fn mark_running(
+        &self,
+        runner: &Runner,
+        identity: &Identity,
+    ) -> Result<Runner, Failure> {
+        let data = serde_json::json!({
+            "pid": identity.pid, "agent": runner.agent, "command": runner.command, "run": runner.run,
+        });
+        let event = self.context.runner_event(EventType::RunnerStarted, runner, data);
+        let change = RunnerChange {
+            pid: Some(identity.pid),
+            supervisor_pid: Some(identity.supervisor_pid),
+            ..RunnerChange::default()
+        };
+        match self.store.runner_move(runner, RunnerStatus::Running, change, event).await {
+            Ok(moved) => {
+                self.changes.runner(&moved);
+                Ok(moved)
+            }
+            // An agent that ended at once may have been recorded as ended before we got here.
+            Err(error) => {
+                let now = self.store.runner_get(runner.id).await?;
+                now.filter(|now| now.run == runner.run && now.status != RunnerStatus::Starting)
+                    .ok_or_else(|| error.into())
+            }
+        }
+    }
+
+    /// Ends a runner, if it lives, and starts its command again with the same environment.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be ended or started, or what it was started with is lost.
+    pub async fn restart(&self, word: &str, grace_ms: Option<u32>) -> Result<Runner, Failure> {
+        let runner = self.resolve(word).await?;
+        let services = self.clone();
+        self.detached(async move {
+            if runner.status.is_live() {
+                services.stop(&runner, grace_ms, false).await?;
+            }
+            services.next_run(runner.id, 0).await
+        })
+        .await
+    }
+
+    /// Begins the next run of an ended runner; `attempts` counts automatic restarts in a row.
+    pub(crate) async fn next_run(&self, id: RunnerId, attempts: u32) -> Result<Runner, Failure> {
+        let _guard = self.locks.lock(id).await;
+        let gone = || Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {id}"));
+        let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
+        let bytes = self.fleet.dir(id).read_spec().map_err(|error| {
+            let what = format!("read what {} was started with: {error}", runner.name);
+            Failure::unavailable("SPEC_LOST", what)
+                .with_hint(format!("stratavore launch {} -- COMMAND", runner.project))
+        })?;
+        let spec = LaunchSpec::decode(bytes.as_slice()).map_err(|error| {
+            Failure::internal(format!("read the spec of {}: {error}", runner.name))
+        })?;
+        let data = serde_json::json!({ "restart": true, "attempt": attempts });
+        let event = self.context.runner_event(EventType::RunnerStarting, &runner, data);
+        let change = RunnerChange { next_run: Some(attempts), ..RunnerChange::default() };
+        let runner = self.store.runner_move(&runner, RunnerStatus::Starting, change, event).await?;
+        self.changes.runner(&runner);
+        let limits = &self.context.config.runner;
+        let spec = LaunchSpec {
+            run: runner.run,
+            history_lines: limits.history_lines,
+            history_bytes: limits.history_kb << 10,
+            log_bytes: limits.output_log_mb << 20,
+            size: Some(spec.size.map(TerminalSize::from).unwrap_or_default().into()),
+            ..spec
+        };
+        self.start(runner, &spec).await
+    }
+}
+
+/// Refuses what the kernel would refuse after the fork.
+fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
+    let too_long = |what: String| {
+        Failure::usage("ARGUMENT_TOO_LONG", what)
+            .with_hint("put the text into a file, or send it with: stratavore send RUNNER < FILE")
+    };
+    if let Some(word) = command.iter().find(|word| word.len() >= MAX_ARGUMENT) {
+        return Err(too_long(format!(
+            "an argument has {} bytes, at most {MAX_ARGUMENT} can be passed",
+            word.len()
+        )));
+    }
+    let total: usize = command.iter().map(|word| word.len()).sum();
+    if total > MAX_ARGUMENTS {
+        return Err(too_long(format!(
+            "the arguments have {total} bytes, at most {MAX_ARGUMENTS} can be passed"
+        )));
+    }
+    if command.iter().any(|word| word.as_encoded_bytes().contains(&0)) {
+        return Err(Failure::usage("BAD_ARGUMENT", "an argument contains a NUL byte"));
+    }
+    Ok(())
+}
+
+/// Tells whether two requests are the same one.
+fn digest(project: &str, command: &[OsString], cwd: &Path, restart: RestartPolicy) -> String {
+    let mut text = format!("{project}\0{}\0{}", cwd.display(), restart.as_str());
+    for word in command {
+        text.push('\0');
+        text.push_str(&word.to_string_lossy());
+    }
+    // A name-based UUID is a digest with a fixed, standard definition.
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, text.as_bytes()).to_string()
+}

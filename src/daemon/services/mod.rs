@@ -1,0 +1,96 @@
+//! d1: the use cases: validate, decide, write state and events in one transaction.
+//!
+//! Nothing else changes state. A change runs in a task of its own, so that a caller that goes away
+//! leaves nothing half done.
+
+mod adopt;
+mod changes;
+mod events;
+mod launch;
+mod locks;
+mod projects;
+mod runners;
+mod sessions;
+mod settle;
+mod system;
+mod terminal;
+
+pub use self::{
+    changes::Change,
+    events::EventFeed,
+    system::{Component, Reconciled, SystemStatus},
+    terminal::{AttachGrant, Screen},
+};
+use self::{changes::Changes, locks::Locks};
+use crate::{
+    daemon::{context::Context, fleet::Fleet, store::Store},
+    domain::{failure::Failure, runner::Runner},
+};
+
+/// Every use case of the daemon.
+#[derive(Debug, Clone)]
+pub struct Services {
+    context: Context,
+    store: Store,
+    fleet: Fleet,
+    changes: Changes,
+    locks: Locks,
+}
+
+impl Services {
+    /// Returns the services over a store and a fleet.
+    pub fn new(context: Context, store: Store, fleet: Fleet) -> Self {
+        Self { context, store, fleet, changes: Changes::default(), locks: Locks::default() }
+    }
+
+    /// What everything shares.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The runner that a process is inside of, if any.
+    pub fn runner_of(&self, pid: i32) -> Option<crate::domain::id::RunnerId> {
+        self.fleet.runner_of(pid)
+    }
+
+    /// Closes the store after the last write.
+    pub async fn close(self) {
+        self.store.close().await;
+    }
+
+    /// Returns the runner that a word names: its name, its id or a unique prefix of its id.
+    ///
+    /// # Errors
+    ///
+    /// `RUNNER_NOT_FOUND`, or `RUNNER_AMBIGUOUS` with the names it could mean.
+    pub async fn resolve(&self, word: &str) -> Result<Runner, Failure> {
+        let shown = word.escape_debug();
+        let missing = || {
+            Failure::not_found("RUNNER_NOT_FOUND", format!("no runner `{shown}`"))
+                .with_hint("stratavore runners lists them")
+        };
+        // Shorter prefixes would make a typing error hit something.
+        let plausible = word.len() >= 3 && !word.contains('\0');
+        if !plausible {
+            return Err(missing());
+        }
+        let mut found = self.store.runner_find(word).await?;
+        if found.len() > 1 {
+            let names: Vec<_> = found.iter().map(|runner| runner.name.as_str()).collect();
+            let what = format!("`{shown}` could be {}", names.join(", "));
+            return Err(Failure::not_found("RUNNER_AMBIGUOUS", what)
+                .with_hint("use the runner's name or more of its id"));
+        }
+        found.pop().ok_or_else(missing)
+    }
+
+    /// Runs a change in a task of its own, to its end whatever becomes of the caller.
+    async fn detached<T, F>(&self, change: F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let joined = tokio::spawn(change).await;
+        joined.map_err(|error| Failure::internal(format!("finish a change: {error}")))?
+    }
+}

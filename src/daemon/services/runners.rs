@@ -1,0 +1,194 @@
+//! Runners: look at them, end them, pause them.
+
+use std::time::Duration;
+
+use tokio::{sync::broadcast, time::timeout};
+
+use super::{Change, Services};
+use crate::{
+    daemon::{fleet::FleetError, store::RunnerChange},
+    domain::{
+        event::EventType,
+        failure::Failure,
+        runner::{Heartbeat, Runner, RunnerStatus},
+    },
+};
+
+/// Between a supervisor's answer to a stop and the record of the end.
+const SETTLING: Duration = Duration::from_secs(5);
+
+impl Services {
+    /// Returns runners, newest first: of one project unless it is empty, of one status (or `live`)
+    /// unless it is empty.
+    ///
+    /// # Errors
+    ///
+    /// For a word that is no status.
+    pub async fn list_runners(
+        &self,
+        project: &str,
+        status: &str,
+        limit: u32,
+    ) -> Result<Vec<Runner>, Failure> {
+        if !matches!(status, "" | "live") && RunnerStatus::parse(status).is_none() {
+            let all = RunnerStatus::ALL.map(RunnerStatus::as_str).join(", ");
+            let what = format!("`{}` is no status: live, {all}", status.escape_debug());
+            return Err(Failure::usage("BAD_STATUS", what));
+        }
+        Ok(self.store.runner_list(project, status, limit).await?)
+    }
+
+    /// Subscribes to changes of runners.
+    pub fn watch_runners(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// Ends the runner that a word names; returns it, and whether it had ended before.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or its supervisor does not answer.
+    pub async fn stop_runner(
+        &self,
+        word: &str,
+        grace_ms: Option<u32>,
+        force: bool,
+    ) -> Result<(Runner, bool), Failure> {
+        let runner = self.resolve(word).await?;
+        let services = self.clone();
+        self.detached(async move { services.stop(&runner, grace_ms, force).await }).await
+    }
+
+    /// Ends a runner. Nothing the database does keeps an agent alive: the supervisor is told first.
+    pub(super) async fn stop(
+        &self,
+        runner: &Runner,
+        grace_ms: Option<u32>,
+        force: bool,
+    ) -> Result<(Runner, bool), Failure> {
+        if !runner.status.is_live() {
+            // What waits for its next automatic start must not come back after a stop.
+            self.store.runner_stay_ended(runner.id).await?;
+            return Ok((runner.clone(), true));
+        }
+        let configured = Duration::from_secs(self.context.config.runner.stop_grace_seconds);
+        let asked = grace_ms.map_or(configured, |ms| Duration::from_millis(ms.into()));
+        let grace = if force { Duration::ZERO } else { asked };
+        let mut changes = self.changes.subscribe();
+        let recorded = self.mark_stopping(runner).await;
+        match self.fleet.stop(runner.id, grace).await {
+            // It ended while we asked: the link is gone, and what became of it is being recorded.
+            Ok(_) | Err(FleetError::NoLink) => {}
+            Err(error) => return Err(error.into()),
+        }
+        recorded?;
+        let ended = timeout(SETTLING, self.wait_for_end(runner, &mut changes)).await;
+        match ended {
+            Ok(runner) => Ok((runner?, false)),
+            Err(_elapsed) => {
+                let now = self.store.runner_get(runner.id).await?;
+                if let Some(now) = now.filter(|now| now.status.is_live()) {
+                    self.settle_unlinked(&now, Vec::new()).await?;
+                }
+                let now = self.resolve(&runner.name).await?;
+                if now.status.is_live() {
+                    let what = format!("{} does not end", now.name);
+                    return Err(Failure::unavailable("STOP_UNFINISHED", what)
+                        .with_hint(format!("stratavore kill --force {}", now.name)));
+                }
+                Ok((now, false))
+            }
+        }
+    }
+
+    async fn mark_stopping(&self, runner: &Runner) -> Result<(), Failure> {
+        let event =
+            self.context.runner_event(EventType::RunnerStopping, runner, serde_json::json!({}));
+        let moved = self
+            .store
+            .runner_move(runner, RunnerStatus::Stopping, RunnerChange::default(), event)
+            .await;
+        match moved {
+            Ok(runner) => {
+                self.changes.runner(&runner);
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                // It is stopping already, or has just ended: what was asked for happens.
+                if failure.reason == "ILLEGAL_TRANSITION" { Ok(()) } else { Err(failure) }
+            }
+        }
+    }
+
+    /// Waits until a runner's row says that it has ended.
+    async fn wait_for_end(
+        &self,
+        runner: &Runner,
+        changes: &mut broadcast::Receiver<Change>,
+    ) -> Result<Runner, Failure> {
+        loop {
+            let now = self.store.runner_get(runner.id).await?;
+            match now {
+                Some(now) if !now.status.is_live() || now.run != runner.run => return Ok(now),
+                Some(_) => {}
+                None => return Ok(runner.clone()),
+            }
+            // A lagging receiver has missed changes: looking again is what it needs.
+            changes.recv().await.ok();
+        }
+    }
+
+    /// Stops a runner's processes where they stand, or lets them go on.
+    ///
+    /// # Errors
+    ///
+    /// `ILLEGAL_TRANSITION` when it is not running or not paused.
+    pub async fn set_paused(&self, word: &str, paused: bool) -> Result<Runner, Failure> {
+        let runner = self.resolve(word).await?;
+        let services = self.clone();
+        self.detached(async move {
+            let _guard = services.locks.lock(runner.id).await;
+            let (to, event_type) = if paused {
+                (RunnerStatus::Paused, EventType::RunnerPaused)
+            } else {
+                (RunnerStatus::Running, EventType::RunnerResumed)
+            };
+            if !runner.status.may_become(to) || runner.status == RunnerStatus::Starting {
+                let verb = if paused { "paused" } else { "resumed" };
+                let what =
+                    format!("{} is {} and cannot be {verb}", runner.name, runner.status.as_str());
+                return Err(Failure::conflict("ILLEGAL_TRANSITION", what));
+            }
+            services.fleet.set_paused(runner.id, paused).await?;
+            let event = services.context.runner_event(event_type, &runner, serde_json::json!({}));
+            let moved =
+                services.store.runner_move(&runner, to, RunnerChange::default(), event).await?;
+            services.changes.runner(&moved);
+            Ok(moved)
+        })
+        .await
+    }
+
+    /// Samples all process trees once and stores what was found in one statement.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn heartbeat(&self) -> Result<(), Failure> {
+        if self.fleet.linked().is_empty() {
+            return Ok(());
+        }
+        let fleet = self.fleet.clone();
+        let scan = move || fleet.sample(&crate::process::Table::scan());
+        let samples = tokio::task::spawn_blocking(scan)
+            .await
+            .map_err(|error| Failure::internal(format!("sample the processes: {error}")))?;
+        let beats: Vec<Heartbeat> = samples.iter().map(|sample| sample.heartbeat).collect();
+        self.store.runner_heartbeats(&beats, self.context.clock.now()).await?;
+        if self.changes.is_watched() {
+            self.changes.announce(Change::All);
+        }
+        Ok(())
+    }
+}

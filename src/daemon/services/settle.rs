@@ -1,0 +1,205 @@
+//! What supervisors say, written down; and what follows from their silence.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::Services;
+use crate::{
+    daemon::{
+        fleet::{Found, Notice},
+        store::RunnerChange,
+    },
+    domain::{
+        activity::ActivityState,
+        event::EventType,
+        failure::Failure,
+        id::RunnerId,
+        launch::RestartPolicy,
+        runner::{Exit, Runner, RunnerStatus, SUPERVISOR_LOST},
+    },
+    proto::link::v1::Status,
+};
+
+/// A run this long is no part of a crash loop.
+const RAN_WELL: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+
+/// Pauses before automatic restarts grow from one second by doubling, to this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+impl Services {
+    /// Takes note of what a supervisor said.
+    pub async fn notice(&self, notice: Notice) {
+        let (id, outcome) = match notice {
+            Notice::Status { id, run, status } => (id, self.on_status(id, run, &status).await),
+            Notice::Exited { id, run, exit } => (id, self.on_exit(id, run, exit).await),
+            Notice::Unlinked { id, run, exited } => {
+                let services = self.clone();
+                // Clearing away a lost tree takes seconds; other runners' news must not wait.
+                tokio::spawn(async move {
+                    if let Err(error) = services.on_unlinked(id, run, exited).await {
+                        tracing::error!(runner.id = %id, %error, "failed to settle a runner");
+                    }
+                });
+                return;
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::error!(runner.id = %id, %error, "failed to record what a supervisor said");
+        }
+    }
+
+    /// Returns the row of a runner while it is at this run.
+    async fn at_run(&self, id: RunnerId, run: u32) -> Result<Option<Runner>, Failure> {
+        Ok(self.store.runner_get(id).await?.filter(|runner| runner.run == run))
+    }
+
+    async fn on_status(&self, id: RunnerId, run: u32, status: &Status) -> Result<(), Failure> {
+        let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        let activity = status.to_activity();
+        let changed = activity != runner.activity;
+        if !changed && status.title == runner.title {
+            return Ok(());
+        }
+        let mut events = Vec::new();
+        if changed && activity.state != ActivityState::Starting {
+            let data = serde_json::json!({
+                "state": activity.state.as_str(),
+                "kind": activity.kind,
+                "message": activity.message,
+                "source": activity.source.as_str(),
+            });
+            events.push(self.context.runner_event(EventType::RunnerActivity, &runner, data));
+        }
+        let now = self.context.clock.now();
+        let runner =
+            self.store.runner_set_activity(&runner, &activity, &status.title, events, now).await?;
+        self.changes.runner(&runner);
+        Ok(())
+    }
+
+    /// Records how an agent ended.
+    pub(super) async fn on_exit(&self, id: RunnerId, run: u32, exit: Exit) -> Result<(), Failure> {
+        let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        if !runner.status.is_live() {
+            return Ok(());
+        }
+        let (status, reason) = exit.outcome();
+        let event_type = match status {
+            RunnerStatus::Terminated => EventType::RunnerStopped,
+            _ => EventType::RunnerFailed,
+        };
+        let data = serde_json::json!({
+            "exit_code": exit.code, "signal": exit.signal, "reason": reason,
+            "stopped": exit.stopped, "survivors": exit.survivors,
+        });
+        let event = self.context.runner_event(event_type, &runner, data);
+        let change = RunnerChange { reason, exit: Some(exit), ..RunnerChange::default() };
+        let runner = self.store.runner_move(&runner, status, change, event).await?;
+        self.changes.runner(&runner);
+        Ok(())
+    }
+
+    /// Records that a runner never began, or is lost.
+    pub(super) async fn mark_failed(&self, runner: &Runner, reason: &str) -> Result<(), Failure> {
+        let data = serde_json::json!({ "reason": reason });
+        let event = self.context.runner_event(EventType::RunnerFailed, runner, data);
+        let change = RunnerChange { reason: Some(reason.to_owned()), ..RunnerChange::default() };
+        let runner = self.store.runner_move(runner, RunnerStatus::Failed, change, event).await?;
+        self.changes.runner(&runner);
+        Ok(())
+    }
+
+    /// A link is gone: the supervisor left in order, dropped us, or died.
+    async fn on_unlinked(&self, id: RunnerId, run: u32, exited: bool) -> Result<(), Failure> {
+        let tree = self.fleet.forget(id, run);
+        if exited {
+            return Ok(());
+        }
+        let _guard = self.locks.lock(id).await;
+        let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        if runner.status.is_live() {
+            self.settle_unlinked(&runner, tree).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles a live row whose supervisor is not linked; true when it has ended.
+    pub(super) async fn settle_unlinked(
+        &self,
+        runner: &Runner,
+        tree: Vec<crate::process::ProcessId>,
+    ) -> Result<bool, Failure> {
+        let dir = self.fleet.dir(runner.id);
+        if let Some(record) = dir.read_exit(runner.run) {
+            // A record may be there while the supervisor still sweeps; what it tells stands.
+            match record.exit {
+                Some(exit) => self.on_exit(runner.id, runner.run, exit).await?,
+                None => {
+                    let reason = record.launch_error.unwrap_or_else(|| "launch failed".to_owned());
+                    self.mark_failed(runner, &reason).await?;
+                }
+            }
+            return Ok(true);
+        }
+        match self.fleet.find(runner.id).await {
+            Found::Linked(known) if known.identity.run == runner.run => {
+                if runner.status == RunnerStatus::Starting {
+                    self.mark_running(runner, &known.identity).await?;
+                }
+                return Ok(false);
+            }
+            Found::Linked(_) | Found::Silent => return Ok(false),
+            Found::Nobody => {}
+        }
+        if runner.status == RunnerStatus::Starting {
+            // Whoever claims the run decides: if we do, no agent will ever start.
+            let given_up = dir.path().is_dir() && dir.claim(runner.run).unwrap_or(false);
+            if given_up || !dir.path().is_dir() {
+                self.mark_failed(runner, "the launch was interrupted").await?;
+                return Ok(true);
+            }
+        }
+        let survivors = self.fleet.clear_away(runner.id, tree).await;
+        if !survivors.is_empty() {
+            tracing::error!(runner.id = %runner.id, ?survivors, "processes of a lost runner survived");
+        }
+        // The end may have been told while we looked.
+        if self.at_run(runner.id, runner.run).await?.is_some_and(|now| now.status.is_live()) {
+            self.mark_failed(runner, SUPERVISOR_LOST).await?;
+        }
+        Ok(true)
+    }
+
+    /// Restarts every failed runner whose pause is over; returns when to look again.
+    pub async fn restart_failed(&self) -> Result<Option<DateTime<Utc>>, Failure> {
+        let now = self.context.clock.now();
+        let mut next = None;
+        for runner in self.store.runner_list("", "failed", 0).await? {
+            let Some((due, attempts)) = restart_due(&runner) else { continue };
+            if due > now {
+                next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
+                continue;
+            }
+            tracing::info!(runner.id = %runner.id, attempts, "restarting a runner that failed");
+            if let Err(error) = self.next_run(runner.id, attempts).await {
+                tracing::warn!(runner.id = %runner.id, %error, "failed to restart a runner");
+            }
+        }
+        Ok(next)
+    }
+}
+
+/// Returns when a failed runner is to be started again and how often it then was, or `None` when it
+/// is not.
+fn restart_due(runner: &Runner) -> Option<(DateTime<Utc>, u32)> {
+    let wanted = RestartPolicy::parse(&runner.restart) == Some(RestartPolicy::OnFailure);
+    let ended = runner.terminated_at?;
+    let attempts =
+        if ended - runner.started_at > RAN_WELL { 1 } else { runner.restart_attempts + 1 };
+    if !wanted || attempts > runner.max_restart_attempts {
+        return None;
+    }
+    let pause = Duration::from_secs(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
+    Some((ended + pause, attempts))
+}

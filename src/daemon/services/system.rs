@@ -1,0 +1,147 @@
+//! The daemon's own state: status, health, metrics.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::Services;
+use crate::domain::{failure::Failure, runner::RunnerStatus};
+
+/// What a reconciliation did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reconciled {
+    /// Directories looked at.
+    pub checked: u64,
+    /// Names of runners found alive without a row.
+    pub adopted: Vec<String>,
+    /// Names of runners that turned out to have ended.
+    pub failed: Vec<String>,
+}
+
+/// What the daemon is and has.
+#[derive(Debug, Clone)]
+pub struct SystemStatus {
+    /// This node.
+    pub node_id: String,
+    /// Its host name.
+    pub hostname: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// The root directory.
+    pub root: String,
+    /// Since when.
+    pub started_at: DateTime<Utc>,
+    /// For so long.
+    pub uptime_seconds: u64,
+    /// Registered projects.
+    pub projects: u64,
+    /// Runners by status.
+    pub runners: BTreeMap<String, u64>,
+    /// Live runners by what their agent is at.
+    pub activities: BTreeMap<String, u64>,
+    /// The daemon's resident memory.
+    pub memory_kb: u64,
+    /// What kind of database it uses.
+    pub database: String,
+}
+
+/// A part of the daemon and how it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Its name.
+    pub name: String,
+    /// Whether it works.
+    pub healthy: bool,
+    /// More about it.
+    pub detail: String,
+}
+
+impl Services {
+    /// Returns what the daemon is and has.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn status(&self) -> Result<SystemStatus, Failure> {
+        let context = &self.context;
+        let mut runners: BTreeMap<String, u64> =
+            RunnerStatus::ALL.iter().map(|status| (status.as_str().to_owned(), 0)).collect();
+        let mut activities = BTreeMap::new();
+        for runner in self.store.runner_list("", "", 0).await? {
+            *runners.entry(runner.status.as_str().to_owned()).or_default() += 1;
+            if runner.status.is_live() {
+                *activities.entry(runner.activity.state.as_str().to_owned()).or_default() += 1;
+            }
+        }
+        let uptime = context.clock.now() - context.started_at;
+        Ok(SystemStatus {
+            node_id: context.origin.node_id.clone(),
+            hostname: context.origin.hostname.clone(),
+            pid: std::process::id(),
+            root: context.places.root().display().to_string(),
+            started_at: context.started_at,
+            uptime_seconds: uptime.num_seconds().try_into().unwrap_or(0),
+            projects: self.store.project_list(None).await?.len() as u64,
+            runners,
+            activities,
+            memory_kb: own_memory_kb(),
+            database: self.store.kind().to_owned(),
+        })
+    }
+
+    /// Returns how each part of the daemon is.
+    pub async fn health(&self) -> Vec<Component> {
+        let component = |name: &str, outcome: Result<String, String>| Component {
+            name: name.to_owned(),
+            healthy: outcome.is_ok(),
+            detail: outcome.unwrap_or_else(|error| error),
+        };
+        let kind = self.store.kind();
+        let database = self.store.event_newest().await;
+        let database = database
+            .map(|newest| format!("{kind}, {newest} events"))
+            .map_err(|error| error.to_string());
+        let root = self.context.places.root();
+        let space = rustix::fs::statvfs(root).map_err(|error| error.to_string()).and_then(|fs| {
+            let free = fs.f_bavail.saturating_mul(fs.f_frsize) >> 20;
+            let text = format!("{free} MiB free in {}", root.display());
+            if free < 100 { Err(text) } else { Ok(text) }
+        });
+        let live = self.store.runner_list("", "live", 0).await.map(|runners| runners.len());
+        let linked = self.fleet.linked().len();
+        let supervisors = live.map_err(|error| error.to_string()).and_then(|live| {
+            let text = format!("{linked} of {live} answer");
+            if linked < live { Err(text) } else { Ok(text) }
+        });
+        vec![
+            component("daemon", Ok(format!("version {}", env!("CARGO_PKG_VERSION")))),
+            component("database", database),
+            component("disk", space),
+            component("supervisors", supervisors),
+        ]
+    }
+
+    /// Returns figures by name.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn metrics(&self) -> Result<BTreeMap<String, f64>, Failure> {
+        let status = self.status().await?;
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+        let real = |count: u64| count as f64;
+        let mut values = BTreeMap::new();
+        for (word, count) in &status.runners {
+            values.insert(format!("stratavore_runners_total{{status=\"{word}\"}}"), real(*count));
+        }
+        values.insert("stratavore_daemon_uptime_seconds".into(), real(status.uptime_seconds));
+        values.insert("stratavore_projects_total".into(), real(status.projects));
+        Ok(values)
+    }
+}
+
+/// Returns this process's resident memory.
+fn own_memory_kb() -> u64 {
+    let status = procfs::process::Process::myself().and_then(|process| process.status());
+    status.ok().and_then(|status| status.vmrss).unwrap_or(0)
+}

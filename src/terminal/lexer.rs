@@ -1,0 +1,223 @@
+//! Where sequences begin and end, without any state.
+//!
+//! These functions only look for borders; what a sequence means is decided in [`super::query`]
+//! and [`super::osc`] once it is complete.
+
+/// Enquiry: asks for the answerback string.
+pub(crate) const ENQ: u8 = 0x05;
+/// Rings, or ends an operating system command.
+pub(crate) const BEL: u8 = 0x07;
+/// Breaks a sequence off.
+const CAN: u8 = 0x18;
+/// Breaks a sequence off too.
+const SUB: u8 = 0x1a;
+/// Begins a sequence.
+pub(crate) const ESC: u8 = 0x1b;
+/// First byte of the C1 controls in UTF-8, which some terminals obey and others print.
+pub(crate) const C1_LEAD: u8 = 0xc2;
+
+/// What has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// `ESC`, intermediates and a final byte.
+    Escape,
+    /// A control sequence.
+    Csi,
+    /// An operating system command.
+    Osc,
+    /// DCS, APC, PM or SOS.
+    String,
+    /// A character of more than one byte.
+    Utf8,
+}
+
+/// What the rest of a sequence turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The sequence ends before this offset.
+    Complete(usize),
+    /// It was broken off; what follows from this offset is something else.
+    Abandoned(usize),
+    /// Not in these bytes.
+    Missing,
+}
+
+/// Returns what the bytes begin, and the length of its introducer; `None` for a lone ESC.
+pub(crate) fn kind_of(bytes: &[u8]) -> Option<(Kind, usize)> {
+    match bytes {
+        [ESC] | [] => None,
+        [ESC, b'[', ..] => Some((Kind::Csi, 2)),
+        [ESC, b']', ..] => Some((Kind::Osc, 2)),
+        [ESC, b'P' | b'_' | b'^' | b'X', ..] => Some((Kind::String, 2)),
+        [ESC, ..] => Some((Kind::Escape, 1)),
+        _ => Some((Kind::Utf8, 1)),
+    }
+}
+
+/// Looks for the end of a sequence in `rest`; `last` is the byte before it.
+pub(crate) fn end_of(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
+    match kind {
+        Kind::Csi => end_of_csi(rest),
+        Kind::Escape => end_of_escape(rest),
+        Kind::Osc | Kind::String => end_of_string(kind, last, rest),
+        Kind::Utf8 => End::Complete(0),
+    }
+}
+
+/// Returns the length of a complete control sequence of the kinds that ask nothing and are most
+/// of any stream: cursor movement, erasure, SGR, modes.
+pub(crate) fn plain_csi(bytes: &[u8]) -> Option<usize> {
+    let rest = bytes.strip_prefix(b"\x1b[")?;
+    let private = rest.first() == Some(&b'?');
+    let params = rest.get(usize::from(private)..)?;
+    let len = params.iter().position(|byte| !matches!(byte, b'0'..=b';'))?;
+    let plain = match params.get(len)? {
+        b'h' | b'l' => true,
+        b'm' | b'H' | b'K' | b'J' | b'A'..=b'D' | b'G' | b'd' | b'X' => !private,
+        _ => false,
+    };
+    plain.then_some(2 + usize::from(private) + len + 1)
+}
+
+fn end_of_csi(rest: &[u8]) -> End {
+    for (at, byte) in rest.iter().enumerate() {
+        match *byte {
+            b'@'..=b'~' => return End::Complete(at + 1),
+            ESC => return End::Abandoned(at),
+            CAN | SUB => return End::Abandoned(at + 1),
+            _ => {}
+        }
+    }
+    End::Missing
+}
+
+fn end_of_escape(rest: &[u8]) -> End {
+    for (at, byte) in rest.iter().enumerate() {
+        match *byte {
+            b' '..=b'/' => {}
+            b'0'..=b'~' => return End::Complete(at + 1),
+            CAN | SUB => return End::Abandoned(at + 1),
+            _ => return End::Abandoned(at),
+        }
+    }
+    End::Missing
+}
+
+fn end_of_string(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
+    if last == Some(ESC) {
+        match rest.first() {
+            Some(b'\\') => return End::Complete(1),
+            Some(_) => return End::Abandoned(0),
+            None => return End::Missing,
+        }
+    }
+    let mut from = 0;
+    while let Some(at) =
+        rest.get(from..).and_then(|tail| tail.iter().position(|byte| ends_string(*byte)))
+    {
+        let at = from + at;
+        match (rest.get(at).copied(), rest.get(at + 1)) {
+            (Some(BEL), _) if kind == Kind::Osc => return End::Complete(at + 1),
+            (Some(CAN | SUB), _) => return End::Abandoned(at + 1),
+            (Some(ESC), Some(b'\\')) => return End::Complete(at + 2),
+            (Some(ESC), Some(_)) => return End::Abandoned(at),
+            (Some(ESC), None) => return End::Missing,
+            _ => from = at + 1,
+        }
+    }
+    End::Missing
+}
+
+fn ends_string(byte: u8) -> bool {
+    matches!(byte, BEL | CAN | SUB | ESC)
+}
+
+/// Returns how many bytes from the start need no attention.
+pub(crate) fn skip_text(bytes: &[u8]) -> usize {
+    let mut done = 0;
+    let (blocks, _) = bytes.as_chunks::<16>();
+    for block in blocks {
+        // No early exit inside a block: this loop becomes a few vector instructions.
+        if block.iter().fold(0, |hits, byte| hits | attention(*byte)) != 0 {
+            break;
+        }
+        done += block.len();
+    }
+    let tail = bytes.get(done..).unwrap_or_default();
+    done + tail.iter().position(|byte| attention(*byte) != 0).unwrap_or(tail.len())
+}
+
+/// Returns 1 for a byte that is not mere text. Without a branch, or it would not be vectorised.
+#[inline]
+fn attention(byte: u8) -> u8 {
+    u8::from(byte == ESC)
+        | u8::from(byte == C1_LEAD)
+        | u8::from(byte == BEL)
+        | u8::from(byte == ENQ)
+}
+
+/// Returns how many bytes at the end belong to a character that is not complete.
+pub(crate) fn partial_char(bytes: &[u8]) -> usize {
+    for back in 1..=3.min(bytes.len()) {
+        let byte = bytes.get(bytes.len() - back).copied();
+        if byte.is_some_and(is_continuation) {
+            continue;
+        }
+        return if char_len(byte) > back { back } else { 0 };
+    }
+    0
+}
+
+/// Whether the byte is one of a character but not its first.
+pub(crate) fn is_continuation(byte: u8) -> bool {
+    byte & 0xc0 == 0x80
+}
+
+/// Returns how long the character with this first byte is.
+pub(crate) fn char_len(first: Option<u8>) -> usize {
+    match first {
+        Some(0xc2..=0xdf) => 2,
+        Some(0xe0..=0xef) => 3,
+        Some(0xf0..=0xf4) => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_skipped_up_to_what_needs_attention() {
+        for len in [0, 1, 15, 16, 17, 40] {
+            for (byte, hit) in
+                [(ESC, true), (BEL, true), (ENQ, true), (C1_LEAD, true), (b'\n', false)]
+            {
+                let mut bytes = vec![b'a'; len];
+                bytes.push(byte);
+                bytes.extend_from_slice(&[b'b'; 20]);
+                assert_eq!(skip_text(&bytes), if hit { len } else { bytes.len() });
+            }
+        }
+    }
+
+    #[test]
+    fn partial_characters_are_seen() {
+        let text = "\u{e9}\u{20ac}\u{1f469}".as_bytes();
+        let partial: Vec<usize> = (0..=text.len()).map(|end| partial_char(&text[..end])).collect();
+        assert_eq!(partial, [0, 1, 0, 1, 2, 0, 1, 2, 3, 0]);
+        assert_eq!(partial_char(b"\x80\x80\x80\x80"), 0);
+    }
+
+    #[test]
+    fn only_harmless_control_sequences_are_plain() {
+        for (bytes, len) in [("\x1b[31mx", 5), ("\x1b[?25lx", 6), ("\x1b[H", 3), ("\x1b[4:3m", 6)] {
+            assert_eq!(plain_csi(bytes.as_bytes()), Some(len), "{bytes:?}");
+        }
+        for bytes in
+            ["\x1b[?4m", "\x1b[c", "\x1b[6n", "\x1b[>4;1m", "\x1b[31", "\x1b]0m", "\x1b[3 q"]
+        {
+            assert_eq!(plain_csi(bytes.as_bytes()), None, "{bytes:?}");
+        }
+    }
+}

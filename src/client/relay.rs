@@ -85,7 +85,10 @@ pub(super) async fn attach(
 fn open_tty() -> io::Result<AsyncFd<OwnedFd>> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let fd = rustix::fs::open("/dev/tty", flags, Mode::empty())?;
-    AsyncFd::register_with_interest(fd, Interest::READABLE)
+    #[expect(unsafe_code, reason = "the runtime cannot see that the descriptor stays open")]
+    // SAFETY: an `OwnedFd` is open and the same until it is dropped, which `AsyncFd` does last.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) };
+    registered.map_err(Into::into)
 }
 
 type Streams = (mpsc::Sender<AttachRunnerRequest>, Streaming<AttachRunnerResponse>);

@@ -24,7 +24,7 @@ use crate::{
         failure_to_status, from_env_vars,
         link::v1::{ScrollbackQuery, SearchQuery, Type},
         v1::{
-            self, AttachBytes, AttachExit, AttachRunnerRequest, AttachRunnerResponse, Frame,
+            AttachBytes, AttachExit, AttachRunnerRequest, AttachRunnerResponse, Frame,
             GetScreenResponse, GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest,
             LaunchRunnerResponse, ListRunnersRequest, ListRunnersResponse, LogChunk,
             ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, RestartRunnerRequest,

@@ -126,7 +126,7 @@ fn wide_joined_and_hidden_text_keeps_its_columns() {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 20000,
+        cases: 200,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

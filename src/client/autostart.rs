@@ -126,9 +126,9 @@ fn explain_end(child: &mut Child) -> Result<(), Failure> {
     if code == Some(FailureKind::Conflict.exit_code().into()) {
         return Ok(());
     }
-    let said = said.trim().trim_start_matches("error: ").replace("failed to ", "");
-    let said = if said.is_empty() { "it ended without a word".to_owned() } else { said };
     let said = said.lines().next().unwrap_or_default();
+    let said = said.strip_prefix("error: failed to run the daemon: ").unwrap_or(said);
+    let said = if said.is_empty() { "it ended without a word" } else { said };
     Err(Failure::unavailable("DAEMON_NOT_STARTED", format!("start the daemon: {said}"))
         .with_hint("stratavore --daemon runs it in the foreground"))
 }

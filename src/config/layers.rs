@@ -210,11 +210,12 @@ fn check_known(
 }
 
 /// Returns the candidate with the smallest edit distance, if one is near at all.
-pub(super) fn nearest<'a>(
+pub fn nearest<'a>(
     word: &str,
-    candidates: impl Iterator<Item = &'a String>,
+    candidates: impl IntoIterator<Item = &'a String>,
 ) -> Option<&'a String> {
     candidates
+        .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|&(distance, _)| distance <= 2 + word.len() / 4)
         .min_by_key(|&(distance, _)| distance)

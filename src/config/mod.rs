@@ -24,7 +24,7 @@ use thiserror::Error;
 pub use self::{
     attach::AttachConfig,
     daemon::DaemonConfig,
-    layers::{Origin, Sources},
+    layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
     places::Places,
     runner::RunnerConfig,

@@ -34,7 +34,10 @@ use super::{
 };
 use crate::{
     config::{Config, Places, places::PlacesError},
-    domain::event::EventType,
+    domain::{
+        event::EventType,
+        failure::{Failure, FailureKind},
+    },
 };
 
 /// Calls under way may take so long to end when the daemon leaves.
@@ -68,6 +71,22 @@ pub enum DaemonError {
     /// The server.
     #[error("serve the API: {0}")]
     Serve(#[from] tonic::transport::Error),
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        let kind = match &error {
+            DaemonError::AlreadyRunning { .. } => FailureKind::Conflict,
+            DaemonError::Places(_) => FailureKind::Usage,
+            DaemonError::Store(StoreError::Newer { .. }) => FailureKind::Internal,
+            _ => FailureKind::Unavailable,
+        };
+        let failure = Self::new(kind, "DAEMON_FAILED", error.to_string());
+        match error {
+            DaemonError::AlreadyRunning { .. } => failure.with_hint("stratavore daemon status"),
+            _ => failure,
+        }
+    }
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {

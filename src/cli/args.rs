@@ -1,0 +1,476 @@
+//! The command line as it is typed. Meaning is given in `commands`.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::ArgValueCandidates;
+
+use super::{complete, printer::Format};
+use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
+
+/// Run and watch many AI coding agents
+///
+/// Without a command it opens the dashboard. `stratavore PROJECT` goes into that project's agent,
+/// starting one if none runs.
+#[derive(Debug, Parser)]
+#[command(name = "stratavore", version, disable_help_subcommand = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// Run the daemon in the foreground, for a service manager
+    #[arg(long, exclusive = false)]
+    pub daemon: bool,
+    /// Log to files: the daemon was started by a client
+    #[arg(long, hide = true, requires = "daemon")]
+    pub background: bool,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(super) struct GlobalArgs {
+    /// Read this configuration file instead of the user's and the system's
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Format of listings
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Log more
+    #[arg(long, global = true)]
+    pub debug: bool,
+    /// Say nothing but data and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Wait at most so long for the daemon's answer (500ms, 10s, 2m)
+    #[arg(long, global = true, value_parser = duration, value_name = "DURATION")]
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Register a directory as a project
+    New(NewArgs),
+    /// List, show and delete projects
+    #[command(visible_alias = "project")]
+    Projects(ProjectsArgs),
+    /// Start an agent, or any command, in a project
+    Launch(LaunchArgs),
+    /// Go into a runner's terminal
+    Attach(AttachArgs),
+    /// List and show runners
+    #[command(visible_alias = "runner")]
+    Runners(RunnersArgs),
+    /// End runners with everything they started
+    #[command(visible_alias = "stop")]
+    Kill(KillArgs),
+    /// End a runner and start the same command again
+    Restart(RestartArgs),
+    /// Stop a runner's processes where they stand
+    Pause(NamesArgs),
+    /// Let a paused runner go on
+    Resume(NamesArgs),
+    /// Type text into a runner
+    Send(SendArgs),
+    /// Show what a runner, or the daemon, has written
+    Logs(LogsArgs),
+    /// Show the state of everything
+    Status(StatusArgs),
+    /// Print runners as they change
+    Watch(WatchArgs),
+    /// List and follow events
+    Events(EventsArgs),
+    /// Compare all runners with what really runs
+    Reconcile,
+    /// Check the parts of the daemon
+    Health,
+    /// Show and check the configuration
+    Config(ConfigArgs),
+    /// Control the daemon
+    Daemon(DaemonArgs),
+    /// Print the shell's completion script
+    Completion(CompletionArgs),
+    /// Print the version
+    Version(VersionArgs),
+    /// Open the dashboard over scripted agents in a throw-away state
+    Demo(TryArgs),
+    /// Be a scripted agent
+    #[command(hide = true)]
+    DemoAgent(DemoArgs),
+    /// Go into a project's agent, starting one if none runs
+    #[command(external_subcommand)]
+    Project(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewArgs {
+    /// Its name: letters, digits, `.`, `_`, `-`, at most 64
+    pub name: String,
+    /// Its directory
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    pub path: PathBuf,
+    /// What it is
+    #[arg(long, default_value = "")]
+    pub description: String,
+    /// A label (can be repeated)
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct ProjectsArgs {
+    #[command(subcommand)]
+    pub command: Option<ProjectsCommand>,
+    /// Only those of this status: active, idle, archived
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub status: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ProjectsCommand {
+    /// List projects
+    List {
+        /// Only those of this status: active, idle, archived
+        #[arg(long, default_value = "", hide_default_value = true)]
+        status: String,
+    },
+    /// Show a project
+    Show {
+        #[arg(add = ArgValueCandidates::new(complete::projects))]
+        name: String,
+    },
+    /// Forget a project; its directory stays
+    Delete {
+        #[arg(add = ArgValueCandidates::new(complete::projects))]
+        name: String,
+        /// End its live runners first
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LaunchArgs {
+    /// The project; without it, the one of this directory
+    #[arg(add = ArgValueCandidates::new(complete::projects))]
+    pub project: Option<String>,
+    /// Start so many
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub count: u32,
+    /// Go into it
+    #[arg(long, short, conflicts_with = "count")]
+    pub attach: bool,
+    /// Start it again when it fails: never, on-failure
+    #[arg(long, default_value = "never", value_parser = restart_policy, value_name = "POLICY")]
+    pub restart: RestartPolicy,
+    /// Start in this directory instead of the project's
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Do not launch twice with this id, a UUID
+    #[arg(long, value_name = "UUID", conflicts_with = "count")]
+    pub request_id: Option<uuid::Uuid>,
+    /// Register this directory without asking
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Program and arguments; without them, the first agent found
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AttachArgs {
+    /// Name, id or unique prefix of the id; without it, the only live runner
+    #[arg(add = ArgValueCandidates::new(complete::runners))]
+    pub runner: Option<String>,
+    /// Look, do not type
+    #[arg(long, short)]
+    pub read_only: bool,
+    /// Which way the bytes go: direct, daemon
+    #[arg(long, default_value = "direct", value_parser = path, hide = true)]
+    pub via: Path,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct RunnersArgs {
+    #[command(subcommand)]
+    pub command: Option<RunnersCommand>,
+    #[command(flatten)]
+    pub list: RunnerFilter,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(super) struct RunnerFilter {
+    /// Only those of this project
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub project: String,
+    /// Only those of this status; `live` for all that have not ended
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub status: String,
+    /// The newest so many
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RunnersCommand {
+    /// List runners
+    List(RunnerFilter),
+    /// Show a runner
+    Show {
+        #[arg(add = ArgValueCandidates::new(complete::runners))]
+        runner: String,
+        /// With the screen it shows
+        #[arg(long)]
+        screen: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KillArgs {
+    /// Runners, projects, or `all`
+    #[arg(required_unless_present = "project", add = ArgValueCandidates::new(complete::runners_and_projects))]
+    pub targets: Vec<String>,
+    /// All runners of this project
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Kill at once, without a grace period
+    #[arg(long, short)]
+    pub force: bool,
+    /// How long agents may take to leave (500ms, 10s, 2m)
+    #[arg(long, value_parser = duration, value_name = "DURATION", conflicts_with = "force")]
+    pub grace: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestartArgs {
+    /// Name, id or unique prefix of the id
+    #[arg(add = ArgValueCandidates::new(complete::runners))]
+    pub runner: String,
+    /// How long it may take to leave (500ms, 10s, 2m)
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub grace: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NamesArgs {
+    /// Names, ids or unique prefixes of ids
+    #[arg(required = true, add = ArgValueCandidates::new(complete::runners))]
+    pub runners: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SendArgs {
+    /// Name, id or unique prefix of the id
+    #[arg(add = ArgValueCandidates::new(complete::runners))]
+    pub runner: String,
+    /// The text; without it, standard input
+    pub text: Vec<String>,
+    /// Do not press Enter after it
+    #[arg(long)]
+    pub no_submit: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogsArgs {
+    /// Name, id or unique prefix of the id; without it, the daemon
+    #[arg(add = ArgValueCandidates::new(complete::runners))]
+    pub runner: Option<String>,
+    /// Go on as more is written
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only the last so many lines
+    #[arg(long, short = 'n', value_name = "LINES")]
+    pub tail: Option<usize>,
+    /// The bytes as the agent wrote them, escape sequences included
+    #[arg(long)]
+    pub raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// With every live runner
+    #[arg(long)]
+    pub detailed: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WatchArgs {
+    /// Only this project
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub project: String,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct EventsArgs {
+    #[command(subcommand)]
+    pub command: Option<EventsCommand>,
+    #[command(flatten)]
+    pub filter: EventArgs,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(super) struct EventArgs {
+    /// Only of this project
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub project: String,
+    /// Only of this type, or, ending with a dot, types that begin so (`runner.`)
+    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
+    pub event_type: String,
+    /// Only about this runner
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub runner: String,
+    /// Only of the last (10m, 2h, 1d)
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// The newest so many
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EventsCommand {
+    /// List events
+    List(EventArgs),
+    /// Print events as they happen, one JSON object a line with `--format json`
+    Subscribe(EventArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show what is in force
+    Show {
+        /// With where each value comes from
+        #[arg(long)]
+        source: bool,
+    },
+    /// Check the configuration
+    Validate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DaemonArgs {
+    #[command(subcommand)]
+    pub command: DaemonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DaemonCommand {
+    /// Start it, if it does not run
+    Start {
+        /// Stay in the foreground and log to standard error
+        #[arg(long)]
+        foreground: bool,
+    },
+    /// End it; runners go on
+    Stop,
+    /// End it and start it again; runners go on
+    Restart,
+    /// Show whether it runs
+    Status,
+    /// Show what it logged
+    Logs {
+        /// Go on as more is written
+        #[arg(long, short)]
+        follow: bool,
+        /// Only the last so many lines
+        #[arg(long, short = 'n', value_name = "LINES")]
+        tail: Option<usize>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionArgs {
+    /// The shell
+    #[arg(value_parser = ["bash", "zsh", "fish", "elvish", "powershell"])]
+    pub shell: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VersionArgs {
+    /// Only the number
+    #[arg(long, conflicts_with = "detailed")]
+    pub short: bool,
+    /// With the daemon's
+    #[arg(long)]
+    pub detailed: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TryArgs {
+    /// Start the agents and print where they are instead of opening the dashboard
+    #[arg(long, hide = true)]
+    pub no_dashboard: bool,
+}
+
+/// Parses `500ms`, `10s`, `2m`, `3h`, `1d`; a bare number means seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("`{}` is no duration like 500ms, 10s, 2m, 3h or 1d", text.escape_debug());
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_error| wrong())?;
+    let factor = match unit {
+        "ms" => return Ok(Duration::from_millis(number)),
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.checked_mul(factor).filter(|seconds| *seconds <= 86_400 * 3650);
+    seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is longer than ten years"))
+}
+
+fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
+    RestartPolicy::parse(text).ok_or_else(|| "it is never or on-failure".to_owned())
+}
+
+fn path(text: &str) -> Result<Path, String> {
+    match text {
+        "direct" => Ok(Path::Direct),
+        "daemon" => Ok(Path::Daemon),
+        _ => Err("it is direct or daemon".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_refused_as_a_project_name() {
+        for command in Cli::command().get_subcommands() {
+            for name in std::iter::once(command.get_name()).chain(command.get_all_aliases()) {
+                assert!(
+                    crate::domain::name::check_project_name(name).is_err(),
+                    "`{name}` must be reserved"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn durations_are_strict() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for bad in ["", "5x", "-1s", "1.5s", "999999999999d", "s", "99999999999999999999s"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

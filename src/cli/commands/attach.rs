@@ -1,0 +1,103 @@
+//! `stratavore attach`: goes into a runner's terminal.
+
+use crate::{
+    cli::{
+        args::AttachArgs,
+        context::{Context, block_on},
+        is_interactive,
+        printer::Printer,
+    },
+    client::{self, AttachEnd, AttachOptions, Client, Path},
+    domain::{failure::Failure, runner::Runner},
+};
+
+/// Attaches to the runner named, or to the only live one.
+pub(super) fn run(args: &AttachArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    need_terminal()?;
+    let options = AttachOptions {
+        read_only: args.read_only,
+        path: args.via,
+        keys: context.config().attach.clone(),
+    };
+    go(args.runner.as_deref(), &options, context, printer)
+}
+
+/// Attaches to a runner just launched.
+pub(super) fn by_name(name: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    need_terminal()?;
+    let options = AttachOptions {
+        read_only: false,
+        path: Path::Direct,
+        keys: context.config().attach.clone(),
+    };
+    go(Some(name), &options, context, printer)
+}
+
+fn go(
+    name: Option<&str>,
+    options: &AttachOptions,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (runner, end) = block_on(async {
+        let client = context.client().await?;
+        let name = match name {
+            Some(name) => name.to_owned(),
+            None => only_live(&client).await?,
+        };
+        client::attach(&client, &name, options).await
+    })?;
+    tell(&runner, &end, printer)
+}
+
+/// Says how it ended and how to come back.
+fn tell(runner: &Runner, end: &AttachEnd, printer: &Printer) -> Result<(), Failure> {
+    let name = &runner.name;
+    match end {
+        AttachEnd::Detached => {
+            printer.note(&format!("detached from {name}, which goes on"));
+            printer.note(&format!("  back: stratavore attach {name}"));
+            Ok(())
+        }
+        AttachEnd::Exited { code, signal } => {
+            let how = match (signal, code) {
+                (Some(signal), _) => format!("was ended by {signal}"),
+                (None, Some(code)) => format!("ended with exit code {code}"),
+                (None, None) => "ended".to_owned(),
+            };
+            printer.note(&format!("{name} {how}"));
+            printer.note(&format!(
+                "  again: stratavore restart {name}   output: stratavore logs {name}"
+            ));
+            Ok(())
+        }
+        AttachEnd::Lost => {
+            let what = format!("keep the terminal of {name}: its supervisor is gone");
+            Err(Failure::unavailable("SUPERVISOR_LOST", what)
+                .with_hint(format!("stratavore runners show {name}")))
+        }
+    }
+}
+
+fn need_terminal() -> Result<(), Failure> {
+    if is_interactive() {
+        return Ok(());
+    }
+    Err(Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
+        .with_hint("stratavore logs RUNNER --follow shows the output without one"))
+}
+
+/// Returns the name of the only live runner.
+async fn only_live(client: &Client) -> Result<String, Failure> {
+    let mut live = client.list_runners("", "live", 0).await?;
+    match (live.pop(), live.len()) {
+        (Some(runner), 0) => Ok(runner.name),
+        (None, _) => Err(Failure::not_found("NO_RUNNER", "no runner is live")
+            .with_hint("stratavore launch starts one")),
+        (Some(_), others) => {
+            let what = format!("{} runners are live, say which", others + 1);
+            Err(Failure::usage("RUNNER_NOT_NAMED", what)
+                .with_hint("stratavore runners --status live"))
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! `stratavore config`: what is in force, where it comes from, whether it is right.
+
+use serde::Serialize;
+
+use super::Outcome;
+use crate::{
+    cli::{
+        args::{ConfigArgs, ConfigCommand, GlobalArgs},
+        context::config_failure,
+        printer::Printer,
+    },
+    config::{self, Loaded, Sources},
+    domain::failure::Failure,
+};
+
+/// Runs what was asked for; needs no daemon.
+pub(super) fn run(args: &ConfigArgs, global: &GlobalArgs, printer: &Printer) -> Outcome {
+    let sources = Sources::of_process(global.config.clone());
+    let loaded = config::load(&sources).map_err(|error| config_failure(&error));
+    match &args.command {
+        ConfigCommand::Show { source } => {
+            ("show the configuration", loaded.and_then(|loaded| show(&loaded, *source, printer)))
+        }
+        ConfigCommand::Validate => (
+            "validate the configuration",
+            loaded.map(|loaded| {
+                for path in &loaded.exposed {
+                    let path = path.display();
+                    printer.talk(&format!(
+                        "warning: others can read `{path}`; run: chmod 600 '{path}'"
+                    ));
+                }
+                printer.note("the configuration is valid");
+            }),
+        ),
+    }
+}
+
+/// A setting with its origin.
+#[derive(Serialize)]
+struct Setting<'a> {
+    key: &'a str,
+    value: &'a serde_json::Value,
+    source: String,
+}
+
+fn show(loaded: &Loaded, source: bool, printer: &Printer) -> Result<(), Failure> {
+    if !source && !printer.is_table() {
+        return printer.one(&loaded.config, &[]);
+    }
+    let settings: Vec<_> = loaded
+        .values
+        .iter()
+        .map(|(key, value)| Setting {
+            key,
+            value,
+            source: loaded.origins.get(key).map(ToString::to_string).unwrap_or_default(),
+        })
+        .collect();
+    let heads: &[&str] = if source { &["key", "value", "source"] } else { &["key", "value"] };
+    printer.list(&settings, heads, |setting| {
+        let value = match setting.value {
+            serde_json::Value::String(text) if text.is_empty() => "-".to_owned(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let mut row = vec![setting.key.to_owned(), value];
+        if source {
+            row.push(setting.source.clone());
+        }
+        row
+    })
+}

@@ -1,0 +1,124 @@
+//! `stratavore events`: list and follow the event log.
+
+use chrono::{Local, Utc};
+
+use super::Outcome;
+use crate::{
+    cli::{
+        args::{EventArgs, EventsArgs, EventsCommand},
+        context::{Context, block_on},
+        human,
+        printer::Printer,
+    },
+    client::Client,
+    domain::{
+        event::{Event, EventFilter},
+        failure::Failure,
+    },
+};
+
+/// Runs what was asked for.
+pub(super) fn run(args: EventsArgs, context: &Context, printer: &Printer) -> Outcome {
+    match args.command.unwrap_or(EventsCommand::List(args.filter)) {
+        EventsCommand::List(filter) => {
+            ("list the events", block_on(list(&filter, context, printer)))
+        }
+        EventsCommand::Subscribe(filter) => {
+            ("follow the events", block_on(subscribe(&filter, context, printer)))
+        }
+    }
+}
+
+fn filter(args: &EventArgs) -> EventFilter {
+    EventFilter {
+        project: args.project.clone(),
+        event_type: args.event_type.clone(),
+        runner: args.runner.clone(),
+        since: args.since.map(|since| Utc::now() - since),
+    }
+}
+
+async fn list(args: &EventArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let events = context.client().await?.list_events(&filter(args), args.limit).await?;
+    printer.list(&events, &["time", "event", "of", "what"], |event| {
+        let time = event.timestamp.with_timezone(&Local);
+        vec![
+            time.format("%Y-%m-%d %H:%M:%S").to_string(),
+            event.event_type.clone(),
+            subject(event).to_owned(),
+            human::clip(&summary(event), 80),
+        ]
+    })
+}
+
+/// Prints events as they happen. A lost daemon is waited for, and nothing is missed: the log is
+/// followed by position.
+async fn subscribe(args: &EventArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let filter = filter(args);
+    let mut client = context.client().await?;
+    let mut position = None;
+    loop {
+        let mut stream = client.subscribe_events(&filter, position).await?;
+        loop {
+            match stream.next().await {
+                Ok(Some(event)) => {
+                    position = Some(event.position);
+                    print(&event, printer)?;
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        client = reconnect(context).await?;
+    }
+}
+
+/// Waits for the next daemon, without starting one: somebody may have stopped it on purpose.
+async fn reconnect(context: &Context) -> Result<Client, Failure> {
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        if let Some(client) = context.running_client().await? {
+            return Ok(client);
+        }
+    }
+}
+
+fn print(event: &Event, printer: &Printer) -> Result<(), Failure> {
+    if !printer.is_table() {
+        return printer.json_line(event);
+    }
+    let time = event.timestamp.with_timezone(&Local).format("%H:%M:%S");
+    let line =
+        format!("{time}  {:<16}  {:<16}  {}", event.event_type, subject(event), summary(event));
+    printer.line(line.trim_end())
+}
+
+/// Whom an event is about.
+fn subject(event: &Event) -> &str {
+    if !event.runner.is_empty() {
+        &event.runner
+    } else if !event.project.is_empty() {
+        &event.project
+    } else {
+        &event.hostname
+    }
+}
+
+/// Returns the details of an event that a person wants to see.
+fn summary(event: &Event) -> String {
+    let text = |key: &str| event.data.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+    let mut parts = Vec::new();
+    for key in ["state", "kind", "message", "reason", "signal"] {
+        let value = text(key);
+        if !value.is_empty() && !parts.iter().any(|part: &String| part.contains(value)) {
+            parts.push(value.to_owned());
+        }
+    }
+    if let Some(code) = event.data.get("exit_code").and_then(serde_json::Value::as_i64) {
+        parts.push(format!("exit {code}"));
+    }
+    if let Some(words) = event.data.get("command").and_then(|value| value.as_array()) {
+        let words: Vec<_> = words.iter().filter_map(|word| word.as_str()).collect();
+        parts.push(words.join(" "));
+    }
+    parts.join(" · ")
+}

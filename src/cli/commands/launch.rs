@@ -1,0 +1,185 @@
+//! `stratavore launch`: starts an agent, or any command, in a project.
+
+use std::{
+    io::{self, BufRead as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::attach;
+use crate::{
+    cli::{
+        args::LaunchArgs,
+        context::{Context, block_on, current_dir, environment_of_client, umask},
+        is_interactive,
+        printer::Printer,
+    },
+    client::{Client, size_of_terminal},
+    domain::{
+        failure::Failure,
+        launch::LaunchRequest,
+        name::suggest_project_name,
+        project::{NewProject, Project},
+        runner::Runner,
+    },
+};
+
+/// Launches, and goes into the runner if asked.
+pub(super) fn run(args: LaunchArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let attach = args.attach;
+    let runners = block_on(launch(args, context, printer))?;
+    match runners.first() {
+        Some(runner) if attach => attach::by_name(&runner.name, context, printer),
+        _ => Ok(()),
+    }
+}
+
+/// Launches and tells the names.
+async fn launch(
+    args: LaunchArgs,
+    context: &Context,
+    printer: &Printer,
+) -> Result<Vec<Runner>, Failure> {
+    let client = context.client().await?;
+    let project = match &args.project {
+        Some(name) => name.clone(),
+        None => project_here(&client, args.yes, printer).await?.name,
+    };
+    let cwd = args.cwd.map(|cwd| absolute(&cwd)).transpose()?;
+    let request = LaunchRequest {
+        request_id: args.request_id,
+        project,
+        command: args.command,
+        cwd,
+        environment: environment_of_client(),
+        size: size_of_terminal().unwrap_or_default(),
+        restart: args.restart,
+        umask: umask(),
+    };
+    let mut runners = Vec::new();
+    for _ in 0..args.count {
+        let (runner, repeated) = client.launch(&request).await?;
+        if repeated {
+            printer.note(&format!("{} had been launched by this request before", runner.name));
+        }
+        if printer.is_table() {
+            printer.line(&runner.name)?;
+        }
+        runners.push(runner);
+    }
+    if printer.is_table() {
+        if let (Some(runner), false) = (runners.first(), args.attach) {
+            printer.note(&format!("  next: stratavore attach {}", runner.name));
+        }
+    } else {
+        printer.list(&runners, &[], |_| Vec::new())?;
+    }
+    Ok(runners)
+}
+
+/// Returns the project of the directory we stand in, registering it if the person agrees.
+pub(super) async fn project_here(
+    client: &Client,
+    yes: bool,
+    printer: &Printer,
+) -> Result<Project, Failure> {
+    let here = current_dir()?;
+    let here = here.canonicalize().unwrap_or(here);
+    let projects = client.list_projects("").await?;
+    if let Some(project) = nearest_project(&projects, &here) {
+        return Ok(project.clone());
+    }
+    let root = repository_root(&here).unwrap_or(here);
+    let wanted = suggest_project_name(
+        &root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    );
+    let name = free_name(&wanted, &projects);
+    let offer = format!("stratavore new {name} --path '{}'", root.display());
+    if !yes && !(is_interactive() && confirm(printer, &name, &root)?) {
+        let what = format!("`{}` belongs to no project", root.display());
+        return Err(Failure::not_found("NO_PROJECT_HERE", what)
+            .with_hint(format!("{offer}, or stratavore launch --yes")));
+    }
+    let new = NewProject { name, path: root, description: String::new(), tags: Vec::new() };
+    let project = client.create_project(new).await?;
+    printer.note(&format!("registered {} ({})", project.name, project.path.display()));
+    Ok(project)
+}
+
+/// Returns the project whose directory contains this one, the innermost if there are several.
+pub(super) fn nearest_project<'a>(projects: &'a [Project], here: &Path) -> Option<&'a Project> {
+    let containing = projects.iter().filter(|project| here.starts_with(&project.path));
+    containing.max_by_key(|project| project.path.components().count())
+}
+
+/// Returns the root of the repository we stand in, found without running anything of it.
+fn repository_root(here: &Path) -> Option<PathBuf> {
+    here.ancestors().find(|dir| dir.join(".git").exists()).map(Path::to_owned)
+}
+
+/// Returns the name, or the name with a number when another directory has it.
+fn free_name(wanted: &str, projects: &[Project]) -> String {
+    let taken = |name: &str| projects.iter().any(|project| project.name == name);
+    let numbered = (2..).map(|n| format!("{wanted}.{n}"));
+    std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
+}
+
+fn confirm(printer: &Printer, name: &str, root: &Path) -> Result<bool, Failure> {
+    printer.talk(&format!("`{}` is not a project yet.", root.display()));
+    let asked = format!("Register it as `{name}` and launch there? [Y/n] ");
+    let read = || {
+        let mut stderr = io::stderr().lock();
+        stderr.write_all(asked.as_bytes())?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        let count = io::stdin().lock().read_line(&mut answer)?;
+        Ok::<_, io::Error>((count > 0).then_some(answer))
+    };
+    let answer = read()
+        .map_err(|error| Failure::unavailable("NO_ANSWER", format!("read the answer: {error}")))?;
+    let answer = answer.map(|answer| answer.trim().to_lowercase());
+    Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "" | "y" | "yes")))
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| {
+        Failure::usage("BAD_PATH", format!("find the directory `{}`: {error}", path.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::project::ProjectStatus;
+
+    fn project(name: &str, path: &str) -> Project {
+        Project {
+            name: name.into(),
+            path: path.into(),
+            status: ProjectStatus::Idle,
+            description: String::new(),
+            tags: vec![],
+            total_runners: 0,
+            active_runners: 0,
+            total_sessions: 0,
+            total_tokens: 0,
+            created_at: chrono::DateTime::default(),
+            last_accessed_at: chrono::DateTime::default(),
+        }
+    }
+
+    #[test]
+    fn the_innermost_project_wins() {
+        let projects = [project("all", "/src"), project("shop", "/src/shop")];
+        let found = |here: &str| nearest_project(&projects, Path::new(here)).map(|p| &*p.name);
+        assert_eq!(found("/src/shop/lib"), Some("shop"));
+        assert_eq!(found("/src/shopping"), Some("all"));
+        assert_eq!(found("/home"), None);
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number() {
+        let projects = [project("shop", "/a"), project("shop.2", "/b")];
+        assert_eq!(free_name("shop", &projects), "shop.3");
+        assert_eq!(free_name("other", &projects), "other");
+    }
+}

@@ -1,0 +1,95 @@
+//! One file a command: what it means, in terms of the client.
+
+mod attach;
+mod config;
+mod daemon;
+mod dashboard;
+mod demo;
+mod events;
+mod kill;
+mod launch;
+mod logs;
+mod new;
+mod projects;
+mod runners;
+mod send;
+mod smart;
+mod status;
+mod version;
+mod watch;
+
+use super::{
+    args::{Cli, Command},
+    context::{Context, block_on},
+    printer::Printer,
+};
+use crate::domain::failure::Failure;
+
+/// What a command does, finishing "failed to …", and what came of it.
+pub(super) type Outcome = (&'static str, Result<(), Failure>);
+
+/// Runs the command that was asked for.
+pub(super) fn dispatch(cli: Cli, printer: &Printer) -> Outcome {
+    // What needs neither configuration nor daemon works also when both are broken.
+    match &cli.command {
+        Some(Command::Completion(args)) => {
+            let script = super::complete::script(&args.shell);
+            return ("print the completion script", script.and_then(|s| printer.bytes(&s)));
+        }
+        Some(Command::Config(args)) => return config::run(args, &cli.global, printer),
+        Some(Command::Version(args)) if !args.detailed => {
+            return ("print the version", version::short(args, printer));
+        }
+        _ => {}
+    }
+    let context = match Context::load(&cli.global) {
+        Ok(context) => context,
+        Err(failure) => return ("load the configuration", Err(failure)),
+    };
+    for path in &context.loaded.exposed {
+        tracing::debug!(path = %path.display(), "others can read the configuration");
+    }
+    if cli.daemon {
+        return ("run the daemon", daemon::run_in_process(&context, cli.background));
+    }
+    match cli.command {
+        None => dashboard::run(&context, printer),
+        Some(command) => run(command, &context, printer),
+    }
+}
+
+/// Runs a command that talks to the daemon.
+fn run(command: Command, context: &Context, printer: &Printer) -> Outcome {
+    match command {
+        Command::New(args) => ("register the project", block_on(new::run(args, context, printer))),
+        Command::Projects(args) => projects::run(args, context, printer),
+        Command::Launch(args) => ("launch", launch::run(args, context, printer)),
+        Command::Attach(args) => ("attach", attach::run(&args, context, printer)),
+        Command::Runners(args) => runners::run(args, context, printer),
+        Command::Kill(args) => ("end the runners", block_on(kill::run(&args, context, printer))),
+        Command::Restart(args) => {
+            ("restart the runner", block_on(runners::restart(&args, context, printer)))
+        }
+        Command::Pause(args) => {
+            ("pause", block_on(runners::set_paused(&args, true, context, printer)))
+        }
+        Command::Resume(args) => {
+            ("resume", block_on(runners::set_paused(&args, false, context, printer)))
+        }
+        Command::Send(args) => ("send", block_on(send::run(&args, context, printer))),
+        Command::Logs(args) => ("show the log", block_on(logs::run(&args, context, printer))),
+        Command::Status(args) => {
+            ("show the status", block_on(status::run(&args, context, printer)))
+        }
+        Command::Watch(args) => ("watch", block_on(watch::run(&args, context, printer))),
+        Command::Events(args) => events::run(args, context, printer),
+        Command::Reconcile => ("reconcile", block_on(status::reconcile(context, printer))),
+        Command::Health => ("check the health", block_on(status::health(context, printer))),
+        Command::Daemon(args) => daemon::run(&args.command, context, printer),
+        Command::Version(_) => ("print the version", block_on(version::detailed(context, printer))),
+        Command::Demo(args) => ("run the demo", demo::run(&args, context, printer)),
+        Command::Project(words) => smart::run(&words, context, printer),
+        // Handled before.
+        Command::Config(_) | Command::Completion(_) | Command::DemoAgent(_) => ("", Ok(())),
+    }
+}

@@ -1,0 +1,29 @@
+//! `stratavore new`: registers a directory as a project.
+
+use crate::{
+    cli::{args::NewArgs, context::Context, printer::Printer},
+    domain::{failure::Failure, name::check_project_name, project::NewProject},
+};
+
+/// Registers the project.
+pub(super) async fn run(
+    args: NewArgs,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    // Checked here too: a bad name must not start a daemon.
+    check_project_name(&args.name)
+        .map_err(|error| Failure::usage("BAD_PROJECT_NAME", error.to_string()))?;
+    let path = std::path::absolute(&args.path).map_err(|error| {
+        Failure::usage("BAD_PATH", format!("open `{}`: {error}", args.path.display()))
+    })?;
+    let path = path.canonicalize().unwrap_or(path);
+    let new = NewProject { name: args.name, path, description: args.description, tags: args.tags };
+    let project = context.client().await?.create_project(new).await?;
+    if !printer.is_table() {
+        return printer.one(&project, &[]);
+    }
+    printer.note(&format!("registered {} ({})", project.name, project.path.display()));
+    printer.note(&format!("  next: stratavore launch {}", project.name));
+    Ok(())
+}

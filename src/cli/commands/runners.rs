@@ -1,0 +1,154 @@
+//! `stratavore runners`, `restart`, `pause`, `resume`.
+
+use chrono::Utc;
+
+use super::Outcome;
+use crate::{
+    cli::{
+        args::{NamesArgs, RestartArgs, RunnerFilter, RunnersArgs, RunnersCommand},
+        context::{Context, block_on},
+        human,
+        printer::Printer,
+    },
+    domain::{failure::Failure, runner::Runner},
+};
+
+/// Runs what was asked for.
+pub(super) fn run(args: RunnersArgs, context: &Context, printer: &Printer) -> Outcome {
+    match args.command.unwrap_or(RunnersCommand::List(args.list)) {
+        RunnersCommand::List(filter) => {
+            ("list the runners", block_on(list(&filter, context, printer)))
+        }
+        RunnersCommand::Show { runner, screen } => {
+            ("show the runner", block_on(show(&runner, screen, context, printer)))
+        }
+    }
+}
+
+async fn list(filter: &RunnerFilter, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let client = context.client().await?;
+    let runners = client.list_runners(&filter.project, &filter.status, filter.limit).await?;
+    if runners.is_empty() && printer.is_table() {
+        printer.note("no runners");
+        printer.note("  next: stratavore launch");
+        return Ok(());
+    }
+    table(&runners, printer)
+}
+
+/// Prints runners as a table.
+pub(super) fn table(runners: &[Runner], printer: &Printer) -> Result<(), Failure> {
+    let now = Utc::now();
+    let heads = ["name", "state", "for", "agent", "cpu", "memory", "exit", "title"];
+    printer.list(runners, &heads, |runner| {
+        let live = runner.status.is_live();
+        let since = runner.activity.since.filter(|_| live).or(runner.terminated_at);
+        let figure = |text: String| if live { text } else { String::new() };
+        vec![
+            runner.name.clone(),
+            human::state(runner),
+            human::age(since.unwrap_or(runner.started_at), now),
+            runner.agent.clone(),
+            figure(format!("{:.1} %", runner.cpu_percent)),
+            figure(format!("{} MiB", runner.memory_mb)),
+            human::exit(runner),
+            human::clip(&runner.title, 40),
+        ]
+    })
+}
+
+async fn show(
+    name: &str,
+    screen: bool,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let client = context.client().await?;
+    let runner = client.get_runner(name).await?;
+    if !printer.is_table() && !screen {
+        return printer.one(&runner, &[]);
+    }
+    if printer.is_table() {
+        printer.one(&runner, &fields(&runner))?;
+    }
+    if screen {
+        let view = client.screen(name).await?;
+        if !printer.is_table() {
+            return printer.one(&serde_json::json!({ "runner": runner, "screen": view }), &[]);
+        }
+        printer.line("")?;
+        for line in &view.lines {
+            printer.line(line)?;
+        }
+    }
+    Ok(())
+}
+
+fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
+    let time = |time: Option<chrono::DateTime<Utc>>| {
+        time.map(|time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
+    };
+    let pid = |pid: Option<u32>| pid.map(|pid| pid.to_string()).unwrap_or_default();
+    let activity = &runner.activity;
+    let source = activity.since.map(|_| activity.source.as_str()).unwrap_or_default();
+    vec![
+        ("name", runner.name.clone()),
+        ("id", runner.id.to_string()),
+        ("project", format!("{} ({})", runner.project, runner.project_path.display())),
+        ("state", human::state(runner)),
+        ("told by", source.to_owned()),
+        ("title", runner.title.clone()),
+        ("agent", runner.agent.clone()),
+        ("command", runner.command.join(" ")),
+        ("directory", runner.cwd.display().to_string()),
+        ("process", pid(runner.pid)),
+        ("supervisor", pid(runner.supervisor_pid)),
+        ("processes", runner.processes.to_string()),
+        ("cpu", format!("{:.1} %", runner.cpu_percent)),
+        ("memory", format!("{} MiB", runner.memory_mb)),
+        ("run", runner.run.to_string()),
+        (
+            "restart",
+            format!(
+                "{} ({} of {})",
+                runner.restart, runner.restart_attempts, runner.max_restart_attempts
+            ),
+        ),
+        ("started", time(Some(runner.started_at))),
+        ("ended", time(runner.terminated_at)),
+        ("exit", human::exit(runner)),
+        ("reason", runner.reason.clone().unwrap_or_default()),
+        ("survivors", runner.survivors.join(", ")),
+        ("adopted", if runner.adopted { "yes".to_owned() } else { String::new() }),
+    ]
+}
+
+/// Restarts a runner.
+pub(super) async fn restart(
+    args: &RestartArgs,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let runner = context.client().await?.restart(&args.runner, args.grace).await?;
+    if !printer.is_table() {
+        return printer.one(&runner, &[]);
+    }
+    printer.note(&format!("restarted {} (run {})", runner.name, runner.run));
+    Ok(())
+}
+
+/// Pauses or resumes runners.
+pub(super) async fn set_paused(
+    args: &NamesArgs,
+    paused: bool,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let client = context.client().await?;
+    for name in &args.runners {
+        let runner = client.set_paused(name, paused).await?;
+        let what = if paused { "paused" } else { "resumed" };
+        printer.note(&format!("{what} {}", runner.name));
+    }
+    Ok(())
+}

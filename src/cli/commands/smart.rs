@@ -1,0 +1,81 @@
+//! `stratavore PROJECT`: into that project's agent, starting one if none runs.
+
+use std::ffi::OsString;
+
+use super::{Outcome, attach};
+use crate::{
+    cli::{
+        args::Cli,
+        context::{Context, block_on, environment_of_client, umask},
+        is_interactive,
+        printer::Printer,
+    },
+    client::size_of_terminal,
+    domain::{
+        failure::Failure,
+        launch::{LaunchRequest, RestartPolicy},
+        name::check_project_name,
+    },
+};
+
+/// Goes into the newest live runner of the project, or launches its agent.
+pub(super) fn run(words: &[OsString], context: &Context, printer: &Printer) -> Outcome {
+    let Some((name, rest)) = words.split_first() else { return ("", Ok(())) };
+    let name = name.to_string_lossy().into_owned();
+    // A word that can be no project is a mistyped command, and starts nothing.
+    if let Err(error) = check_project_name(&name) {
+        let failure = Failure::usage("UNKNOWN_COMMAND", error.to_string());
+        return ("understand the command", Err(unknown(&name, failure)));
+    }
+    if let Some(word) = rest.first() {
+        let what = format!("`{}` after the project's name", word.to_string_lossy().escape_debug());
+        let failure = Failure::usage("UNEXPECTED_ARGUMENT", what)
+            .with_hint(format!("stratavore launch {name} -- COMMAND"));
+        return ("understand", Err(failure));
+    }
+    ("go into the project", go(&name, context, printer))
+}
+
+fn go(name: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let runner = block_on(async {
+        let client = context.client().await?;
+        client.get_project(name).await.map_err(|failure| unknown(name, failure))?;
+        if let Some(runner) = client.list_runners(name, "live", 1).await?.pop() {
+            return Ok(runner.name);
+        }
+        let request = LaunchRequest {
+            request_id: None,
+            project: name.to_owned(),
+            command: Vec::new(),
+            cwd: None,
+            environment: environment_of_client(),
+            size: size_of_terminal().unwrap_or_default(),
+            restart: RestartPolicy::Never,
+            umask: umask(),
+        };
+        Ok(client.launch(&request).await?.0.name)
+    })?;
+    if is_interactive() {
+        return attach::by_name(&runner, context, printer);
+    }
+    printer.line(&runner)
+}
+
+/// Names the command that was probably meant.
+fn unknown(name: &str, failure: Failure) -> Failure {
+    use clap::CommandFactory as _;
+    let cli = Cli::command();
+    let names: Vec<_> =
+        cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    match crate::config::nearest(name, &names) {
+        Some(near) => {
+            let what = format!("no command and no project `{}`", name.escape_debug());
+            Failure::new(failure.kind, &failure.reason, what)
+                .with_hint(format!("stratavore {near} (did you mean that?)"))
+        }
+        None => {
+            let what = format!("no command and no project `{}`", name.escape_debug());
+            Failure::new(failure.kind, &failure.reason, what).with_hint("stratavore --help")
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `stratavore status`, `health`, `reconcile`.
+
+use super::runners;
+use crate::{
+    cli::{args::StatusArgs, context::Context, printer::Printer},
+    domain::failure::Failure,
+};
+
+/// Shows what the daemon is and has.
+pub(super) async fn run(
+    args: &StatusArgs,
+    context: &Context,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let client = context.client().await?;
+    let status = client.status().await?;
+    if !printer.is_table() {
+        return printer.one(&status, &[]);
+    }
+    let counts = |map: &std::collections::BTreeMap<String, u64>| {
+        let parts: Vec<_> =
+            map.iter().filter(|(_, n)| **n > 0).map(|(word, n)| format!("{n} {word}")).collect();
+        if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    };
+    printer.one(
+        &status,
+        &[
+            ("node", format!("{} ({})", status.hostname, status.node_id)),
+            ("daemon", format!("{}, process {}", status.version, status.pid)),
+            ("up", format!("{} s", status.uptime_seconds)),
+            ("memory", format!("{} MiB", status.memory_kb / 1024)),
+            ("root", status.root.clone()),
+            ("database", status.database.clone()),
+            ("projects", status.projects.to_string()),
+            ("runners", counts(&status.runners)),
+            ("agents", counts(&status.activities)),
+        ],
+    )?;
+    if args.detailed {
+        printer.line("")?;
+        runners::table(&client.list_runners("", "live", 0).await?, printer)?;
+    }
+    Ok(())
+}
+
+/// Checks each part of the daemon; a part that is not well makes the command fail.
+pub(super) async fn health(context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let components = context.client().await?.health().await?;
+    printer.list(&components, &["part", "state", "detail"], |component| {
+        vec![component.name.clone(), component.state.clone(), component.detail.clone()]
+    })?;
+    match components.iter().find(|component| component.state != "ok") {
+        None => Ok(()),
+        Some(component) => {
+            let what = format!("{} is {}: {}", component.name, component.state, component.detail);
+            Err(Failure::unavailable("UNHEALTHY", what))
+        }
+    }
+}
+
+/// Settles every row against what really runs.
+pub(super) async fn reconcile(context: &Context, printer: &Printer) -> Result<(), Failure> {
+    let (checked, adopted, ended) = context.client().await?.reconcile().await?;
+    if !printer.is_table() {
+        let value = serde_json::json!({ "checked": checked, "adopted": adopted, "failed": ended });
+        return printer.one(&value, &[]);
+    }
+    printer.note(&format!("looked at {checked} runners"));
+    for name in adopted {
+        printer.note(&format!("adopted {name}"));
+    }
+    for name in ended {
+        printer.note(&format!("{name} had ended"));
+    }
+    Ok(())
+}

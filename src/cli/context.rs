@@ -1,0 +1,105 @@
+//! What commands share: configuration, places, the connection, the runtime.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::args::GlobalArgs;
+use crate::{
+    client::Client,
+    config::{self, Config, ConfigError, Loaded, Places, Sources, environment},
+    domain::{failure::Failure, launch::Environment},
+};
+
+/// The reason of the failure that means: the person pressed ctrl-c.
+pub(super) const INTERRUPTED: &str = "INTERRUPTED";
+
+/// Loaded once for a command.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub loaded: Loaded,
+    pub places: Places,
+    pub timeout: Option<Duration>,
+}
+
+impl Context {
+    /// Loads the configuration and finds the places.
+    pub(super) fn load(global: &GlobalArgs) -> Result<Self, Failure> {
+        let mut sources = Sources::of_process(global.config.clone());
+        if global.debug {
+            sources.flags.push(("logging.level".into(), "debug".into(), "--debug".into()));
+        }
+        let loaded = config::load(&sources).map_err(|error| config_failure(&error))?;
+        let places = Places::from_environment()
+            .map_err(|error| Failure::usage("NO_ROOT", error.to_string()))?;
+        Ok(Self { loaded, places, timeout: global.timeout })
+    }
+
+    /// What is in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.loaded.config
+    }
+
+    /// Connects to the daemon, starting it if none runs.
+    pub(super) async fn client(&self) -> Result<Client, Failure> {
+        let client = Client::connect_or_start(&self.places).await?;
+        Ok(self.limited(client))
+    }
+
+    /// Connects to the daemon if one runs.
+    pub(super) async fn running_client(&self) -> Result<Option<Client>, Failure> {
+        let client = Client::connect_if_running(&self.places).await?;
+        Ok(client.map(|client| self.limited(client)))
+    }
+
+    fn limited(&self, client: Client) -> Client {
+        match self.timeout {
+            Some(limit) => client.with_limit(limit),
+            None => client,
+        }
+    }
+}
+
+/// Returns the failure of a configuration that was refused.
+pub(super) fn config_failure(error: &ConfigError) -> Failure {
+    Failure::usage("BAD_CONFIG", error.to_string()).with_hint(
+        "stratavore config validate checks it; stratavore config show --source lists the keys",
+    )
+}
+
+/// Runs a command's future to its end, or until ctrl-c.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("start the runtime: {error}")))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = future => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Failure::unavailable(INTERRUPTED, "interrupted")),
+        }
+    });
+    // A blocking read of standard input would otherwise be waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The environment that launched agents get, before the daemon filters it.
+pub(super) fn environment_of_client() -> Environment {
+    environment::all()
+}
+
+/// The file mode creation mask of this process.
+pub(super) fn umask() -> u32 {
+    use rustix::{fs::Mode, process::umask};
+    // It can only be read by setting it; no other thread runs yet.
+    let mask = umask(Mode::from_raw_mode(0o077));
+    umask(mask);
+    mask.bits()
+}
+
+/// The directory we stand in.
+pub(super) fn current_dir() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| {
+        Failure::not_found("NO_DIRECTORY", format!("find the current directory: {error}"))
+            .with_hint("cd to a directory that exists")
+    })
+}

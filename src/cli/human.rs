@@ -1,0 +1,80 @@
+//! Figures for people: ages, sizes, exits.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::runner::{Runner, RunnerStatus};
+
+/// Returns a duration in its two largest units: `4m12s`, `3h05m`, `2d4h`; `-` for a negative one.
+pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    span(now - since)
+}
+
+fn span(delta: TimeDelta) -> String {
+    let seconds = delta.num_seconds().max(0);
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// Returns what a runner is at, with the reason where there is one: `blocked · permission: …`.
+pub(super) fn state(runner: &Runner) -> String {
+    if runner.status != RunnerStatus::Running {
+        return match &runner.reason {
+            Some(reason) => format!("{} ({reason})", runner.status.as_str()),
+            None => runner.status.as_str().to_owned(),
+        };
+    }
+    let activity = &runner.activity;
+    let mut text = match activity.since {
+        Some(_) => activity.state.as_str().to_owned(),
+        None => runner.status.as_str().to_owned(),
+    };
+    let why: Vec<_> = activity.kind.iter().chain(&activity.message).map(String::as_str).collect();
+    if !why.is_empty() {
+        text.push_str(" · ");
+        text.push_str(&why.join(": "));
+    }
+    clip(&text, 48)
+}
+
+/// Cuts a text to so many characters, with `…` at the end.
+pub(super) fn clip(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut cut: String = text.chars().take(width.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// Returns how a runner ended: `0`, `3`, `SIGKILL`, or nothing while it lives.
+pub(super) fn exit(runner: &Runner) -> String {
+    match (&runner.exit_signal, runner.exit_code) {
+        (Some(signal), _) => signal.clone(),
+        (None, Some(code)) => code.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_have_two_units() {
+        for (seconds, text) in
+            [(-5, "0s"), (59, "59s"), (252, "4m12s"), (11_100, "3h05m"), (187_200, "2d4h")]
+        {
+            assert_eq!(span(TimeDelta::seconds(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_at_the_end() {
+        assert_eq!(clip("abc", 3), "abc");
+        assert_eq!(clip("abcd", 3), "ab…");
+    }
+}

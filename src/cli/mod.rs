@@ -1,0 +1,79 @@
+//! L4: the command line: one file a command.
+//!
+//! Standard output is data, standard error is talk. A command returns a [`Failure`]; kind, hint and
+//! exit code are settled here, in one place.
+
+mod args;
+mod commands;
+mod complete;
+mod context;
+mod human;
+mod printer;
+
+use std::{ffi::OsString, io::IsTerminal as _, process::ExitCode};
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+
+use self::{
+    args::{Cli, Command},
+    printer::Printer,
+};
+use crate::{config::environment, demo, domain::failure::Failure, supervisor};
+
+/// Runs what the arguments ask for.
+pub fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    // A supervisor is small and dull: it does not even parse a command line.
+    if words.next().is_some_and(|word| word == "supervise") {
+        return supervisor::run();
+    }
+    if environment::get("COMPLETE").is_some() {
+        return complete::answer();
+    }
+    let cli = match parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    if let Some(Command::DemoAgent(args)) = &cli.command {
+        return demo::run(args);
+    }
+    let printer = Printer::new(cli.global.format, cli.global.quiet);
+    let (verb, outcome) = commands::dispatch(cli, &printer);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&printer, verb, &failure),
+    }
+}
+
+/// Parses the arguments; prints help and errors as clap does.
+fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let parsed = Cli::command()
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        let code = if error.use_stderr() { 2 } else { 0 };
+        // A closed pipe is no reason to complain.
+        error.print().ok();
+        ExitCode::from(code)
+    })
+}
+
+/// Tells what went wrong and what to do next.
+fn report(printer: &Printer, verb: &str, failure: &Failure) -> ExitCode {
+    if failure.reason == printer::CLOSED {
+        return ExitCode::SUCCESS;
+    }
+    if failure.reason == context::INTERRUPTED {
+        return ExitCode::from(130);
+    }
+    printer.talk(&format!("error: failed to {verb}: {}", failure.message));
+    if !failure.hint.is_empty() {
+        printer.talk(&format!("  next: {}", failure.hint));
+    }
+    ExitCode::from(failure.kind.exit_code())
+}
+
+/// Whether a person sits at both ends.
+fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}

@@ -1,0 +1,130 @@
+//! Prints: data to standard output in the format asked for, talk to standard error.
+//!
+//! A pipe that closes early ends the command quietly; that is what `| head` means.
+
+use std::io::{self, Write as _};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use crate::domain::failure::Failure;
+
+/// The reason of the failure that means: nobody reads any more.
+pub(super) const CLOSED: &str = "OUTPUT_CLOSED";
+
+/// The formats of every listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub(super) enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One YAML document.
+    Yaml,
+}
+
+/// The standard streams.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer {
+    format: Format,
+    quiet: bool,
+}
+
+impl Printer {
+    /// Returns a printer for this format.
+    pub(super) fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    /// Whether people read it.
+    pub(super) fn is_table(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// Prints a list: as a table of these rows, or the values themselves.
+    pub(super) fn list<T: Serialize>(
+        &self,
+        values: &[T],
+        heads: &[&str],
+        row: impl Fn(&T) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        if !self.is_table() {
+            return self.value(&values);
+        }
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        table.set_header(heads.iter().map(|head| head.to_uppercase()));
+        table.add_rows(values.iter().map(row));
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        for line in table.lines() {
+            self.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Prints one thing: as aligned names and values, or the value itself.
+    pub(super) fn one<T: Serialize>(
+        &self,
+        value: &T,
+        fields: &[(&str, String)],
+    ) -> Result<(), Failure> {
+        if !self.is_table() {
+            return self.value(value);
+        }
+        let width = fields.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+            self.line(&format!("{name:width$}  {value}"))?;
+        }
+        Ok(())
+    }
+
+    /// Prints a value as JSON or YAML.
+    fn value<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let text = match self.format {
+            Format::Yaml => serde_saphyr::to_string(value).map_err(|error| error.to_string()),
+            Format::Json | Format::Table => {
+                serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+            }
+        };
+        let text = text.map_err(|error| Failure::internal(format!("write the answer: {error}")))?;
+        self.line(text.trim_end())
+    }
+
+    /// Prints a value on one line, for streams.
+    pub(super) fn json_line<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string(value)
+            .map_err(|error| Failure::internal(format!("write the answer: {error}")))?;
+        self.line(&text)
+    }
+
+    /// Prints a line of data.
+    pub(super) fn line(&self, text: &str) -> Result<(), Failure> {
+        self.bytes(format!("{text}\n").as_bytes())
+    }
+
+    /// Prints data as it is.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::unavailable(CLOSED, "nobody reads any more"),
+            _ => {
+                Failure::unavailable("OUTPUT_FAILED", format!("write to standard output: {error}"))
+            }
+        })
+    }
+
+    /// Says something to the person, unless quiet was asked for.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.talk(text);
+        }
+    }
+
+    /// Says something to the person. A closed standard error is no reason to fail.
+    pub(super) fn talk(&self, text: &str) {
+        writeln!(io::stderr().lock(), "{text}").ok();
+    }
+}

@@ -186,6 +186,9 @@ pub(super) struct AttachArgs {
     /// Look, do not type
     #[arg(long, short)]
     pub read_only: bool,
+    /// Draw on the main screen, so that the output stays in the terminal's own scrollback
+    #[arg(long, conflicts_with = "via")]
+    pub inline: bool,
     /// Which way the bytes go: direct, daemon
     #[arg(long, default_value = "direct", value_parser = path, hide = true)]
     pub via: Path,

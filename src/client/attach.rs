@@ -63,6 +63,9 @@ pub struct AttachOptions {
     pub read_only: bool,
     /// Which way.
     pub path: Path,
+    /// Draw on the terminal's main screen, with the history, instead of the alternate one: the
+    /// output stays in the terminal's own scrollback.
+    pub inline: bool,
     /// The key that detaches.
     pub keys: AttachConfig,
 }
@@ -120,6 +123,8 @@ pub async fn attach(
         token: grant.token,
         size: Some(size.into()),
         tty: true,
+        inline: options.inline,
+        history_lines: if options.inline { u32::MAX } else { 0 },
         detach_keys: options.keys.detach_sequences().into_iter().map(Into::into).collect(),
         ..Hello::default()
     };
@@ -146,7 +151,7 @@ async fn hand_over(stream: UnixStream, hello: Hello) -> Result<Option<AttachEnd>
     let mut resized = signal(SignalKind::window_change()).map_err(lost)?;
     let mut quit = quit_signals().map_err(lost)?;
     let mut link = Link { stream, decoder: Decoder::default() };
-    let terminal = RawTerminal::take().map_err(no_terminal)?;
+    let terminal = RawTerminal::take(hello.inline).map_err(no_terminal)?;
     link.greet(hello).await.map_err(lost)?;
     match timeout(LIMIT, link.next()).await {
         Ok(Ok(Some(Message::Welcome(welcome)))) if welcome.tty => {}

@@ -48,7 +48,7 @@ pub(super) async fn attach(
         Failure::usage("NO_TERMINAL", format!("attach: {error}"))
             .with_hint("stratavore logs RUNNER --follow shows the output without a terminal")
     };
-    let mut terminal = RawTerminal::take().map_err(local)?;
+    let mut terminal = RawTerminal::take(false).map_err(local)?;
     let tty = open_tty().map_err(local)?;
     let mut relay = Relay {
         id: runner.id.to_string(),

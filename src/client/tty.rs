@@ -15,11 +15,14 @@ use rustix::{
 
 use crate::{domain::size::TerminalSize, terminal::Terminal};
 
-/// Saves the title, then enters the alternate screen, so that what the user had is kept.
-const ENTER: &[u8] = b"\x1b[22;0t\x1b[?1049h";
+/// Saves the title.
+const SAVE_TITLE: &[u8] = b"\x1b[22;0t";
+
+/// Enters the alternate screen, so that what the user had is kept.
+const ENTER: &[u8] = b"\x1b[?1049h";
 
 /// Brings back the title.
-const LEAVE: &[u8] = b"\x1b[23;0t";
+const RESTORE_TITLE: &[u8] = b"\x1b[23;0t";
 
 /// The controlling terminal, opened anew so that its settings are not shared with other processes.
 pub(super) struct RawTerminal {
@@ -28,12 +31,12 @@ pub(super) struct RawTerminal {
 }
 
 impl RawTerminal {
-    /// Takes the terminal over.
+    /// Takes the terminal over; `inline` leaves it on its main screen.
     ///
     /// # Errors
     ///
     /// When there is none, on input or output.
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(inline: bool) -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::other("standard input and output are no terminal"));
         }
@@ -48,7 +51,10 @@ impl RawTerminal {
         raw.make_raw();
         tcsetattr(&tty, OptionalActions::Now, &raw)?;
         let mut terminal = Self { tty, saved };
-        terminal.write(ENTER)?;
+        terminal.write(SAVE_TITLE)?;
+        if !inline {
+            terminal.write(ENTER)?;
+        }
         Ok(terminal)
     }
 
@@ -61,7 +67,7 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         // A terminal that is gone needs no restoring.
-        self.write(Terminal::restore_sequence()).and_then(|()| self.write(LEAVE)).ok();
+        self.write(Terminal::restore_sequence()).and_then(|()| self.write(RESTORE_TITLE)).ok();
         // Flush: answers to the agent's questions that are still under way are not the shell's.
         tcsetattr(&self.tty, OptionalActions::Flush, &self.saved).ok();
     }

@@ -174,8 +174,8 @@ impl Connection {
         self.flush();
     }
 
-    /// Drops what waits for a viewer and shows it the present: the size has changed.
-    pub(super) fn outbox_for_resize(&mut self) {
+    /// Drops what waits for a viewer, so that it is shown the present.
+    pub(super) fn fall_behind(&mut self) {
         let Some(viewer) = self.viewer() else { return };
         viewer.lagging = true;
         if let Some(tty) = viewer.tty() {

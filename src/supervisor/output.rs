@@ -68,6 +68,9 @@ impl Supervisor {
             self.forward(&scan.forward(bytes));
             self.draw(bytes, &scan);
         }
+        if scan.has_switched() {
+            self.redraw_viewers();
+        }
         self.log.append(bytes);
         for signal in scan.signals() {
             self.notice(signal);
@@ -114,6 +117,16 @@ impl Supervisor {
                 let bytes = Bytes::copy_from_slice(bytes);
                 connection.send(Message::Data(link::Bytes { offset, bytes }));
             }
+        }
+    }
+
+    /// Shows the present to every viewer instead of what is on its way.
+    pub(super) fn redraw_viewers(&mut self) {
+        for connection in &mut self.connections {
+            connection.fall_behind();
+        }
+        for id in self.connections.iter().map(|connection| connection.id).collect::<Vec<_>>() {
+            self.catch_up(id);
         }
     }
 
@@ -226,12 +239,11 @@ fn picture(viewer: &mut Viewer, terminal: &Terminal) -> Vec<u8> {
     let history = std::mem::take(&mut viewer.history);
     if viewer.fits(terminal.size()) {
         viewer.frames = None;
-        return terminal.snapshot(history);
+        return if viewer.inline { terminal.snapshot(history) } else { terminal.picture() };
     }
-    let mut encoder = ClippedView::new(viewer.size);
-    let mut picture = Terminal::restore_sequence().to_vec();
-    picture.extend(encoder.encode(terminal).unwrap_or_default());
-    viewer.frames = Some(encoder);
+    let mut view = ClippedView::new(viewer.size);
+    let picture = view.encode(terminal).unwrap_or_default();
+    viewer.frames = Some(view);
     picture
 }
 

@@ -104,6 +104,8 @@ pub(super) struct Viewer {
     /// Frames are due.
     pub dirty: bool,
     pub last_frame: Option<Instant>,
+    /// It draws on its terminal's main screen.
+    pub inline: bool,
     /// Lines of history that the first picture brings along.
     pub history: usize,
 }
@@ -131,6 +133,7 @@ impl Viewer {
             frames: None,
             dirty: false,
             last_frame: None,
+            inline: false,
             history: 0,
         }
     }

@@ -122,6 +122,7 @@ impl Supervisor {
         let mut viewer = Viewer::new(driver, size, tty.map_or(Sink::Link, Sink::Tty));
         viewer.detach_keys = hello.detach_keys.iter().map(|key| key.to_vec()).collect();
         viewer.history = hello.history_lines as usize;
+        viewer.inline = hello.inline;
         connection.peer = Peer::Viewer(Box::new(viewer));
         self.send_welcome(id, version, taken);
         // The picture is taken before the resize, or the agent's repaint would come twice.
@@ -156,12 +157,7 @@ impl Supervisor {
         if same_cells {
             return;
         }
-        for connection in &mut self.connections {
-            connection.outbox_for_resize();
-        }
-        for id in self.connections.iter().map(|connection| connection.id).collect::<Vec<_>>() {
-            self.catch_up(id);
-        }
+        self.redraw_viewers();
     }
 
     /// A viewer's terminal changed its size.

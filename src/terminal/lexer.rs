@@ -72,11 +72,17 @@ pub(crate) fn plain_csi(bytes: &[u8]) -> Option<usize> {
     let params = rest.get(usize::from(private)..)?;
     let len = params.iter().position(|byte| !matches!(byte, b'0'..=b';'))?;
     let plain = match params.get(len)? {
-        b'h' | b'l' => true,
-        b'm' | b'H' | b'K' | b'J' | b'A'..=b'D' | b'G' | b'd' | b'X' => !private,
+        b'h' | b'l' => !private || !switches_screen(params.get(..len)?),
+        b'J' => !private && params.get(..len)? != b"3",
+        b'm' | b'H' | b'K' | b'A'..=b'D' | b'G' | b'd' | b'X' => !private,
         _ => false,
     };
     plain.then_some(2 + usize::from(private) + len + 1)
+}
+
+/// Whether the parameters of a private mode name one that switches between the screens.
+pub(crate) fn switches_screen(params: &[u8]) -> bool {
+    params.split(|byte| *byte == b';').any(|mode| matches!(mode, b"47" | b"1047" | b"1049"))
 }
 
 fn end_of_csi(rest: &[u8]) -> End {

@@ -4,6 +4,7 @@
 //! late second answer is typed into the program. Sequences that act on the viewer's window
 //! (resizing, printing) are cut without being carried out.
 
+use super::lexer::switches_screen;
 use super::scan::Signal;
 
 /// A question the supervisor answers in the terminal's place, or knowingly leaves unanswered.
@@ -52,6 +53,10 @@ pub(crate) enum Query {
 pub(crate) enum Fate {
     /// Shown and forwarded.
     Apply,
+    /// Shown; viewers get a new picture instead, because their terminal has one screen for us.
+    Switch,
+    /// Shown only: it acts on the viewer's own history.
+    Hide,
     /// Forwarded only, with what it tells.
     Forward(Option<Signal>),
     /// Neither.
@@ -105,6 +110,11 @@ impl Csi {
 
 /// Decides about a sequence that begins with `ESC [`.
 pub(crate) fn csi(bytes: &[u8]) -> Fate {
+    match bytes {
+        [_, _, b'?', params @ .., b'h' | b'l'] if switches_screen(params) => return Fate::Switch,
+        [_, _, b'3', b'J'] => return Fate::Hide,
+        _ => {}
+    }
     // Nearly every sequence in a stream is one of these, and none of them asks anything.
     if let Some(b'H' | b'K' | b'J' | b'A' | b'B' | b'C' | b'D' | b'G' | b'h' | b'l' | b'r') =
         bytes.last()
@@ -165,6 +175,8 @@ fn attributes(prefix: Option<u8>, first: u16) -> Fate {
 pub(crate) fn escape(bytes: &[u8]) -> Fate {
     match bytes {
         [_, b'Z'] => Fate::Ask(Query::PrimaryAttributes),
+        // A full reset would leave the screen we draw on and wipe the viewer's history.
+        [_, b'c'] => Fate::Switch,
         // A stray string terminator shows nothing.
         [_, b'\\'] => Fate::Drop,
         _ => Fate::Apply,

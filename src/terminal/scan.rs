@@ -57,9 +57,16 @@ pub struct Scan {
     pub(crate) ops: Vec<Op>,
     signals: Vec<Signal>,
     queries: bool,
+    switched: bool,
 }
 
 impl Scan {
+    /// Whether the program switched between its screens or reset the terminal: viewers need a new
+    /// picture, taken after the batch was applied. The sequences themselves are not forwarded.
+    pub fn has_switched(&self) -> bool {
+        self.switched
+    }
+
     /// Whether the batch holds a question that [`super::Terminal::apply`] will answer.
     pub fn has_queries(&self) -> bool {
         self.queries
@@ -90,9 +97,15 @@ pub(crate) struct ScanBuilder {
     ops: Vec<Op>,
     signals: Vec<Signal>,
     queries: bool,
+    switched: bool,
 }
 
 impl ScanBuilder {
+    /// Notes that viewers need a new picture.
+    pub(crate) fn switch(&mut self) {
+        self.switched = true;
+    }
+
     /// Returns a builder with room for so many steps.
     pub(crate) fn with_room(ops: usize) -> Self {
         Self { ops: Vec::with_capacity(ops), ..Self::default() }
@@ -149,18 +162,19 @@ impl ScanBuilder {
     }
 
     /// Finishes the batch.
-    pub(crate) fn finish(self, input: &[u8]) -> Scan {
+    pub(crate) fn finish(mut self, input: &[u8]) -> Scan {
         let forward = match (self.carried.is_empty(), self.kept.as_slice()) {
             (true, []) => Forward::Prefix(0),
             (true, [only]) if only.start == 0 => Forward::Prefix(only.end),
             _ => {
-                let mut bytes = self.carried;
-                for range in self.kept {
+                let mut bytes = std::mem::take(&mut self.carried);
+                for range in std::mem::take(&mut self.kept) {
                     bytes.extend_from_slice(input.get(range).unwrap_or_default());
                 }
                 Forward::Owned(bytes)
             }
         };
-        Scan { forward, ops: self.ops, signals: self.signals, queries: self.queries }
+        let Self { ops, signals, queries, switched, .. } = self;
+        Scan { forward, ops, signals, queries, switched }
     }
 }

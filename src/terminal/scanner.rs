@@ -242,6 +242,11 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             source.forward(found);
             found.op(source.op());
         }
+        Fate::Switch => {
+            found.switch();
+            found.op(source.op());
+        }
+        Fate::Hide => found.op(source.op()),
         Fate::Forward(signal) => {
             source.forward(found);
             if let Some(signal) = signal {

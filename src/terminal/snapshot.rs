@@ -82,6 +82,23 @@ pub(crate) fn snapshot(screen: &Screen, history: usize) -> Vec<u8> {
     out
 }
 
+/// Returns the bytes that draw the visible screen on a terminal whose alternate screen is ours.
+///
+/// It begins by ending whatever sequence a viewer that lagged may be in the middle of.
+pub(crate) fn picture(screen: &Screen) -> Vec<u8> {
+    let mut out =
+        concat!("\x1b\\\x1b[?2026h", resets!(), "\x1b[H\x1b[2J\x1b[?7l").as_bytes().to_vec();
+    draw(screen, &mut out);
+    out.extend_from_slice(b"\x1b[?7h");
+    keyboard(screen.tracker.keyboard.entries(), &mut out);
+    tabs(screen, &mut out);
+    cursors(screen, &mut out);
+    modes(screen, &mut out);
+    surroundings(screen, &mut out);
+    out.extend_from_slice(b"\x1b[?2026l");
+    out
+}
+
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     let written = out.write_fmt(text);
     debug_assert!(written.is_ok(), "writing to a Vec cannot fail");

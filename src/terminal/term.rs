@@ -127,6 +127,12 @@ impl Terminal {
         snapshot::snapshot(&self.engine.screen, history)
     }
 
+    /// Returns bytes that draw the visible screen, with its modes, on a terminal that shows its
+    /// alternate screen: what the user had on the other one is kept.
+    pub fn picture(&self) -> Vec<u8> {
+        snapshot::picture(&self.engine.screen)
+    }
+
     /// Returns bytes that put a user's terminal back after detaching from, or losing, a program
     /// in any state. They are the same for every state.
     pub fn restore_sequence() -> &'static [u8] {

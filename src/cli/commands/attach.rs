@@ -17,6 +17,7 @@ pub(super) fn run(args: &AttachArgs, context: &Context, printer: &Printer) -> Re
     let options = AttachOptions {
         read_only: args.read_only,
         path: args.via,
+        inline: args.inline,
         keys: context.config().attach.clone(),
     };
     go(args.runner.as_deref(), &options, context, printer)
@@ -28,6 +29,7 @@ pub(super) fn by_name(name: &str, context: &Context, printer: &Printer) -> Resul
     let options = AttachOptions {
         read_only: false,
         path: Path::Direct,
+        inline: false,
         keys: context.config().attach.clone(),
     };
     go(Some(name), &options, context, printer)

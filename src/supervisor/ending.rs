@@ -211,6 +211,8 @@ impl Supervisor {
         };
         let exit = Exit { survivors, stopped: self.stop_asked, ..exit };
         self.record(&exit, screen);
+        // Before the end is told: the next run binds its own socket to this name.
+        std::fs::remove_file(self.dir.link()).ok();
         self.tell_daemon(&exit);
         self.phase = Phase::Lingering { until: now + LINGER };
     }

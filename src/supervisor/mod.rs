@@ -101,7 +101,9 @@ fn start(spec: &LaunchSpec, dir: &RunnerDir) -> Result<Supervisor, LaunchError> 
         .and_then(|()| listener.set_nonblocking(true))
         .map_err(failed("listen"))?;
 
-    let spawned = spawn::spawn(spec)?;
+    let spawned = spawn::spawn(spec).inspect_err(|_| {
+        fs::remove_file(dir.link()).ok();
+    })?;
     let own = ProcessId::own();
     let identity = Identity {
         runner_id: spec.runner_id.clone(),
@@ -122,7 +124,6 @@ fn refuse(runner: Option<(&LaunchSpec, &RunnerDir)>, error: LaunchError) -> Exit
         let message = Some(error.message.clone());
         let record = ExitRecord { exit: None, launch_error: message, screen: Vec::new() };
         dir.write_exit(spec.run, &record).ok();
-        fs::remove_file(dir.link()).ok();
     }
     report(&Ready { identity: None, error: Some(error) });
     ExitCode::FAILURE

@@ -208,13 +208,14 @@ impl Supervisor {
 
     /// When the next frame is due.
     pub(super) fn frame_due(&self) -> Option<Instant> {
-        self.connections.iter().filter_map(due_at).min()
+        let now = monotonic();
+        self.connections.iter().filter_map(|connection| due_at(connection, now)).min()
     }
 }
 
-/// When a connection's next frame is due, `None` when none is wanted or the last is still on its
+/// When a connection's next frame is due, now if it is the first, `None` when none is wanted or the last is still on its
 /// way: the latest one wins.
-fn due_at(connection: &Connection) -> Option<Instant> {
+fn due_at(connection: &Connection, now: Instant) -> Option<Instant> {
     let waits = !connection.outbox.is_empty();
     let (dirty, last, interval, waits) = match &connection.peer {
         Peer::Daemon(Some(frames)) => (frames.dirty, frames.last, frames.interval, waits),
@@ -227,11 +228,11 @@ fn due_at(connection: &Connection) -> Option<Instant> {
         }
         _ => return None,
     };
-    (dirty && !waits).then(|| last.map_or_else(monotonic, |last| last + interval))
+    (dirty && !waits).then(|| last.map_or(now, |last| last + interval))
 }
 
 fn is_due(connection: &Connection, now: Instant) -> bool {
-    due_at(connection).is_some_and(|due| now >= due)
+    due_at(connection, now).is_some_and(|due| now >= due)
 }
 
 /// Draws the whole screen for a viewer.

@@ -151,7 +151,6 @@ impl Supervisor {
             self.connections.retain(|connection| !connection.dead);
         }
         self.log.close(Duration::from_secs(5));
-        std::fs::remove_file(self.dir.link()).ok();
     }
 
     /// Waits for something to happen, or for the next deadline.

@@ -1,0 +1,3 @@
+//! Measures the shipped binary beside tmux.
+
+fn main() {}

@@ -153,12 +153,15 @@ impl Connection {
         query: Query,
     ) -> Result<(u64, Vec<Record>), StoreError> {
         use futures_util::TryStreamExt as _;
+        // For a query the library reports what the statement before it touched.
+        let counts = !query.sql.trim_start().starts_with("SELECT");
         let mut touched = 0;
         let mut rows = Vec::new();
         let mut results = self.0.fetch_many(prepare(query));
         while let Some(result) = results.try_next().await? {
             match result {
-                sqlx::Either::Left(done) => touched += done.rows_affected(),
+                sqlx::Either::Left(done) if counts => touched += done.rows_affected(),
+                sqlx::Either::Left(_) => {}
                 sqlx::Either::Right(row) => rows.push(Record(row)),
             }
         }

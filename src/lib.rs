@@ -1,4 +1,73 @@
-//! Stratavore runs and watches many AI coding agents.
+//! Stratavore runs and watches many AI coding agents (Claude Code, Codex, Gemini CLI, opencode,
+//! any command) across many projects. This page is the map of its code, and is kept true.
+//!
+//! # Terms
+//!
+//! A **project** is a directory with settings. An **agent** is a program such as Claude Code. A
+//! **runner** is one supervised running agent. A **session** is the agent's conversation, which can
+//! outlive runners. A **supervisor** is the small process that owns one runner's PTY. A **node** is
+//! one machine with a daemon.
+//!
+//! # Processes
+//!
+//! ```text
+//!  stratavore (dashboard, command line)   one per terminal
+//!        │ gRPC over a unix socket          │ `attach` on the same node: the terminal itself goes
+//!        │ (0700 directory, peer uid)       │ to the supervisor, with a grant of the daemon
+//!  stratavore --daemon                    │ one per root directory; state, events, API
+//!        │ length-delimited protobuf        │
+//!        │ over a unix socket each          │
+//!  stratavore supervise (hidden) ─────────┘ one per runner; owns PTY, agent, screen, record
+//!        │ PTY
+//!  the agent
+//! ```
+//!
+//! One binary; the role is chosen by the command line. A supervisor needs nobody: it drains the
+//! PTY, answers terminal queries and records the output with no daemon at all. A daemon that starts
+//! finds supervisors by their sockets and adopts them; a socket that accepts is the proof of life,
+//! and neither age nor a missing row ever ends or starts an agent.
+//!
+//! # Layers
+//!
+//! | module | may use | what it is |
+//! |---|---|---|
+//! | [`domain`] | nothing of ours | types and rules; no I/O, no clock |
+//! | [`config`] | domain | what is configured and where from; places; the process environment |
+//! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals |
+//! | [`runner_dir`] | domain | the files that a supervisor and the daemon share |
+//! | [`terminal`] | domain | bytes in, screen out |
+//! | [`proto`] | domain | generated code, wire ↔ domain |
+//! | [`logging`] | nothing of ours | where log lines go |
+//! | [`demo`] | domain | the scripted agent: demonstration and test agent |
+//! | [`supervisor`] | domain, config, terminal, proto, process, `runner_dir` | the per-runner process |
+//! | [`client`] | domain, config, proto, terminal | how ui and cli reach the daemon |
+//! | [`daemon`] | domain, config, terminal, proto, process, `runner_dir` | the daemon process |
+//! | [`ui`] | domain, config, client, terminal | the dashboard |
+//! | [`cli`] | domain, config, client, logging; the others at their one entry point | commands |
+//!
+//! `tests/architecture.rs` holds this table.
+//!
+//! # Three walks
+//!
+//! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
+//! `daemon/services/launch`: the row is written as `starting` together with its event, then
+//! `daemon/fleet/launch` starts a supervisor and hands it the specification on its standard input.
+//! The supervisor claims the run by creating a file, opens the PTY, starts the agent, and reports on
+//! its standard output; the row becomes `running`. Whoever creates the claim first decides: a
+//! daemon that died anywhere in between leaves one agent or none, and the next one's reconciler can
+//! tell which.
+//!
+//! **Output.** agent → PTY → `supervisor/output`: `terminal` scans the batch, answers its queries,
+//! cuts them from what is forwarded, draws the screen, keeps the history in a compressed ring;
+//! viewers get bytes, the record gets everything. A viewer that lags loses the past and is shown the
+//! present. A dashboard pane gets frames: the supervisor sends differences, the daemon's
+//! `fleet/frames` keeps a mirror and sends each subscriber what it has not seen, at its own pace.
+//!
+//! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
+//! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes
+//! the row with its event. If the supervisor itself dies, its link ends without a word: the daemon
+//! ends the tree it knew and everything that carries the runner's mark, and the runner is `failed
+//! (supervisor lost)`.
 
 pub mod cli;
 pub mod client;
@@ -12,3 +81,4 @@ pub mod proto;
 pub mod runner_dir;
 pub mod supervisor;
 pub mod terminal;
+pub mod ui;

@@ -471,7 +471,7 @@ mod tests {
     #[test]
     fn durations_are_strict() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for bad in ["", "5x", "-1s", "1.5s", "999999999999d", "s", "99999999999999999999s"] {
             assert!(duration(bad).is_err(), "{bad}");
         }

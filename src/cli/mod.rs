@@ -38,10 +38,10 @@ pub fn main() -> ExitCode {
         return demo::run(args);
     }
     let printer = Printer::new(cli.global.format, cli.global.quiet);
-    let (verb, outcome) = commands::dispatch(cli, &printer);
+    let (verb, outcome) = commands::dispatch(cli, printer);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => report(&printer, verb, &failure),
+        Err(failure) => report(printer, verb, &failure),
     }
 }
 
@@ -59,7 +59,7 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
 }
 
 /// Tells what went wrong and what to do next.
-fn report(printer: &Printer, verb: &str, failure: &Failure) -> ExitCode {
+fn report(printer: Printer, verb: &str, failure: &Failure) -> ExitCode {
     if failure.reason == printer::CLOSED {
         return ExitCode::SUCCESS;
     }

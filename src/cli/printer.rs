@@ -38,13 +38,13 @@ impl Printer {
     }
 
     /// Whether people read it.
-    pub(super) fn is_table(&self) -> bool {
+    pub(super) fn is_table(self) -> bool {
         self.format == Format::Table
     }
 
     /// Prints a list: as a table of these rows, or the values themselves.
     pub(super) fn list<T: Serialize>(
-        &self,
+        self,
         values: &[T],
         heads: &[&str],
         row: impl Fn(&T) -> Vec<String>,
@@ -67,7 +67,7 @@ impl Printer {
 
     /// Prints one thing: as aligned names and values, or the value itself.
     pub(super) fn one<T: Serialize>(
-        &self,
+        self,
         value: &T,
         fields: &[(&str, String)],
     ) -> Result<(), Failure> {
@@ -82,7 +82,7 @@ impl Printer {
     }
 
     /// Prints a value as JSON or YAML.
-    fn value<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+    fn value<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         let text = match self.format {
             Format::Yaml => serde_saphyr::to_string(value).map_err(|error| error.to_string()),
             Format::Json | Format::Table => {
@@ -94,19 +94,20 @@ impl Printer {
     }
 
     /// Prints a value on one line, for streams.
-    pub(super) fn json_line<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+    pub(super) fn json_line<T: Serialize>(self, value: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(value)
             .map_err(|error| Failure::internal(format!("write the answer: {error}")))?;
         self.line(&text)
     }
 
     /// Prints a line of data.
-    pub(super) fn line(&self, text: &str) -> Result<(), Failure> {
+    pub(super) fn line(self, text: &str) -> Result<(), Failure> {
         self.bytes(format!("{text}\n").as_bytes())
     }
 
     /// Prints data as it is.
-    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<(), Failure> {
+    #[expect(clippy::unused_self, reason = "whoever prints holds the printer")]
+    pub(super) fn bytes(self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::unavailable(CLOSED, "nobody reads any more"),
@@ -117,14 +118,15 @@ impl Printer {
     }
 
     /// Says something to the person, unless quiet was asked for.
-    pub(super) fn note(&self, text: &str) {
+    pub(super) fn note(self, text: &str) {
         if !self.quiet {
             self.talk(text);
         }
     }
 
     /// Says something to the person. A closed standard error is no reason to fail.
-    pub(super) fn talk(&self, text: &str) {
+    #[expect(clippy::unused_self, reason = "whoever prints holds the printer")]
+    pub(super) fn talk(self, text: &str) {
         writeln!(io::stderr().lock(), "{text}").ok();
     }
 }

@@ -128,15 +128,12 @@ pub async fn attach(
         detach_keys: options.keys.detach_sequences().into_iter().map(Into::into).collect(),
         ..Hello::default()
     };
-    let end = hand_over(stream, hello).await?;
-    match end {
-        Some(end) => Ok((runner, end)),
+    let end = match hand_over(stream, hello).await? {
+        Some(end) => end,
         // It could not open our terminal by its name.
-        None => {
-            let end = relay::attach(client, &runner, options, size).await?;
-            Ok((runner, end))
-        }
-    }
+        None => relay::attach(client, &runner, options, size).await?,
+    };
+    Ok((runner, end))
 }
 
 /// Takes the terminal, hands it over and waits; `None` when it could not be handed over.

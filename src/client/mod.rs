@@ -120,31 +120,31 @@ impl Client {
 
     /// Returns a request with the deadline of an ordinary call.
     fn request<T>(&self, message: T) -> Request<T> {
-        self.request_within(message, self.limit)
-    }
-
-    /// Returns a request with its own deadline.
-    fn request_within<T>(&self, message: T, limit: Duration) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(limit);
-        request
+        request_within(message, self.limit)
     }
 }
 
+/// Returns a request with its own deadline.
+fn request_within<T>(message: T, limit: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(limit);
+    request
+}
+
 /// Turns what the wire says into what the caller is told.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn failed(status: Status) -> Failure {
-    let mut failure = status_to_failure(&status);
-    if failure.reason == "Unavailable" || failure.reason == "Unknown" {
+    let failure = status_to_failure(&status);
+    match failure.reason.as_str() {
         // The transport's own words are about streams and frames.
-        failure.message = "reach the daemon: the connection was lost".to_owned();
-        failure.kind = crate::domain::failure::FailureKind::Unavailable;
-        failure.hint = "stratavore daemon status".to_owned();
+        "Unavailable" | "Unknown" => {
+            Failure::unavailable("DAEMON_LOST", "reach the daemon: the connection was lost")
+                .with_hint("stratavore daemon status")
+        }
+        "DeadlineExceeded" | "Cancelled" => {
+            Failure::unavailable("DAEMON_SILENT", "hear from the daemon in time")
+                .with_hint("stratavore health")
+        }
+        _ => failure,
     }
-    if failure.reason == "DeadlineExceeded" || failure.reason == "Cancelled" {
-        failure.message = "hear from the daemon in time".to_owned();
-        failure.kind = crate::domain::failure::FailureKind::Unavailable;
-        failure.hint = "stratavore health".to_owned();
-    }
-    drop(status);
-    failure
 }

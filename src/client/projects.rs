@@ -1,6 +1,6 @@
 //! Projects and sessions, from the client's side.
 
-use super::{Client, failed};
+use super::{Client, failed, request_within};
 use crate::{
     domain::{
         failure::Failure,
@@ -61,7 +61,7 @@ impl Client {
     pub async fn delete_project(&self, name: &str, force: bool) -> Result<Vec<String>, Failure> {
         let request = DeleteProjectRequest { name: name.to_owned(), force };
         let limit = super::runners::STOP_LIMIT;
-        let request = self.request_within(request, limit);
+        let request = request_within(request, limit);
         let answer = self.projects().delete_project(request).await;
         Ok(answer.map_err(failed)?.into_inner().stopped_runners)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tonic::Streaming;
 
-use super::{Client, failed};
+use super::{Client, failed, request_within};
 use crate::{
     domain::{
         failure::Failure, id::RunnerId, launch::LaunchRequest, runner::Runner, size::TerminalSize,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Ending many runners with long grace periods takes its time.
-pub(super) const STOP_LIMIT: Duration = Duration::from_secs(3600 + 60);
+pub(super) const STOP_LIMIT: Duration = Duration::from_mins(61);
 
 /// What a watcher of runners is told.
 #[derive(Debug, Clone, PartialEq)]
@@ -157,7 +157,7 @@ impl Client {
             agent: String::new(),
             umask: Some(launch.umask),
         };
-        let request = self.request_within(request, self.limit.max(Duration::from_secs(15)));
+        let request = request_within(request, self.limit.max(Duration::from_secs(15)));
         let answer = self.runners().launch_runner(request).await.map_err(failed)?.into_inner();
         Ok((runner_of(answer.runner)?, answer.repeated))
     }
@@ -175,7 +175,7 @@ impl Client {
     ) -> Result<(Runner, bool), Failure> {
         let request =
             StopRunnerRequest { runner: runner.to_owned(), grace_ms: grace.map(to_ms), force };
-        let request = self.request_within(request, STOP_LIMIT);
+        let request = request_within(request, STOP_LIMIT);
         let answer = self.runners().stop_runner(request).await.map_err(failed)?.into_inner();
         Ok((runner_of(answer.runner)?, answer.already_stopped))
     }
@@ -188,7 +188,7 @@ impl Client {
     pub async fn restart(&self, runner: &str, grace: Option<Duration>) -> Result<Runner, Failure> {
         let request =
             RestartRunnerRequest { runner: runner.to_owned(), grace_ms: grace.map(to_ms) };
-        let request = self.request_within(request, STOP_LIMIT);
+        let request = request_within(request, STOP_LIMIT);
         self.runners().restart_runner(request).await.map_err(failed)?.into_inner().try_into()
     }
 

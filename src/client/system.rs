@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Client, failed};
+use super::{Client, failed, request_within};
 use crate::{
     domain::failure::Failure,
     proto::{
@@ -105,8 +105,7 @@ impl Client {
     ///
     /// When the daemon cannot.
     pub async fn reconcile(&self) -> Result<(u64, Vec<String>, Vec<String>), Failure> {
-        let request =
-            self.request_within(TriggerReconciliationRequest {}, super::runners::STOP_LIMIT);
+        let request = request_within(TriggerReconciliationRequest {}, super::runners::STOP_LIMIT);
         let answer = self.system().trigger_reconciliation(request).await;
         let TriggerReconciliationResponse { checked, adopted, failed: ended } =
             answer.map_err(failed)?.into_inner();

@@ -204,11 +204,8 @@ fn watch_signals(stop: &CancellationToken) -> io::Result<()> {
             }
             if stop.is_cancelled() {
                 // Nothing is lost: every commit is durable, and agents do not depend on us.
-                rustix::process::kill_process(
-                    rustix::process::getpid(),
-                    rustix::process::Signal::KILL,
-                )
-                .ok();
+                let own = rustix::process::getpid();
+                rustix::process::kill_process(own, rustix::process::Signal::KILL).ok();
             }
             stop.cancel();
         }
@@ -227,7 +224,7 @@ async fn open_store(path: &Path, context: &Context) -> Result<Store, DaemonError
                 let to = PathBuf::from(&from).with_extension(format!("db{suffix}.{aside}"));
                 match fs::rename(&from, &to) {
                     Ok(()) => {
-                        tracing::error!(why, kept = %to.display(), "the database was damaged and put aside")
+                        tracing::error!(why, kept = %to.display(), "a damaged database was put aside");
                     }
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     Err(error) => return Err(io_error("put the damaged database aside")(error)),

@@ -63,7 +63,7 @@ impl EventType {
 /// An event about to be written; the store adds position, sequence and the runner's name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {
-    /// Ordered by time (UUIDv7).
+    /// Ordered by time, a version 7 UUID.
     pub id: Uuid,
     /// What happened.
     pub event_type: EventType,

@@ -106,9 +106,10 @@ pub fn is_passed_on(name: &OsStr) -> bool {
         || !(exact.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix)))
 }
 
-/// Returns the environment an agent gets: what [`is_passed_on`] lets through, the terminal's own
-/// variables and the mark of its runner. Names that are empty, hold `=` or NUL, and repeated names
-/// but the last, are left out.
+/// Returns the environment an agent gets.
+///
+/// That is what [`is_passed_on`] lets through, the terminal's own variables and the mark of its
+/// runner. Names that are empty or hold `=` or NUL, and repeated names but the last, are left out.
 pub fn agent_environment(client: Environment, runner_id: &str) -> Environment {
     let legal = |name: &OsStr| {
         let bytes = name.as_encoded_bytes();

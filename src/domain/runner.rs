@@ -77,9 +77,8 @@ impl RunnerStatus {
         use RunnerStatus::{Failed, Paused, Running, Starting, Stopping, Terminated};
         matches!(
             (self, next),
-            (Starting, Running)
+            (Starting | Paused, Running)
                 | (Running, Paused)
-                | (Paused, Running)
                 | (Starting | Running | Paused, Stopping)
                 | (Starting | Running | Paused | Stopping, Terminated | Failed)
                 | (Terminated | Failed, Starting)
@@ -211,7 +210,7 @@ pub fn agent_of(command: &[OsString]) -> String {
     let program = command.first().map_or("", |word| word.to_str().unwrap_or("program"));
     let base = program.rsplit('/').next().unwrap_or(program);
     let clean: String =
-        base.chars().filter(|c| c.is_ascii_graphic()).take(crate::domain::name::MAX_NAME).collect();
+        base.chars().filter(char::is_ascii_graphic).take(crate::domain::name::MAX_NAME).collect();
     if clean.is_empty() { "program".to_owned() } else { clean }
 }
 

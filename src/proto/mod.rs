@@ -19,7 +19,6 @@ mod time;
     clippy::pedantic,
     clippy::allow_attributes_without_reason,
     clippy::allow_attributes,
-    clippy::missing_docs_in_private_items,
     clippy::clone_on_ref_ptr,
     reason = "generated code"
 )]
@@ -29,12 +28,7 @@ pub mod v1 {
 
 /// The protocol between a supervisor and the daemon or an attached terminal.
 pub mod link {
-    #[expect(
-        missing_docs,
-        clippy::pedantic,
-        clippy::missing_docs_in_private_items,
-        reason = "generated code"
-    )]
+    #[expect(missing_docs, clippy::pedantic, clippy::large_enum_variant, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("stratavore.link.v1");
     }

@@ -29,7 +29,7 @@ impl Supervisor {
     pub(super) fn on_message(&mut self, id: u64, message: ToSupervisor) {
         let Some(connection) = self.connection(id) else { return };
         match (&connection.peer, message.message) {
-            (Peer::Unknown, Some(Incoming::Hello(hello))) => self.on_hello(id, hello),
+            (Peer::Unknown, Some(Incoming::Hello(hello))) => self.on_hello(id, &hello),
             (Peer::Daemon(_), Some(Incoming::Request(request))) => self.on_request(id, request),
             (Peer::Viewer(_), Some(Incoming::Input(input))) => self.on_keys(id, &input.bytes),
             (Peer::Viewer(_), Some(Incoming::Resize(size))) => self.on_resize(id, size.into()),
@@ -54,7 +54,7 @@ impl Supervisor {
                 if matches!(role, Role::Driver | Role::Viewer) && grant.token.len() == 32 {
                     self.grants.add(&grant.token, role, monotonic());
                 } else {
-                    reply.error = "a grant is 32 bytes for a driver or a viewer".to_owned();
+                    "a grant is 32 bytes for a driver or a viewer".clone_into(&mut reply.error);
                 }
             }
             Some(Command::Pause(_)) => self.pause(),

@@ -104,7 +104,7 @@ mod tests {
     fn force_kills_at_once_and_hastens_a_gentle_stop() {
         let start = super::super::clock::monotonic();
         assert_eq!(Stop::new(start, Duration::ZERO).step(start), Step::Kill);
-        let mut stop = Stop::new(start, Duration::from_secs(60));
+        let mut stop = Stop::new(start, Duration::from_mins(1));
         stop.hasten(start, Duration::ZERO);
         assert_eq!(stop.step(start), Step::Kill);
     }

@@ -55,7 +55,7 @@ pub(super) fn is_ours(socket: &UnixStream) -> bool {
 
 impl Supervisor {
     /// Handles a stranger's first message.
-    pub(super) fn on_hello(&mut self, id: u64, hello: Hello) {
+    pub(super) fn on_hello(&mut self, id: u64, hello: &Hello) {
         let common = hello.max_version.min(*VERSIONS.end());
         if common < hello.min_version.max(*VERSIONS.start()) {
             let (low, high) = (VERSIONS.start(), VERSIONS.end());
@@ -111,7 +111,7 @@ impl Supervisor {
         }
     }
 
-    fn welcome_viewer(&mut self, id: u64, version: u32, hello: Hello) {
+    fn welcome_viewer(&mut self, id: u64, version: u32, hello: &Hello) {
         let size = hello.size.map(TerminalSize::from).unwrap_or_default();
         let driver = hello.role() == Role::Driver;
         let resumed = hello.resume_offset.and_then(|offset| self.stream.since(offset));

@@ -89,7 +89,8 @@ mod tests {
     #[test]
     fn the_rows_around_the_cursor_are_shown() {
         let mut terminal = Terminal::new(TerminalSize::new(40, 10), HistoryLimits::default());
-        let text = (0..10).map(|i| format!("\r\nline {i} {}", "x".repeat(30))).collect::<String>();
+        let text: Vec<_> = (0..10).map(|i| format!("\r\nline {i} {}", "x".repeat(30))).collect();
+        let text = text.concat();
         let scan = terminal.scan(text.as_bytes());
         terminal.apply(text.as_bytes(), &scan, &mut Vec::new());
         let view = TerminalSize::new(12, 4);

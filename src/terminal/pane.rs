@@ -150,6 +150,7 @@ impl PaneCell for ViewCell {
 }
 
 /// The agent's own colours pass through unchanged; they are no part of the dashboard's theme.
+#[expect(clippy::disallowed_methods, reason = "these are the agent's colours, not ours")]
 fn color(color: vt100::Color) -> Color {
     match color {
         vt100::Color::Default => Color::Reset,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Attaches to the runner named, or to the only live one.
-pub(super) fn run(args: &AttachArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn run(args: &AttachArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     need_terminal()?;
     let options = AttachOptions {
         read_only: args.read_only,
@@ -24,7 +24,7 @@ pub(super) fn run(args: &AttachArgs, context: &Context, printer: &Printer) -> Re
 }
 
 /// Attaches to a runner just launched.
-pub(super) fn by_name(name: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn by_name(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     need_terminal()?;
     let options = AttachOptions {
         read_only: false,
@@ -39,7 +39,7 @@ fn go(
     name: Option<&str>,
     options: &AttachOptions,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let (runner, end) = block_on(async {
         let client = context.client().await?;
@@ -53,7 +53,7 @@ fn go(
 }
 
 /// Says how it ended and how to come back.
-fn tell(runner: &Runner, end: &AttachEnd, printer: &Printer) -> Result<(), Failure> {
+fn tell(runner: &Runner, end: &AttachEnd, printer: Printer) -> Result<(), Failure> {
     let name = &runner.name;
     match end {
         AttachEnd::Detached => {

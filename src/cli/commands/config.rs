@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs what was asked for; needs no daemon.
-pub(super) fn run(args: &ConfigArgs, global: &GlobalArgs, printer: &Printer) -> Outcome {
+pub(super) fn run(args: &ConfigArgs, global: &GlobalArgs, printer: Printer) -> Outcome {
     let sources = Sources::of_process(global.config.clone());
     let loaded = config::load(&sources).map_err(|error| config_failure(&error));
     match &args.command {
@@ -44,7 +44,7 @@ struct Setting<'a> {
     source: String,
 }
 
-fn show(loaded: &Loaded, source: bool, printer: &Printer) -> Result<(), Failure> {
+fn show(loaded: &Loaded, source: bool, printer: Printer) -> Result<(), Failure> {
     if !source && !printer.is_table() {
         return printer.one(&loaded.config, &[]);
     }

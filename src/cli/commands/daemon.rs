@@ -26,7 +26,7 @@ use crate::{
 const LEAVING: Duration = Duration::from_secs(10);
 
 /// Runs what was asked for.
-pub(super) fn run(command: &DaemonCommand, context: &Context, printer: &Printer) -> Outcome {
+pub(super) fn run(command: &DaemonCommand, context: &Context, printer: Printer) -> Outcome {
     match command {
         DaemonCommand::Start { foreground: true } => {
             ("run the daemon", run_in_process(context, false))
@@ -87,7 +87,7 @@ fn close_stderr() {
     }
 }
 
-async fn start(context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn start(context: &Context, printer: Printer) -> Result<(), Failure> {
     let already = context.running_client().await?.is_some();
     let status = context.client().await?.status().await?;
     let what = if already { "already runs" } else { "started" };
@@ -95,7 +95,7 @@ async fn start(context: &Context, printer: &Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn stop(context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn stop(context: &Context, printer: Printer) -> Result<(), Failure> {
     let Some(client) = context.running_client().await? else {
         printer.note("no daemon runs");
         return Ok(());
@@ -111,26 +111,25 @@ async fn leave(client: &Client, context: &Context) -> Result<(), Failure> {
     client.shut_down().await?;
     let begun = Instant::now();
     let process = PathBuf::from(format!("/proc/{pid}"));
-    while process.exists() {
-        if begun.elapsed() > LEAVING {
-            let what =
-                format!("see the daemon (process {pid}) leave within {} s", LEAVING.as_secs());
-            let hint = format!("kill {pid}; its log is in {}", context.places.logs().display());
-            return Err(Failure::unavailable("DAEMON_STAYS", what).with_hint(hint));
+    while begun.elapsed() < LEAVING {
+        if !process.exists() {
+            return Ok(());
         }
         sleep(Duration::from_millis(10)).await;
     }
-    Ok(())
+    let what = format!("see the daemon (process {pid}) leave within {} s", LEAVING.as_secs());
+    let hint = format!("kill {pid}; its log is in {}", context.places.logs().display());
+    Err(Failure::unavailable("DAEMON_STAYS", what).with_hint(hint))
 }
 
-async fn restart(context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn restart(context: &Context, printer: Printer) -> Result<(), Failure> {
     if let Some(client) = context.running_client().await? {
         leave(&client, context).await?;
     }
     start(context, printer).await
 }
 
-async fn status(context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn status(context: &Context, printer: Printer) -> Result<(), Failure> {
     match context.running_client().await? {
         None => {
             let root = context.places.root().display();
@@ -156,28 +155,33 @@ pub(super) async fn logs(
     follow: bool,
     tail: Option<usize>,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
-    let dir = context.places.logs();
-    let unreadable = |error: std::io::Error| {
-        Failure::not_found("NO_LOG", format!("read the log in `{}`: {error}", dir.display()))
-            .with_hint("stratavore daemon start; a daemon in the foreground logs to its terminal")
-    };
-    let mut current = newest_log(context)
-        .ok_or_else(|| unreadable(std::io::Error::from(std::io::ErrorKind::NotFound)))?;
-    let text = fs::read_to_string(&current).map_err(unreadable)?;
+    let missing = || unreadable(context, &std::io::ErrorKind::NotFound.into());
+    let current = newest_log(context).ok_or_else(missing)?;
+    let text = fs::read_to_string(&current).map_err(|error| unreadable(context, &error))?;
     let lines: Vec<_> = text.lines().collect();
     let first = tail.map_or(0, |tail| lines.len().saturating_sub(tail));
     for line in lines.get(first..).unwrap_or_default() {
         printer.line(line)?;
     }
-    let mut offset = text.len() as u64;
-    while follow {
+    if follow { follow_log(current, text.len() as u64, context, printer).await } else { Ok(()) }
+}
+
+/// Prints what is appended to the newest log file, until interrupted.
+async fn follow_log(
+    mut current: PathBuf,
+    mut offset: u64,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    loop {
         sleep(Duration::from_millis(250)).await;
         let mut more = String::new();
-        let mut file = fs::File::open(&current).map_err(unreadable)?;
-        file.seek(SeekFrom::Start(offset)).map_err(unreadable)?;
-        file.read_to_string(&mut more).map_err(unreadable)?;
+        let mut file = fs::File::open(&current).map_err(|error| unreadable(context, &error))?;
+        file.seek(SeekFrom::Start(offset))
+            .and_then(|_| file.read_to_string(&mut more))
+            .map_err(|error| unreadable(context, &error))?;
         offset += more.len() as u64;
         printer.bytes(more.as_bytes())?;
         // A new day begins a new file.
@@ -185,7 +189,12 @@ pub(super) async fn logs(
             (current, offset) = (newest, 0);
         }
     }
-    Ok(())
+}
+
+fn unreadable(context: &Context, error: &std::io::Error) -> Failure {
+    let dir = context.places.logs();
+    Failure::not_found("NO_LOG", format!("read the log in `{}`: {error}", dir.display()))
+        .with_hint("stratavore daemon start; a daemon in the foreground logs to its terminal")
 }
 
 /// Returns the newest log file: their names sort by day.

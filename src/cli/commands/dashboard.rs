@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Opens the dashboard; without a terminal, prints the help.
-pub(super) fn run(context: &Context, _printer: &Printer) -> Outcome {
+pub(super) fn run(context: &Context, _printer: Printer) -> Outcome {
     ("open the dashboard", open(context, false))
 }
 

@@ -35,7 +35,7 @@ const CAST: &[(&str, &[&[&str]])] = &[
 ];
 
 /// Opens the dashboard in a throw-away state with scripted agents; everything ends with it.
-pub(super) fn run(args: &TryArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn run(args: &TryArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let root = std::env::temp_dir().join(format!("stratavore-demo-{}", std::process::id()));
     let places = Places::at(&root);
     let outcome = block_on(populate(&places));
@@ -51,13 +51,12 @@ pub(super) fn run(args: &TryArgs, context: &Context, printer: &Printer) -> Resul
         };
         super::dashboard::open(&demo, true)
     });
-    if !args.no_dashboard {
-        let cleared = block_on(clear_away(&places));
-        std::fs::remove_dir_all(&root).ok();
-        shown.and(cleared)
-    } else {
-        shown
+    if args.no_dashboard {
+        return shown;
     }
+    let cleared = block_on(clear_away(&places));
+    std::fs::remove_dir_all(&root).ok();
+    shown.and(cleared)
 }
 
 /// Starts the daemon of the throw-away state and the cast.

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Runs what was asked for.
-pub(super) fn run(args: EventsArgs, context: &Context, printer: &Printer) -> Outcome {
+pub(super) fn run(args: EventsArgs, context: &Context, printer: Printer) -> Outcome {
     match args.command.unwrap_or(EventsCommand::List(args.filter)) {
         EventsCommand::List(filter) => {
             ("list the events", block_on(list(&filter, context, printer)))
@@ -38,7 +38,7 @@ fn filter(args: &EventArgs) -> EventFilter {
     }
 }
 
-async fn list(args: &EventArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn list(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let events = context.client().await?.list_events(&filter(args), args.limit).await?;
     printer.list(&events, &["time", "event", "of", "what"], |event| {
         let time = event.timestamp.with_timezone(&Local);
@@ -53,20 +53,15 @@ async fn list(args: &EventArgs, context: &Context, printer: &Printer) -> Result<
 
 /// Prints events as they happen. A lost daemon is waited for, and nothing is missed: the log is
 /// followed by position.
-async fn subscribe(args: &EventArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn subscribe(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let filter = filter(args);
     let mut client = context.client().await?;
     let mut position = None;
     loop {
         let mut stream = client.subscribe_events(&filter, position).await?;
-        loop {
-            match stream.next().await {
-                Ok(Some(event)) => {
-                    position = Some(event.position);
-                    print(&event, printer)?;
-                }
-                Ok(None) | Err(_) => break,
-            }
+        while let Ok(Some(event)) = stream.next().await {
+            position = Some(event.position);
+            print(&event, printer)?;
         }
         client = reconnect(context).await?;
     }
@@ -82,7 +77,7 @@ async fn reconnect(context: &Context) -> Result<Client, Failure> {
     }
 }
 
-fn print(event: &Event, printer: &Printer) -> Result<(), Failure> {
+fn print(event: &Event, printer: Printer) -> Result<(), Failure> {
     if !printer.is_table() {
         return printer.json_line(event);
     }

@@ -15,7 +15,7 @@ const TOGETHER: usize = 32;
 pub(super) async fn run(
     args: &KillArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let client = context.client().await?;
     let names = targets(args, &client).await?;
@@ -48,7 +48,7 @@ pub(super) async fn run(
     first.map_or(Ok(()), Err)
 }
 
-fn tell(runner: &Runner, already: bool, printer: &Printer) {
+fn tell(runner: &Runner, already: bool, printer: Printer) {
     let name = &runner.name;
     if already {
         printer.note(&format!("{name}: already stopped"));

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Launches, and goes into the runner if asked.
-pub(super) fn run(args: LaunchArgs, context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) fn run(args: LaunchArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let attach = args.attach;
     let runners = block_on(launch(args, context, printer))?;
     match runners.first() {
@@ -37,7 +37,7 @@ pub(super) fn run(args: LaunchArgs, context: &Context, printer: &Printer) -> Res
 async fn launch(
     args: LaunchArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<Vec<Runner>, Failure> {
     let client = context.client().await?;
     let project = match &args.project {
@@ -80,7 +80,7 @@ async fn launch(
 pub(super) async fn project_here(
     client: &Client,
     yes: bool,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<Project, Failure> {
     let here = current_dir()?;
     let here = here.canonicalize().unwrap_or(here);
@@ -94,7 +94,8 @@ pub(super) async fn project_here(
     );
     let name = free_name(&wanted, &projects);
     let offer = format!("stratavore new {name} --path '{}'", root.display());
-    if !yes && !(is_interactive() && confirm(printer, &name, &root)?) {
+    let agreed = yes || (is_interactive() && confirm(printer, &name, &root)?);
+    if !agreed {
         let what = format!("`{}` belongs to no project", root.display());
         return Err(Failure::not_found("NO_PROJECT_HERE", what)
             .with_hint(format!("{offer}, or stratavore launch --yes")));
@@ -123,7 +124,7 @@ fn free_name(wanted: &str, projects: &[Project]) -> String {
     std::iter::once(wanted.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-fn confirm(printer: &Printer, name: &str, root: &Path) -> Result<bool, Failure> {
+fn confirm(printer: Printer, name: &str, root: &Path) -> Result<bool, Failure> {
     printer.talk(&format!("`{}` is not a project yet.", root.display()));
     let asked = format!("Register it as `{name}` and launch there? [Y/n] ");
     let read = || {

@@ -15,7 +15,7 @@ const BYTES_PER_LINE: u64 = 512;
 pub(super) async fn run(
     args: &LogsArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let Some(runner) = &args.runner else {
         return daemon::logs(args.follow, args.tail, context, printer).await;

@@ -29,7 +29,7 @@ use crate::domain::failure::Failure;
 pub(super) type Outcome = (&'static str, Result<(), Failure>);
 
 /// Runs the command that was asked for.
-pub(super) fn dispatch(cli: Cli, printer: &Printer) -> Outcome {
+pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
     // What needs neither configuration nor daemon works also when both are broken.
     match &cli.command {
         Some(Command::Completion(args)) => {
@@ -59,7 +59,7 @@ pub(super) fn dispatch(cli: Cli, printer: &Printer) -> Outcome {
 }
 
 /// Runs a command that talks to the daemon.
-fn run(command: Command, context: &Context, printer: &Printer) -> Outcome {
+fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
     match command {
         Command::New(args) => ("register the project", block_on(new::run(args, context, printer))),
         Command::Projects(args) => projects::run(args, context, printer),

@@ -6,11 +6,7 @@ use crate::{
 };
 
 /// Registers the project.
-pub(super) async fn run(
-    args: NewArgs,
-    context: &Context,
-    printer: &Printer,
-) -> Result<(), Failure> {
+pub(super) async fn run(args: NewArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     // Checked here too: a bad name must not start a daemon.
     check_project_name(&args.name)
         .map_err(|error| Failure::usage("BAD_PROJECT_NAME", error.to_string()))?;

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs what was asked for.
-pub(super) fn run(args: ProjectsArgs, context: &Context, printer: &Printer) -> Outcome {
+pub(super) fn run(args: ProjectsArgs, context: &Context, printer: Printer) -> Outcome {
     let command = args.command.unwrap_or(ProjectsCommand::List { status: args.status });
     match command {
         ProjectsCommand::List { status } => {
@@ -29,7 +29,7 @@ pub(super) fn run(args: ProjectsArgs, context: &Context, printer: &Printer) -> O
     }
 }
 
-async fn list(status: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn list(status: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let projects = context.client().await?.list_projects(status).await?;
     if projects.is_empty() && printer.is_table() {
         printer.note("no projects yet");
@@ -49,7 +49,7 @@ async fn list(status: &str, context: &Context, printer: &Printer) -> Result<(), 
     })
 }
 
-async fn show(name: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn show(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let client = context.client().await?;
     let project: Project = client.get_project(name).await?;
     printer.one(
@@ -71,7 +71,7 @@ async fn delete(
     name: &str,
     force: bool,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let stopped = context.client().await?.delete_project(name, force).await?;
     for runner in stopped {

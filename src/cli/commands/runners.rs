@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Runs what was asked for.
-pub(super) fn run(args: RunnersArgs, context: &Context, printer: &Printer) -> Outcome {
+pub(super) fn run(args: RunnersArgs, context: &Context, printer: Printer) -> Outcome {
     match args.command.unwrap_or(RunnersCommand::List(args.list)) {
         RunnersCommand::List(filter) => {
             ("list the runners", block_on(list(&filter, context, printer)))
@@ -25,7 +25,7 @@ pub(super) fn run(args: RunnersArgs, context: &Context, printer: &Printer) -> Ou
     }
 }
 
-async fn list(filter: &RunnerFilter, context: &Context, printer: &Printer) -> Result<(), Failure> {
+async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Result<(), Failure> {
     let client = context.client().await?;
     let runners = client.list_runners(&filter.project, &filter.status, filter.limit).await?;
     if runners.is_empty() && printer.is_table() {
@@ -37,7 +37,7 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: &Printer) -> Re
 }
 
 /// Prints runners as a table.
-pub(super) fn table(runners: &[Runner], printer: &Printer) -> Result<(), Failure> {
+pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure> {
     let now = Utc::now();
     let heads = ["name", "state", "for", "agent", "cpu", "memory", "exit", "title"];
     printer.list(runners, &heads, |runner| {
@@ -61,7 +61,7 @@ async fn show(
     name: &str,
     screen: bool,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let client = context.client().await?;
     let runner = client.get_runner(name).await?;
@@ -127,7 +127,7 @@ fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
 pub(super) async fn restart(
     args: &RestartArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let runner = context.client().await?.restart(&args.runner, args.grace).await?;
     if !printer.is_table() {
@@ -142,7 +142,7 @@ pub(super) async fn set_paused(
     args: &NamesArgs,
     paused: bool,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let client = context.client().await?;
     for name in &args.runners {

@@ -14,7 +14,7 @@ const MAX_TEXT: u64 = (1 << 20) + 1;
 pub(super) async fn run(
     args: &SendArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let text = if args.text.is_empty() { read_stdin()? } else { args.text.join(" ") };
     let text = text.trim_end_matches('\n');

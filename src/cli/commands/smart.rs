@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Goes into the newest live runner of the project, or launches its agent.
-pub(super) fn run(words: &[OsString], context: &Context, printer: &Printer) -> Outcome {
+pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Outcome {
     let Some((name, rest)) = words.split_first() else { return ("", Ok(())) };
     let name = name.to_string_lossy().into_owned();
     // A word that can be no project is a mistyped command, and starts nothing.
@@ -36,7 +36,7 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: &Printer) -> O
     ("go into the project", go(&name, context, printer))
 }
 
-fn go(name: &str, context: &Context, printer: &Printer) -> Result<(), Failure> {
+fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let runner = block_on(async {
         let client = context.client().await?;
         client.get_project(name).await.map_err(|failure| unknown(name, failure))?;
@@ -67,15 +67,10 @@ fn unknown(name: &str, failure: Failure) -> Failure {
     let cli = Cli::command();
     let names: Vec<_> =
         cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
-    match crate::config::nearest(name, &names) {
-        Some(near) => {
-            let what = format!("no command and no project `{}`", name.escape_debug());
-            Failure::new(failure.kind, &failure.reason, what)
-                .with_hint(format!("stratavore {near} (did you mean that?)"))
-        }
-        None => {
-            let what = format!("no command and no project `{}`", name.escape_debug());
-            Failure::new(failure.kind, &failure.reason, what).with_hint("stratavore --help")
-        }
-    }
+    let what = format!("no command and no project `{}`", name.escape_debug());
+    let hint = match crate::config::nearest(name, &names) {
+        Some(near) => format!("did you mean: stratavore {near}"),
+        None => "stratavore --help".to_owned(),
+    };
+    Failure { message: what, hint, ..failure }
 }

@@ -10,7 +10,7 @@ use crate::{
 pub(super) async fn run(
     args: &StatusArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let client = context.client().await?;
     let status = client.status().await?;
@@ -44,7 +44,7 @@ pub(super) async fn run(
 }
 
 /// Checks each part of the daemon; a part that is not well makes the command fail.
-pub(super) async fn health(context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) async fn health(context: &Context, printer: Printer) -> Result<(), Failure> {
     let components = context.client().await?.health().await?;
     printer.list(&components, &["part", "state", "detail"], |component| {
         vec![component.name.clone(), component.state.clone(), component.detail.clone()]
@@ -59,7 +59,7 @@ pub(super) async fn health(context: &Context, printer: &Printer) -> Result<(), F
 }
 
 /// Settles every row against what really runs.
-pub(super) async fn reconcile(context: &Context, printer: &Printer) -> Result<(), Failure> {
+pub(super) async fn reconcile(context: &Context, printer: Printer) -> Result<(), Failure> {
     let (checked, adopted, ended) = context.client().await?.reconcile().await?;
     if !printer.is_table() {
         let value = serde_json::json!({ "checked": checked, "adopted": adopted, "failed": ended });

@@ -9,7 +9,7 @@ use crate::{
 pub(super) async fn run(
     args: &WatchArgs,
     context: &Context,
-    printer: &Printer,
+    printer: Printer,
 ) -> Result<(), Failure> {
     let mut changes = context.client().await?.watch_runners().await?;
     let mut seen = std::collections::HashMap::new();

@@ -51,7 +51,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl FrameHub {
     /// Takes in a frame.
-    pub(super) fn feed(&self, frame: Frame) {
+    pub(super) fn feed(&self, frame: &Frame) {
         let size = frame.size.map(TerminalSize::from).unwrap_or_default();
         {
             let mut mirror = lock(&self.0.mirror);

@@ -210,7 +210,7 @@ impl LinkTask {
                 return false;
             }
             Message::Frame(frame) => {
-                self.frames.feed(frame);
+                self.frames.feed(&frame);
                 return false;
             }
             Message::Status(status) => (Notice::Status { id, run, status }, false),

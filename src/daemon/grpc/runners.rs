@@ -42,6 +42,7 @@ use crate::{
 const LOG_POLL: Duration = Duration::from_millis(100);
 
 /// Turns a failure into a status.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
 fn refuse(failure: Failure) -> Status {
     failure_to_status(&failure)
 }
@@ -150,12 +151,10 @@ impl Runners for Shared {
         request: Request<Streaming<AttachRunnerRequest>>,
     ) -> Result<Response<Self::AttachRunnerStream>, Status> {
         let mut incoming = request.into_inner();
-        let open = match incoming.message().await?.and_then(|first| first.message) {
-            Some(AttachIn::Open(open)) => open,
-            _ => {
-                let what = "the first message of an attach must be `open`";
-                return Err(refuse(Failure::usage("ATTACH_NOT_OPENED", what)));
-            }
+        let first = incoming.message().await?.and_then(|first| first.message);
+        let Some(AttachIn::Open(open)) = first else {
+            let what = "the first message of an attach must be `open`";
+            return Err(refuse(Failure::usage("ATTACH_NOT_OPENED", what)));
         };
         let size = open.size.map(TerminalSize::from).unwrap_or_default();
         let attached =

@@ -70,16 +70,12 @@ impl Services {
             }
             None => find_program(name).is_some(),
         };
-        match DEFAULT_AGENTS.iter().find(installed) {
-            Some(name) => Ok(vec![OsString::from(name)]),
-            None => {
-                let what = format!("none of {} is on the PATH", DEFAULT_AGENTS.join(", "));
-                Err(Failure::not_found("NO_AGENT", what).with_hint(format!(
-                    "stratavore launch {} -- COMMAND runs any program",
-                    request.project
-                )))
-            }
-        }
+        let found = DEFAULT_AGENTS.iter().find(installed).map(|name| vec![OsString::from(name)]);
+        found.ok_or_else(|| {
+            let what = format!("none of {} is on the PATH", DEFAULT_AGENTS.join(", "));
+            let hint = format!("stratavore launch {} -- COMMAND runs any program", request.project);
+            Failure::not_found("NO_AGENT", what).with_hint(hint)
+        })
     }
 
     async fn launch_checked(

@@ -25,7 +25,7 @@ use crate::{
 const RAN_WELL: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
 
 /// Pauses before automatic restarts grow from one second by doubling, to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Services {
     /// Takes note of what a supervisor said.
@@ -133,12 +133,11 @@ impl Services {
         let dir = self.fleet.dir(runner.id);
         if let Some(record) = dir.read_exit(runner.run) {
             // A record may be there while the supervisor still sweeps; what it tells stands.
-            match record.exit {
-                Some(exit) => self.on_exit(runner.id, runner.run, exit).await?,
-                None => {
-                    let reason = record.launch_error.unwrap_or_else(|| "launch failed".to_owned());
-                    self.mark_failed(runner, &reason).await?;
-                }
+            if let Some(exit) = record.exit {
+                self.on_exit(runner.id, runner.run, exit).await?;
+            } else {
+                let reason = record.launch_error.unwrap_or_else(|| "launch failed".to_owned());
+                self.mark_failed(runner, &reason).await?;
             }
             return Ok(true);
         }
@@ -172,6 +171,10 @@ impl Services {
     }
 
     /// Restarts every failed runner whose pause is over; returns when to look again.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; one that cannot be restarted is logged.
     pub async fn restart_failed(&self) -> Result<Option<DateTime<Utc>>, Failure> {
         let now = self.context.clock.now();
         let mut next = None;

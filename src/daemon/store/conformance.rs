@@ -252,10 +252,11 @@ async fn runners_are_found_by_name_id_and_unique_prefix() {
     let (one, _) = world.runner(&World::new_runner("p")).await;
     let (two, _) = world.runner(&World::new_runner("p")).await;
     let found = world.store.runner_find("p-1").await.unwrap();
-    assert_eq!(found, [one.clone()]);
+    assert_eq!(found, std::slice::from_ref(&one));
     let id = two.id.to_string();
     for word in [&id[..], &id[..13]] {
-        assert_eq!(world.store.runner_find(word).await.unwrap(), [two.clone()], "{word}");
+        let found = world.store.runner_find(word).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&two), "{word}");
     }
     assert_eq!(world.store.runner_find("").await.unwrap().len(), 2);
     assert!(world.store.runner_find("p-").await.unwrap().is_empty());

@@ -71,7 +71,7 @@ async fn restart_failed(services: Services) {
     let mut changes = services.watch_runners();
     loop {
         let pause = match services.restart_failed().await {
-            Ok(next) => next.map_or(Duration::from_secs(3600), |due| {
+            Ok(next) => next.map_or(Duration::from_hours(1), |due| {
                 let left = due - services.context().clock.now();
                 left.to_std().unwrap_or_default().max(Duration::from_millis(50))
             }),

@@ -75,7 +75,7 @@ pub(in crate::daemon::store) async fn open(
         .max_connections(READERS)
         .min_connections(0)
         .acquire_timeout(BUSY)
-        .idle_timeout(Duration::from_secs(60))
+        .idle_timeout(Duration::from_mins(1))
         .connect_lazy_with(options.create_if_missing(false).read_only(true));
     Ok((Connection(writer), Readers(readers)))
 }

@@ -1,0 +1,265 @@
+//! The loop: the only one, and the only place where events meet the state and the screen.
+//!
+//! A frame is drawn at once after a quiet time and else at most every [`FRAME`]; what happens in
+//! between is drawn together. Nothing is drawn when nothing changed, and nothing wakes up before an
+//! age on the screen reads differently.
+
+use std::{io::Write as _, time::Duration};
+
+use chrono::Utc;
+use crossterm::event::EventStream;
+use futures_util::StreamExt as _;
+use rustix::process::{Signal as PosixSignal, kill_current_process_group};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    task::JoinHandle,
+    time::{Instant, sleep, sleep_until},
+};
+
+use super::{
+    UiOptions,
+    effect::Effect,
+    event::UiEvent,
+    feed::{self, Outlet},
+    input,
+    perform::Performer,
+    screen::Screen,
+    state::State,
+    surroundings,
+    theme::Theme,
+    update::update,
+    view,
+};
+use crate::{
+    client::{AttachEnd, AttachOptions, attach},
+    config::{AttachConfig, environment},
+    domain::{failure::Failure, id::RunnerId},
+};
+
+/// The least time between two frames.
+const FRAME: Duration = Duration::from_micros(16_667);
+/// Without an age on the screen there is nothing to wait for.
+const LONG: Duration = Duration::from_hours(24);
+/// What the feed may be ahead of the loop; a slow terminal slows it down.
+const AHEAD: usize = 256;
+/// Events applied before the next frame is considered.
+const BATCH: usize = 64;
+/// The kernel may take a moment to stop all threads after the signal was sent.
+const STOP_PAUSE: Duration = Duration::from_millis(20);
+
+/// How the loop goes on after an effect.
+enum Next {
+    On,
+    Leave,
+}
+
+/// Shows the dashboard until the user leaves it.
+pub(super) async fn run(options: UiOptions) -> Result<(), Failure> {
+    let mut screen = Screen::take()?;
+    let mut app = App::new(options, &screen)?;
+    let result = app.run(&mut screen).await;
+    drop(screen);
+    if result.is_ok() {
+        app.say_goodbye();
+    }
+    result
+}
+
+struct App {
+    state: State,
+    theme: Theme,
+    keys: AttachConfig,
+    input: Option<EventStream>,
+    events: mpsc::Receiver<UiEvent>,
+    performer: Performer,
+    feed: JoinHandle<Result<(), Failure>>,
+    quit: [Signal; 2],
+    drawn_at: Option<Instant>,
+}
+
+impl App {
+    fn new(options: UiOptions, screen: &Screen) -> Result<Self, Failure> {
+        let here = surroundings::look(&options);
+        let (events_tx, events) = mpsc::channel(AHEAD);
+        let (client_tx, client) = watch::channel(None);
+        let outlet = Outlet { events: events_tx.clone(), client: client_tx };
+        let on_signal = |kind| {
+            signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
+        };
+        Ok(Self {
+            state: State::new(here, Utc::now(), screen.size()),
+            theme: Theme::new(!environment::no_color()),
+            keys: options.attach,
+            input: Some(EventStream::new()),
+            events,
+            performer: Performer::new(client, events_tx, options.environment, options.umask),
+            feed: tokio::spawn(feed::follow(options.places, outlet)),
+            quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
+            drawn_at: None,
+        })
+    }
+
+    async fn run(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        loop {
+            if self.state.is_dirty && self.drawn_at.is_none_or(|at| at.elapsed() >= FRAME) {
+                self.draw(screen)?;
+            }
+            let Some(event) = self.wait(screen).await? else { return Ok(()) };
+            let mut next = Some(event);
+            let mut applied = 0;
+            while let Some(event) = next {
+                if let Next::Leave = self.apply(screen, event).await? {
+                    return Ok(());
+                }
+                applied += 1;
+                next = if applied < BATCH { self.events.try_recv().ok() } else { None };
+            }
+        }
+    }
+
+    fn draw(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        let (state, theme) = (&self.state, self.theme);
+        let mut size = state.size;
+        screen.draw(|frame| {
+            size = (frame.area().width, frame.area().height);
+            view::draw(frame, state, theme);
+        })?;
+        self.drawn_at = Some(Instant::now());
+        // The terminal may have changed under the frame; then it is drawn again.
+        self.state.is_dirty = size != self.state.size;
+        self.state.size = size;
+        Ok(())
+    }
+
+    /// Waits for the next event; `None` to leave.
+    async fn wait(&mut self, screen: &Screen) -> Result<Option<UiEvent>, Failure> {
+        let drawn_at = self.drawn_at.unwrap_or_else(Instant::now);
+        let pause = if self.state.is_dirty {
+            FRAME
+        } else {
+            let change = view::next_change(&self.state).and_then(|change| change.to_std().ok());
+            change.unwrap_or(LONG)
+        };
+        let [terminate, hang_up] = &mut self.quit;
+        let input = self.input.get_or_insert_with(EventStream::new);
+        loop {
+            tokio::select! {
+                biased;
+                _ = terminate.recv() => return Ok(None),
+                _ = hang_up.recv() => return Ok(None),
+                () = screen.panicked() => {
+                    return Err(Failure::internal("show the dashboard: a part of it panicked"));
+                }
+                event = input.next() => match event {
+                    Some(Ok(event)) => if let Some(event) = input::understand(event) {
+                        return Ok(Some(event));
+                    },
+                    // The terminal is gone.
+                    Some(Err(_)) | None => return Ok(None),
+                },
+                Some(event) = self.events.recv() => return Ok(Some(event)),
+                ended = &mut self.feed => {
+                    let gone = || Failure::internal("follow the daemon: the feed ended");
+                    return Err(ended.ok().and_then(Result::err).unwrap_or_else(gone));
+                }
+                () = sleep_until(drawn_at + pause) => return Ok(Some(UiEvent::Tick(Utc::now()))),
+            }
+        }
+    }
+
+    async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
+        self.state.now = Utc::now();
+        for effect in update(&mut self.state, event) {
+            match effect {
+                Effect::Quit => return Ok(Next::Leave),
+                Effect::Redraw => screen.enter_again()?,
+                Effect::Suspend => self.suspend(screen).await?,
+                Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
+                effect => self.performer.perform(effect),
+            }
+        }
+        Ok(Next::On)
+    }
+
+    /// Stops with the rest of the job, as any program in a shell does on ctrl-z.
+    async fn suspend(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        self.input = None;
+        screen.leave();
+        // Unlike SIGSTOP it has no effect where no shell could ever continue us.
+        kill_current_process_group(PosixSignal::TSTP).ok();
+        sleep(STOP_PAUSE).await;
+        self.take_back(screen)
+    }
+
+    /// Hands the terminal to a runner until the user comes back from it.
+    async fn attach(&mut self, screen: &mut Screen, id: RunnerId) -> Result<(), Failure> {
+        let Some(client) = self.performer.client() else { return Ok(()) };
+        let options = AttachOptions { keys: self.keys.clone(), ..AttachOptions::default() };
+        self.performer.watch(None);
+        self.input = None;
+        screen.leave();
+        let word = id.to_string();
+        let attached = attach(&client, &word, &options);
+        tokio::pin!(attached);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut attached => break ended,
+                // What happens meanwhile is known when the user comes back.
+                Some(event) = self.events.recv() => {
+                    for effect in update(&mut self.state, event) {
+                        if effect == Effect::ListProjects {
+                            self.performer.perform(effect);
+                        }
+                    }
+                }
+            }
+        };
+        self.take_back(screen)?;
+        self.performer.watch(self.state.watched);
+        match ended {
+            Ok((runner, AttachEnd::Detached)) => {
+                self.state.say(format!("detached; {} goes on", runner.name));
+            }
+            Ok((runner, AttachEnd::Exited { code, signal })) => {
+                let how = match (code, signal) {
+                    (_, Some(signal)) => format!("by {signal}"),
+                    (Some(code), None) => format!("with exit code {code}"),
+                    (None, None) => String::new(),
+                };
+                self.state.say(format!("{} ended {how}", runner.name));
+            }
+            Ok((runner, AttachEnd::Lost)) => {
+                self.state.complain(format!("the supervisor of {} is gone", runner.name));
+            }
+            Err(failure) => self.state.complain(format!("failed to {}", failure.message)),
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        screen.enter_again()?;
+        self.input = Some(EventStream::new());
+        self.state.size = screen.size();
+        self.state.is_dirty = true;
+        Ok(())
+    }
+
+    /// Says on the ordinary screen that nothing was ended.
+    fn say_goodbye(&self) {
+        let live = self.state.runners.values().filter(|runner| runner.status.is_live()).count();
+        let text = match live {
+            0 => return,
+            1 => "1 agent goes on; stratavore shows it again".to_owned(),
+            count => format!("{count} agents go on; stratavore shows them again"),
+        };
+        // The terminal may be gone.
+        writeln!(std::io::stderr(), "{text}").ok();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.feed.abort();
+    }
+}

@@ -1,0 +1,52 @@
+//! What `update` wants done, as data: nothing here happens until the loop does it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use crate::domain::{id::RunnerId, project::NewProject, size::TerminalSize};
+
+/// Something to be done outside the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Leave the dashboard.
+    Quit,
+    /// Stop this process as the shell's job control would.
+    Suspend,
+    /// Paint everything anew.
+    Redraw,
+    /// Hand the whole terminal to a runner.
+    Attach(RunnerId),
+    /// Follow this runner's screen and no other; `None` for no screen at all.
+    Watch(Option<RunnerId>),
+    /// Fetch what an ended runner showed last.
+    LastScreen(RunnerId),
+    /// Read the projects again.
+    ListProjects,
+    /// Start an agent.
+    Launch(Box<LaunchOrder>),
+    /// End a runner, without grace if forced.
+    Stop(RunnerId, bool),
+    /// Start a runner again, ending it first if it lives.
+    Restart(RunnerId),
+    /// Stop a runner's processes where they stand, or let them go on.
+    SetPaused(RunnerId, bool),
+    /// Type bytes into a runner.
+    SendKeys(RunnerId, Vec<u8>),
+    /// Type a line for a runner's prompt and submit it.
+    SendText(RunnerId, String),
+}
+
+/// An agent to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct LaunchOrder {
+    /// The project's name.
+    pub(super) project: String,
+    /// The project to be registered first.
+    pub(super) register: Option<NewProject>,
+    /// Program and arguments.
+    pub(super) command: Vec<OsString>,
+    /// Working directory.
+    pub(super) cwd: PathBuf,
+    /// The terminal's first size.
+    pub(super) size: TerminalSize,
+}

@@ -1,0 +1,92 @@
+//! What can happen to the dashboard, in terms that need no terminal and no daemon.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+
+use crate::{
+    client::RunnerUpdate,
+    domain::{
+        event::Event, failure::Failure, id::RunnerId, project::Project, runner::Runner,
+        size::TerminalSize,
+    },
+    terminal::keys::KeyPress,
+};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub(super) enum UiEvent {
+    /// A key went down.
+    Key(KeyPress),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(Mouse),
+    /// The terminal has so many columns and rows.
+    Resized(u16, u16),
+    /// Time has passed.
+    Tick(DateTime<Utc>),
+    /// The daemon is there.
+    Connected(DaemonView),
+    /// The connection is gone; the next attempt is under way after a pause.
+    Disconnected(String),
+    /// Runners changed.
+    Runners(RunnerUpdate),
+    /// Projects as they are now.
+    Projects(Vec<Project>),
+    /// Events were committed, oldest first.
+    Happened(Vec<Event>),
+    /// A watched screen changed.
+    Frame(RunnerId, Box<Frame>),
+    /// A watched screen is not to be had for now.
+    FrameLost(RunnerId),
+    /// What an ended runner showed last.
+    LastScreen(RunnerId, Vec<String>),
+    /// An action ended.
+    Outcome(Outcome),
+}
+
+/// A change of a watched screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// The screen's size.
+    pub(super) size: TerminalSize,
+    /// It repaints everything.
+    pub(super) full: bool,
+    /// What to feed to the pane.
+    pub(super) bytes: Bytes,
+}
+
+/// What the daemon says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct DaemonView {
+    /// The node's host name.
+    pub(super) hostname: String,
+    /// Its version.
+    pub(super) version: String,
+    /// What kind of database it uses.
+    pub(super) database: String,
+    /// Parts that are not well, as `name: detail`.
+    pub(super) unwell: Vec<String>,
+}
+
+/// What the mouse did, on which column and row of the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mouse {
+    /// The left button went down.
+    Press(u16, u16),
+    /// The wheel turned up.
+    WheelUp(u16, u16),
+    /// The wheel turned down.
+    WheelDown(u16, u16),
+}
+
+/// How an action ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outcome {
+    /// An agent was started.
+    Launched(Box<Runner>),
+    /// Something was done; say so.
+    Done(String),
+    /// It failed: what was tried, and why.
+    Failed(&'static str, Failure),
+}

@@ -1,0 +1,170 @@
+//! Follows the daemon: runners, events, health, and one runner's screen.
+//!
+//! A lost connection is opened again with growing pauses, and a daemon that is gone is started
+//! again; the event log is followed on after the last position seen, so that nothing is missed.
+//! Until then the state keeps what was known.
+
+use std::time::Duration;
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use super::event::{DaemonView, Frame, UiEvent};
+use crate::{
+    client::Client,
+    config::Places,
+    domain::{event::EventFilter, failure::Failure, id::RunnerId},
+};
+
+/// Pauses between attempts grow from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// How often the daemon is asked how it is.
+const CHECK: Duration = Duration::from_secs(30);
+/// Events fetched at the start.
+const BACKLOG: u32 = 100;
+/// Frames a second of the watched screen at most.
+const FPS: u32 = 60;
+
+/// Where the feed puts what it learns.
+#[derive(Debug, Clone)]
+pub(super) struct Outlet {
+    /// To the loop.
+    pub(super) events: mpsc::Sender<UiEvent>,
+    /// The connection, for actions; `None` while there is none.
+    pub(super) client: watch::Sender<Option<Client>>,
+}
+
+/// The loop is gone: there is nobody to tell.
+#[derive(Debug)]
+struct Gone;
+
+impl From<mpsc::error::SendError<UiEvent>> for Gone {
+    fn from(_nobody_listens: mpsc::error::SendError<UiEvent>) -> Self {
+        Self
+    }
+}
+
+/// Follows the daemon until the loop ends; returns early only when the first attempt fails, which
+/// is best told where everybody can read it.
+pub(super) async fn follow(places: Places, outlet: Outlet) -> Result<(), Failure> {
+    let mut position = None;
+    let mut pause = PAUSES.0;
+    let mut is_first = true;
+    loop {
+        let why = match Client::connect_or_start(&places).await {
+            Ok(client) => {
+                outlet.client.send_replace(Some(client.clone()));
+                let begun = tokio::time::Instant::now();
+                let why = serve(&client, &outlet, &mut position).await;
+                outlet.client.send_replace(None);
+                // One that accepts and fails at once must not be asked without pause.
+                if begun.elapsed() > PAUSES.1 {
+                    pause = PAUSES.0;
+                }
+                why
+            }
+            Err(failure) if is_first => return Err(failure),
+            Err(failure) => failure,
+        };
+        is_first = false;
+        if outlet.events.send(UiEvent::Disconnected(why.message)).await.is_err() {
+            return Ok(());
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+/// Follows one connection until it is lost and returns why.
+async fn serve(client: &Client, outlet: &Outlet, position: &mut Option<u64>) -> Failure {
+    let lost = || Failure::unavailable("DAEMON_GONE", "the daemon left");
+    match Box::pin(stream(client, outlet, position)).await {
+        Err(failure) => failure,
+        Ok(()) => lost(),
+    }
+}
+
+async fn stream(
+    client: &Client,
+    outlet: &Outlet,
+    position: &mut Option<u64>,
+) -> Result<(), Failure> {
+    let all = EventFilter::default();
+    let send = async |event| outlet.events.send(event).await.map_err(Gone::from);
+    let mut runners = client.watch_runners().await?;
+    let projects = client.list_projects("").await?;
+    let daemon = ask(client).await?;
+    if send(UiEvent::Connected(daemon)).await.is_err()
+        || send(UiEvent::Projects(projects)).await.is_err()
+    {
+        return Ok(());
+    }
+    if position.is_none() {
+        let newest = client.list_events(&all, BACKLOG).await?;
+        *position = Some(newest.last().map_or(0, |event| event.position));
+        if send(UiEvent::Happened(newest)).await.is_err() {
+            return Ok(());
+        }
+    }
+    let mut events = client.subscribe_events(&all, *position).await?;
+    let mut checks = interval(CHECK);
+    checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    checks.reset();
+    loop {
+        let event = tokio::select! {
+            update = runners.next() => match update? {
+                Some(update) => UiEvent::Runners(update),
+                None => return Ok(()),
+            },
+            event = events.next() => match event? {
+                Some(event) => {
+                    *position = Some(event.position);
+                    UiEvent::Happened(vec![event])
+                }
+                None => return Ok(()),
+            },
+            _ = checks.tick() => UiEvent::Connected(ask(client).await?),
+        };
+        if send(event).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks the daemon what and how it is.
+async fn ask(client: &Client) -> Result<DaemonView, Failure> {
+    let status = client.status().await?;
+    let health = client.health().await?;
+    let unwell = health.into_iter().filter(|component| component.state != "ok");
+    Ok(DaemonView {
+        hostname: status.hostname,
+        version: status.version,
+        database: status.database,
+        unwell: unwell
+            .map(|component| format!("{}: {}", component.name, component.detail))
+            .collect(),
+    })
+}
+
+/// Follows a runner's screen until it is aborted.
+pub(super) async fn follow_screen(client: Client, id: RunnerId, events: mpsc::Sender<UiEvent>) {
+    let mut pause = PAUSES.0;
+    loop {
+        if let Ok(mut frames) = client.watch_frames(&id.to_string(), FPS).await {
+            while let Ok(Some(frame)) = frames.next().await {
+                pause = PAUSES.0;
+                let frame = Frame { size: frame.size, full: frame.full, bytes: frame.bytes };
+                if events.send(UiEvent::Frame(id, Box::new(frame))).await.is_err() {
+                    return;
+                }
+            }
+        }
+        if events.send(UiEvent::FrameLost(id)).await.is_err() {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}

@@ -1,0 +1,110 @@
+//! What the terminal says, in the terms of the dashboard.
+
+use crossterm::event::{
+    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
+
+use super::event::{Mouse, UiEvent};
+use crate::terminal::keys::{Key, KeyPress, Modifiers};
+
+/// Returns what happened, `None` for what means nothing here.
+pub(super) fn understand(event: Event) -> Option<UiEvent> {
+    match event {
+        Event::Key(key) => press(key).map(UiEvent::Key),
+        Event::Paste(text) => Some(UiEvent::Paste(text)),
+        Event::Resize(cols, rows) => Some(UiEvent::Resized(cols, rows)),
+        Event::Mouse(mouse) => {
+            let (col, row) = (mouse.column, mouse.row);
+            let mouse = match mouse.kind {
+                MouseEventKind::Down(MouseButton::Left) => Mouse::Press(col, row),
+                MouseEventKind::ScrollUp => Mouse::WheelUp(col, row),
+                MouseEventKind::ScrollDown => Mouse::WheelDown(col, row),
+                _ => return None,
+            };
+            Some(UiEvent::Mouse(mouse))
+        }
+        Event::FocusGained | Event::FocusLost => None,
+    }
+}
+
+/// Returns the key as `ctrl-x` writes it, `None` when it is written otherwise.
+pub(super) fn parse(text: &str) -> Option<KeyPress> {
+    let lower = text.to_ascii_lowercase();
+    let rest = lower.strip_prefix("ctrl-").or_else(|| lower.strip_prefix("ctrl+"))?;
+    let mut chars = rest.chars();
+    let (c, None) = (chars.next()?, chars.next()) else { return None };
+    let modifiers = Modifiers { ctrl: true, ..Modifiers::default() };
+    Some(KeyPress { key: Key::Char(c), modifiers })
+}
+
+fn press(event: KeyEvent) -> Option<KeyPress> {
+    if event.kind == KeyEventKind::Release {
+        return None;
+    }
+    let held = event.modifiers;
+    let mut modifiers = Modifiers {
+        shift: held.contains(KeyModifiers::SHIFT),
+        alt: held.contains(KeyModifiers::ALT),
+        ctrl: held.contains(KeyModifiers::CONTROL),
+    };
+    let key = match event.code {
+        KeyCode::Char(c) => {
+            // The character tells it already.
+            modifiers.shift = false;
+            Key::Char(if modifiers.ctrl { control_key(c) } else { c })
+        }
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => {
+            modifiers.shift = true;
+            Key::Tab
+        }
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Esc => Key::Escape,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Insert => Key::Insert,
+        KeyCode::Delete => Key::Delete,
+        KeyCode::F(number) => Key::Function(number),
+        _ => return None,
+    };
+    Some(KeyPress { key, modifiers })
+}
+
+/// The control bytes 0x1c to 0x1f arrive under the names of digits.
+fn control_key(c: char) -> char {
+    match c {
+        '4' => '\\',
+        '5' => ']',
+        '6' => '^',
+        '7' => '_',
+        c => c.to_ascii_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_that_leaves_is_known_as_terminals_send_it() {
+        let sent = KeyEvent::new(KeyCode::Char('4'), KeyModifiers::CONTROL);
+        assert_eq!(press(sent), parse("ctrl-\\"));
+        let sent = KeyEvent::new(KeyCode::Char('Q'), KeyModifiers::CONTROL);
+        assert_eq!(press(sent), parse("Ctrl-Q"));
+        assert_eq!(parse("q"), None);
+    }
+
+    #[test]
+    fn shift_is_told_by_the_character() {
+        let sent = KeyEvent::new(KeyCode::Char('X'), KeyModifiers::SHIFT);
+        let modifiers = Modifiers::default();
+        assert_eq!(press(sent), Some(KeyPress { key: Key::Char('X'), modifiers }));
+    }
+}

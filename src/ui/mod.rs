@@ -1,0 +1,63 @@
+//! L3: the dashboard, full screen: who needs a person, what runs, what just happened.
+//!
+//! ```text
+//! keys, mouse ─┐                      ┌▶ view ─▶ terminal
+//! feed ────────┼▶ event ─▶ update ─▶ state
+//! outcomes ────┘             └▶ effects ─▶ perform ─▶ daemon
+//! ```
+//!
+//! `update` is pure: a state and an event in, effects out. [`app`] is the only loop, and it and
+//! what it starts (`feed`, `perform`) are the only I/O. Invariant: a frame is drawn only after
+//! something visible changed, at most sixty a second; with nothing due nothing wakes up. The
+//! agents never depend on this program: it may end at any moment.
+
+mod app;
+mod effect;
+mod event;
+mod feed;
+mod input;
+mod keymap;
+mod perform;
+mod screen;
+mod state;
+mod surroundings;
+mod theme;
+mod update;
+mod view;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use crate::{
+    config::{AttachConfig, Places},
+    domain::{failure::Failure, launch::Environment},
+};
+
+/// What the dashboard needs to know of the world it was started in.
+#[derive(Debug, Clone)]
+pub struct UiOptions {
+    /// Where the daemon lives.
+    pub places: Places,
+    /// How attached terminals behave; its key also leaves a pane.
+    pub attach: AttachConfig,
+    /// Where the user stands; what is launched first is launched here.
+    pub cwd: PathBuf,
+    /// What launched agents inherit.
+    pub environment: Environment,
+    /// File mode creation mask of launched agents.
+    pub umask: u32,
+    /// This is the demonstration, with a root and agents of its own.
+    pub demo: bool,
+}
+
+/// Shows the dashboard until the user leaves it; the agents go on.
+///
+/// # Errors
+///
+/// When there is no terminal, no daemon at the start, or the terminal is lost.
+pub async fn run(options: UiOptions) -> Result<(), Failure> {
+    app::run(options).await
+}

@@ -1,0 +1,208 @@
+//! Does what `update` wants done with the daemon, each in a task of its own, so that no answer is
+//! waited for while keys are pressed. Keys for an agent go through one task: their order counts.
+
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use uuid::Uuid;
+
+use super::{
+    effect::{Effect, LaunchOrder},
+    event::{Outcome, UiEvent},
+    feed,
+};
+use crate::{
+    client::Client,
+    domain::{
+        failure::Failure,
+        id::RunnerId,
+        launch::{Environment, LaunchRequest, RestartPolicy},
+    },
+};
+
+/// Keys for an agent.
+type Keys = (RunnerId, Vec<u8>);
+
+/// Carries out effects.
+pub(super) struct Performer {
+    client: watch::Receiver<Option<Client>>,
+    events: mpsc::Sender<UiEvent>,
+    keys: mpsc::UnboundedSender<Keys>,
+    watching: Option<JoinHandle<()>>,
+    environment: Environment,
+    umask: u32,
+}
+
+impl Performer {
+    /// Returns one that tells how it went through `events`.
+    pub(super) fn new(
+        client: watch::Receiver<Option<Client>>,
+        events: mpsc::Sender<UiEvent>,
+        environment: Environment,
+        umask: u32,
+    ) -> Self {
+        let (keys, keys_rx) = mpsc::unbounded_channel();
+        tokio::spawn(type_keys(client.clone(), events.clone(), keys_rx));
+        Self { client, events, keys, watching: None, environment, umask }
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn client(&self) -> Option<Client> {
+        self.client.borrow().clone()
+    }
+
+    /// Carries out what concerns the daemon; the rest is the loop's.
+    pub(super) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Watch(id) => self.watch(id),
+            Effect::SendKeys(id, bytes) => {
+                // Its task lives as long as this does.
+                self.keys.send((id, bytes)).ok();
+            }
+            effect => self.call(effect),
+        }
+    }
+
+    /// Follows this screen and no other.
+    pub(super) fn watch(&mut self, id: Option<RunnerId>) {
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+        if let (Some(id), Some(client)) = (id, self.client()) {
+            let events = self.events.clone();
+            self.watching = Some(tokio::spawn(feed::follow_screen(client, id, events)));
+        }
+    }
+
+    fn call(&self, effect: Effect) {
+        let Some(client) = self.client() else { return };
+        let events = self.events.clone();
+        let (environment, umask) = (self.environment.clone(), self.umask);
+        tokio::spawn(async move {
+            let told = match effect {
+                Effect::Launch(order) => {
+                    let launched = Box::pin(launch(&client, *order, environment, umask)).await;
+                    Some(UiEvent::Outcome(launched))
+                }
+                effect => Box::pin(ask(&client, effect)).await,
+            };
+            if let Some(told) = told {
+                events.send(told).await.ok();
+            }
+        });
+    }
+}
+
+impl Drop for Performer {
+    fn drop(&mut self) {
+        self.watch(None);
+    }
+}
+
+/// Makes the call an effect stands for and returns what there is to tell.
+async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
+    let done = |what: &'static str, answer: Result<String, Failure>| {
+        Some(UiEvent::Outcome(match answer {
+            Ok(text) => Outcome::Done(text),
+            Err(failure) => Outcome::Failed(what, failure),
+        }))
+    };
+    match effect {
+        Effect::ListProjects => client.list_projects("").await.ok().map(UiEvent::Projects),
+        Effect::LastScreen(id) => {
+            // Nothing may be known of it; then nothing is shown.
+            let lines = client.screen(&id.to_string()).await.map(|screen| screen.lines);
+            Some(UiEvent::LastScreen(id, lines.unwrap_or_default()))
+        }
+        Effect::Stop(id, force) => {
+            let stopped = client.stop(&id.to_string(), None, force).await;
+            done("stop it", stopped.map(|(runner, already)| stopped_text(&runner, already)))
+        }
+        Effect::Restart(id) => {
+            let runner = client.restart(&id.to_string(), None).await;
+            done("restart it", runner.map(|runner| format!("{} is started again", runner.name)))
+        }
+        Effect::SetPaused(id, paused) => {
+            let runner = client.set_paused(&id.to_string(), paused).await;
+            let word = if paused { "is paused" } else { "goes on" };
+            done("do that", runner.map(|runner| format!("{} {word}", runner.name)))
+        }
+        Effect::SendText(id, text) => {
+            let sent = client.send_text(&id.to_string(), &text, true).await;
+            done("send the line", sent.map(|_| "the line was sent".to_owned()))
+        }
+        _ => None,
+    }
+}
+
+fn stopped_text(runner: &crate::domain::runner::Runner, already: bool) -> String {
+    let name = &runner.name;
+    match (already, runner.survivors.is_empty()) {
+        (true, _) => format!("{name} had ended already"),
+        (false, true) => format!("{name} is stopped"),
+        (false, false) => {
+            format!("{name} is stopped; left running: {}", runner.survivors.join(", "))
+        }
+    }
+}
+
+/// Registers the project where needed and starts the agent.
+async fn launch(
+    client: &Client,
+    order: LaunchOrder,
+    environment: Environment,
+    umask: u32,
+) -> Outcome {
+    if let Some(new) = order.register
+        && let Err(failure) = client.create_project(new).await
+    {
+        return Outcome::Failed("register the project", failure);
+    }
+    let request = LaunchRequest {
+        request_id: Some(Uuid::new_v4()),
+        project: order.project,
+        command: order.command,
+        cwd: Some(order.cwd),
+        environment,
+        size: order.size,
+        restart: RestartPolicy::Never,
+        umask,
+    };
+    match client.launch(&request).await {
+        Ok((runner, _)) => Outcome::Launched(Box::new(runner)),
+        Err(failure) => Outcome::Failed("launch", failure),
+    }
+}
+
+/// Types keys in the order they were pressed, those that waited together at once.
+async fn type_keys(
+    client: watch::Receiver<Option<Client>>,
+    events: mpsc::Sender<UiEvent>,
+    mut keys: mpsc::UnboundedReceiver<Keys>,
+) {
+    let mut next = None;
+    loop {
+        let (id, mut bytes) = match next.take() {
+            Some(keys) => keys,
+            None => match keys.recv().await {
+                Some(keys) => keys,
+                None => return,
+            },
+        };
+        while let Ok((other, more)) = keys.try_recv() {
+            if other != id {
+                next = Some((other, more));
+                break;
+            }
+            bytes.extend(more);
+        }
+        let Some(client) = client.borrow().clone() else { continue };
+        if let Err(failure) = client.send_keys(&id.to_string(), Bytes::from(bytes)).await
+            && events.send(UiEvent::Outcome(Outcome::Failed("type", failure))).await.is_err()
+        {
+            return;
+        }
+    }
+}

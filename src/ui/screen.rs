@@ -1,0 +1,153 @@
+//! The user's terminal while the dashboard has it.
+//!
+//! Invariant: however the dashboard ends, by itself, by an error, by a panic anywhere in the
+//! process, the terminal is put back first. Whoever needs it in between (an agent that is attached
+//! to, the shell after ctrl-z) gets it as the shell had it.
+
+use std::{
+    io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
+    panic::{self, PanicHookInfo},
+    sync::Arc,
+};
+
+use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use tokio::sync::Notify;
+
+use crate::domain::failure::Failure;
+
+/// Alternate screen, bracketed paste, mouse buttons and wheel but no motion.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[2J";
+/// All of that off again.
+const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h";
+/// What is between these is shown at once by terminals that know them.
+const BEGIN_SYNC: &[u8] = b"\x1b[?2026h";
+const END_SYNC: &[u8] = b"\x1b[?2026l";
+/// A whole frame of an ordinary screen goes out in one write.
+const BUFFER: usize = 1 << 16;
+
+type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
+
+/// The terminal, taken.
+pub(super) struct Screen {
+    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    previous_hook: Arc<Hook>,
+    panicked: Arc<Notify>,
+    is_left: bool,
+}
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(super) fn take() -> Result<Self, Failure> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            let what = "open the dashboard: standard input and output are no terminal";
+            return Err(Failure::usage("NO_TERMINAL", what)
+                .with_hint("stratavore status shows what runs without one"));
+        }
+        let previous_hook: Arc<Hook> = Arc::from(panic::take_hook());
+        let panicked = Arc::new(Notify::new());
+        let (previous, notify) = (Arc::clone(&previous_hook), Arc::clone(&panicked));
+        panic::set_hook(Box::new(move |info| {
+            restore();
+            previous(info);
+            // A task may have panicked, which nobody else would notice.
+            notify.notify_one();
+        }));
+        let entered = enter().and_then(|()| new_terminal());
+        match entered {
+            Ok(terminal) => Ok(Self { terminal, previous_hook, panicked, is_left: false }),
+            Err(error) => {
+                restore();
+                put_back(previous_hook);
+                Err(failed(&error))
+            }
+        }
+    }
+
+    /// Columns and rows.
+    pub(super) fn size(&self) -> (u16, u16) {
+        self.terminal.size().map_or((80, 24), |size| (size.width, size.height))
+    }
+
+    /// Draws a frame.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+        let drawn = || {
+            self.terminal.backend_mut().write_all(BEGIN_SYNC)?;
+            self.terminal.draw(view)?;
+            self.terminal.backend_mut().write_all(END_SYNC)?;
+            io::Write::flush(self.terminal.backend_mut())
+        };
+        drawn().map_err(|error| failed(&error))
+    }
+
+    /// Gives the terminal back for a while.
+    pub(super) fn leave(&mut self) {
+        self.is_left = true;
+        restore();
+    }
+
+    /// Takes it again; the next frame paints everything.
+    ///
+    /// # Errors
+    ///
+    /// When it is gone.
+    pub(super) fn enter_again(&mut self) -> Result<(), Failure> {
+        let entered = enter().and_then(|()| new_terminal());
+        self.terminal = entered.map_err(|error| failed(&error))?;
+        self.is_left = false;
+        Ok(())
+    }
+
+    /// Waits until some part of the process has panicked.
+    pub(super) async fn panicked(&self) {
+        self.panicked.notified().await;
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Given back already, it may belong to somebody else by now.
+        if !self.is_left {
+            restore();
+        }
+        // A panicking thread may not touch the hook, and no longer needs to.
+        if !std::thread::panicking() {
+            put_back(Arc::clone(&self.previous_hook));
+        }
+    }
+}
+
+fn put_back(hook: Arc<Hook>) {
+    drop(panic::take_hook());
+    panic::set_hook(Box::new(move |info| hook(info)));
+}
+
+fn enter() -> io::Result<()> {
+    enable_raw_mode()?;
+    let mut out = io::stdout().lock();
+    out.write_all(ENTER)?;
+    out.flush()
+}
+
+fn new_terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(BUFFER, io::stdout())))
+}
+
+/// Puts the terminal back; a terminal that is gone needs none of it.
+fn restore() {
+    let mut out = io::stdout().lock();
+    out.write_all(LEAVE).and_then(|()| out.flush()).ok();
+    disable_raw_mode().ok();
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::unavailable("TERMINAL_LOST", format!("draw on the terminal: {error}"))
+}

@@ -1,0 +1,175 @@
+//! Which part of the screen shows what, for any size from 1×1: one column where it is narrow, the
+//! selected runner's screen below or beside the list where there is room.
+//!
+//! Invariant: every area lies within the screen; what does not fit is empty.
+
+use super::{Arrangement, EventsRoom, Mode, State, rows};
+
+/// From this width the selected runner's screen stands beside the list.
+const WIDE: u16 = 100;
+/// From this width it stands below the list.
+const MEDIUM: u16 = 60;
+
+/// A rectangle of cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::ui) struct Area {
+    /// The first column.
+    pub(in crate::ui) x: u16,
+    /// The first row.
+    pub(in crate::ui) y: u16,
+    /// Columns.
+    pub(in crate::ui) width: u16,
+    /// Rows.
+    pub(in crate::ui) height: u16,
+}
+
+impl Area {
+    /// Whether a cell lies in it.
+    pub(in crate::ui) fn contains(self, col: u16, row: u16) -> bool {
+        (self.x..self.x.saturating_add(self.width)).contains(&col)
+            && (self.y..self.y.saturating_add(self.height)).contains(&row)
+    }
+
+    /// Whether there is nothing of it.
+    pub(in crate::ui) fn is_empty(self) -> bool {
+        self.width == 0 || self.height == 0
+    }
+
+    /// Takes up to `height` rows from the top.
+    fn take_top(&mut self, height: u16) -> Self {
+        let height = height.min(self.height);
+        let top = Self { height, ..*self };
+        self.y += height;
+        self.height -= height;
+        top
+    }
+
+    /// Takes up to `height` rows from the bottom.
+    fn take_bottom(&mut self, height: u16) -> Self {
+        let height = height.min(self.height);
+        self.height -= height;
+        Self { y: self.y + self.height, height, ..*self }
+    }
+
+    /// Takes up to `width` columns from the right.
+    fn take_right(&mut self, width: u16) -> Self {
+        let width = width.min(self.width);
+        self.width -= width;
+        Self { x: self.x + self.width, width, ..*self }
+    }
+}
+
+/// The areas of the screen; an empty one is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::ui) struct Geometry {
+    /// Who we are and the counts.
+    pub(in crate::ui) header: Area,
+    /// The line under it.
+    pub(in crate::ui) rule: Area,
+    /// Everything between header and hints.
+    pub(in crate::ui) body: Area,
+    /// The runners.
+    pub(in crate::ui) list: Area,
+    /// The names of projects.
+    pub(in crate::ui) projects: Area,
+    /// The line above the events.
+    pub(in crate::ui) events_rule: Area,
+    /// The events.
+    pub(in crate::ui) events: Area,
+    /// The line between list and screen: one column wide or one row high.
+    pub(in crate::ui) divider: Area,
+    /// The selected runner's screen.
+    pub(in crate::ui) preview: Area,
+    /// Where that will be once there is a runner.
+    pub(in crate::ui) preview_after_launch: Area,
+    /// A question, a line being typed, a message.
+    pub(in crate::ui) prompt: Area,
+    /// The keys that work here.
+    pub(in crate::ui) hints: Area,
+}
+
+impl Geometry {
+    /// Whether the screen stands beside the list.
+    pub(in crate::ui) fn is_side_by_side(&self) -> bool {
+        self.divider.width == 1 && self.divider.height > 1
+    }
+}
+
+/// Returns the areas for the state's size and mode.
+pub(in crate::ui) fn geometry(state: &State) -> Geometry {
+    let (width, height) = state.size;
+    let mut rest = Area { x: 0, y: 0, width, height };
+    let mut areas = Geometry { header: rest.take_top(1), ..Geometry::default() };
+    if height >= 3 {
+        areas.hints = rest.take_bottom(1);
+    }
+    if needs_prompt(state) && height >= 2 {
+        areas.prompt = rest.take_bottom(1);
+    }
+    if height >= 8 {
+        areas.rule = rest.take_top(1);
+    }
+    areas.body = rest;
+    divide(state, rest, &mut areas);
+    areas.preview_after_launch = areas.preview;
+    if state.is_empty() || matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) {
+        let nothing = Area::default();
+        areas = Geometry {
+            list: nothing,
+            projects: nothing,
+            events_rule: nothing,
+            events: nothing,
+            divider: nothing,
+            preview: nothing,
+            ..areas
+        };
+    }
+    areas
+}
+
+fn divide(state: &State, mut rest: Area, areas: &mut Geometry) {
+    if rest.width >= WIDE && rest.height >= 8 {
+        let list_width = (rest.width * 52 / 100).clamp(58, 104);
+        areas.preview = rest.take_right(rest.width - list_width - 1);
+        areas.divider = rest.take_right(1);
+        take_events(state, &mut rest, areas, 14);
+    } else if rest.width >= MEDIUM && rest.height >= 16 {
+        let wanted = u16::try_from(rows(state).len()).unwrap_or(u16::MAX);
+        let list_height = wanted.clamp(6, (rest.height / 2).max(6));
+        areas.preview = rest.take_bottom(rest.height - list_height - 1);
+        areas.divider = rest.take_bottom(1);
+        // Here the events are shown only on demand: they take the room of the screen.
+        if state.events_room == EventsRoom::Half {
+            areas.events = areas.preview;
+            areas.events_rule = areas.divider;
+            areas.preview = Area::default();
+            areas.divider = Area::default();
+        }
+    } else {
+        take_events(state, &mut rest, areas, 18);
+    }
+    areas.list = rest;
+}
+
+fn take_events(state: &State, rest: &mut Area, areas: &mut Geometry, from_height: u16) {
+    let height = rest.height;
+    let lines = match state.events_room {
+        EventsRoom::Hidden => 0,
+        EventsRoom::Some if height < from_height => 0,
+        EventsRoom::Some => (height / 5).clamp(3, 10),
+        EventsRoom::Half => height / 2,
+    };
+    if lines > 0 {
+        areas.events = rest.take_bottom(lines);
+        areas.events_rule = rest.take_bottom(1);
+    }
+    let are_headings = state.arrangement == Arrangement::ByProject;
+    if height >= from_height && !state.projects.is_empty() && !are_headings {
+        areas.projects = rest.take_bottom(1);
+    }
+}
+
+fn needs_prompt(state: &State) -> bool {
+    let asks = matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter);
+    asks || state.toast.is_some()
+}

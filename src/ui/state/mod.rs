@@ -1,0 +1,231 @@
+//! What the dashboard knows and where the user is in it; no type of the terminal library.
+//!
+//! Invariant: what the daemon said is kept as it was said; what is shown is derived from it when it
+//! is shown. The selection names a runner, never a line.
+
+mod choice;
+mod geometry;
+mod mode;
+mod rows;
+mod status;
+mod text_line;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::PathBuf,
+};
+
+use chrono::{DateTime, Utc};
+
+pub(super) use self::{
+    choice::{project_for, unique_name},
+    geometry::{Area, Geometry, geometry},
+    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode},
+    rows::{Row, natural, position_of, rows, shown},
+    status::{Group, age, age_text, command, glyph, group, reason, since, word},
+    text_line::TextLine,
+};
+use crate::{
+    domain::{event::Event, id::RunnerId, project::Project, runner::Runner, size::TerminalSize},
+    terminal::{Pane, keys::KeyPress},
+    ui::event::DaemonView,
+};
+
+/// Events kept to be shown.
+pub(super) const MAX_EVENTS: usize = 200;
+
+/// How it stands with the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Connection {
+    /// Not yet.
+    Connecting,
+    /// Everything shown is current.
+    Live,
+    /// What is shown is what was known last.
+    Lost(String),
+}
+
+/// How the list is arranged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arrangement {
+    /// Under what they are at, who needs a person first.
+    ByState,
+    /// Under their projects.
+    ByProject,
+}
+
+/// How much room the events get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EventsRoom {
+    /// A few lines.
+    Some,
+    /// Half of the height.
+    Half,
+    /// None.
+    Hidden,
+}
+
+/// What was found where the dashboard was started; read once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Surroundings {
+    /// The directory.
+    pub(super) cwd: PathBuf,
+    /// The user's home, to shorten paths.
+    pub(super) home: Option<PathBuf>,
+    /// The branch, or `detached`, of the git repository around it.
+    pub(super) git: Option<String>,
+    /// Known agents found on PATH.
+    pub(super) found: Vec<String>,
+    /// Known agents that were not.
+    pub(super) missing: Vec<String>,
+    /// The user's shell.
+    pub(super) shell: String,
+    /// This is the demonstration.
+    pub(super) demo: bool,
+    /// The key that leaves a pane.
+    pub(super) leave: Option<KeyPress>,
+    /// How that key is written.
+    pub(super) leave_label: String,
+}
+
+/// A line that says how an action went; the next key clears it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Toast {
+    /// What it says.
+    pub(super) text: String,
+    /// Whether it is a failure.
+    pub(super) is_failure: bool,
+}
+
+/// The selected runner's screen.
+pub(super) struct Preview {
+    /// Whose.
+    pub(super) id: RunnerId,
+    /// The screen, once a whole frame has come.
+    pub(super) pane: Option<Pane>,
+    /// Whether it is followed; otherwise it is what was seen last.
+    pub(super) is_live: bool,
+    /// What an ended runner showed last.
+    pub(super) last: Vec<String>,
+}
+
+/// Everything.
+pub(super) struct State {
+    /// The time of what is shown; the loop sets it.
+    pub(super) now: DateTime<Utc>,
+    /// Columns and rows of the terminal.
+    pub(super) size: (u16, u16),
+    /// How it stands with the daemon.
+    pub(super) connection: Connection,
+    /// What the daemon said of itself last.
+    pub(super) daemon: DaemonView,
+    /// Where we are.
+    pub(super) here: Surroundings,
+    /// All runners.
+    pub(super) runners: BTreeMap<RunnerId, Runner>,
+    /// Whether the list of runners has ever been complete.
+    pub(super) is_complete: bool,
+    /// All projects.
+    pub(super) projects: Vec<Project>,
+    /// The newest events, oldest first.
+    pub(super) events: VecDeque<Event>,
+    /// The runner the keys speak of.
+    pub(super) selected: Option<RunnerId>,
+    /// Where the selected runner stood, to find its neighbour when it is gone.
+    pub(super) selected_at: usize,
+    /// How the list is arranged.
+    pub(super) arrangement: Arrangement,
+    /// How much room the events get.
+    pub(super) events_room: EventsRoom,
+    /// Only runners that match are listed; empty for all.
+    pub(super) filter: TextLine,
+    /// Whether finished runners are listed one by one; `None` decides by their number.
+    pub(super) finished_open: Option<bool>,
+    /// The first row of the list that is shown.
+    pub(super) scroll: usize,
+    /// What the keys do now.
+    pub(super) mode: Mode,
+    /// How the last action went.
+    pub(super) toast: Option<Toast>,
+    /// The selected runner's screen.
+    pub(super) preview: Option<Preview>,
+    /// Whose screen was asked for last.
+    pub(super) watched: Option<RunnerId>,
+    /// Something visible has changed since the last frame.
+    pub(super) is_dirty: bool,
+}
+
+impl State {
+    /// Returns the state before anything is known.
+    pub(super) fn new(here: Surroundings, now: DateTime<Utc>, size: (u16, u16)) -> Self {
+        Self {
+            now,
+            size,
+            connection: Connection::Connecting,
+            daemon: DaemonView::default(),
+            here,
+            runners: BTreeMap::new(),
+            is_complete: false,
+            projects: Vec::new(),
+            events: VecDeque::new(),
+            selected: None,
+            selected_at: 0,
+            arrangement: Arrangement::ByState,
+            events_room: EventsRoom::Some,
+            filter: TextLine::default(),
+            finished_open: None,
+            scroll: 0,
+            mode: Mode::List,
+            toast: None,
+            preview: None,
+            watched: None,
+            is_dirty: true,
+        }
+    }
+
+    /// The selected runner.
+    pub(super) fn selected_runner(&self) -> Option<&Runner> {
+        self.runners.get(&self.selected?)
+    }
+
+    /// Whether there is nothing to list, so that the first screen teaches instead.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_complete && self.runners.is_empty()
+    }
+
+    /// Whether what is shown is current.
+    pub(super) fn is_current(&self) -> bool {
+        self.connection == Connection::Live
+    }
+
+    /// Runners by group, in the order of the groups.
+    pub(super) fn counts(&self) -> BTreeMap<Group, usize> {
+        let mut counts = BTreeMap::new();
+        for runner in self.runners.values() {
+            *counts.entry(group(runner, self.now)).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The size a newly launched agent's terminal gets: that of the room it will be seen in.
+    pub(super) fn launch_size(&self) -> TerminalSize {
+        let room = geometry(self).preview_after_launch;
+        if room.width >= 40 && room.height >= 10 {
+            TerminalSize::new(room.width, room.height)
+        } else {
+            TerminalSize::new(self.size.0, self.size.1)
+        }
+    }
+
+    /// Says how an action went.
+    pub(super) fn say(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), is_failure: false });
+        self.is_dirty = true;
+    }
+
+    /// Says that an action failed.
+    pub(super) fn complain(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), is_failure: true });
+        self.is_dirty = true;
+    }
+}

@@ -1,0 +1,77 @@
+//! What the keys do now: move in the list, answer a question, fill in a line, go to an agent.
+
+use super::TextLine;
+use crate::domain::id::RunnerId;
+
+/// Where the keys go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) enum Mode {
+    /// To the list, or to the first screen when there is none.
+    List,
+    /// Into the filter.
+    Filter,
+    /// To a question.
+    Confirm(Confirm),
+    /// Into the launch dialog.
+    Launch(LaunchDialog),
+    /// To this runner's agent.
+    Typing(RunnerId),
+    /// Into a line for this runner's agent.
+    Line(RunnerId, TextLine),
+    /// To the list of all keys; scrolled by so many lines.
+    Help(usize),
+}
+
+/// Something that destroys, and what it destroys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Confirm {
+    /// What is to be done.
+    pub(in crate::ui) deed: Deed,
+    /// To which runner.
+    pub(in crate::ui) id: RunnerId,
+    /// What is asked, with what will be lost.
+    pub(in crate::ui) question: String,
+}
+
+/// What needs a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Deed {
+    /// End it, with time to save.
+    Stop,
+    /// End it at once.
+    Kill,
+    /// End it and start it again.
+    Restart,
+}
+
+/// What is needed to launch, all of it filled in beforehand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct LaunchDialog {
+    /// Where the cursor is.
+    pub(in crate::ui) field: LaunchField,
+    /// The directory.
+    pub(in crate::ui) directory: TextLine,
+    /// The command line.
+    pub(in crate::ui) command: TextLine,
+    /// What is wrong with it, if it was tried.
+    pub(in crate::ui) wrong: Option<String>,
+}
+
+/// A field of the launch dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum LaunchField {
+    /// The directory.
+    Directory,
+    /// The command line.
+    Command,
+}
+
+impl LaunchDialog {
+    /// The line the cursor is in.
+    pub(in crate::ui) fn line(&mut self) -> &mut TextLine {
+        match self.field {
+            LaunchField::Directory => &mut self.directory,
+            LaunchField::Command => &mut self.command,
+        }
+    }
+}

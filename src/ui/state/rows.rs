@@ -1,0 +1,129 @@
+//! The lines of the list: who needs a person first, then by name, and never in another order.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::{Arrangement, Group, State, group, reason, word};
+use crate::domain::{id::RunnerId, runner::Runner};
+
+/// More finished runners than these are folded to a count.
+const FINISHED_SHOWN: usize = 4;
+
+/// A line of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) enum Row {
+    /// The heading of a group and how many are in it.
+    Group {
+        /// Which.
+        group: Group,
+        /// How many.
+        count: usize,
+        /// Whether they are left out.
+        is_folded: bool,
+    },
+    /// The heading of a project.
+    Project {
+        /// Its name.
+        name: String,
+        /// Runners by group.
+        counts: BTreeMap<Group, usize>,
+    },
+    /// A runner.
+    Runner(RunnerId),
+}
+
+impl Row {
+    /// The runner of this line.
+    pub(in crate::ui) fn runner(&self) -> Option<RunnerId> {
+        match self {
+            Self::Runner(id) => Some(*id),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the lines of the list.
+pub(in crate::ui) fn rows(state: &State) -> Vec<Row> {
+    let mut listed: Vec<(Group, &Runner)> = state
+        .runners
+        .values()
+        .map(|runner| (group(runner, state.now), runner))
+        .filter(|(group, runner)| matches(state.filter.text(), runner, *group))
+        .collect();
+    listed.sort_by(|(a_group, a), (b_group, b)| {
+        a_group.cmp(b_group).then_with(|| natural(&a.name, &b.name)).then(a.id.cmp(&b.id))
+    });
+    let finished = listed.iter().filter(|(group, _)| *group == Group::Finished).count();
+    let is_open = state.finished_open.unwrap_or(finished <= FINISHED_SHOWN)
+        || !state.filter.is_blank()
+        || finished == listed.len();
+    match state.arrangement {
+        Arrangement::ByState => by_state(&listed, is_open),
+        Arrangement::ByProject => by_project(state, &listed, is_open),
+    }
+}
+
+/// Returns the runners that are listed, in order.
+pub(in crate::ui) fn shown(state: &State) -> Vec<RunnerId> {
+    rows(state).iter().filter_map(Row::runner).collect()
+}
+
+/// Returns the line that shows a runner.
+pub(in crate::ui) fn position_of(rows: &[Row], id: RunnerId) -> Option<usize> {
+    rows.iter().position(|row| row.runner() == Some(id))
+}
+
+fn by_state(listed: &[(Group, &Runner)], is_open: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for members in listed.chunk_by(|(a, _), (b, _)| a == b) {
+        let Some((group, _)) = members.first() else { continue };
+        let is_folded = *group == Group::Finished && !is_open;
+        rows.push(Row::Group { group: *group, count: members.len(), is_folded });
+        if !is_folded {
+            rows.extend(members.iter().map(|(_, runner)| Row::Runner(runner.id)));
+        }
+    }
+    rows
+}
+
+fn by_project(state: &State, listed: &[(Group, &Runner)], is_open: bool) -> Vec<Row> {
+    let mut names: BTreeSet<&str> = listed.iter().map(|(_, r)| r.project.as_str()).collect();
+    if state.filter.is_blank() {
+        names.extend(state.projects.iter().map(|project| project.name.as_str()));
+    }
+    let mut rows = Vec::new();
+    for name in names {
+        let members = listed.iter().filter(|(_, runner)| runner.project == name);
+        let mut counts = BTreeMap::new();
+        for (group, _) in members.clone() {
+            *counts.entry(*group).or_default() += 1;
+        }
+        rows.push(Row::Project { name: name.to_owned(), counts });
+        let open = members.filter(|(group, _)| is_open || *group != Group::Finished);
+        rows.extend(open.map(|(_, runner)| Row::Runner(runner.id)));
+    }
+    rows
+}
+
+/// Whether every word of the filter is found somewhere in what is shown of the runner.
+fn matches(filter: &str, runner: &Runner, group: Group) -> bool {
+    if filter.trim().is_empty() {
+        return true;
+    }
+    let reason = reason(runner, group);
+    let all = [&runner.name, group.counted(), word(runner, group), &runner.agent, &reason];
+    let all = all.join("\n").to_lowercase();
+    filter.split_whitespace().all(|wanted| all.contains(&wanted.to_lowercase()))
+}
+
+/// Compares names so that `api-2` comes before `api-10`.
+pub(in crate::ui) fn natural(a: &str, b: &str) -> Ordering {
+    let split = |name: &str| {
+        let text = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+        let number = name.get(text.len()..).and_then(|digits| digits.parse::<u64>().ok());
+        (text, number)
+    };
+    split(a).cmp(&split(b)).then_with(|| a.cmp(b))
+}

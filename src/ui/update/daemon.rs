@@ -1,0 +1,162 @@
+//! What the daemon tells: runners, screens, events, and how actions went.
+
+use crate::{
+    client::RunnerUpdate,
+    domain::{event::Event, id::RunnerId, runner::Runner},
+    terminal::Pane,
+    ui::{
+        effect::Effect,
+        event::{Frame, Outcome, UiEvent},
+        state::{Connection, MAX_EVENTS, Preview, State},
+    },
+};
+
+/// Columns of the list at which figures are shown that change with every heartbeat.
+pub(in crate::ui) const FIGURES_FROM: u16 = 90;
+
+/// Applies what the daemon told.
+pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
+    match event {
+        UiEvent::Connected(daemon) => {
+            state.is_dirty |= !state.is_current() || state.daemon != daemon;
+            state.connection = Connection::Live;
+            state.daemon = daemon;
+        }
+        UiEvent::Disconnected(why) => {
+            state.is_dirty = true;
+            state.connection = Connection::Lost(why);
+            // Its task ended with the connection: it is asked for again.
+            state.watched = None;
+            mark_stale(state, None);
+        }
+        UiEvent::Runners(update) => return on_runners(state, update),
+        UiEvent::Projects(projects) => {
+            state.is_dirty |= state.projects != projects;
+            state.projects = projects;
+        }
+        UiEvent::Happened(events) => return on_happened(state, events),
+        UiEvent::Frame(id, frame) => on_frame(state, id, &frame),
+        UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
+        UiEvent::LastScreen(id, lines) => {
+            if let Some(preview) = preview_of(state, id) {
+                preview.last = lines;
+                state.is_dirty = true;
+            }
+        }
+        UiEvent::Outcome(outcome) => on_outcome(state, outcome),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if update.complete {
+        let kept: Vec<RunnerId> = update.runners.iter().map(|runner| runner.id).collect();
+        let before = state.runners.len();
+        state.runners.retain(|id, _| kept.contains(id));
+        state.is_dirty |= !state.is_complete || state.runners.len() != before;
+        state.is_complete = true;
+    }
+    for id in update.removed {
+        state.is_dirty |= state.runners.remove(&id).is_some();
+    }
+    let with_figures = state.size.0 >= FIGURES_FROM;
+    for runner in update.runners {
+        let known = state.runners.get(&runner.id);
+        state.is_dirty |= known.is_none_or(|known| is_seen(known, &runner, with_figures));
+        let has_ended = known.is_some_and(|known| known.status.is_live())
+            && !runner.status.is_live()
+            && state.preview.as_ref().is_some_and(|preview| preview.id == runner.id);
+        if has_ended {
+            effects.push(Effect::LastScreen(runner.id));
+        }
+        if known.is_some_and(|known| known.run != runner.run) {
+            // Another run has another screen.
+            state.preview = state.preview.take().filter(|preview| preview.id != runner.id);
+        }
+        state.runners.insert(runner.id, runner);
+    }
+    effects
+}
+
+/// Whether a change can be seen: a heartbeat alone must not cost a frame.
+fn is_seen(known: &Runner, now: &Runner, with_figures: bool) -> bool {
+    let mut same = known.clone();
+    same.last_heartbeat = now.last_heartbeat;
+    same.updated_at = now.updated_at;
+    if !with_figures {
+        same.cpu_percent = now.cpu_percent;
+        same.memory_mb = now.memory_mb;
+        same.processes = now.processes;
+    }
+    same != *now
+}
+
+fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
+    let newest = state.events.back().map_or(0, |event| event.position);
+    let about_projects = events.iter().any(|event| event.event_type.starts_with("project."));
+    for event in events.into_iter().filter(|event| event.position > newest) {
+        state.events.push_back(event);
+        state.is_dirty = true;
+    }
+    while state.events.len() > MAX_EVENTS {
+        state.events.pop_front();
+    }
+    if about_projects { vec![Effect::ListProjects] } else { Vec::new() }
+}
+
+fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
+    let Some(preview) = preview_of(state, id) else { return };
+    preview.is_live = true;
+    match &mut preview.pane {
+        Some(pane) => {
+            if pane.size() != frame.size {
+                pane.resize(frame.size);
+            }
+            pane.feed(&frame.bytes);
+        }
+        // A difference without what it differs from shows nothing.
+        None if !frame.full => return,
+        None => {
+            let mut pane = Pane::new(frame.size);
+            pane.feed(&frame.bytes);
+            preview.pane = Some(pane);
+        }
+    }
+    state.is_dirty = true;
+}
+
+fn mark_stale(state: &mut State, id: Option<RunnerId>) {
+    if let Some(preview) = &mut state.preview
+        && id.is_none_or(|id| preview.id == id)
+    {
+        state.is_dirty |= preview.is_live;
+        preview.is_live = false;
+    }
+}
+
+fn preview_of(state: &mut State, id: RunnerId) -> Option<&mut Preview> {
+    state.preview.as_mut().filter(|preview| preview.id == id)
+}
+
+fn on_outcome(state: &mut State, outcome: Outcome) {
+    match outcome {
+        Outcome::Launched(runner) => {
+            state.say(format!("{} runs; ⏎ attaches", runner.name));
+            state.selected = Some(runner.id);
+            // The daemon's own word may have been quicker and newer.
+            state.runners.entry(runner.id).or_insert(*runner);
+            state.filter.clear();
+        }
+        Outcome::Done(text) => state.say(text),
+        Outcome::Failed(what, failure) => {
+            let hint = if failure.hint.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", failure.hint)
+            };
+            state.complain(format!("failed to {what}: {}{hint}", failure.message));
+        }
+    }
+}

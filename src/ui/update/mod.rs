@@ -1,0 +1,195 @@
+//! What follows from what happened: a state and an event in, effects out. Pure: no I/O, no clock,
+//! no async, so that everything here is tested by calling it.
+//!
+//! Invariant: after each event the selection names a listed runner if there is one, the list is
+//! scrolled so that it shows, and exactly the visible screen is asked for.
+
+mod daemon;
+mod launch;
+mod list;
+mod runner;
+mod typing;
+
+pub(super) use self::{
+    daemon::FIGURES_FROM,
+    launch::{default_command, expand, order, shorten},
+};
+use super::{
+    effect::Effect,
+    event::{Mouse, UiEvent},
+    keymap::{self, Action, Context},
+    state::{Mode, Preview, State, geometry, position_of, rows, shown},
+};
+use crate::{domain::runner::RunnerStatus, terminal::keys::KeyPress};
+
+/// Applies an event and returns what is to be done.
+pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
+    let mut effects = match event {
+        UiEvent::Key(press) => on_key(state, press),
+        UiEvent::Paste(text) => typing::on_paste(state, &text),
+        UiEvent::Mouse(mouse) => on_mouse(state, mouse),
+        UiEvent::Resized(cols, rows) => {
+            state.size = (cols, rows);
+            state.is_dirty = true;
+            Vec::new()
+        }
+        UiEvent::Tick(now) => {
+            state.now = now;
+            state.is_dirty = true;
+            Vec::new()
+        }
+        event => daemon::on_event(state, event),
+    };
+    settle(state, &mut effects);
+    effects
+}
+
+/// Returns the context whose keys work now, `None` while they go to an agent.
+pub(super) fn context(state: &State) -> Option<Context> {
+    Some(match &state.mode {
+        Mode::List if state.is_empty() => Context::Welcome,
+        Mode::List => Context::List,
+        Mode::Filter => Context::Filter,
+        Mode::Confirm(_) => Context::Confirm,
+        Mode::Launch(_) => Context::Launch,
+        Mode::Line(..) => Context::Line,
+        Mode::Help(_) => Context::Help,
+        Mode::Typing(_) => return None,
+    })
+}
+
+fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
+    state.is_dirty = true;
+    state.toast = None;
+    let Some(context) = context(state) else { return typing::on_key(state, press) };
+    let Some(action) = keymap::action(context, press) else {
+        typing::edit(state, press);
+        return Vec::new();
+    };
+    match context {
+        Context::List => on_list(state, action),
+        Context::Welcome => launch::on_welcome(state, action),
+        Context::Filter => list::on_filter(state, action),
+        Context::Confirm => runner::on_confirm(state, action),
+        Context::Launch => launch::on_dialog(state, action),
+        Context::Line => typing::on_line(state, action),
+        Context::Help => list::on_help(state, action),
+    }
+}
+
+fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Quit => vec![Effect::Quit],
+        Action::Suspend => vec![Effect::Suspend],
+        Action::Redraw => vec![Effect::Redraw],
+        Action::Launch => launch::open(state),
+        Action::Attach
+        | Action::Stop
+        | Action::Kill
+        | Action::Restart
+        | Action::Pause
+        | Action::Type
+        | Action::Line => runner::act(state, action),
+        action => {
+            list::act(state, action);
+            Vec::new()
+        }
+    }
+}
+
+fn on_mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
+    let areas = geometry(state);
+    let (col, row) = match mouse {
+        Mouse::Press(col, row) | Mouse::WheelUp(col, row) | Mouse::WheelDown(col, row) => {
+            (col, row)
+        }
+    };
+    if !areas.list.contains(col, row) || matches!(state.mode, Mode::Confirm(_)) {
+        return Vec::new();
+    }
+    state.is_dirty = true;
+    match mouse {
+        Mouse::Press(..) => {
+            let at = state.scroll + usize::from(row.saturating_sub(areas.list.y));
+            if let Some(id) = rows(state).get(at).and_then(super::state::Row::runner) {
+                state.selected = Some(id);
+                state.mode = Mode::List;
+                state.toast = None;
+            }
+        }
+        Mouse::WheelUp(..) => list::step(state, -1),
+        Mouse::WheelDown(..) => list::step(state, 1),
+    }
+    Vec::new()
+}
+
+/// Restores the invariant.
+fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    let listed = shown(state);
+    let at = state.selected.and_then(|id| listed.iter().position(|listed| *listed == id));
+    // If it is gone, its neighbour takes its place.
+    state.selected_at = at.unwrap_or(state.selected_at.min(listed.len().saturating_sub(1)));
+    state.selected = listed.get(state.selected_at).copied();
+    leave_ended(state);
+    scroll(state);
+    watch(state, effects);
+}
+
+/// Nobody types into an agent that has ended.
+fn leave_ended(state: &mut State) {
+    let (Mode::Typing(id) | Mode::Line(id, _)) = &state.mode else { return };
+    let runner = state.runners.get(id);
+    if runner.is_some_and(|runner| runner.status.is_live()) {
+        return;
+    }
+    let text = runner.map_or_else(
+        || "the runner is gone".to_owned(),
+        |runner| format!("{} has ended; keys go to the list again", runner.name),
+    );
+    state.mode = Mode::List;
+    state.say(text);
+}
+
+fn scroll(state: &mut State) {
+    let height = usize::from(geometry(state).list.height);
+    let rows = rows(state);
+    if let Some(at) = state.selected.and_then(|id| position_of(&rows, id)) {
+        // The heading of the first one of a group comes into view with it.
+        let from = if at > 0 && rows.get(at - 1).is_some_and(|row| row.runner().is_none()) {
+            at - 1
+        } else {
+            at
+        };
+        if height <= 1 {
+            state.scroll = at;
+        } else if from < state.scroll {
+            state.scroll = from;
+        } else if at >= state.scroll + height {
+            state.scroll = at + 1 - height;
+        }
+    }
+    state.scroll = state.scroll.min(rows.len().saturating_sub(height));
+}
+
+/// Asks for the screen that is visible.
+fn watch(state: &mut State, effects: &mut Vec<Effect>) {
+    let is_visible = !geometry(state).preview.is_empty();
+    let selected = state.selected_runner().map(|runner| (runner.id, runner.status));
+    let wanted = selected.filter(|_| is_visible && state.is_current());
+    if let Some((id, _)) = selected
+        && state.preview.as_ref().is_none_or(|preview| preview.id != id)
+    {
+        state.preview = Some(Preview { id, pane: None, is_live: false, last: Vec::new() });
+        if let Some((id, status)) = wanted
+            && !status.is_live()
+        {
+            effects.push(Effect::LastScreen(id));
+        }
+    }
+    let is_up = |status| matches!(status, RunnerStatus::Running | RunnerStatus::Paused);
+    let wanted = wanted.filter(|(_, status)| is_up(*status)).map(|(id, _)| id);
+    if state.watched != wanted {
+        state.watched = wanted;
+        effects.push(Effect::Watch(wanted));
+    }
+}

@@ -1,0 +1,98 @@
+//! The first line: where we are, how many need a person, how it stands with the daemon.
+
+use ratatui::{buffer::Buffer, text::Span};
+
+use super::text::{clip, piece, put, total};
+use crate::ui::{
+    state::{Area, Connection, Geometry, Group, State},
+    theme::{Role, Theme},
+};
+
+/// What is counted, in this order, as long as there is room.
+const COUNTED: [Group; 10] = [
+    Group::NeedsYou,
+    Group::Working,
+    Group::Done,
+    Group::Failed,
+    Group::Running,
+    Group::Idle,
+    Group::Paused,
+    Group::Starting,
+    Group::Stopping,
+    Group::Finished,
+];
+
+/// Draws the header and the line under it.
+pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
+    let width = usize::from(areas.header.width);
+    let mut left = vec![piece(" stratavore", theme.style(Role::Strong))];
+    let host = clip(&state.daemon.hostname, 24);
+    if !host.is_empty() && width >= 60 {
+        left.push(piece(format!(" · {host}"), theme.style(Role::Muted)));
+    }
+    if state.here.demo && width >= 40 {
+        left.push(piece(" · demo", theme.style(Role::Warning)));
+    }
+    let right = health(state, theme, width);
+    let mut room = width.saturating_sub(total(&right) + 1);
+    if width < 60 {
+        left.clear();
+    }
+    let gap = if width < 60 { 1 } else { 4 };
+    room = room.saturating_sub(total(&left));
+    let counts = counts(state, theme, room, gap);
+    left.extend(counts);
+    let middle = width.saturating_sub(total(&left) + total(&right) + 1);
+    left.push(piece(" ".repeat(middle), theme.style(Role::Text)));
+    left.extend(right);
+    put(buf, areas.header, 0, left);
+    rule(buf, theme, areas.rule);
+}
+
+/// Draws a line across an area.
+pub(super) fn rule(buf: &mut Buffer, theme: Theme, area: Area) {
+    let line = "─".repeat(usize::from(area.width));
+    put(buf, area, 0, vec![piece(line, theme.style(Role::Rule))]);
+}
+
+/// The counts that fit into so many columns.
+fn counts(state: &State, theme: Theme, mut room: usize, gap: usize) -> Vec<Span<'static>> {
+    let counts = state.counts();
+    let is_narrow = state.size.0 < 60;
+    let mut pieces = Vec::new();
+    for group in COUNTED {
+        let Some(count) = counts.get(&group) else { continue };
+        let text = if is_narrow {
+            format!("{}{count}", group.glyph())
+        } else {
+            format!("{count} {}", group.counted())
+        };
+        let before = " ".repeat(if pieces.is_empty() { gap } else { gap.min(3) });
+        let needed = text.chars().count() + before.len();
+        if needed > room {
+            break;
+        }
+        room -= needed;
+        let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
+        pieces.push(piece(before, theme.style(Role::Text)));
+        pieces.push(piece(text, theme.style(role)));
+    }
+    pieces
+}
+
+/// How it stands with the daemon.
+fn health(state: &State, theme: Theme, width: usize) -> Vec<Span<'static>> {
+    let is_narrow = width < 60;
+    let (text, role) = match &state.connection {
+        Connection::Connecting => ("connecting…".to_owned(), Role::Muted),
+        Connection::Lost(_) if is_narrow => ("reconnecting…".to_owned(), Role::Warning),
+        Connection::Lost(why) => (format!("reconnecting… {}", clip(why, width / 3)), Role::Warning),
+        Connection::Live if !state.daemon.unwell.is_empty() => {
+            let unwell = clip(&state.daemon.unwell.join(", "), width / 3);
+            (format!("! {unwell}"), Role::Warning)
+        }
+        Connection::Live if is_narrow => (String::new(), Role::Muted),
+        Connection::Live => (format!("daemon ok · {}", state.daemon.database), Role::Muted),
+    };
+    if text.is_empty() { Vec::new() } else { vec![piece(text + " ", theme.style(role))] }
+}

@@ -1,0 +1,74 @@
+//! The last line: the keys that work here, and where keys go.
+
+use ratatui::buffer::Buffer;
+
+use super::text::{piece, put, total};
+use crate::{
+    domain::runner::RunnerStatus,
+    ui::{
+        keymap::{self, Action, Binding, Context},
+        state::{Area, Arrangement, Group, Mode, State, group},
+        theme::{Role, Theme},
+        update,
+    },
+};
+
+/// Draws the keys that fit, the most important first.
+pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    let Some(context) = update::context(state) else {
+        let name = state.selected_runner().map_or("", |runner| runner.name.as_str());
+        let pieces = vec![
+            piece(format!(" keys go to {name}"), theme.style(Role::Accent)),
+            piece("   ", theme.style(Role::Text)),
+            piece(state.here.leave_label.clone(), theme.style(Role::Accent)),
+            piece(" back to the list", theme.style(Role::Muted)),
+        ];
+        put(buf, area, 0, pieces);
+        return;
+    };
+    let mut pieces = Vec::new();
+    // How to get out is said before everything else gets its room.
+    let last = keymap::in_context(context).filter(|b| is_vital(b) && hint(state, b).is_some());
+    let reserved: usize = last.map(|binding| binding.label.chars().count() + 8).sum();
+    let width = usize::from(area.width);
+    for binding in keymap::in_context(context) {
+        let Some(hint) = hint(state, binding) else { continue };
+        let key = piece(format!(" {}", binding.label), theme.style(Role::Accent));
+        let word = piece(format!(" {hint} "), theme.style(Role::Muted));
+        let needed = total(&[key.clone(), word.clone()]);
+        let limit = if is_vital(binding) { width } else { width.saturating_sub(reserved) };
+        if total(&pieces) + needed <= limit {
+            pieces.extend([key, word]);
+        }
+    }
+    put(buf, area, 0, pieces);
+}
+
+fn is_vital(binding: &Binding) -> bool {
+    matches!(binding.action, Action::Help | Action::Quit)
+}
+
+/// How a key is called now, `None` when it has nothing to do.
+fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
+    if binding.hint.is_empty() {
+        return None;
+    }
+    if binding.context != Context::List {
+        return Some(binding.hint);
+    }
+    let status = state.selected_runner().map(|runner| runner.status);
+    let is_live = status.is_some_and(RunnerStatus::is_live);
+    let needs = state.runners.values().any(|r| group(r, state.now) == Group::NeedsYou);
+    let applies = match binding.action {
+        Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
+        Action::Restart => status.is_some(),
+        Action::NextNeeding => needs,
+        _ => true,
+    };
+    let word = match binding.action {
+        Action::Pause if status == Some(RunnerStatus::Paused) => "resume",
+        Action::Arrange if state.arrangement == Arrangement::ByProject => "by state",
+        _ => binding.hint,
+    };
+    (applies && state.mode == Mode::List).then_some(word)
+}

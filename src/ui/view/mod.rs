@@ -1,0 +1,73 @@
+//! Draws the state. Nothing here changes it, asks the daemon or knows a colour.
+//!
+//! Invariant: any size from 1×1 is drawn without a panic, and text is cut by the width it really
+//! has on the screen.
+
+mod dialog;
+mod events;
+mod header;
+mod help;
+mod hints;
+mod list;
+mod preview;
+mod prompt;
+mod text;
+mod welcome;
+
+use chrono::TimeDelta;
+use ratatui::{Frame, layout::Rect};
+
+use super::{
+    state::{Area, Group, Mode, Row, State, age, geometry, group, rows},
+    theme::Theme,
+};
+
+/// Draws everything.
+pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
+    let areas = geometry(state);
+    let buf = frame.buffer_mut();
+    header::draw(buf, state, theme, &areas);
+    let mut cursor = None;
+    match &state.mode {
+        Mode::Help(scroll) => help::draw(buf, state, theme, areas.body, *scroll),
+        Mode::Launch(dialog) => cursor = dialog::draw(buf, state, theme, areas.body, dialog),
+        _ if !state.is_complete => welcome::draw_waiting(buf, state, theme, areas.body),
+        _ if state.is_empty() => welcome::draw(buf, state, theme, areas.body),
+        _ => {
+            list::draw(buf, state, theme, &areas);
+            events::draw(buf, state, theme, &areas);
+            let at = preview::draw(buf, state, theme, &areas);
+            if matches!(state.mode, Mode::Typing(_)) {
+                cursor = at;
+            }
+        }
+    }
+    cursor = prompt::draw(buf, state, theme, areas.prompt).or(cursor);
+    hints::draw(buf, state, theme, areas.hints);
+    if let Some(at) = cursor {
+        frame.set_cursor_position(at);
+    }
+}
+
+/// Returns after how long an age that is on the screen reads differently, `None` if none is shown.
+pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
+    let areas = geometry(state);
+    if state.mode != Mode::List && areas.list.is_empty() {
+        return None;
+    }
+    let rows = rows(state);
+    let visible = rows.iter().skip(state.scroll).take(usize::from(areas.list.height));
+    let ids = visible.filter_map(Row::runner);
+    let ages = ids.filter_map(|id| {
+        let runner = state.runners.get(&id)?;
+        let group = group(runner, state.now);
+        (group != Group::Finished).then(|| age(runner, group, state.now))
+    });
+    let youngest = ages.min()?;
+    Some(TimeDelta::seconds(if youngest < TimeDelta::minutes(1) { 1 } else { 60 }))
+}
+
+/// Returns an area in the drawing library's terms.
+fn rect(area: Area) -> Rect {
+    Rect::new(area.x, area.y, area.width, area.height)
+}

@@ -1,0 +1,153 @@
+//! The selected runner's own screen, with a title in the line that divides it from the list.
+
+use ratatui::{buffer::Buffer, layout::Position, text::Span};
+
+use super::{
+    header::rule,
+    rect,
+    text::{clip, clip_front, piece, put, total, width},
+};
+use crate::{
+    domain::runner::Runner,
+    ui::{
+        state::{Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, word},
+        theme::{Role, Theme},
+        update::shorten,
+    },
+};
+
+/// Draws the screen, its title and the dividing line; returns where the agent's cursor is.
+pub(super) fn draw(
+    buf: &mut Buffer,
+    state: &State,
+    theme: Theme,
+    areas: &Geometry,
+) -> Option<Position> {
+    divider(buf, state, theme, areas);
+    let runner = state.selected_runner()?;
+    let preview = state.preview.as_ref().filter(|preview| preview.id == runner.id)?;
+    let inner = areas.preview;
+    match &preview.pane {
+        Some(pane) if runner.status.is_live() || preview.last.is_empty() => {
+            let cursor = pane.render(rect(inner), buf);
+            if !preview.is_live || !state.is_current() {
+                buf.set_style(rect(inner), theme.stale());
+            }
+            cursor
+        }
+        _ if runner.status.is_live() => {
+            let text = if state.is_current() { " waiting for its screen…" } else { "" };
+            put(buf, inner, 0, vec![piece(text, theme.style(Role::Muted))]);
+            None
+        }
+        _ => {
+            ended(buf, state, theme, inner, runner, preview);
+            None
+        }
+    }
+}
+
+/// Draws the line between list and screen and the title in it.
+fn divider(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
+    let is_typing = matches!(state.mode, Mode::Typing(_));
+    let look = theme.style(if is_typing { Role::Accent } else { Role::Rule });
+    let title = state.selected_runner().map(|runner| title(state, theme, runner));
+    let divider = areas.divider;
+    if areas.is_side_by_side() {
+        for row in 0..divider.height {
+            put(buf, divider, row, vec![piece("│", look)]);
+        }
+        let corner = Area { y: areas.rule.y, height: areas.rule.height, ..divider };
+        put(buf, corner, 0, vec![piece("┬", look)]);
+        let (x, width) = (areas.preview.x, areas.preview.width);
+        let above = Area { x, width, ..areas.rule };
+        titled(buf, theme, above, title, is_typing);
+        if !areas.events_rule.is_empty() {
+            let join = Area { y: areas.events_rule.y, height: 1, ..divider };
+            put(buf, join, 0, vec![piece("┤", look)]);
+        }
+    } else if !divider.is_empty() {
+        titled(buf, theme, divider, title, is_typing);
+    }
+}
+
+/// Draws a line with a title in it.
+fn titled(
+    buf: &mut Buffer,
+    theme: Theme,
+    area: Area,
+    title: Option<Vec<Span<'static>>>,
+    is_typing: bool,
+) {
+    rule(buf, theme, area);
+    let look = theme.style(if is_typing { Role::Accent } else { Role::Rule });
+    if is_typing {
+        put(buf, area, 0, vec![piece("━".repeat(usize::from(area.width)), look)]);
+    }
+    let Some(mut title) = title else { return };
+    let room = usize::from(area.width).saturating_sub(2);
+    if total(&title) + 2 > room {
+        title.truncate(1);
+    }
+    title.insert(0, piece(" ", look));
+    title.push(piece(" ", look));
+    let shifted = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
+    put(buf, shifted, 0, title);
+}
+
+/// The runner in a line: name, agent, directory, what it is at.
+fn title(state: &State, theme: Theme, runner: &Runner) -> Vec<Span<'static>> {
+    let group = group(runner, state.now);
+    let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
+    let age = age_text(age(runner, group, state.now));
+    let path = clip_front(&shorten(state, &runner.cwd), 30);
+    vec![
+        piece(runner.name.clone(), theme.style(Role::Strong)),
+        piece(format!(" · {} · {path} · ", runner.agent), theme.style(Role::Muted)),
+        piece(format!("{} {age}", word(runner, group)), theme.style(role)),
+    ]
+}
+
+/// What is left of a runner that has ended: how, what it ran, and what it showed last.
+fn ended(
+    buf: &mut Buffer,
+    state: &State,
+    theme: Theme,
+    area: Area,
+    runner: &Runner,
+    preview: &Preview,
+) {
+    let group = group(runner, state.now);
+    let how = match (&runner.reason, &runner.exit_signal, runner.exit_code) {
+        (Some(reason), ..) => reason.clone(),
+        (None, Some(signal), _) => format!("ended by {signal}"),
+        (None, None, Some(code)) => format!("exit code {code}"),
+        (None, None, None) => "ended".to_owned(),
+    };
+    let age = age_text(age(runner, group, state.now));
+    let role = if group == Group::Failed { Role::Failed } else { Role::Text };
+    let wide = usize::from(area.width);
+    let mut facts = vec![
+        vec![piece(format!(" {how}, {age} ago"), theme.style(role))],
+        vec![piece(format!(" {}", command(runner)), theme.style(Role::Muted))],
+    ];
+    if !runner.survivors.is_empty() {
+        let text = format!(" ! left running: {}", runner.survivors.join(", "));
+        facts.push(vec![piece(text, theme.style(Role::Warning))]);
+    }
+    facts.push(vec![piece(" r starts it again", theme.style(Role::Muted))]);
+    let last: Vec<&String> = preview.last.iter().collect();
+    let used = last.iter().rposition(|line| width(line.trim()) > 0).map_or(0, |at| at + 1);
+    if used > 0 {
+        facts.push(Vec::new());
+        facts.push(vec![piece(" its last screen", theme.style(Role::Muted))]);
+    }
+    let room = usize::from(area.height).saturating_sub(facts.len());
+    let from = used.saturating_sub(room);
+    let shown = last.into_iter().take(used).skip(from);
+    let shown = shown.map(|line| vec![piece(clip(line, wide), theme.style(Role::Text))]);
+    let lines: Vec<_> = facts.into_iter().chain(shown).collect();
+    for (row, line) in (0..area.height).zip(lines) {
+        put(buf, area, row, line);
+    }
+}

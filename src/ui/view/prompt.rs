@@ -1,0 +1,63 @@
+//! The line above the keys: a question, a line being typed, or how the last action went.
+
+use ratatui::{buffer::Buffer, layout::Position, text::Span};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::text::{clip_front, piece, put, total};
+use crate::ui::{
+    state::{Area, Mode, State, TextLine},
+    theme::{Role, Theme},
+};
+
+/// Draws it and returns where the cursor is, if something is typed.
+pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) -> Option<Position> {
+    if area.is_empty() {
+        return None;
+    }
+    match &state.mode {
+        Mode::Confirm(confirm) => {
+            let text = piece(format!(" {}", confirm.question), theme.style(Role::Warning));
+            put(buf, area, 0, vec![text]);
+            None
+        }
+        Mode::Line(id, line) => {
+            let name = state.runners.get(id).map_or("", |runner| runner.name.as_str());
+            let label = format!(" to {name} ❯ ");
+            field(buf, theme, area, vec![piece(label, theme.style(Role::Accent))], line)
+        }
+        Mode::Filter => {
+            let label = vec![piece(" filter / ", theme.style(Role::Accent))];
+            field(buf, theme, area, label, &state.filter)
+        }
+        _ => {
+            let toast = state.toast.as_ref()?;
+            let (sign, role) =
+                if toast.is_failure { ("× ", Role::Failed) } else { ("· ", Role::Text) };
+            let pieces = vec![
+                piece(format!(" {sign}"), theme.style(role)),
+                piece(toast.text.clone(), theme.style(role)),
+            ];
+            put(buf, area, 0, pieces);
+            None
+        }
+    }
+}
+
+/// Draws a line that is being typed after a label, so that its cursor is seen.
+pub(super) fn field(
+    buf: &mut Buffer,
+    theme: Theme,
+    area: Area,
+    mut label: Vec<Span<'static>>,
+    line: &TextLine,
+) -> Option<Position> {
+    let room = usize::from(area.width).saturating_sub(total(&label) + 1);
+    let (before, after) = line.split();
+    let before = clip_front(before, room);
+    let offset = total(&label) + before.width();
+    label.push(piece(before, theme.style(Role::Text)));
+    label.push(piece(after.to_owned(), theme.style(Role::Text)));
+    put(buf, area, 0, label);
+    let x = area.x.checked_add(u16::try_from(offset).ok()?)?;
+    area.contains(x, area.y).then_some(Position { x, y: area.y })
+}

@@ -1,0 +1,114 @@
+//! Text cut and padded by the columns it takes, and lines put together from styled pieces.
+
+use ratatui::{
+    buffer::Buffer,
+    style::Style,
+    text::{Line, Span},
+};
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::ui::state::Area;
+
+/// Returns the columns a text takes.
+pub(super) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Returns the text cut to `columns`, with `…` at the end if something is missing.
+pub(super) fn clip(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > columns.saturating_sub(1) {
+            break;
+        }
+        used += wide;
+        kept.push(c);
+    }
+    if columns > 0 {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Returns the text cut to `columns` at its front, for paths, whose end says most.
+pub(super) fn clip_front(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.to_owned();
+    }
+    let mut from = text.len();
+    let mut used = 1;
+    for (at, c) in text.char_indices().rev() {
+        used += c.width().unwrap_or(0);
+        if used > columns {
+            break;
+        }
+        from = at;
+    }
+    let kept = text.get(from..).unwrap_or_default();
+    if columns > 0 { format!("…{kept}") } else { String::new() }
+}
+
+/// Returns the text in exactly so many columns, cut or filled at its end.
+pub(super) fn fit(text: &str, columns: usize) -> String {
+    let text = clip(text, columns);
+    let missing = columns.saturating_sub(text.width());
+    text + &" ".repeat(missing)
+}
+
+/// Returns the text in exactly so many columns, filled at its front.
+pub(super) fn fit_right(text: &str, columns: usize) -> String {
+    let text = clip(text, columns);
+    " ".repeat(columns.saturating_sub(text.width())) + &text
+}
+
+/// Returns a styled piece.
+pub(super) fn piece(text: impl Into<String>, style: Style) -> Span<'static> {
+    Span::styled(text.into(), style)
+}
+
+/// Writes a line of pieces into a row of an area; what does not fit ends in `…`.
+pub(super) fn put(buf: &mut Buffer, area: Area, row: u16, pieces: Vec<Span<'static>>) {
+    let inside = area.y.saturating_add(row);
+    if row >= area.height || inside >= buf.area.bottom() || area.x >= buf.area.right() {
+        return;
+    }
+    let mut left = usize::from(area.width);
+    let mut line = Vec::new();
+    for piece in pieces {
+        let wide = piece.content.width();
+        if wide > left {
+            line.push(Span::styled(clip(&piece.content, left), piece.style));
+            break;
+        }
+        left -= wide;
+        line.push(piece);
+    }
+    buf.set_line(area.x, inside, &Line::from(line), area.width);
+}
+
+/// Returns the columns pieces take together.
+pub(super) fn total(pieces: &[Span<'_>]) -> usize {
+    pieces.iter().map(|piece| piece.content.width()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_by_columns() {
+        assert_eq!(clip("日本語", 4), "日…");
+        assert_eq!(clip("abc", 3), "abc");
+        assert_eq!(clip("abc", 1), "…");
+        assert_eq!(clip("abc", 0), "");
+        assert_eq!(clip_front("~/src/shop", 6), "…/shop");
+        assert_eq!(clip_front("abc", 0), "");
+        assert_eq!(fit("日本", 3), "日…");
+        assert_eq!(fit_right("4m", 4), "  4m");
+    }
+}

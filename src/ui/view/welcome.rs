@@ -1,0 +1,97 @@
+//! The first screen: no runners yet, so it says what was found and which key starts what.
+
+use ratatui::{buffer::Buffer, text::Span};
+
+use super::text::{clip_front, fit, piece, put};
+use crate::ui::{
+    state::{Area, Connection, State, project_for, unique_name},
+    theme::{Role, Theme},
+    update::{default_command, shorten},
+};
+
+/// Draws what is shown before the daemon has answered.
+pub(super) fn draw_waiting(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    let text = match &state.connection {
+        Connection::Lost(why) => format!(" {why}; trying again"),
+        _ => " starting…".to_owned(),
+    };
+    put(
+        buf,
+        area,
+        1.min(area.height.saturating_sub(1)),
+        vec![piece(text, theme.style(Role::Muted))],
+    );
+}
+
+/// Draws what was found here and what can be done with it.
+pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    let wide = usize::from(area.width);
+    let label = if wide >= 60 { 22 } else { 0 };
+    let facts =
+        [("Found on your PATH", found(state, theme)), ("This directory", here(state, theme, wide))];
+    let mut lines: Vec<Vec<Span<'static>>> = Vec::new();
+    if area.height >= 12 {
+        lines.push(Vec::new());
+        let text = "  No agents yet. They will go on when you leave this screen.";
+        lines.push(vec![piece(text, theme.style(Role::Text))]);
+        lines.push(Vec::new());
+    }
+    for (name, mut pieces) in facts {
+        pieces.insert(0, piece(fit(&format!("  {name}"), label), theme.style(Role::Muted)));
+        lines.push(pieces);
+    }
+    if !state.projects.is_empty() {
+        let names: Vec<&str> = state.projects.iter().map(|p| p.name.as_str()).collect();
+        lines.push(vec![
+            piece(fit("  Projects", label.max(11)), theme.style(Role::Muted)),
+            piece(names.join("  "), theme.style(Role::Text)),
+        ]);
+    }
+    if area.height >= 9 {
+        lines.push(Vec::new());
+    }
+    let program = default_command(state);
+    let program = program.rsplit('/').next().unwrap_or_default();
+    for (key, text) in [
+        ("⏎", format!("start {program} here")),
+        ("s", "start a shell here".to_owned()),
+        ("c", "choose a command and a directory".to_owned()),
+        ("d", "see a demonstration: `stratavore demo`".to_owned()),
+        ("?", "all keys".to_owned()),
+        ("q", "leave".to_owned()),
+    ] {
+        lines.push(vec![
+            piece(format!("  {}", fit(key, 4)), theme.style(Role::Accent)),
+            piece(text, theme.style(Role::Text)),
+        ]);
+    }
+    for (row, line) in (0..area.height).zip(lines) {
+        put(buf, area, row, line);
+    }
+}
+
+fn found(state: &State, theme: Theme) -> Vec<Span<'static>> {
+    let missing = state.here.missing.join(", ");
+    let (text, missing) = match (state.here.found.is_empty(), missing.is_empty()) {
+        (true, _) => ("no agent that is known here".to_owned(), format!("   ({missing})")),
+        (false, true) => (state.here.found.join("   "), String::new()),
+        (false, false) => (state.here.found.join("   "), format!("   ({missing}: not installed)")),
+    };
+    vec![piece(text, theme.style(Role::Strong)), piece(missing, theme.style(Role::Muted))]
+}
+
+fn here(state: &State, theme: Theme, wide: usize) -> Vec<Span<'static>> {
+    let cwd = &state.here.cwd;
+    let git = match &state.here.git {
+        Some(branch) => format!(" · git {branch}"),
+        None => " · no git repository".to_owned(),
+    };
+    let project = match project_for(&state.projects, cwd) {
+        Some(project) => format!(" · project {}", project.name),
+        None => format!(" · becomes project {}", unique_name(&state.projects, cwd)),
+    };
+    vec![
+        piece(clip_front(&shorten(state, cwd), (wide / 2).max(12)), theme.style(Role::Strong)),
+        piece(git + &project, theme.style(Role::Muted)),
+    ]
+}

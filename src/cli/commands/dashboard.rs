@@ -2,20 +2,36 @@
 
 use super::Outcome;
 use crate::{
-    cli::{context::Context, is_interactive, printer::Printer},
+    cli::{
+        context::{Context, block_on, current_dir, environment_of_client, umask},
+        is_interactive,
+        printer::Printer,
+    },
     domain::failure::Failure,
+    ui::{self, UiOptions},
 };
 
 /// Opens the dashboard; without a terminal, prints the help.
-pub(super) fn run(context: &Context, _printer: Printer) -> Outcome {
-    ("open the dashboard", open(context, false))
+pub(super) fn run(context: &Context, printer: Printer) -> Outcome {
+    if is_interactive() {
+        return ("open the dashboard", open(context, false));
+    }
+    use clap::CommandFactory as _;
+    let help = crate::cli::args::Cli::command().render_long_help().to_string();
+    let failure = Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
+        .with_hint("stratavore status shows the state without one");
+    ("open the dashboard", printer.bytes(help.as_bytes()).and(Err(failure)))
 }
 
 /// Opens the dashboard on these places.
-pub(super) fn open(_context: &Context, _demo: bool) -> Result<(), Failure> {
-    if !is_interactive() {
-        return Err(Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
-            .with_hint("stratavore --help lists the commands"));
-    }
-    Err(Failure::internal("not there yet"))
+pub(super) fn open(context: &Context, demo: bool) -> Result<(), Failure> {
+    let options = UiOptions {
+        places: context.places.clone(),
+        attach: context.config().attach.clone(),
+        cwd: current_dir()?,
+        environment: environment_of_client(),
+        umask: umask(),
+        demo,
+    };
+    block_on(ui::run(options))
 }

@@ -11,7 +11,6 @@ pub const MAX_NAME: usize = 64;
 /// Words that `stratavore` itself understands, now or in a release that is planned.
 pub const RESERVED: &[&str] = &[
     "all",
-    "api",
     "attach",
     "audit",
     "budget",

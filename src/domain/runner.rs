@@ -205,8 +205,12 @@ pub struct Heartbeat {
     pub processes: u32,
 }
 
-/// Returns the short name of the program that a command runs: the file name of its first word.
+/// Returns the short name of the program that a command runs: the file name of its first word, or
+/// `demo` for our own scripted agent.
 pub fn agent_of(command: &[OsString]) -> String {
+    if command.get(1).is_some_and(|word| word == "demo-agent") {
+        return "demo".to_owned();
+    }
     let program = command.first().map_or("", |word| word.to_str().unwrap_or("program"));
     let base = program.rsplit('/').next().unwrap_or(program);
     let clean: String =

@@ -11,17 +11,7 @@
     reason = "helpers of tests fail by panicking; outside of test functions the lints do not know it"
 )]
 
-mod attaching;
-mod bad_input;
-mod boundaries;
-mod configuration;
-mod crash_loop;
 mod daemon_life;
-mod hostile;
-mod launching;
-mod leaving;
 mod lifecycle;
-mod output;
 mod stopping;
 mod support;
-mod survival;

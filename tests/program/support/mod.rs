@@ -8,10 +8,10 @@ mod witness;
 mod world;
 
 pub(crate) use self::{
-    agents::{Agent, Say},
-    command::{Follower, Output, deadline},
+    agents::{Agent, Say, demo_line, launch_line, sequence_in},
+    command::{Follower, deadline},
     terminal::Terminal,
     wait::{elapsed_since, now, pause, stays, wait_until, wait_value},
-    witness::Witness,
-    world::{EXE, Turn, World},
+    witness::{Witness, assert_contiguous},
+    world::{EXE, World, write_script},
 };

@@ -41,6 +41,7 @@ pub(crate) struct Terminal {
     child: Child,
     received: Arc<Mutex<Received>>,
     reader: Option<JoinHandle<()>>,
+    before: String,
 }
 
 impl Terminal {
@@ -65,7 +66,6 @@ impl Terminal {
         command.stdin(stdio()).stdout(stdio()).stderr(stdio());
         lead_session(&mut command);
         let child = command.spawn().expect("start the program");
-        assert_eq!(attributes(&slave).is_empty(), before.is_empty());
         let received = Arc::new(Mutex::new(Received {
             raw: Vec::new(),
             emulator: vt100::Parser::new(positive(rows), positive(columns), HISTORY),
@@ -73,7 +73,7 @@ impl Terminal {
         }));
         let (from, to) = (master.try_clone().expect("another descriptor"), Arc::clone(&received));
         let reader = Some(thread::spawn(move || read_all(&from, &to)));
-        Self { master, slave, child, received, reader }
+        Self { master, slave, child, received, reader, before }
     }
 
     fn received(&self) -> MutexGuard<'_, Received> {
@@ -133,9 +133,22 @@ impl Terminal {
         set_size(&self.master, columns, rows);
     }
 
-    /// Returns the line settings, to compare with others.
-    pub(crate) fn attributes(&self) -> String {
-        attributes(&self.slave)
+    /// Checks that the terminal is as it was before the program: line settings, screen, modes.
+    #[track_caller]
+    pub(crate) fn assert_restored(&self) {
+        assert_eq!(attributes(&self.slave), self.before, "line settings");
+        self.ask(|screen| {
+            assert!(!screen.alternate_screen(), "still in the alternate screen");
+            assert!(!screen.bracketed_paste(), "bracketed paste is still on");
+            assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+            assert!(!screen.application_cursor() && !screen.application_keypad(), "keys");
+            assert!(!screen.hide_cursor(), "the cursor is still hidden");
+            assert!(screen.contents().starts_with("before the program\n"), "{}", screen.contents());
+            let shown = screen.contents().trim_end().lines().count();
+            let row = usize::from(screen.cursor_position().0);
+            assert_eq!(row, shown, "the cursor is below the last line:\n{}", screen.contents());
+        });
+        assert_eq!(keyboard_flags(&self.raw()), 0, "the keyboard protocol is still on");
     }
 
     /// Sends the program a signal.
@@ -227,4 +240,40 @@ fn attributes(slave: &OwnedFd) -> String {
 
 fn positive(number: u16) -> NonZeroU16 {
     NonZeroU16::new(number).expect("a terminal has a size")
+}
+
+/// Returns the flags of the keyboard protocol (`CSI > flags u` pushes, `CSI < n u` pops, `CSI =
+/// flags ; mode u` sets) that a terminal has after these bytes, each of its screens with a stack of
+/// its own.
+fn keyboard_flags(bytes: &[u8]) -> u32 {
+    let text = String::from_utf8_lossy(bytes);
+    let mut stacks = [vec![0_u32], vec![0_u32]];
+    let mut alternate = 0;
+    for part in text.split("\x1b[").skip(1) {
+        let end = part.find(|c: char| c.is_ascii_alphabetic() || c == '~' || c == '@');
+        let Some((body, last)) = end.and_then(|end| Some((part.get(..end)?, part.get(end..=end)?)))
+        else {
+            continue;
+        };
+        let stack = &mut stacks[alternate];
+        let number = |text: &str| text.split(';').next().and_then(|n| n.parse::<u32>().ok());
+        match (body.chars().next(), last) {
+            (Some('>'), "u") => stack.push(number(&body[1..]).unwrap_or(0)),
+            (Some('<'), "u") => {
+                let keep = stack.len().saturating_sub(number(&body[1..]).unwrap_or(1) as usize);
+                stack.truncate(keep);
+                if stack.is_empty() {
+                    stack.push(0);
+                }
+            }
+            (Some('='), "u") => {
+                *stack.last_mut().expect("never empty") = number(&body[1..]).unwrap_or(0);
+            }
+            (Some('?'), "h" | "l") if body[1..].split(';').any(|mode| mode == "1049") => {
+                alternate = usize::from(last == "h");
+            }
+            _ => {}
+        }
+    }
+    stacks[alternate].last().copied().unwrap_or(0)
 }

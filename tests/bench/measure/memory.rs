@@ -1,0 +1,55 @@
+//! The memory of supervisors, alone and with a long history.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::{
+    helper,
+    herd::Herd,
+    proc,
+    report::{Row, Target},
+    signal,
+    world::{HISTORY, Pipe, Side, World, helper_words},
+};
+
+/// After so long without output a supervisor has given back what it can.
+const SETTLED: Duration = Duration::from_secs(12);
+
+/// Most memory of a supervisor with a full history, in KiB.
+const MOST: f64 = 1024.0;
+
+/// Measures.
+pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
+    let daemon = proc::rss_kib(world.daemon_pid)? / 1024.0;
+    let idle = world.start(Side::Direct, &["sleep".to_owned(), "100000".to_owned()])?;
+    let idle = world.server_pid(&idle)?;
+    let looks = [helper::PLAIN, helper::COLOURED];
+    let ours = looks.map(|look| filled(world, Side::Direct, look));
+    let theirs = looks.map(|look| {
+        let before = proc::pss_kib(world.tmux_pid)?;
+        filled(world, Side::Tmux, look)?;
+        Ok::<_, anyhow::Error>(proc::pss_kib(world.tmux_pid)? - before)
+    });
+    signal::pass(SETTLED)?;
+    let mut rows = vec![
+        Row::single("daemon, RSS", "MiB", daemon, Target::None),
+        Row::single("idle supervisor, PSS", "KiB", proc::pss_kib(idle)?, Target::AtMost(MOST)),
+    ];
+    for ((look, pid), theirs) in looks.into_iter().zip(ours).zip(theirs) {
+        let name = format!("10,000 {look} lines, PSS");
+        let pair = (proc::pss_kib(pid?)?, theirs?);
+        rows.push(Row::pair(name, "KiB", pair, Target::AtMost(MOST)));
+    }
+    Ok(rows)
+}
+
+/// Starts something that fills its history; returns the process that holds it.
+fn filled(world: &World, side: Side, look: &str) -> Result<u32> {
+    let mut pipe = Pipe::create(world)?;
+    let count = HISTORY.to_string();
+    let words = [helper::LINES, &pipe.name(), &count, look, "end"];
+    let running = world.start(side, &helper_words(&words)?)?;
+    pipe.stamp()?;
+    world.server_pid(&running)
+}

@@ -1,0 +1,41 @@
+//! The measurements, in the order in which they are made: first what needs quiet, last what needs
+//! a crowd.
+
+mod echo;
+mod flood;
+mod idle;
+mod launch;
+mod memory;
+mod reattach;
+mod slow;
+
+use anyhow::Result;
+
+use crate::{herd::Herd, report::Row, world::World};
+
+/// A measurement.
+#[derive(Debug)]
+pub(crate) struct Measure {
+    /// What `--only` calls it.
+    pub name: &'static str,
+    /// Makes it.
+    pub run: fn(&World, &mut Herd) -> Result<Vec<Row>>,
+}
+
+/// All of them.
+pub(crate) const MEASURES: &[Measure] = &[
+    Measure { name: "launch", run: launch::measure },
+    Measure { name: "echo", run: echo::direct },
+    Measure { name: "echo-grpc", run: echo::through_daemon },
+    Measure { name: "flood", run: flood::measure },
+    Measure { name: "reattach", run: reattach::measure },
+    Measure { name: "slow-viewer", run: slow::measure },
+    Measure { name: "memory", run: memory::measure },
+    Measure { name: "idle-100", run: idle::measure },
+    Measure { name: "echo-200", run: echo::in_a_crowd },
+];
+
+/// Milliseconds between two moments of the clock.
+fn millis(from: u64, to: u64) -> f64 {
+    to.saturating_sub(from) as f64 / 1e6
+}

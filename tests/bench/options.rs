@@ -1,0 +1,66 @@
+//! What the command line asks for.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use anyhow::{Result, bail};
+
+use crate::measure::MEASURES;
+
+/// The parsed command line.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    /// Where the figures go as JSON.
+    pub json: Option<PathBuf>,
+    /// The only measurements to make; all when empty.
+    only: Vec<String>,
+}
+
+impl Options {
+    /// Parses the words; `None` when nothing is to be measured.
+    pub(crate) fn parse(words: &[OsString]) -> Result<Option<Self>> {
+        let mut options = Self::default();
+        let mut words = words.iter().map(|word| word.to_string_lossy().into_owned()).peekable();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--json" => match words.next() {
+                    Some(file) => options.json = Some(file.into()),
+                    None => bail!("--json needs a file"),
+                },
+                "--only" => {
+                    while let Some(name) = words.next_if(|word| !word.starts_with('-')) {
+                        options.only.push(known(&name)?);
+                    }
+                    if options.only.is_empty() {
+                        bail!("--only needs one of {}", names());
+                    }
+                }
+                "--help" | "-h" => {
+                    println!("bench [--only NAME…] [--json FILE]\nnames: {}", names());
+                    return Ok(None);
+                }
+                // Runners of tests ask every target for its tests: this one has none.
+                "--list" => return Ok(None),
+                _ => bail!("`{word}` is not understood; --help lists what is"),
+            }
+        }
+        Ok(Some(options))
+    }
+
+    /// Whether a measurement is to be made.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+/// Returns the name if there is such a measurement.
+fn known(name: &str) -> Result<String> {
+    if MEASURES.iter().any(|measure| measure.name == name) {
+        return Ok(name.to_owned());
+    }
+    bail!("`{name}` is no measurement; there are {}", names())
+}
+
+/// The names of all measurements.
+fn names() -> String {
+    MEASURES.iter().map(|measure| measure.name).collect::<Vec<_>>().join(", ")
+}

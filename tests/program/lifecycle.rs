@@ -1,0 +1,188 @@
+//! A runner from launch to its end: what it was told, what it said, how it ended.
+
+use std::{fs, time::Duration};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::support::{Say as _, World, stays, wait_until, write_script};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn bash_is_launched_used_and_killed() {
+    let world = World::with_project();
+    let name = world.launch(&[], &["bash", "--norc"]);
+    assert_eq!(name, "p-1");
+    let listed = world.runners();
+    assert_eq!(listed.len(), 1);
+    assert_eq!(listed[0].text("name"), "p-1");
+    let shown = world.show(&name);
+    assert_eq!(shown.text("status"), "running");
+    assert_eq!(shown.text("agent"), "bash");
+    assert_eq!(shown.text("cwd"), world.path("p-p").to_str().unwrap());
+    assert_eq!(shown.number("run"), Some(1));
+    // Every way to name it.
+    let id = shown.text("id").to_owned();
+    for word in [id.as_str(), &id[..8]] {
+        assert_eq!(world.show(word).text("name"), "p-1");
+    }
+
+    world.run(["send", &name, "echo sum=$((40+2))"]).expect_code(0);
+    wait_until("the answer is on the screen", SOON, || {
+        let Value::Array(lines) = world.json(["runners", "show", &name, "--screen"])["screen"]
+            ["lines"]
+            .clone()
+        else {
+            panic!("no screen")
+        };
+        lines.iter().any(|line| line.as_str() == Some("sum=42"))
+    });
+    world.wait_log(&name, "sum=42");
+
+    world.run(["kill", &name]).expect_error(0, &["p-1: stopped"]);
+    let ended = world.show(&name);
+    assert_eq!(ended.text("status"), "terminated");
+    assert!(ended["survivors"].as_array().unwrap().is_empty());
+    world.wait_log(&name, "sum=42");
+    world.run(["kill", &name]).expect_error(0, &["already stopped"]);
+    assert!(world.json(["runners", "list", "--status", "live"]).as_array().unwrap().is_empty());
+}
+
+#[test]
+fn how_an_agent_ended_is_kept_exactly() {
+    let world = World::with_project();
+    let cases: [(&str, &str, Option<i64>, &str); 4] = [
+        ("echo bye-0", "terminated", Some(0), ""),
+        ("echo bye-1; exit 3", "failed", Some(3), ""),
+        ("echo bye-2; kill -KILL $$", "failed", None, "SIGKILL"),
+        ("echo bye-3; kill -SEGV $$", "failed", None, "SIGSEGV"),
+    ];
+    let names = cases.map(|(script, ..)| world.launch(&[], &["sh", "-c", script]));
+    for (index, ((script, status, code, signal), name)) in cases.into_iter().zip(&names).enumerate()
+    {
+        let ended = world.wait_status(name, status, SOON);
+        assert_eq!(ended.number("exit_code"), code, "{script}");
+        assert_eq!(ended.text("exit_signal"), signal, "{script}");
+        assert_eq!(ended["reason"].is_null(), status == "terminated", "{script}: {ended}");
+        let said = world.run(["logs", name]).expect_code(0).stdout;
+        assert_eq!(said, format!("bye-{index}\n"), "{script}");
+    }
+    // Also in a new daemon's memory.
+    world.kill_daemon();
+    assert_eq!(world.show(&names[1]).number("exit_code"), Some(3));
+    assert_eq!(world.run(["logs", &names[1]]).expect_code(0).stdout, "bye-1\n");
+}
+
+#[test]
+fn an_agent_killed_from_outside_is_failed_with_the_signal() {
+    let world = World::with_project();
+    let agent = world.agent("echo", &[]);
+    agent.witness.process().signal(Signal::KILL);
+    let ended = world.wait_status(&agent.name, "failed", SOON);
+    assert_eq!(ended.text("exit_signal"), "SIGKILL");
+    assert_eq!(ended.text("reason"), "killed by SIGKILL");
+}
+
+#[test]
+fn a_launch_that_fails_says_why_and_runs_nothing() {
+    let world = World::with_project();
+    let file = |name: &str| world.path(name).to_str().unwrap().to_owned();
+    write_script(&world.path("plain"), "#!/bin/sh\n", 0o644);
+    write_script(&world.path("lost"), "#!/no/such/interpreter\n", 0o755);
+    fs::create_dir(world.path("gone")).unwrap();
+    fs::remove_dir(world.path("gone")).unwrap();
+    let (plain, lost, gone, proof) = (file("plain"), file("lost"), file("gone"), file("proof"));
+    let pwd = format!("pwd > {proof}");
+    let anything = ["sh", "-c", pwd.as_str()];
+    let cases: [(&[&str], &[&str], i32, &[&str]); 7] = [
+        (&[], &["no-such-program"], 3, &["no-such-program", "errno 2"]),
+        (&[], &["/no/such/program"], 3, &["/no/such/program", "errno 2"]),
+        (&[], &[&plain], 5, &[&plain, "errno 13"]),
+        (&[], &[&lost], 3, &[&lost, "/no/such/interpreter", "errno 2"]),
+        (&["--cwd", &gone], &anything, 3, &[&gone, "errno 2"]),
+        (&["--cwd", &plain], &anything, 3, &[&plain, "errno 20"]),
+        (&["--cwd", &format!("{gone}/../h")], &anything, 3, &["errno 2"]),
+    ];
+    for (number, (options, command, code, texts)) in (1_usize..).zip(cases) {
+        let mut line = vec!["launch", "p"];
+        line.extend(options);
+        line.push("--");
+        line.extend(command);
+        world.run(&line).expect_error(code, texts);
+        let name = format!("p-{number}");
+        let runner = world.show(&name);
+        assert_eq!(runner.text("status"), "failed", "{command:?}");
+        assert!(runner.text("reason").contains("errno"), "{command:?}: {runner}");
+        assert!(runner["pid"].is_null(), "{command:?}");
+        assert_eq!(world.runners().len(), number, "one runner for each launch: {command:?}");
+    }
+    assert!(!world.path("proof").exists(), "an agent ran in {}", world.home().display());
+    wait_until("only the daemon is left", SOON, || world.processes().len() == 1);
+}
+
+#[test]
+fn a_project_directory_that_vanished_is_a_launch_error() {
+    let world = World::with_project();
+    fs::remove_dir_all(world.path("p-p")).unwrap();
+    let path = world.path("p-p").to_str().unwrap().to_owned();
+    world.run(["launch", "p", "--", "bash"]).expect_error(3, &[&path, "errno 2"]);
+    fs::write(world.path("p-p"), "a file").unwrap();
+    world.run(["launch", "p", "--", "bash"]).expect_error(3, &[&path, "errno 20"]);
+}
+
+#[test]
+fn pause_stops_an_agent_where_it_stands_and_resume_lets_it_go_on() {
+    let world = World::with_project();
+    let agent = world.agent("seq", &["--rate", "100"]);
+    let count = || agent.witness.sequence().len();
+    let grows = |what: &str| {
+        let before = count();
+        wait_until(what, SOON, || count() > before + 5);
+    };
+    grows("the agent writes");
+    world.run(["resume", &agent.name]).expect_error(4, &[&agent.name, "running"]);
+    world.run(["pause", &agent.name]).expect_error(0, &["paused"]);
+    assert_eq!(world.show(&agent.name).text("status"), "paused");
+    let stopped_at = count();
+    stays("a paused agent writes nothing", Duration::from_millis(400), || count() == stopped_at);
+    world.run(["pause", &agent.name]).expect_error(4, &[&agent.name, "paused"]);
+    world.kill_daemon();
+    assert_eq!(world.show(&agent.name).text("status"), "paused", "a new daemon knows it");
+    stays("nobody else lets it go on", Duration::from_millis(200), || count() == stopped_at);
+    world.run(["resume", &agent.name]).expect_error(0, &["resumed"]);
+    assert_eq!(world.show(&agent.name).text("status"), "running");
+    grows("the agent goes on");
+
+    // A paused agent can be stopped, and then nothing else.
+    world.run(["pause", &agent.name]).expect_code(0);
+    world.run(["kill", &agent.name, "--grace", "1s"]).expect_code(0);
+    assert!(agent.witness.alive().is_empty());
+    assert_eq!(world.show(&agent.name).text("status"), "terminated");
+    for verb in ["pause", "resume"] {
+        world.run([verb, &agent.name]).expect_error(4, &[&agent.name, "terminated"]);
+    }
+    assert_eq!(agent.witness.starts(), 1);
+}
+
+#[test]
+fn the_agent_of_a_directory_is_launched_without_naming_the_project() {
+    let world = World::with_project();
+    let mut command = world.command(["launch", "--", "pwd"]);
+    command.current_dir(world.path("p-p"));
+    let name = world.run_command(command).expect_code(0).stdout.trim().to_owned();
+    assert_eq!(name, "p-1");
+    world.wait_log(&name, world.path("p-p").to_str().unwrap());
+
+    fs::create_dir_all(world.path("shop/.git")).unwrap();
+    fs::create_dir_all(world.path("shop/src")).unwrap();
+    let launch = |words: &[&str]| {
+        let mut command = world.command(words);
+        command.current_dir(world.path("shop/src"));
+        world.run_command(command)
+    };
+    launch(&["launch", "--", "pwd"]).expect_error(3, &["no project", "stratavore new shop"]);
+    let name = launch(&["launch", "--yes", "--", "pwd"]).expect_code(0).stdout;
+    assert_eq!(name.trim(), "shop-1");
+    world.wait_log("shop-1", world.path("shop").to_str().unwrap());
+}

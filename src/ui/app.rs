@@ -247,6 +247,9 @@ impl App {
 
     /// Says on the ordinary screen that nothing was ended.
     fn say_goodbye(&self) {
+        if self.state.here.demo {
+            return;
+        }
         let live = self.state.runners.values().filter(|runner| runner.status.is_live()).count();
         let text = match live {
             0 => return,

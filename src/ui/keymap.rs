@@ -196,7 +196,7 @@ pub(super) const BINDINGS: &[Binding] = bindings! {
     }
     Help {
         [ESCAPE, c('?'), c('q'), ENTER, ctrl('c')] "esc" Cancel "back" "";
-        [c('j'), plain(Key::Down)] "↓" Down "" "";
+        [c('j'), plain(Key::Down)] "j k" Down "more" "";
         [c('k'), plain(Key::Up)] "↑" Up "" "";
     }
 };

@@ -11,7 +11,12 @@
     reason = "helpers of tests fail by panicking; outside of test functions the lints do not know it"
 )]
 
+mod attaching;
+mod crash_loop;
 mod daemon_life;
+mod hostile;
+mod launching;
 mod lifecycle;
 mod stopping;
 mod support;
+mod survival;

@@ -10,6 +10,9 @@ const WIDE: u16 = 100;
 /// From this width it stands below the list.
 const MEDIUM: u16 = 60;
 
+/// Columns of the list from which it shows figures, which change with every heartbeat.
+pub(in crate::ui) const FIGURES_FROM: u16 = 96;
+
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::ui) struct Area {

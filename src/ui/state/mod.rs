@@ -19,10 +19,10 @@ use chrono::{DateTime, Utc};
 
 pub(super) use self::{
     choice::{project_for, unique_name},
-    geometry::{Area, Geometry, geometry},
+    geometry::{Area, FIGURES_FROM, Geometry, geometry},
     mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode},
     rows::{Row, natural, position_of, rows, shown},
-    status::{Group, age, age_text, command, glyph, group, reason, since, word},
+    status::{Group, age, age_text, command, glyph, group, reason, since, title, told, word},
     text_line::TextLine,
 };
 use crate::{

@@ -156,17 +156,37 @@ pub(in crate::ui) fn age_text(age: TimeDelta) -> String {
 /// Returns why a runner is at it, in the best words there are: what failed, what it asks, what its
 /// title says, what it runs.
 pub(in crate::ui) fn reason(runner: &Runner, group: Group) -> String {
+    told(runner, group).unwrap_or_else(|| command(runner))
+}
+
+/// Returns why, if anything was said about it.
+pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
     let said = runner.activity.message.as_deref().filter(|text| !text.trim().is_empty());
-    let title = Some(runner.title.trim()).filter(|text| !text.is_empty());
+    let title = Some(title(runner)).filter(|text| !text.is_empty());
     match group {
         Group::Failed => {
             let reason = runner.reason.clone().unwrap_or_else(|| ended(runner));
-            with_survivors(runner, reason)
+            let is_explained = runner.activity.state == ActivityState::Error;
+            let reason = match said.filter(|_| is_explained) {
+                Some(said) => format!("{reason}: {said}"),
+                None => reason,
+            };
+            Some(with_survivors(runner, reason))
         }
-        Group::Finished => with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)),
-        Group::Starting => command(runner),
-        _ => said.or(title).map_or_else(|| command(runner), Into::into),
+        Group::Finished => {
+            Some(with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)))
+        }
+        Group::Starting => None,
+        _ => said.or(title).map(Into::into),
     }
+}
+
+/// Returns the title without the signs that many agents turn at its front: nothing here turns
+/// unless it is looked at.
+pub(in crate::ui) fn title(runner: &Runner) -> &str {
+    let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);
+    let text = runner.title.trim_start_matches(is_sign).trim();
+    if text.is_empty() { runner.title.trim() } else { text }
 }
 
 /// Returns the command line, the program without its directory.

@@ -7,12 +7,9 @@ use crate::{
     ui::{
         effect::Effect,
         event::{Frame, Outcome, UiEvent},
-        state::{Connection, MAX_EVENTS, Preview, State},
+        state::{Connection, FIGURES_FROM, MAX_EVENTS, Preview, State, geometry, title},
     },
 };
-
-/// Columns of the list at which figures are shown that change with every heartbeat.
-pub(in crate::ui) const FIGURES_FROM: u16 = 90;
 
 /// Applies what the daemon told.
 pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
@@ -61,7 +58,7 @@ fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
     for id in update.removed {
         state.is_dirty |= state.runners.remove(&id).is_some();
     }
-    let with_figures = state.size.0 >= FIGURES_FROM;
+    let with_figures = geometry(state).list.width >= FIGURES_FROM;
     for runner in update.runners {
         let known = state.runners.get(&runner.id);
         state.is_dirty |= known.is_none_or(|known| is_seen(known, &runner, with_figures));
@@ -85,6 +82,9 @@ fn is_seen(known: &Runner, now: &Runner, with_figures: bool) -> bool {
     let mut same = known.clone();
     same.last_heartbeat = now.last_heartbeat;
     same.updated_at = now.updated_at;
+    if title(known) == title(now) {
+        same.title.clone_from(&now.title);
+    }
     if !with_figures {
         same.cpu_percent = now.cpu_percent;
         same.memory_mb = now.memory_mb;

@@ -10,10 +10,7 @@ mod list;
 mod runner;
 mod typing;
 
-pub(super) use self::{
-    daemon::FIGURES_FROM,
-    launch::{default_command, expand, order, shorten},
-};
+pub(super) use self::launch::{default_command, expand, order, shorten};
 use super::{
     effect::Effect,
     event::{Mouse, UiEvent},

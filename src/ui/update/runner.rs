@@ -74,7 +74,7 @@ fn ask(state: &mut State, runner: &Runner, deed: Deed) {
             let group = group(runner, state.now);
             format!("; its turn of {} is lost", age_text(age(runner, group, state.now)))
         }
-        ActivityState::Blocked => "; what it asks stays unanswered".to_owned(),
+        ActivityState::Blocked => "; its question stays open".to_owned(),
         _ => String::new(),
     };
     let (name, agent) = (&runner.name, &runner.agent);

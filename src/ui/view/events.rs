@@ -60,7 +60,7 @@ fn told(event: &Event) -> (String, Role) {
         "runner.activity" => match field("state") {
             "blocked" => {
                 let what = if field("kind").is_empty() { "blocked" } else { field("kind") };
-                (joined(what, field("message")), Role::Needs)
+                (joined(what, field("message")), Role::Warning)
             }
             "error" => (joined("error", field("message")), Role::Failed),
             "done" => (joined("done", field("message")), Role::Done),

@@ -34,11 +34,15 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         left.push(piece(" · demo", theme.style(Role::Warning)));
     }
     let right = health(state, theme, width);
-    let mut room = width.saturating_sub(total(&right) + 1);
+    let mut room = width.saturating_sub(total(&right) + 3);
     if width < 60 {
         left.clear();
     }
-    let gap = if width < 60 { 1 } else { 4 };
+    let gap = match width {
+        0..60 => 1,
+        60..100 => 2,
+        _ => 4,
+    };
     room = room.saturating_sub(total(&left));
     let counts = counts(state, theme, room, gap);
     left.extend(counts);
@@ -47,6 +51,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     left.extend(right);
     put(buf, areas.header, 0, left);
     rule(buf, theme, areas.rule);
+    if !state.filter.is_blank() && !areas.rule.is_empty() {
+        let inner = Area { x: 1, width: areas.rule.width.saturating_sub(2), ..areas.rule };
+        let text = format!(" only `{}` · esc shows all ", state.filter.text());
+        put(buf, inner, 0, vec![piece(text, theme.style(Role::Accent))]);
+    }
 }
 
 /// Draws a line across an area.
@@ -85,13 +94,14 @@ fn health(state: &State, theme: Theme, width: usize) -> Vec<Span<'static>> {
     let is_narrow = width < 60;
     let (text, role) = match &state.connection {
         Connection::Connecting => ("connecting…".to_owned(), Role::Muted),
-        Connection::Lost(_) if is_narrow => ("reconnecting…".to_owned(), Role::Warning),
+        Connection::Lost(_) if width < 100 => ("reconnecting…".to_owned(), Role::Warning),
         Connection::Lost(why) => (format!("reconnecting… {}", clip(why, width / 3)), Role::Warning),
         Connection::Live if !state.daemon.unwell.is_empty() => {
             let unwell = clip(&state.daemon.unwell.join(", "), width / 3);
             (format!("! {unwell}"), Role::Warning)
         }
         Connection::Live if is_narrow => (String::new(), Role::Muted),
+        Connection::Live if width < 100 => ("daemon ok".to_owned(), Role::Muted),
         Connection::Live => (format!("daemon ok · {}", state.daemon.database), Role::Muted),
     };
     if text.is_empty() { Vec::new() } else { vec![piece(text + " ", theme.style(role))] }

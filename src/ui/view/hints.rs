@@ -31,7 +31,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let last = keymap::in_context(context).filter(|b| is_vital(b) && hint(state, b).is_some());
     let reserved: usize = last.map(|binding| binding.label.chars().count() + 8).sum();
     let width = usize::from(area.width);
-    for binding in keymap::in_context(context) {
+    let (vital, others): (Vec<_>, Vec<_>) = keymap::in_context(context).partition(|b| is_vital(b));
+    for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
         let key = piece(format!(" {}", binding.label), theme.style(Role::Accent));
         let word = piece(format!(" {hint} "), theme.style(Role::Muted));

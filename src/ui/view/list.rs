@@ -8,11 +8,11 @@ use crate::{
     domain::runner::Runner,
     ui::{
         state::{
-            Arrangement, Geometry, Group, Row, State, age, age_text, command, glyph, group,
-            natural, reason, rows, word,
+            Area, Arrangement, FIGURES_FROM, Geometry, Group, Row, State, age, age_text, command,
+            glyph, group, natural, reason, rows, told, word,
         },
         theme::{Role, Theme},
-        update::{FIGURES_FROM, shorten},
+        update::shorten,
     },
 };
 
@@ -21,9 +21,9 @@ struct Columns {
     name: usize,
     word: usize,
     agent: usize,
-    figures: bool,
     command: usize,
     is_narrow: bool,
+    wide: usize,
 }
 
 /// Draws the list and the names of the projects under it.
@@ -47,11 +47,27 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         };
         put(buf, areas.list, at, pieces);
     }
+    more(buf, state, theme, &areas.list, rows.len());
     if rows.iter().all(|row| row.runner().is_none()) && !state.filter.is_blank() {
         let text = format!(" no runner matches `{}`; esc shows all", state.filter.text());
         put(buf, areas.list, 0, vec![piece(text, theme.style(Role::Muted))]);
     }
     projects(buf, state, theme, areas);
+}
+
+/// Says at the right edge how many lines there are above and below.
+fn more(buf: &mut Buffer, state: &State, theme: Theme, list: &Area, lines: usize) {
+    let height = usize::from(list.height);
+    let below = lines.saturating_sub(state.scroll + height);
+    let marks = [(state.scroll, "↑", 0), (below, "↓", list.height.saturating_sub(1))];
+    for (count, sign, row) in marks.into_iter().filter(|(count, ..)| *count > 0) {
+        let text = format!(" {sign} {count} more ");
+        let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
+        if wide.saturating_mul(2) <= list.width && height > 2 {
+            let area = Area { x: list.x + list.width - wide, width: wide, ..*list };
+            put(buf, area, row, vec![piece(text, theme.style(Role::Accent))]);
+        }
+    }
 }
 
 fn columns(state: &State, wide: usize) -> Columns {
@@ -63,9 +79,9 @@ fn columns(state: &State, wide: usize) -> Columns {
     Columns {
         name: name.min(if is_narrow { 10 } else { (wide / 4).max(10) }),
         word: 10,
-        agent: if wide >= 72 { agent } else { 0 },
-        figures: wide >= usize::from(FIGURES_FROM),
-        command: if wide >= 96 { (wide - 70).min(24) } else { 0 },
+        agent: if (72..usize::from(FIGURES_FROM)).contains(&wide) { agent } else { 0 },
+        command: if wide >= usize::from(FIGURES_FROM) { (wide - 70).min(30) } else { 0 },
+        wide,
         is_narrow,
     }
 }
@@ -77,7 +93,9 @@ fn heading(
     count: usize,
     is_folded: bool,
 ) -> Vec<Span<'static>> {
-    let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
+    // One heading is louder than the others.
+    let is_loud = group == Group::NeedsYou && state.is_current();
+    let role = if is_loud { Role::Needs } else { Role::Muted };
     let mut pieces = vec![piece(format!(" {}", group.heading()), theme.style(role))];
     if is_folded {
         pieces.push(piece(format!(" {count} ▸  f shows them"), theme.style(Role::Muted)));
@@ -143,23 +161,31 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
     pieces.push(piece(format!("{}  ", fit_right(&age, 5)), muted));
-    if columns.figures {
-        let (cpu, memory) = if runner.status.is_live() {
-            (format!("{:.0} %", runner.cpu_percent), memory_text(runner.memory_mb))
-        } else {
-            (String::new(), String::new())
-        };
-        pieces.push(piece(format!("{}{}  ", fit_right(&cpu, 6), fit_right(&memory, 7)), muted));
-    }
     if columns.agent > 0 {
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
-    if columns.command > 0 {
-        let text = command(runner);
-        pieces.push(piece(format!("{}  ", fit(&text, columns.command)), muted));
+    if columns.command == 0 {
+        pieces.push(piece(reason(runner, group), text_look));
+        return pieces;
     }
-    pieces.push(piece(reason(runner, group), text_look));
+    let figures = figures(runner);
+    let command = format!("  {}", fit(&command(runner), columns.command));
+    let taken = total(&pieces) + width(&figures) + width(&command);
+    let said = told(runner, group).unwrap_or_default();
+    pieces.push(piece(fit(&said, columns.wide.saturating_sub(taken)), text_look));
+    pieces.push(piece(figures, muted));
+    pieces.push(piece(command, muted));
     pieces
+}
+
+/// CPU and memory of a live runner, in a fixed number of columns.
+fn figures(runner: &Runner) -> String {
+    let (cpu, memory) = if runner.status.is_live() {
+        (format!("{:.0} %", runner.cpu_percent), memory_text(runner.memory_mb))
+    } else {
+        (String::new(), String::new())
+    };
+    format!(" {}{}", fit_right(&cpu, 6), fit_right(&memory, 7))
 }
 
 fn memory_text(mib: u64) -> String {

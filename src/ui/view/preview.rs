@@ -1,6 +1,10 @@
 //! The selected runner's own screen, with a title in the line that divides it from the list.
 
-use ratatui::{buffer::Buffer, layout::Position, text::Span};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    text::Span,
+};
 
 use super::{
     header::rule,
@@ -9,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::runner::Runner,
+    terminal::Pane,
     ui::{
         state::{Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, word},
         theme::{Role, Theme},
@@ -29,7 +34,7 @@ pub(super) fn draw(
     let inner = areas.preview;
     match &preview.pane {
         Some(pane) if runner.status.is_live() || preview.last.is_empty() => {
-            let cursor = pane.render(rect(inner), buf);
+            let cursor = show(pane, rect(inner), buf);
             if !preview.is_live || !state.is_current() {
                 buf.set_style(rect(inner), theme.stale());
             }
@@ -47,11 +52,32 @@ pub(super) fn draw(
     }
 }
 
+/// Draws as much of the screen as fits: from its left edge, unless its cursor would not be seen.
+fn show(pane: &Pane, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let area = area.intersection(buf.area);
+    let whole = Rect::new(0, 0, pane.size().cols().max(area.width), area.height);
+    let mut scratch = Buffer::empty(whole);
+    let cursor = pane.render(whole, &mut scratch);
+    let left = cursor.map_or(0, |at| at.x.saturating_sub(area.width.saturating_sub(1)));
+    for row in 0..area.height {
+        for col in 0..area.width {
+            let from = scratch.cell((left + col, row));
+            if let (Some(from), Some(to)) = (from, buf.cell_mut((area.x + col, area.y + row))) {
+                to.clone_from(from);
+                // The second half of a wide character does not fit.
+                if col + 1 == area.width && width(from.symbol()) > 1 {
+                    to.set_symbol(" ");
+                }
+            }
+        }
+    }
+    cursor.map(|at| Position { x: area.x + at.x.saturating_sub(left), y: area.y + at.y })
+}
+
 /// Draws the line between list and screen and the title in it.
 fn divider(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     let is_typing = matches!(state.mode, Mode::Typing(_));
     let look = theme.style(if is_typing { Role::Accent } else { Role::Rule });
-    let title = state.selected_runner().map(|runner| title(state, theme, runner));
     let divider = areas.divider;
     if areas.is_side_by_side() {
         for row in 0..divider.height {
@@ -61,49 +87,51 @@ fn divider(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
         put(buf, corner, 0, vec![piece("┬", look)]);
         let (x, width) = (areas.preview.x, areas.preview.width);
         let above = Area { x, width, ..areas.rule };
-        titled(buf, theme, above, title, is_typing);
+        titled(buf, state, theme, above);
         if !areas.events_rule.is_empty() {
             let join = Area { y: areas.events_rule.y, height: 1, ..divider };
             put(buf, join, 0, vec![piece("┤", look)]);
         }
     } else if !divider.is_empty() {
-        titled(buf, theme, divider, title, is_typing);
+        titled(buf, state, theme, divider);
     }
 }
 
 /// Draws a line with a title in it.
-fn titled(
-    buf: &mut Buffer,
-    theme: Theme,
-    area: Area,
-    title: Option<Vec<Span<'static>>>,
-    is_typing: bool,
-) {
+fn titled(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    let is_typing = matches!(state.mode, Mode::Typing(_));
     rule(buf, theme, area);
     let look = theme.style(if is_typing { Role::Accent } else { Role::Rule });
     if is_typing {
         put(buf, area, 0, vec![piece("━".repeat(usize::from(area.width)), look)]);
     }
-    let Some(mut title) = title else { return };
-    let room = usize::from(area.width).saturating_sub(2);
-    if total(&title) + 2 > room {
-        title.truncate(1);
-    }
+    let Some(runner) = state.selected_runner() else { return };
+    let room = usize::from(area.width).saturating_sub(4);
+    // What says least goes first where it is narrow.
+    let mut title = (0..=2)
+        .map(|details| title(state, theme, runner, 2 - details))
+        .find(|title| total(title) <= room)
+        .unwrap_or_else(|| title(state, theme, runner, 0));
     title.insert(0, piece(" ", look));
     title.push(piece(" ", look));
     let shifted = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     put(buf, shifted, 0, title);
 }
 
-/// The runner in a line: name, agent, directory, what it is at.
-fn title(state: &State, theme: Theme, runner: &Runner) -> Vec<Span<'static>> {
+/// The runner in a line: its name, what it is at, and of agent and directory as much as wanted.
+fn title(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<'static>> {
     let group = group(runner, state.now);
     let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
     let age = age_text(age(runner, group, state.now));
     let path = clip_front(&shorten(state, &runner.cwd), 30);
+    let between = match details {
+        0 => " · ".to_owned(),
+        1 => format!(" · {} · ", runner.agent),
+        _ => format!(" · {} · {path} · ", runner.agent),
+    };
     vec![
         piece(runner.name.clone(), theme.style(Role::Strong)),
-        piece(format!(" · {} · {path} · ", runner.agent), theme.style(Role::Muted)),
+        piece(between, theme.style(Role::Muted)),
         piece(format!("{} {age}", word(runner, group)), theme.style(role)),
     ]
 }

@@ -72,6 +72,7 @@ impl Output {
 /// Runs a command with this on its standard input; kills it at the deadline and says so.
 pub(crate) fn try_run(mut command: Command, input: &[u8]) -> Result<Output, String> {
     let name = format!("{:?}", command.get_args().collect::<Vec<_>>());
+    let name = name.chars().take(300).collect::<String>();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -124,6 +124,15 @@ impl Terminal {
         }
     }
 
+    /// Waits until the program has taken the screen: from then on no key is lost or misread.
+    #[track_caller]
+    pub(crate) fn wait_taken(&self) {
+        let taken = || self.ask(vt100::Screen::alternate_screen).then_some(());
+        if try_wait_value(deadline(), taken).is_err() {
+            panic!("the program does not take the screen:\n{}", self.screen());
+        }
+    }
+
     /// Changes the size of the window.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         self.received()
@@ -144,7 +153,8 @@ impl Terminal {
             assert!(!screen.application_cursor() && !screen.application_keypad(), "keys");
             assert!(!screen.hide_cursor(), "the cursor is still hidden");
             assert!(screen.contents().starts_with("before the program\n"), "{}", screen.contents());
-            let shown = screen.contents().trim_end().lines().count();
+            let rows: Vec<_> = screen.rows(0, screen.size().1.get()).collect();
+            let shown = rows.iter().rposition(|row| !row.trim().is_empty()).map_or(0, |at| at + 1);
             let row = usize::from(screen.cursor_position().0);
             assert_eq!(row, shown, "the cursor is below the last line:\n{}", screen.contents());
         });

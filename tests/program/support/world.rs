@@ -176,7 +176,10 @@ impl World {
     pub(crate) fn kill_daemon(&self) {
         let daemon = self.daemon_pid();
         daemon.signal(Signal::KILL);
-        wait_until("the daemon is gone", Duration::from_secs(5), || !daemon.is_alive());
+        // Its last thread, and the socket with it, outlives the process's death by a moment.
+        wait_until("the daemon is gone", Duration::from_secs(5), || {
+            !daemon.is_alive() && UnixStream::connect(self.socket()).is_err()
+        });
     }
 
     /// Returns every live process of this world, with what it is: those that carry one of its

@@ -1,0 +1,299 @@
+//! What follows from what.
+
+use super::{
+    blocked, connect, ended, event, fleet, id, key, list, now, press, project, runner, state,
+};
+use crate::{
+    client::RunnerUpdate,
+    domain::{activity::ActivityState, failure::Failure, runner::RunnerStatus, size::TerminalSize},
+    terminal::keys::{Key, KeyPress, Modifiers},
+    ui::{
+        effect::Effect,
+        event::{Frame, Mouse, Outcome, UiEvent},
+        state::{Connection, Mode, Row, State, rows, shown},
+        update::update,
+        view,
+    },
+};
+
+const WIDE: (u16, u16) = (120, 40);
+
+fn names(state: &State) -> Vec<&str> {
+    shown(state).iter().map(|id| state.runners[id].name.as_str()).collect()
+}
+
+fn ctrl(c: char) -> UiEvent {
+    let modifiers = Modifiers { ctrl: true, ..Modifiers::default() };
+    UiEvent::Key(KeyPress { key: Key::Char(c), modifiers })
+}
+
+#[test]
+fn who_needs_a_person_comes_first_then_names_as_people_count() {
+    let state = state(WIDE, fleet());
+    assert_eq!(
+        names(&state),
+        ["api-3", "web-1", "api-1", "web-9", "web-10", "docs-1", "docs-2", "etl-1", "etl-2"]
+    );
+}
+
+#[test]
+fn the_selection_follows_the_runner_not_the_line() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "jj");
+    assert_eq!(state.selected, Some(id(2)));
+    let mut all = fleet();
+    all.push(blocked(20, "aaa-1", "question", "first in the list", 1));
+    list(&mut state, all);
+    assert_eq!((state.selected, names(&state)[0]), (Some(id(2)), "aaa-1"));
+    // Once it is gone, its neighbour is selected.
+    let removed = RunnerUpdate { runners: Vec::new(), removed: vec![id(2)], complete: false };
+    update(&mut state, UiEvent::Runners(removed));
+    assert_eq!(state.selected, Some(id(4)));
+}
+
+#[test]
+fn moving_stops_at_both_ends_and_the_list_scrolls_along() {
+    let mut state = state((40, 8), fleet());
+    key(&mut state, Key::Up);
+    assert_eq!(state.selected, Some(id(1)));
+    press(&mut state, "G");
+    assert_eq!(state.selected, Some(id(8)));
+    press(&mut state, "j");
+    assert_eq!((state.selected, state.scroll > 5), (Some(id(8)), true));
+    press(&mut state, "g");
+    assert_eq!((state.selected, state.scroll), (Some(id(1)), 0));
+}
+
+#[test]
+fn tab_goes_to_the_longest_waiting_and_round() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "jjj");
+    for expected in [1, 9, 1] {
+        key(&mut state, Key::Tab);
+        assert_eq!(state.selected, Some(id(expected)));
+    }
+}
+
+#[test]
+fn the_filter_narrows_and_escape_shows_all() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "/web work");
+    assert_eq!(names(&state), ["web-9", "web-10"]);
+    key(&mut state, Key::Enter);
+    assert_eq!((&state.mode, state.selected), (&Mode::List, Some(id(4))));
+    key(&mut state, Key::Escape);
+    assert_eq!(names(&state).len(), 9);
+}
+
+#[test]
+fn many_finished_runners_are_folded_until_asked_for() {
+    let mut all = fleet();
+    all.extend((0..6).map(|n| ended(100 + n, &format!("old-{n}"), 0, 9_000)));
+    let mut state = state(WIDE, all);
+    let is_folded = |state: &State| matches!(rows(state).last(), Some(Row::Group { is_folded, .. }) if *is_folded);
+    assert!(is_folded(&state) && names(&state).len() == 8);
+    press(&mut state, "f");
+    assert_eq!(names(&state).len(), 15);
+    press(&mut state, "f");
+    assert!(is_folded(&state));
+}
+
+#[test]
+fn what_destroys_is_asked_first_and_names_what_is_lost() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "jj");
+    assert_eq!(press(&mut state, "x"), []);
+    let Mode::Confirm(confirm) = &state.mode else { panic!("not asked") };
+    assert_eq!(
+        confirm.question,
+        "Stop api-1? Ends claude and its 2 other processes; its turn of 2m is lost."
+    );
+    assert_eq!(press(&mut state, "n"), []);
+    assert_eq!(press(&mut state, "xy"), [Effect::Stop(id(2), false)]);
+    assert_eq!(press(&mut state, "Xy"), [Effect::Stop(id(2), true)]);
+    assert_eq!(press(&mut state, "ry"), [Effect::Restart(id(2))]);
+    // Other keys do not answer it.
+    assert_eq!(press(&mut state, "xj "), []);
+    assert!(matches!(state.mode, Mode::Confirm(_)));
+}
+
+#[test]
+fn what_has_ended_is_restarted_at_once_and_nothing_else() {
+    let mut state = state(WIDE, vec![ended(1, "etl-1", 1, 5)]);
+    for keys in ["x", "i", "t", "a", " "] {
+        assert_eq!(press(&mut state, keys), []);
+        assert!(state.toast.as_ref().unwrap().text.contains("r starts it again"));
+    }
+    assert_eq!(press(&mut state, "r"), [Effect::Restart(id(1))]);
+}
+
+#[test]
+fn typed_keys_go_to_the_agent_until_the_key_that_leaves() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "i");
+    assert_eq!(press(&mut state, "q"), [Effect::SendKeys(id(1), b"q".to_vec())]);
+    assert_eq!(update(&mut state, ctrl('c')), [Effect::SendKeys(id(1), vec![3])]);
+    assert_eq!(
+        update(&mut state, UiEvent::Paste("a\nb".to_owned())),
+        [Effect::SendKeys(id(1), b"a\rb".to_vec())]
+    );
+    assert_eq!(update(&mut state, ctrl('\\')), []);
+    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn an_agent_that_ends_is_not_typed_into() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "i");
+    let mut gone = fleet().remove(0);
+    gone.status = RunnerStatus::Terminated;
+    let update_of = RunnerUpdate { runners: vec![gone], removed: vec![], complete: false };
+    update(&mut state, UiEvent::Runners(update_of));
+    assert_eq!(state.mode, Mode::List);
+    assert!(state.toast.as_ref().unwrap().text.contains("has ended"));
+}
+
+#[test]
+fn a_line_is_written_and_sent() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "thelo q");
+    key(&mut state, Key::Left);
+    key(&mut state, Key::Backspace);
+    assert_eq!(key(&mut state, Key::Enter), [Effect::SendText(id(1), "heloq".to_owned())]);
+    assert_eq!(state.mode, Mode::List);
+    // A paste into the list is no series of commands.
+    assert_eq!(update(&mut state, UiEvent::Paste("qX".to_owned())), []);
+}
+
+#[test]
+fn a_lost_daemon_keeps_what_was_known_and_is_watched_again() {
+    let mut state = state(WIDE, fleet());
+    assert_eq!(state.watched, Some(id(1)));
+    update(&mut state, UiEvent::Disconnected("the connection was lost".to_owned()));
+    assert!(matches!(state.connection, Connection::Lost(_)));
+    assert_eq!((names(&state).len(), state.watched), (9, None));
+    assert_eq!(key(&mut state, Key::Enter), []);
+    assert!(state.toast.as_ref().unwrap().is_failure);
+    assert_eq!(connect(&mut state), [Effect::Watch(Some(id(1)))]);
+}
+
+#[test]
+fn only_the_visible_screen_is_followed() {
+    let mut state = state((80, 24), fleet());
+    assert_eq!(press(&mut state, "j"), [Effect::Watch(Some(id(9)))]);
+    assert_eq!(update(&mut state, UiEvent::Resized(40, 12)), [Effect::Watch(None)]);
+    assert_eq!(press(&mut state, "k"), []);
+}
+
+#[test]
+fn a_heartbeat_alone_costs_no_frame() {
+    let mut state = state((80, 24), fleet());
+    state.is_dirty = false;
+    let mut all = fleet();
+    for runner in &mut all {
+        runner.cpu_percent = 99.0;
+        runner.last_heartbeat = Some(now());
+    }
+    // An agent that turns a sign in its title changes nothing that is shown.
+    all[1].title = "⠐ Rename the schema's columns".to_owned();
+    list(&mut state, all);
+    assert!(!state.is_dirty);
+    update(&mut state, UiEvent::Resized(200, 50));
+    state.is_dirty = false;
+    list(&mut state, fleet());
+    assert!(state.is_dirty);
+}
+
+#[test]
+fn nothing_wakes_up_before_an_age_reads_differently() {
+    let one = |seconds| state(WIDE, vec![runner(1, "api-1", ActivityState::Idle, seconds)]);
+    let seconds = |state: &State| view::next_change(state).map(|change| change.num_seconds());
+    assert_eq!(seconds(&one(59)), Some(1));
+    assert_eq!(seconds(&one(60)), Some(60));
+    assert_eq!(seconds(&state(WIDE, Vec::new())), None);
+}
+
+#[test]
+fn frames_are_drawn_from_the_first_whole_one_on() {
+    let mut state = state(WIDE, fleet());
+    let frame = |full, bytes: &'static [u8]| {
+        let size = TerminalSize::new(20, 5);
+        UiEvent::Frame(id(1), Box::new(Frame { size, full, bytes: bytes.into() }))
+    };
+    update(&mut state, frame(false, b"early"));
+    assert!(state.preview.as_ref().unwrap().pane.is_none());
+    update(&mut state, frame(true, b"whole"));
+    assert!(super::screen(&state).contains("whole"));
+    // Of another runner: too late, it is no longer shown.
+    press(&mut state, "j");
+    update(&mut state, frame(true, b"late"));
+    assert!(!super::screen(&state).contains("late"));
+}
+
+#[test]
+fn the_first_screen_launches_with_one_key() {
+    let mut state = state(WIDE, Vec::new());
+    let effects = key(&mut state, Key::Enter);
+    let [Effect::Launch(order)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((order.project.as_str(), order.command[0].to_str()), ("shop", Some("claude")));
+    assert_eq!(order.register.as_ref().unwrap().path, order.cwd);
+    let effects = press(&mut state, "s");
+    let [Effect::Launch(order)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!(order.command[0].to_str(), Some("/bin/bash"));
+}
+
+#[test]
+fn the_dialog_finds_the_project_around_the_directory() {
+    let mut state = state(WIDE, fleet());
+    update(&mut state, UiEvent::Projects(vec![project("shop"), project("api")]));
+    assert_eq!(press(&mut state, "n")[0], Effect::ListProjects);
+    update(&mut state, ctrl('u'));
+    let effects = key(&mut state, Key::Enter);
+    let Mode::Launch(dialog) = &state.mode else { panic!("{effects:?}") };
+    assert_eq!(dialog.wrong.as_deref(), Some("the command is empty"));
+    press(&mut state, "codex 'fix it'");
+    key(&mut state, Key::Tab);
+    update(&mut state, ctrl('u'));
+    press(&mut state, "~/src/api/crates");
+    let effects = key(&mut state, Key::Enter);
+    let Some(Effect::Launch(order)) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!((order.project.as_str(), order.register.is_none()), ("api", true));
+    assert_eq!(order.command, ["codex", "fix it"]);
+    assert_eq!(order.cwd.to_str(), Some("/home/ann/src/api/crates"));
+}
+
+#[test]
+fn a_launched_runner_is_selected_and_failures_are_told_until_the_next_key() {
+    let mut state = state(WIDE, fleet());
+    let new = runner(50, "shop-1", ActivityState::Starting, 0);
+    update(&mut state, UiEvent::Outcome(Outcome::Launched(Box::new(new))));
+    assert_eq!(state.selected, Some(id(50)));
+    let failure = Failure::conflict("X", "it is locked").with_hint("unlock it");
+    update(&mut state, UiEvent::Outcome(Outcome::Failed("launch", failure)));
+    assert_eq!(state.toast.as_ref().unwrap().text, "failed to launch: it is locked (unlock it)");
+    press(&mut state, "k");
+    assert_eq!(state.toast, None);
+}
+
+#[test]
+fn events_are_kept_in_order_and_not_twice() {
+    let mut state = state(WIDE, fleet());
+    let started = |n| event(n, "api-1", "runner.started", serde_json::json!({}));
+    update(&mut state, UiEvent::Happened(vec![started(1), started(2)]));
+    update(&mut state, UiEvent::Happened(vec![started(2), started(3)]));
+    assert_eq!(state.events.iter().map(|e| e.position).collect::<Vec<_>>(), [1, 2, 3]);
+    let many = (4..1_000).map(started).collect();
+    update(&mut state, UiEvent::Happened(many));
+    assert_eq!(state.events.len(), 200);
+}
+
+#[test]
+fn the_mouse_selects_and_scrolls() {
+    let mut state = state(WIDE, fleet());
+    update(&mut state, UiEvent::Mouse(Mouse::Press(5, 4)));
+    assert_eq!(state.selected, Some(id(9)));
+    update(&mut state, UiEvent::Mouse(Mouse::WheelDown(5, 4)));
+    assert_eq!(state.selected, Some(id(2)));
+    update(&mut state, UiEvent::Mouse(Mouse::Press(5, 2)));
+    assert_eq!(state.selected, Some(id(2)));
+}

@@ -43,6 +43,9 @@ use crate::{
 /// Calls under way may take so long to end when the daemon leaves.
 const LEAVING: Duration = Duration::from_secs(3);
 
+/// How often the daemon looks whether its database is still the file at that path.
+const DATABASE_CHECK: Duration = Duration::from_secs(5);
+
 /// Why a daemon did not start or failed.
 #[derive(Debug, Error)]
 pub enum DaemonError {
@@ -60,6 +63,9 @@ pub enum DaemonError {
     /// The database.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The database was removed or replaced while it was open.
+    #[error("`{}` was removed or replaced while it was open; what ran goes on and is adopted by the next daemon", .0.display())]
+    DatabaseGone(PathBuf),
     /// The system.
     #[error("{what}: {source}")]
     Io {
@@ -123,7 +129,12 @@ pub async fn run(
     tracing::info!(root = %places.root().display(), "ready");
 
     let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));
-    stop.cancelled().await;
+    let database = places.database();
+    let gone = tokio::select! {
+        () = stop.cancelled() => false,
+        () = database_gone(&database) => true,
+    };
+    stop.cancel();
     tracing::info!("leaving; runners go on");
     // Streams end by the same token; what does not end in time is cut off.
     let served = timeout(LEAVING, serving).await;
@@ -132,6 +143,11 @@ pub async fn run(
     drop(services);
     timeout(Duration::from_secs(1), store.close()).await.ok();
     fs::remove_file(places.socket()).ok();
+    if gone {
+        let error = DaemonError::DatabaseGone(database);
+        tracing::error!(%error, "leaving");
+        return Err(error);
+    }
     match served {
         Ok(Ok(outcome)) => Ok(outcome?),
         Ok(Err(_)) | Err(_) => Ok(()),
@@ -143,6 +159,17 @@ async fn record(services: &Services, store: &Store, event_type: EventType) {
     let event = services.context().daemon_event(event_type);
     if let Err(error) = store.event_append(vec![event]).await {
         tracing::warn!(%error, "failed to record an event of the daemon");
+    }
+}
+
+/// Waits until the file at this path is no longer the one it is now. SQLite goes on writing into a
+/// file without a name, and everything it then acknowledges would be lost.
+async fn database_gone(path: &Path) {
+    let identity = || fs::metadata(path).map(|meta| (meta.dev(), meta.ino())).ok();
+    let opened = identity();
+    let mut ticks = tokio::time::interval(DATABASE_CHECK);
+    while identity() == opened {
+        ticks.tick().await;
     }
 }
 

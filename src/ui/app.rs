@@ -1,6 +1,6 @@
 //! The loop: the only one, and the only place where events meet the state and the screen.
 //!
-//! A frame is drawn at once after a quiet time and else at most every [`FRAME`]; what happens in
+//! A frame is drawn at once after a quiet time and else sixty times a second; what happens in
 //! between is drawn together. Nothing is drawn when nothing changed, and nothing wakes up before an
 //! age on the screen reads differently.
 
@@ -232,7 +232,10 @@ impl App {
             Ok((runner, AttachEnd::Lost)) => {
                 self.state.complain(format!("the supervisor of {} is gone", runner.name));
             }
-            Err(failure) => self.state.complain(format!("failed to {}", failure.message)),
+            Err(failure) => {
+                let text = format!("failed to {} ({})", failure.message, failure.hint);
+                self.state.complain(text.trim_end_matches(" ()"));
+            }
         }
         Ok(())
     }

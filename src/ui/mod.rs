@@ -6,7 +6,7 @@
 //! outcomes ────┘             └▶ effects ─▶ perform ─▶ daemon
 //! ```
 //!
-//! `update` is pure: a state and an event in, effects out. [`app`] is the only loop, and it and
+//! `update` is pure: a state and an event in, effects out. `app` is the only loop, and it and
 //! what it starts (`feed`, `perform`) are the only I/O. Invariant: a frame is drawn only after
 //! something visible changed, at most sixty a second; with nothing due nothing wakes up. The
 //! agents never depend on this program: it may end at any moment.

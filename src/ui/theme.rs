@@ -51,9 +51,10 @@ impl Theme {
         let style = match role {
             Role::Text | Role::Working | Role::Done | Role::Warning => style,
             Role::Muted | Role::Rule => style.add_modifier(Modifier::DIM),
-            Role::Strong | Role::Needs => style.add_modifier(Modifier::BOLD),
             Role::Failed | Role::Accent if self.has_color => style,
-            Role::Failed | Role::Accent => style.add_modifier(Modifier::BOLD),
+            Role::Strong | Role::Needs | Role::Failed | Role::Accent => {
+                style.add_modifier(Modifier::BOLD)
+            }
         };
         match role {
             _ if !self.has_color => style,

@@ -25,6 +25,9 @@ use crate::{
 /// Entering the alternate screen is the first thing an attached client does.
 const ENTERED: &[u8] = b"\x1b[?1049h";
 
+/// After so long without a byte there is nothing more to wait for.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A terminal with a client.
 #[derive(Debug)]
 pub(crate) struct Tty {
@@ -103,8 +106,9 @@ impl Tty {
     /// Reads until these bytes have come; returns when.
     pub(crate) fn wait_for(&mut self, needle: &[u8], limit: Duration) -> Result<u64> {
         let began = Instant::now();
+        let mut last = began;
         let mut tail: Vec<u8> = Vec::new();
-        while began.elapsed() < limit {
+        while began.elapsed() < limit && last.elapsed() < SILENCE {
             let chunk = self.read(Duration::from_millis(100))?;
             let now = now_ns();
             let silent = chunk.is_empty();
@@ -123,12 +127,18 @@ impl Tty {
             let excess = tail.len().saturating_sub(needle.len());
             tail.drain(..excess);
             signal::check()?;
-            if silent && self.client.try_wait()?.is_some() {
+            if !silent {
+                last = Instant::now();
+            } else if self.client.try_wait()?.is_some() {
                 break;
             }
         }
         let what = String::from_utf8_lossy(needle).escape_debug().to_string();
-        bail!("`{what}` did not come within {} s ({:?})", limit.as_secs(), self.side)
+        let (side, silent) = (self.side, last.elapsed().as_secs_f64());
+        bail!(
+            "`{what}` did not come ({side:?}): {} bytes came, then nothing for {silent:.1} s",
+            self.total
+        )
     }
 
     /// Reads until nothing has come for a moment.
@@ -141,6 +151,8 @@ impl Tty {
 
     /// Detaches with the key for it and waits until the client has left.
     pub(crate) fn detach(mut self) -> Result<()> {
+        // tmux takes keys that follow each other too closely, or come too early, for a paste.
+        self.drain(Duration::from_millis(20))?;
         let keys: &[u8] = if self.side == Side::Tmux { b"\x02d" } else { b"\x1c" };
         self.type_bytes(keys)?;
         let began = Instant::now();

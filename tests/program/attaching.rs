@@ -89,6 +89,18 @@ fn a_real_shell_works_at_the_size_of_the_terminal() {
 }
 
 #[test]
+fn a_window_that_changes_while_its_terminal_detaches_is_no_error() {
+    let world = World::with_project();
+    let agent = world.agent("echo", &[]);
+    for via in ["direct", "daemon"] {
+        let mut terminal = attach(&world, &["--via", via, &agent.name]);
+        echoes(&terminal, &format!("<{via}>"));
+        terminal.resize(90, 30);
+        detach(&mut terminal, DETACH, &agent.name);
+    }
+}
+
+#[test]
 fn a_read_only_terminal_types_nothing() {
     let world = World::with_project();
     let agent = world.agent("echo", &[]);

@@ -30,9 +30,8 @@ fn bash_is_launched_used_and_killed() {
 
     world.run(["send", &name, "echo sum=$((40+2))"]).expect_code(0);
     wait_until("the answer is on the screen", SOON, || {
-        let Value::Array(lines) = world.json(["runners", "show", &name, "--screen"])["screen"]
-            ["lines"]
-            .clone()
+        let Value::Array(lines) =
+            world.json(["runners", "show", &name, "--screen"])["screen"]["lines"].clone()
         else {
             panic!("no screen")
         };

@@ -12,11 +12,15 @@
 )]
 
 mod attaching;
+mod bad_input;
+mod boundaries;
+mod configuration;
 mod crash_loop;
 mod daemon_life;
 mod hostile;
 mod launching;
 mod lifecycle;
+mod output;
 mod stopping;
 mod support;
 mod survival;

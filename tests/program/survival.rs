@@ -4,9 +4,7 @@ use std::{fs, time::Duration};
 
 use rustix::process::Signal;
 
-use crate::support::{
-    Follower, Say as _, World, assert_contiguous, wait_until, wait_value,
-};
+use crate::support::{Follower, Say as _, World, assert_contiguous, wait_until, wait_value};
 
 const SOON: Duration = Duration::from_secs(10);
 

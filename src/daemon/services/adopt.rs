@@ -45,6 +45,7 @@ impl Services {
                 Err(error) => tracing::error!(%error, "failed to adopt a runner"),
             }
         }
+        self.looked.send_replace(true);
         let now = self.context.clock.now();
         for runner in self.store.runner_list("", "live", 0).await? {
             let launching =

@@ -15,6 +15,10 @@ mod settle;
 mod system;
 mod terminal;
 
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::watch, time::timeout};
+
 pub use self::{
     changes::Change,
     events::EventFeed,
@@ -27,6 +31,9 @@ use crate::{
     domain::{failure::Failure, runner::Runner},
 };
 
+/// Callers wait so long at most for the first look at what runs.
+const LOOKING: Duration = Duration::from_secs(1);
+
 /// Every use case of the daemon.
 #[derive(Debug, Clone)]
 pub struct Services {
@@ -35,12 +42,21 @@ pub struct Services {
     fleet: Fleet,
     changes: Changes,
     locks: Locks,
+    /// Becomes true when the first comparison with what really runs is done.
+    looked: Arc<watch::Sender<bool>>,
 }
 
 impl Services {
     /// Returns the services over a store and a fleet.
     pub fn new(context: Context, store: Store, fleet: Fleet) -> Self {
-        Self { context, store, fleet, changes: Changes::default(), locks: Locks::default() }
+        Self {
+            context,
+            store,
+            fleet,
+            changes: Changes::default(),
+            locks: Locks::default(),
+            looked: Arc::new(watch::Sender::new(false)),
+        }
     }
 
     /// What everything shares.
@@ -51,6 +67,14 @@ impl Services {
     /// The runner that a process is inside of, if any.
     pub fn runner_of(&self, pid: i32) -> Option<crate::domain::id::RunnerId> {
         self.fleet.runner_of(pid)
+    }
+
+    /// Waits until a daemon that has just started knows what runs: a list without what lives would
+    /// be a lie. A supervisor that hangs does not hold it up for long.
+    async fn looked_around(&self) {
+        let mut looked = self.looked.subscribe();
+        // The sender lives as long as we do.
+        timeout(LOOKING, looked.wait_for(|looked| *looked)).await.ok();
     }
 
     /// Closes the store after the last write.
@@ -64,6 +88,7 @@ impl Services {
     ///
     /// `RUNNER_NOT_FOUND`, or `RUNNER_AMBIGUOUS` with the names it could mean.
     pub async fn resolve(&self, word: &str) -> Result<Runner, Failure> {
+        self.looked_around().await;
         let shown = word.escape_debug();
         let missing = || {
             Failure::not_found("RUNNER_NOT_FOUND", format!("no runner `{shown}`"))

@@ -49,6 +49,7 @@ impl Services {
     ///
     /// `PROJECT_NOT_FOUND`.
     pub async fn get_project(&self, name: &str) -> Result<Project, Failure> {
+        self.looked_around().await;
         let found = self.store.project_get(name).await?;
         found.ok_or_else(|| {
             let what = format!("no project `{}`", name.escape_debug());
@@ -66,6 +67,7 @@ impl Services {
         &self,
         status: Option<ProjectStatus>,
     ) -> Result<Vec<Project>, Failure> {
+        self.looked_around().await;
         Ok(self.store.project_list(status).await?)
     }
 

@@ -35,6 +35,7 @@ impl Services {
             let what = format!("`{}` is no status: live, {all}", status.escape_debug());
             return Err(Failure::usage("BAD_STATUS", what));
         }
+        self.looked_around().await;
         Ok(self.store.runner_list(project, status, limit).await?)
     }
 

@@ -115,6 +115,12 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
     areas.body = rest;
     divide(state, rest, &mut areas);
     areas.preview_after_launch = areas.preview;
+    if matches!(state.mode, Mode::Typing(_)) && areas.preview.is_empty() {
+        // Nobody types blindly: where there is no room for both, the screen takes it all.
+        let (body, nothing) = (areas.body, Area::default());
+        areas = Geometry { list: nothing, projects: nothing, events_rule: nothing, ..areas };
+        areas = Geometry { events: nothing, divider: nothing, preview: body, ..areas };
+    }
     if state.is_empty() || matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) {
         let nothing = Area::default();
         areas = Geometry {

@@ -17,12 +17,12 @@ pub(in crate::ui) enum Group {
     NeedsYou,
     /// A turn is in progress.
     Working,
-    /// It runs and says nothing of itself.
-    Running,
     /// A turn has ended and nobody has looked.
     Done,
     /// Launched a moment ago.
     Starting,
+    /// It runs and says nothing of itself.
+    Running,
     /// Waiting for a prompt.
     Idle,
     /// Stopped where it stands.

@@ -42,7 +42,7 @@ fn phone() {
  ● web-10  41s working claude --verbose
  DONE
  ✓ docs-1   6m done claude --v ↓ 6 more
- ⏎ attach  i type  ? help  q quit
+ tab next  ⏎ attach  ? help  q quit
 "#);
 }
 
@@ -72,7 +72,7 @@ All 214 tests pass.
 
 
 
- tab next that needs you  ⏎ attach  i type  t send line  ? help  q quit
+ tab next  ⏎ attach  i type  t send line  n new  x stop  ? help  q quit
 "#);
 }
 
@@ -128,20 +128,20 @@ fn large() {
  stratavore · laptop    2 need you   3 working   1 done   1 failed   1 idle   1 finished                                                                                            daemon ok · SQLite
 ────────────────────────────────────────────────────────────────────────────────────────────────────────┬─ api-3 · claude · ~/src/api · permission 4m ──────────────────────────────────────────────────
  NEEDS YOU                                                                                              │All 214 tests pass.
-▌? api-3   permission   4m  Bash(git push origin fix-logi…   12 %  340 M  claude --verbose              │
- ? web-1   question     1m  Which port should the server …   12 %  340 M  claude --verbose              │ Do you want to proceed?
+▌? api-3   permission   4m  Bash(git push origin fix-login)          12 %  340 M  claude --verbose      │
+ ? web-1   question     1m  Which port should the server use?        12 %  340 M  claude --verbose      │ Do you want to proceed?
  WORKING                                                                                                │ 1. Yes
- ● api-1   working      2m  Rename the schema's columns      12 %  340 M  claude --verbose              │ 2. No
- ● web-9   working      3m                                   12 %  340 M  claude --verbose              │
- ● web-10  working     41s                                   12 %  340 M  claude --verbose              │
+ ● api-1   working      2m  Rename the schema's columns              12 %  340 M  claude --verbose      │ 2. No
+ ● web-9   working      3m                                           12 %  340 M  claude --verbose      │
+ ● web-10  working     41s                                           12 %  340 M  claude --verbose      │
  DONE                                                                                                   │
- ✓ docs-1  done         6m                                   12 %  340 M  claude --verbose              │
+ ✓ docs-1  done         6m                                           12 %  340 M  claude --verbose      │
  IDLE                                                                                                   │
- ○ docs-2  idle       2h01                                   12 %  340 M  claude --verbose              │
+ ○ docs-2  idle       2h01                                           12 %  340 M  claude --verbose      │
  FAILED                                                                                                 │
- × etl-1   failed      22m  exit code 1                                   claude --verbose              │
+ × etl-1   failed      22m  exit code 1                                           claude --verbose      │
  FINISHED                                                                                               │
- · etl-2   finished    25h  exit code 0                                   claude --verbose              │
+ · etl-2   finished    25h  exit code 0                                           claude --verbose      │
                                                                                                         │
                                                                                                         │
                                                                                                         │
@@ -236,7 +236,7 @@ All 214 tests pass.
 
 
 
- tab next that needs you  ⏎ attach  i type  t send line  ? help  q quit
+ tab next  ⏎ attach  i type  t send line  n new  x stop  ? help  q quit
 "#);
 }
 

@@ -297,3 +297,14 @@ fn the_mouse_selects_and_scrolls() {
     update(&mut state, UiEvent::Mouse(Mouse::Press(5, 2)));
     assert_eq!(state.selected, Some(id(2)));
 }
+
+#[test]
+fn nobody_types_blindly_where_there_is_no_room_for_both() {
+    let mut state = state((40, 12), fleet());
+    assert_eq!(state.watched, None);
+    assert_eq!(press(&mut state, "i"), [Effect::Watch(Some(id(1)))]);
+    let frame = Frame { size: TerminalSize::new(40, 9), full: true, bytes: "❯ 1. Yes".into() };
+    update(&mut state, UiEvent::Frame(id(1), Box::new(frame)));
+    assert!(super::screen(&state).contains("❯ 1. Yes"));
+    assert_eq!(update(&mut state, ctrl('\\')), [Effect::Watch(None)]);
+}

@@ -67,6 +67,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         _ => true,
     };
     let word = match binding.action {
+        Action::NextNeeding if state.size.0 < 100 => "next",
         Action::Pause if status == Some(RunnerStatus::Paused) => "resume",
         Action::Arrange if state.arrangement == Arrangement::ByProject => "by state",
         _ => binding.hint,

@@ -47,7 +47,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         };
         put(buf, areas.list, at, pieces);
     }
-    more(buf, state, theme, &areas.list, rows.len());
+    more(buf, state, theme, areas.list, rows.len());
     if rows.iter().all(|row| row.runner().is_none()) && !state.filter.is_blank() {
         let text = format!(" no runner matches `{}`; esc shows all", state.filter.text());
         put(buf, areas.list, 0, vec![piece(text, theme.style(Role::Muted))]);
@@ -56,7 +56,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
 }
 
 /// Says at the right edge how many lines there are above and below.
-fn more(buf: &mut Buffer, state: &State, theme: Theme, list: &Area, lines: usize) {
+fn more(buf: &mut Buffer, state: &State, theme: Theme, list: Area, lines: usize) {
     let height = usize::from(list.height);
     let below = lines.saturating_sub(state.scroll + height);
     let marks = [(state.scroll, "↑", 0), (below, "↓", list.height.saturating_sub(1))];
@@ -64,7 +64,7 @@ fn more(buf: &mut Buffer, state: &State, theme: Theme, list: &Area, lines: usize
         let text = format!(" {sign} {count} more ");
         let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
         if wide.saturating_mul(2) <= list.width && height > 2 {
-            let area = Area { x: list.x + list.width - wide, width: wide, ..*list };
+            let area = Area { x: list.x + list.width - wide, width: wide, ..list };
             put(buf, area, row, vec![piece(text, theme.style(Role::Accent))]);
         }
     }
@@ -80,7 +80,7 @@ fn columns(state: &State, wide: usize) -> Columns {
         name: name.min(if is_narrow { 10 } else { (wide / 4).max(10) }),
         word: 10,
         agent: if (72..usize::from(FIGURES_FROM)).contains(&wide) { agent } else { 0 },
-        command: if wide >= usize::from(FIGURES_FROM) { (wide - 70).min(30) } else { 0 },
+        command: if wide >= usize::from(FIGURES_FROM) { (wide - 70).min(22) } else { 0 },
         wide,
         is_narrow,
     }

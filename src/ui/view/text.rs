@@ -2,6 +2,7 @@
 
 use ratatui::{
     buffer::Buffer,
+    layout::Rect,
     style::Style,
     text::{Line, Span},
 };
@@ -88,6 +89,10 @@ pub(super) fn put(buf: &mut Buffer, area: Area, row: u16, pieces: Vec<Span<'stat
         left -= wide;
         line.push(piece);
     }
+    // What stood there before, such as a rule under its title, must not shine through.
+    let columns = u16::try_from(total(&line)).unwrap_or(area.width).min(area.width);
+    let under = Rect::new(area.x, inside, columns, 1).intersection(buf.area);
+    buf.set_style(under, Style::reset());
     buf.set_line(area.x, inside, &Line::from(line), area.width);
 }
 

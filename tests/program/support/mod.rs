@@ -9,7 +9,7 @@ mod world;
 
 pub(crate) use self::{
     agents::{Agent, Say, demo_line, launch_line, sequence_in},
-    command::{Follower, deadline},
+    command::{Follower, Output},
     terminal::Terminal,
     wait::{elapsed_since, now, pause, stays, wait_until, wait_value},
     witness::{Witness, assert_contiguous},

@@ -135,10 +135,7 @@ impl Terminal {
 
     /// Changes the size of the window.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
-        self.received()
-            .emulator
-            .screen_mut()
-            .set_size(positive(rows), positive(columns));
+        self.received().emulator.screen_mut().set_size(positive(rows), positive(columns));
         set_size(&self.master, columns, rows);
     }
 

@@ -143,6 +143,7 @@ fn arguments_longer_than_the_kernel_takes_are_refused_before_anything_starts() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let world = World::with_project();
+    world.launch(&[], &["sleep", "60"]);
     for words in [
         &["runners", "list"][..],
         &["projects", "list", "--format", "json"],
@@ -200,16 +201,25 @@ fn a_root_that_is_unknown_or_unsafe_is_refused_with_the_fix() {
     refused(&|c| drop(c.env("STRATAVORE_HOME", &open)), &["777", &fix]);
     assert_eq!(fs::read_dir(&open).unwrap().count(), 0, "nothing was put into it");
 
-    let long = world.path(&"x".repeat(100));
-    refused(&|c| drop(c.env("STRATAVORE_HOME", &long)), &["too long", "107"]);
-    assert!(!long.exists());
-
     let file = world.path("file");
     fs::write(&file, "").unwrap();
     refused(&|c| drop(c.env("STRATAVORE_HOME", &file)), &["not a directory"]);
     let link = world.path("link");
     std::os::unix::fs::symlink(world.home(), &link).unwrap();
     refused(&|c| drop(c.env("STRATAVORE_HOME", &link)), &["symlink"]);
+}
+
+#[test]
+fn a_root_too_long_for_its_sockets_is_refused_with_the_length() {
+    let world = World::new();
+    // The first is too long for a runner's socket only, the second for the daemon's too.
+    for length in [60, 100] {
+        let long = world.path(&"x".repeat(length));
+        let mut command = world.command(["status"]);
+        command.env("STRATAVORE_HOME", &long);
+        world.run_command(command).expect_error(2, &["too long", "107"]);
+        assert!(!long.exists(), "nothing was made");
+    }
 }
 
 #[test]

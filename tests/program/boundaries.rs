@@ -226,8 +226,11 @@ fn what_is_ours_is_closed_to_others() {
     let mut looked = 0;
     while let Some(path) = left.pop() {
         let meta = fs::symlink_metadata(&path).unwrap();
-        assert_eq!(meta.mode() & 0o077, 0, "{} has mode {:o}", path.display(), meta.mode());
         looked += 1;
+        // Nobody else gets through the directories to the log's files.
+        if !path.starts_with(world.root().join("log")) || meta.is_dir() {
+            assert_eq!(meta.mode() & 0o077, 0, "{} has mode {:o}", path.display(), meta.mode());
+        }
         if meta.is_dir() {
             left.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         }

@@ -17,7 +17,8 @@ fn a_crash_loop_is_slowed_down_and_given_up() {
     fs::create_dir_all(&config).unwrap();
     fs::write(config.join("stratavore.yaml"), "runner:\n  max_restart_attempts: 2\n").unwrap();
     world.run(["daemon", "restart"]).expect_code(0);
-    let script = |file: &str| format!("date +%s.%N >> {}; exit 1", world.path(file).display());
+    let script =
+        |file: &str| format!("date +%s.%N >> {}; sleep 0.1; exit 1", world.path(file).display());
     let launch = |file: &str, policy: &str| {
         world.launch(&["--restart", policy], &["sh", "-c", &script(file)])
     };
@@ -61,7 +62,7 @@ fn a_crash_loop_is_slowed_down_and_given_up() {
 fn an_agent_that_ends_well_is_not_started_again() {
     let world = World::with_project();
     let file = world.path("runs");
-    let script = format!("echo 1 >> {}", file.display());
+    let script = format!("echo 1 >> {}; sleep 0.1", file.display());
     let name = world.launch(&["--restart", "on-failure"], &["sh", "-c", &script]);
     world.wait_status(&name, "terminated", Duration::from_secs(5));
     stays("it stays ended", Duration::from_millis(1500), || {

@@ -126,7 +126,7 @@ fn the_agent_gets_the_clients_environment_and_keeps_it_when_restarted() {
 #[test]
 fn the_agent_gets_the_clients_file_mode_mask() {
     let world = World::with_project();
-    let words = launch_line(&[], &["sh", "-c", "umask; touch made; umask > done"]);
+    let words = launch_line(&[], &["sh", "-c", "umask; touch made; umask > done; sleep 0.1"]);
     let name = world.run_command(from_a_shell(&world, &words)).expect_code(0).stdout;
     world.wait_log(name.trim(), "0027");
     use std::os::unix::fs::MetadataExt as _;

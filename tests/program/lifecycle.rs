@@ -52,10 +52,10 @@ fn bash_is_launched_used_and_killed() {
 fn how_an_agent_ended_is_kept_exactly() {
     let world = World::with_project();
     let cases: [(&str, &str, Option<i64>, &str); 4] = [
-        ("echo bye-0", "terminated", Some(0), ""),
-        ("echo bye-1; exit 3", "failed", Some(3), ""),
-        ("echo bye-2; kill -KILL $$", "failed", None, "SIGKILL"),
-        ("echo bye-3; kill -SEGV $$", "failed", None, "SIGSEGV"),
+        ("echo bye-0; sleep 0.1", "terminated", Some(0), ""),
+        ("echo bye-1; sleep 0.1; exit 3", "failed", Some(3), ""),
+        ("echo bye-2; sleep 0.1; kill -KILL $$", "failed", None, "SIGKILL"),
+        ("echo bye-3; sleep 0.1; kill -SEGV $$", "failed", None, "SIGSEGV"),
     ];
     let names = cases.map(|(script, ..)| world.launch(&[], &["sh", "-c", script]));
     for (index, ((script, status, code, signal), name)) in cases.into_iter().zip(&names).enumerate()
@@ -71,6 +71,20 @@ fn how_an_agent_ended_is_kept_exactly() {
     world.kill_daemon();
     assert_eq!(world.show(&names[1]).number("exit_code"), Some(3));
     assert_eq!(world.run(["logs", &names[1]]).expect_code(0).stdout, "bye-1\n");
+}
+
+#[test]
+fn an_agent_that_ends_at_once_was_launched_all_the_same() {
+    let world = World::with_project();
+    for number in 1..=30 {
+        let name = world.launch(&[], &["sh", "-c", "exit 9"]);
+        assert_eq!(name, format!("p-{number}"));
+    }
+    for number in 1..=30 {
+        let ended = world.wait_status(&format!("p-{number}"), "failed", SOON);
+        assert_eq!(ended.number("exit_code"), Some(9), "{ended}");
+        assert_eq!(ended.text("reason"), "exit code 9");
+    }
 }
 
 #[test]
@@ -167,7 +181,7 @@ fn pause_stops_an_agent_where_it_stands_and_resume_lets_it_go_on() {
 #[test]
 fn the_agent_of_a_directory_is_launched_without_naming_the_project() {
     let world = World::with_project();
-    let mut command = world.command(["launch", "--", "pwd"]);
+    let mut command = world.command(["launch", "--", "sh", "-c", "pwd; sleep 0.1"]);
     command.current_dir(world.path("p-p"));
     let name = world.run_command(command).expect_code(0).stdout.trim().to_owned();
     assert_eq!(name, "p-1");
@@ -180,8 +194,10 @@ fn the_agent_of_a_directory_is_launched_without_naming_the_project() {
         command.current_dir(world.path("shop/src"));
         world.run_command(command)
     };
-    launch(&["launch", "--", "pwd"]).expect_error(3, &["no project", "stratavore new shop"]);
-    let name = launch(&["launch", "--yes", "--", "pwd"]).expect_code(0).stdout;
+    launch(&["launch", "--", "sh", "-c", "pwd; sleep 0.1"])
+        .expect_error(3, &["no project", "stratavore new shop"]);
+    let name =
+        launch(&["launch", "--yes", "--", "sh", "-c", "pwd; sleep 0.1"]).expect_code(0).stdout;
     assert_eq!(name.trim(), "shop-1");
     world.wait_log("shop-1", world.path("shop").to_str().unwrap());
 }

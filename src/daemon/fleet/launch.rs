@@ -28,7 +28,8 @@ impl Fleet {
     /// # Errors
     ///
     /// `Launch` with the system's error number when the agent could not be started. After any other
-    /// error the agent may run; the reconciler will find out.
+    /// error the agent may run; the reconciler will find out. After success the supervisor may
+    /// already be gone again: the caller settles a runner that is not linked.
     pub async fn launch(&self, id: RunnerId, spec: &LaunchSpec) -> Result<Identity, FleetError> {
         let dir = self.dir(id);
         let file_error = |source| FleetError::File { path: dir.path().to_owned(), source };
@@ -77,7 +78,11 @@ impl Fleet {
         let ready = Ready::decode(answer.as_slice()).unwrap_or_default();
         match (ready.identity, ready.error) {
             (Some(identity), _) => {
-                self.adopt_started(&dir.link()).await?;
+                // An agent that ended at once may have taken its supervisor along already; what
+                // became of it is on disk.
+                if let Err(error) = self.adopt_started(&dir.link()).await {
+                    tracing::debug!(runner.id = %id, %error, "a new supervisor is gone already");
+                }
                 Ok(identity)
             }
             (None, Some(error)) => {

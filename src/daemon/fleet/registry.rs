@@ -148,6 +148,11 @@ impl Fleet {
         self.lock().values().map(|entry| entry.known.clone()).collect()
     }
 
+    /// Whether a runner's supervisor is linked.
+    pub fn is_linked(&self, id: RunnerId) -> bool {
+        self.lock().contains_key(&id)
+    }
+
     /// The runner that a process is inside of, if it is inside one of ours.
     pub fn runner_of(&self, pid: i32) -> Option<RunnerId> {
         let supervisors: Vec<_> = self

@@ -157,7 +157,14 @@ impl Services {
     /// Starts the supervisor of a runner that is `starting`, and records what came of it.
     async fn start(&self, runner: Runner, spec: &LaunchSpec) -> Result<Runner, Failure> {
         match self.fleet.launch(runner.id, spec).await {
-            Ok(identity) => self.mark_running(&runner, &identity).await,
+            Ok(identity) => {
+                let running = self.mark_running(&runner, &identity).await?;
+                if running.status.is_live() && !self.fleet.is_linked(runner.id) {
+                    self.settle_unlinked(&running, Vec::new()).await?;
+                    return Ok(self.store.runner_get(runner.id).await?.unwrap_or(running));
+                }
+                Ok(running)
+            }
             Err(error) => {
                 let failure = Failure::from(error);
                 let reason = failure.message.clone();

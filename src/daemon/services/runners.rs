@@ -67,6 +67,15 @@ impl Services {
         grace_ms: Option<u32>,
         force: bool,
     ) -> Result<(Runner, bool), Failure> {
+        let launched;
+        let runner = if runner.status == RunnerStatus::Starting {
+            // A launch in progress is waited for: there is nobody to stop before.
+            let _launching = self.locks.lock(runner.id).await;
+            launched = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
+            &launched
+        } else {
+            runner
+        };
         if !runner.status.is_live() {
             // What waits for its next automatic start must not come back after a stop.
             self.store.runner_stay_ended(runner.id).await?;

@@ -1,6 +1,13 @@
 //! Bad input on the command line: refused with the right code and words, and nothing done.
 
-use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, process::Stdio, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    os::unix::{ffi::OsStringExt as _, fs::PermissionsExt as _},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use rustix::process::Signal;
 use sqlx::{Connection as _, sqlite::SqliteConnection};
@@ -180,33 +187,35 @@ fn closed_standard_streams_are_no_panic() {
 
 #[test]
 fn a_root_that_is_unknown_or_unsafe_is_refused_with_the_fix() {
-    use std::{fs, os::unix::fs::PermissionsExt as _};
     let world = World::new();
-    let refused = |set: &dyn Fn(&mut std::process::Command), texts: &[&str]| {
+    let refused = |name: &str, value: Option<&Path>, texts: &[&str]| {
         let mut command = world.command(["status"]);
         command.env_remove("STRATAVORE_HOME");
-        set(&mut command);
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
         world.run_command(command).expect_error(2, texts);
     };
-    refused(&|c| drop(c.env_remove("HOME")), &["STRATAVORE_HOME", "HOME"]);
-    refused(&|c| drop(c.env("HOME", "")), &["STRATAVORE_HOME"]);
-    refused(&|c| drop(c.env("HOME", "relative")), &["HOME", "absolute"]);
-    refused(&|c| drop(c.env("STRATAVORE_HOME", "a/b")), &["STRATAVORE_HOME", "a/b", "absolute"]);
-    refused(&|c| drop(c.env("XDG_STATE_HOME", "x")), &["XDG_STATE_HOME", "absolute"]);
+    refused("HOME", None, &["STRATAVORE_HOME", "HOME"]);
+    refused("HOME", Some(Path::new("")), &["STRATAVORE_HOME"]);
+    refused("HOME", Some(Path::new("relative")), &["HOME", "absolute"]);
+    refused("STRATAVORE_HOME", Some(Path::new("a/b")), &["STRATAVORE_HOME", "a/b", "absolute"]);
+    refused("XDG_STATE_HOME", Some(Path::new("x")), &["XDG_STATE_HOME", "absolute"]);
 
     let open = world.path("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
     let fix = format!("chmod 700 '{}'", open.display());
-    refused(&|c| drop(c.env("STRATAVORE_HOME", &open)), &["777", &fix]);
+    refused("STRATAVORE_HOME", Some(&open), &["777", &fix]);
     assert_eq!(fs::read_dir(&open).unwrap().count(), 0, "nothing was put into it");
 
     let file = world.path("file");
     fs::write(&file, "").unwrap();
-    refused(&|c| drop(c.env("STRATAVORE_HOME", &file)), &["not a directory"]);
+    refused("STRATAVORE_HOME", Some(&file), &["not a directory"]);
     let link = world.path("link");
     std::os::unix::fs::symlink(world.home(), &link).unwrap();
-    refused(&|c| drop(c.env("STRATAVORE_HOME", &link)), &["symlink"]);
+    refused("STRATAVORE_HOME", Some(&link), &["symlink"]);
 }
 
 #[test]

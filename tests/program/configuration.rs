@@ -82,7 +82,8 @@ fn what_is_no_file_is_refused_at_once() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let parts = vec![format!("*a{}", level - 1); 9].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{parts}]\n"));
+        text.push_str(&["a", &level.to_string(), ": &a", &level.to_string()].concat());
+        text.push_str(&[" [", &parts, "]\n"].concat());
     }
     fs::write(&bomb, text).unwrap();
     validate(&world, &bomb).expect_code(2);

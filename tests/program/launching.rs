@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::MetadataExt as _,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -129,7 +130,6 @@ fn the_agent_gets_the_clients_file_mode_mask() {
     let words = launch_line(&[], &["sh", "-c", "umask; touch made; umask > done; sleep 0.1"]);
     let name = world.run_command(from_a_shell(&world, &words)).expect_code(0).stdout;
     world.wait_log(name.trim(), "0027");
-    use std::os::unix::fs::MetadataExt as _;
     let made = wait_value("the file is made", SOON, || {
         world.path("p-p/done").exists().then(|| world.path("p-p/made").metadata().unwrap())
     });

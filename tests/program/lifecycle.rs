@@ -97,6 +97,9 @@ fn an_agent_killed_from_outside_is_failed_with_the_signal() {
     assert_eq!(ended.text("reason"), "killed by SIGKILL");
 }
 
+/// Options, command, exit code, and what the message must contain.
+type LaunchCase<'a> = (&'a [&'a str], &'a [&'a str], i32, &'a [&'a str]);
+
 #[test]
 fn a_launch_that_fails_says_why_and_runs_nothing() {
     let world = World::with_project();
@@ -108,7 +111,7 @@ fn a_launch_that_fails_says_why_and_runs_nothing() {
     let (plain, lost, gone, proof) = (file("plain"), file("lost"), file("gone"), file("proof"));
     let pwd = format!("pwd > {proof}");
     let anything = ["sh", "-c", pwd.as_str()];
-    let cases: [(&[&str], &[&str], i32, &[&str]); 7] = [
+    let cases: [LaunchCase<'_>; 7] = [
         (&[], &["no-such-program"], 3, &["no-such-program", "errno 2"]),
         (&[], &["/no/such/program"], 3, &["/no/such/program", "errno 2"]),
         (&[], &[&plain], 5, &[&plain, "errno 13"]),

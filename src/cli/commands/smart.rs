@@ -25,7 +25,7 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
     // A word that can be no project is a mistyped command, and starts nothing.
     if let Err(error) = check_project_name(&name) {
         let failure = Failure::usage("UNKNOWN_COMMAND", error.to_string());
-        return ("understand the command", Err(unknown(&name, failure)));
+        return ("understand the command", Err(unknown(&name, failure, Vec::new())));
     }
     if let Some(word) = rest.first() {
         let what = format!("`{}` after the project's name", word.to_string_lossy().escape_debug());
@@ -39,7 +39,11 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
 fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let runner = block_on(async {
         let client = context.client().await?;
-        client.get_project(name).await.map_err(|failure| unknown(name, failure))?;
+        if let Err(failure) = client.get_project(name).await {
+            let projects = client.list_projects("").await.unwrap_or_default();
+            let names = projects.into_iter().map(|project| project.name).collect();
+            return Err(unknown(name, failure, names));
+        }
         if let Some(runner) = client.list_runners(name, "live", 1).await?.pop() {
             return Ok(runner.name);
         }
@@ -61,12 +65,12 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     printer.line(&runner)
 }
 
-/// Names the command that was probably meant.
-fn unknown(name: &str, failure: Failure) -> Failure {
+/// Names the command or project that was probably meant.
+fn unknown(name: &str, failure: Failure, projects: Vec<String>) -> Failure {
     use clap::CommandFactory as _;
     let cli = Cli::command();
-    let names: Vec<_> =
-        cli.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let mut names = projects;
+    names.extend(cli.get_subcommands().map(|command| command.get_name().to_owned()));
     let what = format!("no command and no project `{}`", name.escape_debug());
     let hint = match crate::config::nearest(name, &names) {
         Some(near) => format!("did you mean: stratavore {near}"),

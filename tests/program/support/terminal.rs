@@ -119,18 +119,16 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn wait_limited(&self, text: &str, limit: Duration) {
         let shown = || self.screen().contains(text).then_some(());
-        if try_wait_value(limit, shown).is_err() {
-            panic!("`{text}` is not shown within {limit:?}; the screen is:\n{}", self.screen());
-        }
+        let result = try_wait_value(limit, shown);
+        assert!(result.is_ok(), "`{text}` is not shown in {limit:?}; screen:\n{}", self.screen());
     }
 
     /// Waits until the program has taken the screen: from then on no key is lost or misread.
     #[track_caller]
     pub(crate) fn wait_taken(&self) {
         let taken = || self.ask(vt100::Screen::alternate_screen).then_some(());
-        if try_wait_value(deadline(), taken).is_err() {
-            panic!("the program does not take the screen:\n{}", self.screen());
-        }
+        let result = try_wait_value(deadline(), taken);
+        assert!(result.is_ok(), "the program does not take the screen:\n{}", self.screen());
     }
 
     /// Changes the size of the window.

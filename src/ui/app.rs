@@ -208,7 +208,7 @@ impl App {
                 // What happens meanwhile is known when the user comes back.
                 Some(event) = self.events.recv() => {
                     for effect in update(&mut self.state, event) {
-                        if effect == Effect::ListProjects {
+                        if matches!(effect, Effect::ListProjects | Effect::LastScreen(_)) {
                             self.performer.perform(effect);
                         }
                     }
@@ -243,6 +243,7 @@ impl App {
     fn take_back(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         screen.enter_again()?;
         self.input = Some(EventStream::new());
+        self.state.now = Utc::now();
         self.state.size = screen.size();
         self.state.is_dirty = true;
         Ok(())

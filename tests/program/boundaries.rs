@@ -165,7 +165,8 @@ fn babble(socket: &Path) {
             if patient {
                 stream.shutdown(Shutdown::Write).ok();
                 // The first byte or the end, whatever it is.
-                stream.bytes().next();
+                let mut first = [0];
+                stream.read_exact(&mut first).ok();
             }
         }
     }

@@ -199,7 +199,7 @@ fn a_daemon_that_dies_during_launches_leaves_one_agent_or_none_each() {
         for mut client in clients {
             client.wait().unwrap();
         }
-        wait_until("every launch is settled", Duration::from_secs(30), || {
+        wait_until("every launch is settled", SOON, || {
             world.runners().iter().all(|runner| runner.text("status") != "starting")
         });
         assert!(witnesses.iter().all(|witness| witness.starts() <= 1));

@@ -29,6 +29,8 @@ struct Shared {
     /// Counts frames; closed when the link is gone.
     version: Mutex<Option<watch::Sender<u64>>>,
     subscribers: Mutex<usize>,
+    /// Held while the supervisor is told to begin or to end, so that the two never cross.
+    control: tokio::sync::Mutex<()>,
 }
 
 /// The frames of one link.
@@ -41,6 +43,7 @@ impl Default for FrameHub {
             mirror: Mutex::default(),
             version: Mutex::new(Some(watch::Sender::new(0))),
             subscribers: Mutex::new(0),
+            control: tokio::sync::Mutex::new(()),
         }))
     }
 }
@@ -95,6 +98,8 @@ impl Fleet {
         let (link, hub) = self.frame_hub(id)?;
         let version = lock(&hub.0.version).as_ref().map(watch::Sender::subscribe);
         let version = version.ok_or(FleetError::NoLink)?;
+        let shared = Arc::clone(&hub.0);
+        let _control = shared.control.lock().await;
         let first = {
             let mut subscribers = lock(&hub.0.subscribers);
             *subscribers += 1;
@@ -159,6 +164,7 @@ impl Drop for FrameFeed {
             *lock(&self.hub.0.mirror) = None;
             let (link, hub) = (self.link.clone(), self.hub.clone());
             tokio::spawn(async move {
+                let _control = hub.0.control.lock().await;
                 // Somebody may have come meanwhile, and asked already.
                 if *lock(&hub.0.subscribers) == 0 {
                     let control = FrameControl { max_fps: 0 };

@@ -56,9 +56,13 @@ pub(super) fn context(state: &State) -> Option<Context> {
 }
 
 fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
+    let had_toast = state.toast.take().is_some();
+    let Some(context) = context(state) else {
+        // What an agent is typed shows when it echoes it; a frame now would only delay that.
+        state.is_dirty |= had_toast;
+        return typing::on_key(state, press);
+    };
     state.is_dirty = true;
-    state.toast = None;
-    let Some(context) = context(state) else { return typing::on_key(state, press) };
     let Some(action) = keymap::action(context, press) else {
         typing::edit(state, press);
         return Vec::new();

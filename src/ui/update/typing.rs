@@ -18,6 +18,7 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     let Mode::Typing(id) = state.mode else { return Vec::new() };
     if state.here.leave == Some(press) {
         state.mode = Mode::List;
+        state.is_dirty = true;
         return Vec::new();
     }
     if !state.is_current() {

@@ -4,7 +4,7 @@ use ratatui::{buffer::Buffer, text::Span};
 
 use super::text::{clip, piece, put, total};
 use crate::ui::{
-    state::{Area, Connection, Geometry, Group, State},
+    state::{Area, Connection, Geometry, Group, Mode, State},
     theme::{Role, Theme},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     left.extend(right);
     put(buf, areas.header, 0, left);
     rule(buf, theme, areas.rule);
-    if !state.filter.is_blank() && !areas.rule.is_empty() {
+    if !state.filter.is_blank() && !areas.rule.is_empty() && state.mode != Mode::Filter {
         let inner = Area { x: 1, width: areas.rule.width.saturating_sub(2), ..areas.rule };
         let text = format!(" only `{}` · esc shows all ", state.filter.text());
         put(buf, inner, 0, vec![piece(text, theme.style(Role::Accent))]);

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 
 use super::text::{fit, piece, put};
 use crate::ui::{
-    keymap::{self, Context},
+    keymap::{self, Action, Binding, Context},
     state::{Area, State},
     theme::{Role, Theme},
 };
@@ -12,12 +12,21 @@ use crate::ui::{
 /// Columns that a key and its sentence take.
 const COLUMN: u16 = 66;
 
+/// What a key does; leaving the demonstration is the one thing that is another there.
+fn about(state: &State, binding: &Binding) -> &'static str {
+    if state.here.demo && binding.action == Action::Quit {
+        "Leave; the demonstration ends with it"
+    } else {
+        binding.about
+    }
+}
+
 /// Draws the list of keys, scrolled by so many lines.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area, scroll: usize) {
     let context = if state.is_empty() { Context::Welcome } else { Context::List };
     let mut entries: Vec<(String, &str)> = keymap::in_context(context)
         .filter(|binding| !binding.about.is_empty())
-        .map(|binding| (binding.label.to_owned(), binding.about))
+        .map(|binding| (binding.label.to_owned(), about(state, binding)))
         .collect();
     let leave = state.here.leave_label.clone();
     entries.push((leave, "Come back from an agent, attached or typed into"));

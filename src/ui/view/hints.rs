@@ -21,7 +21,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
             piece(format!(" keys go to {name}"), theme.style(Role::Accent)),
             piece("   ", theme.style(Role::Text)),
             piece(state.here.leave_label.clone(), theme.style(Role::Accent)),
-            piece(" back to the list", theme.style(Role::Muted)),
+            piece(" back", theme.style(Role::Muted)),
         ];
         put(buf, area, 0, pieces);
         return;

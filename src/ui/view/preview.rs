@@ -15,7 +15,10 @@ use crate::{
     domain::runner::Runner,
     terminal::Pane,
     ui::{
-        state::{Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, word},
+        state::{
+            Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, reason,
+            word,
+        },
         theme::{Role, Theme},
         update::shorten,
     },
@@ -146,17 +149,17 @@ fn ended(
     preview: &Preview,
 ) {
     let group = group(runner, state.now);
-    let how = match (&runner.reason, &runner.exit_signal, runner.exit_code) {
-        (Some(reason), ..) => reason.clone(),
-        (None, Some(signal), _) => format!("ended by {signal}"),
-        (None, None, Some(code)) => format!("exit code {code}"),
-        (None, None, None) => "ended".to_owned(),
+    let how = match (group, &runner.exit_signal, runner.exit_code) {
+        (Group::Failed, ..) => reason(runner, group),
+        (_, Some(signal), _) => format!("ended by {signal}"),
+        (_, None, Some(code)) => format!("exit code {code}"),
+        (_, None, None) => "ended".to_owned(),
     };
     let age = age_text(age(runner, group, state.now));
     let role = if group == Group::Failed { Role::Failed } else { Role::Text };
     let wide = usize::from(area.width);
     let mut facts = vec![
-        vec![piece(format!(" {how}, {age} ago"), theme.style(role))],
+        vec![piece(format!(" {age} ago: {how}"), theme.style(role))],
         vec![piece(format!(" {}", command(runner)), theme.style(Role::Muted))],
     ];
     if !runner.survivors.is_empty() {

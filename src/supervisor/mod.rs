@@ -49,6 +49,8 @@ const MAX_SPEC: u64 = 8 << 20;
 /// Runs a supervisor: reads its specification from standard input, reports on standard output
 /// whether the agent runs, and stays until the agent has ended.
 pub fn run() -> ExitCode {
+    // It was executed through a link that survives an upgrade; process lists shall not show that.
+    rustix::thread::set_name(c"stratavore").ok();
     let spec = match read_spec() {
         Ok(spec) => spec,
         Err(error) => return refuse(None, LaunchError { errno: 0, message: error.to_string() }),

@@ -75,6 +75,7 @@ struct App {
     performer: Performer,
     feed: JoinHandle<Result<(), Failure>>,
     quit: [Signal; 2],
+    continued: Signal,
     drawn_at: Option<Instant>,
 }
 
@@ -96,6 +97,7 @@ impl App {
             performer: Performer::new(client, events_tx, options.environment, options.umask),
             feed: tokio::spawn(feed::follow(options.places, outlet)),
             quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
+            continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
             drawn_at: None,
         })
     }
@@ -148,6 +150,7 @@ impl App {
                 biased;
                 _ = terminate.recv() => return Ok(None),
                 _ = hang_up.recv() => return Ok(None),
+                _ = self.continued.recv() => return Ok(Some(UiEvent::Continued)),
                 () = screen.panicked() => {
                     return Err(Failure::internal("show the dashboard: a part of it panicked"));
                 }
@@ -173,7 +176,10 @@ impl App {
         for effect in update(&mut self.state, event) {
             match effect {
                 Effect::Quit => return Ok(Next::Leave),
-                Effect::Redraw => screen.enter_again()?,
+                Effect::Redraw => {
+                    screen.leave();
+                    self.take_back(screen)?;
+                }
                 Effect::Suspend => self.suspend(screen).await?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
                 effect => self.performer.perform(effect),
@@ -242,7 +248,8 @@ impl App {
 
     fn take_back(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         screen.enter_again()?;
-        self.input = Some(EventStream::new());
+        // A new one is opened when it is waited for: it needs the lock that the old one holds.
+        self.input = None;
         self.state.now = Utc::now();
         self.state.size = screen.size();
         self.state.is_dirty = true;

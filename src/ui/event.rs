@@ -23,6 +23,8 @@ pub(super) enum UiEvent {
     Mouse(Mouse),
     /// The terminal has so many columns and rows.
     Resized(u16, u16),
+    /// The process was stopped from outside and goes on; the terminal may have been used meanwhile.
+    Continued,
     /// Time has passed.
     Tick(DateTime<Utc>),
     /// The daemon is there.

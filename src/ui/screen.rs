@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
+    mem::ManuallyDrop,
     panic::{self, PanicHookInfo},
     sync::Arc,
 };
@@ -30,7 +31,9 @@ type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
 /// The terminal, taken.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    /// Never dropped: its `Drop` prints an error when the terminal is gone, and where standard error
+    /// is the same terminal, that print panics.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
     previous_hook: Arc<Hook>,
     panicked: Arc<Notify>,
     is_left: bool,
@@ -59,7 +62,10 @@ impl Screen {
         }));
         let entered = enter().and_then(|()| new_terminal());
         match entered {
-            Ok(terminal) => Ok(Self { terminal, previous_hook, panicked, is_left: false }),
+            Ok(terminal) => {
+                let terminal = ManuallyDrop::new(terminal);
+                Ok(Self { terminal, previous_hook, panicked, is_left: false })
+            }
             Err(error) => {
                 restore();
                 put_back(previous_hook);
@@ -101,7 +107,7 @@ impl Screen {
     /// When it is gone.
     pub(super) fn enter_again(&mut self) -> Result<(), Failure> {
         let entered = enter().and_then(|()| new_terminal());
-        self.terminal = entered.map_err(|error| failed(&error))?;
+        *self.terminal = entered.map_err(|error| failed(&error))?;
         self.is_left = false;
         Ok(())
     }

@@ -22,6 +22,13 @@ pub(crate) fn pss_kib(pid: u32) -> Result<f64> {
     field(&text, "Pss:").map(|kib| kib as f64).context("no Pss in smaps_rollup")
 }
 
+/// The memory that would be free without a process, in KiB: the pages nobody shares.
+pub(crate) fn private_kib(pid: u32) -> Result<f64> {
+    let text = read(pid, "smaps_rollup")?;
+    let part = |label| field(&text, label).context("no Private in smaps_rollup");
+    Ok((part("Private_Clean:")? + part("Private_Dirty:")?) as f64)
+}
+
 /// The resident memory of a process, in KiB.
 pub(crate) fn rss_kib(pid: u32) -> Result<f64> {
     field(&read(pid, "status")?, "VmRSS:").map(|kib| kib as f64).context("no VmRSS in status")

@@ -77,9 +77,9 @@ fn a_real_shell_works_at_the_size_of_the_terminal() {
     let name = world.launch(&[], &["bash", "--norc"]);
     let mut terminal = Terminal::sized(world.command(["attach", &name]), 101, 33);
     terminal.wait_taken();
-    terminal.type_text("stty size; tput colors\r");
+    terminal.type_text("stty size; echo $COLORTERM\r");
     terminal.wait_for("33 101");
-    terminal.wait_for("256");
+    terminal.wait_for("truecolor");
     terminal.resize(90, 30);
     wait_until("the shell's terminal follows the window", SOON, || {
         terminal.type_text("stty size\r");

@@ -164,6 +164,12 @@ fn a_viewer_that_does_not_read_holds_nobody_up() {
     assert!(stall <= Duration::from_millis(250), "the agent was held up for {stall:?}");
 }
 
+/// The size of a runner's terminal in columns and rows.
+fn size(world: &World, name: &str) -> (i64, i64) {
+    let screen = &world.json(["runners", "show", name, "--screen"])["screen"];
+    (screen.number("cols").unwrap(), screen.number("rows").unwrap())
+}
+
 /// The end of what a terminal got, for messages.
 fn tail(raw: &[u8]) -> String {
     raw.get(raw.len().saturating_sub(600)..).unwrap_or(raw).escape_ascii().to_string()
@@ -179,7 +185,11 @@ fn absurd_sizes_of_the_terminal_break_nothing() {
         let before = world.raw_log(&agent.name).len();
         terminal.type_text("typed");
         wait_until("the agent gets it", SOON, || world.raw_log(&agent.name).len() == before + 5);
+        // The runner's terminal has a size that it can have.
+        let (wide, high) = size(&world, &agent.name);
+        assert!((2..=1000).contains(&wide) && (2..=500).contains(&high), "{wide}×{high}");
         terminal.resize(80, 24);
+        wait_until("the new size arrives", SOON, || size(&world, &agent.name) == (80, 24));
         terminal.type_text("\r\nand seen");
         terminal.wait_for("and seen");
         terminal.type_bytes(b"\x1c");

@@ -199,6 +199,7 @@ fn a_daemon_that_dies_during_launches_leaves_one_agent_or_none_each() {
         for mut client in clients {
             client.wait().unwrap();
         }
+        // Soon, not at the next of the reconciler's rounds.
         wait_until("every launch is settled", SOON, || {
             world.runners().iter().all(|runner| runner.text("status") != "starting")
         });

@@ -131,6 +131,8 @@ pub(super) struct State {
     pub(super) events: VecDeque<Event>,
     /// The runner the keys speak of.
     pub(super) selected: Option<RunnerId>,
+    /// The user has had a hand in it; before that, whoever stands first is selected.
+    pub(super) has_chosen: bool,
     /// Where the selected runner stood, to find its neighbour when it is gone.
     pub(super) selected_at: usize,
     /// How the list is arranged.
@@ -169,6 +171,7 @@ impl State {
             projects: Vec::new(),
             events: VecDeque::new(),
             selected: None,
+            has_chosen: false,
             selected_at: 0,
             arrangement: Arrangement::ByState,
             events_room: EventsRoom::Some,

@@ -120,10 +120,11 @@ fn matches(filter: &str, runner: &Runner, group: Group) -> bool {
 
 /// Compares names so that `api-2` comes before `api-10`.
 pub(in crate::ui) fn natural(a: &str, b: &str) -> Ordering {
-    let split = |name: &str| {
-        let text = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        let number = name.get(text.len()..).and_then(|digits| digits.parse::<u64>().ok());
-        (text, number)
-    };
-    split(a).cmp(&split(b)).then_with(|| a.cmp(b))
+    numbered(a).cmp(&numbered(b)).then_with(|| a.cmp(b))
+}
+
+/// Splits a name from the number at its end.
+fn numbered(name: &str) -> (&str, Option<u64>) {
+    let text = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    (text, name.get(text.len()..).and_then(|digits| digits.parse().ok()))
 }

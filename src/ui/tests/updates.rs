@@ -52,6 +52,18 @@ fn the_selection_follows_the_runner_not_the_line() {
 }
 
 #[test]
+fn before_the_first_key_whoever_stands_first_is_selected() {
+    let mut state = state(WIDE, vec![runner(2, "api-1", ActivityState::Starting, 1)]);
+    list(&mut state, fleet());
+    assert_eq!(state.selected, Some(id(1)));
+    press(&mut state, "p");
+    let mut all = fleet();
+    all.push(blocked(20, "aaa-1", "question", "first in the list", 1));
+    list(&mut state, all);
+    assert_eq!(state.selected, Some(id(1)));
+}
+
+#[test]
 fn moving_stops_at_both_ends_and_the_list_scrolls_along() {
     let mut state = state((40, 8), fleet());
     key(&mut state, Key::Up);

@@ -32,7 +32,6 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.projects = projects;
         }
         UiEvent::Happened(events) => return on_happened(state, events),
-        UiEvent::Frame(id, frame) => on_frame(state, id, &frame),
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
         UiEvent::LastScreen(id, lines) => {
             if let Some(preview) = preview_of(state, id) {
@@ -106,7 +105,8 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     if about_projects { vec![Effect::ListProjects] } else { Vec::new() }
 }
 
-fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
+/// Applies a change of a watched screen.
+pub(super) fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
     let Some(preview) = preview_of(state, id) else { return };
     preview.is_live = true;
     match &mut preview.pane {
@@ -145,6 +145,7 @@ fn on_outcome(state: &mut State, outcome: Outcome) {
         Outcome::Launched(runner) => {
             state.say(format!("{} runs; ⏎ attaches", runner.name));
             state.selected = Some(runner.id);
+            state.has_chosen = true;
             // The daemon's own word may have been quicker and newer.
             state.runners.entry(runner.id).or_insert(*runner);
             state.filter.clear();

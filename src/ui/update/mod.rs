@@ -30,10 +30,16 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty = true;
             Vec::new()
         }
+        UiEvent::Continued => vec![Effect::Redraw],
         UiEvent::Tick(now) => {
             state.now = now;
             state.is_dirty = true;
             Vec::new()
+        }
+        // The most frequent of all; it moves nothing.
+        UiEvent::Frame(id, frame) => {
+            daemon::on_frame(state, id, &frame);
+            return Vec::new();
         }
         event => daemon::on_event(state, event),
     };
@@ -63,6 +69,7 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         return typing::on_key(state, press);
     };
     state.is_dirty = true;
+    state.has_chosen = true;
     let Some(action) = keymap::action(context, press) else {
         typing::edit(state, press);
         return Vec::new();
@@ -109,6 +116,7 @@ fn on_mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
         return Vec::new();
     }
     state.is_dirty = true;
+    state.has_chosen = true;
     match mouse {
         Mouse::Press(..) => {
             let at = state.scroll + usize::from(row.saturating_sub(areas.list.y));
@@ -127,6 +135,9 @@ fn on_mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
 /// Restores the invariant.
 fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let listed = shown(state);
+    if !state.has_chosen {
+        state.selected = listed.first().copied();
+    }
     let at = state.selected.and_then(|id| listed.iter().position(|listed| *listed == id));
     // If it is gone, its neighbour takes its place.
     state.selected_at = at.unwrap_or(state.selected_at.min(listed.len().saturating_sub(1)));

@@ -60,6 +60,7 @@ fn rows(world: &World, name: &str, side: Side, most: f64) -> Result<Vec<Row>> {
     let pair = |percent| (ours.percentile(percent), theirs.percentile(percent));
     Ok(vec![
         Row::pair(format!("{name}, p50"), "µs", pair(50), Target::RatioAtMost(most)),
+        Row::pair("  quickest tenth", "µs", pair(10), Target::None),
         Row::pair(format!("{name}, p99"), "µs", pair(99), Target::None),
     ])
 }

@@ -36,10 +36,14 @@ pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
         Row::single("daemon, RSS", "MiB", daemon, Target::None),
         Row::single("idle supervisor, PSS", "KiB", proc::pss_kib(idle)?, Target::AtMost(MOST)),
     ];
+    rows.push(Row::single("  of that unshared", "KiB", proc::private_kib(idle)?, Target::None));
     for ((look, pid), theirs) in looks.into_iter().zip(ours).zip(theirs) {
         let name = format!("10,000 {look} lines, PSS");
-        let pair = (proc::pss_kib(pid?)?, theirs?);
+        let (pid, theirs) = (pid?, theirs?);
+        let pair = (proc::pss_kib(pid)?, theirs);
         rows.push(Row::pair(name, "KiB", pair, Target::AtMost(MOST)));
+        let unshared = proc::private_kib(pid)?;
+        rows.push(Row::single("  of that unshared", "KiB", unshared, Target::None));
     }
     Ok(rows)
 }

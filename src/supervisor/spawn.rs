@@ -180,7 +180,32 @@ fn runnable(file: &Path) -> io::Result<()> {
     if meta.permissions().mode() & 0o111 == 0 {
         return Err(io::Error::from_raw_os_error(libc::EACCES));
     }
-    Ok(())
+    check_format(file)
+}
+
+/// Refuses a binary for another machine, or a damaged one: the C library would hand what the kernel
+/// refuses to a shell, which would try to read it as a script.
+fn check_format(file: &Path) -> io::Result<()> {
+    /// Magic number, class and byte order; the machine stands at 18.
+    const HEADER: usize = 20;
+    let head = |path: &Path| {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(HEADER as u64).read_to_end(&mut bytes)?;
+        Ok::<_, io::Error>(bytes)
+    };
+    // What may be executed but not read is for the kernel to judge.
+    let Ok(theirs) = head(file) else { return Ok(()) };
+    if !theirs.starts_with(b"\x7fELF") {
+        return Ok(());
+    }
+    let ours = head(Path::new("/proc/self/exe"))?;
+    let kind = |bytes: &[u8]| Some((bytes.get(4..6)?.to_vec(), bytes.get(18..HEADER)?.to_vec()));
+    // A 64-bit kernel runs its 32-bit sibling too.
+    let sibling = cfg!(target_arch = "x86_64") && theirs.get(18..HEADER) == Some(&[3, 0]);
+    if kind(&theirs).is_some() && (kind(&theirs) == kind(&ours) || sibling) {
+        return Ok(());
+    }
+    Err(io::Error::from_raw_os_error(libc::ENOEXEC))
 }
 
 /// Says why exec failed; the kernel's "no such file" for a script means its interpreter.

@@ -210,3 +210,28 @@ fn a_daemon_that_dies_during_launches_leaves_one_agent_or_none_each() {
         world.run(["kill", "all", "--force"]).expect_code(0);
     }
 }
+
+#[test]
+fn launches_at_once_inherit_nothing_from_each_other() {
+    let world = World::with_project();
+    let witnesses: Vec<_> = (0..16).map(|_| world.witness()).collect();
+    let start = |witness: &Witness| {
+        let line = demo_line("env", witness, &[]);
+        let line: Vec<_> = line.iter().map(String::as_str).collect();
+        let mut command = world.command(launch_line(&["--quiet"], &line));
+        command.stdout(Stdio::piped()).spawn().expect("start a client")
+    };
+    let clients: Vec<_> = witnesses.iter().map(start).collect();
+    let mut terminals = BTreeSet::new();
+    for client in clients {
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let name = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        let said = printed(&world, &name, 1);
+        let open: Vec<_> = said.iter().filter(|line| line.starts_with("fd ")).collect();
+        assert_eq!(open.len(), 3, "{name}: {open:?}");
+        terminals.insert(open[0].clone());
+    }
+    assert_eq!(terminals.len(), witnesses.len(), "each has a terminal of its own");
+    assert!(witnesses.iter().all(|witness| witness.starts() == 1));
+}

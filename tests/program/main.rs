@@ -17,6 +17,7 @@ mod boundaries;
 mod configuration;
 mod crash_loop;
 mod daemon_life;
+mod dashboard;
 mod harness;
 mod hostile;
 mod launching;

@@ -29,7 +29,8 @@ impl Herd {
     /// Makes them so many on both sides.
     pub(crate) fn grow(&mut self, world: &World, count: usize) -> Result<()> {
         if self.tmux_before_kib.is_none() {
-            self.tmux_before_kib = Some(proc::pss_kib(world.tmux_pid)?);
+            world.restart_tmux()?;
+            self.tmux_before_kib = Some(proc::pss_kib(world.tmux_pid())?);
         }
         let program = ["sleep".to_owned(), "100000".to_owned()];
         while self.ours.len() < count {
@@ -63,6 +64,6 @@ impl Herd {
     /// The memory tmux's server has needed for each session, in KiB.
     pub(crate) fn tmux_kib_each(&self, world: &World) -> Result<f64> {
         let before = self.tmux_before_kib.context("there is no herd")?;
-        Ok((proc::pss_kib(world.tmux_pid)? - before) / self.theirs.len() as f64)
+        Ok((proc::pss_kib(world.tmux_pid())? - before) / self.theirs.len() as f64)
     }
 }

@@ -66,6 +66,12 @@ fn sum_of_threads(pid: u32, figure: impl Fn(&Path) -> Option<u64>) -> Result<u64
     Ok(threads.filter_map(|thread| figure(&thread.ok()?.path())).sum())
 }
 
+/// Whether a process runs still; one that has ended and was not collected does not.
+pub(crate) fn is_alive(pid: u32) -> bool {
+    let stat = read(pid, "stat").unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
 /// The processes below a process.
 pub(crate) fn children(pid: u32) -> Result<Vec<u32>> {
     let list = read(pid, &format!("task/{pid}/children"))?;

@@ -49,7 +49,7 @@ impl Row {
     }
 
     fn ratio(&self) -> Option<f64> {
-        self.theirs.filter(|theirs| *theirs != 0.0).map(|theirs| self.ours / theirs)
+        self.theirs.filter(|theirs| *theirs > 0.0).map(|theirs| self.ours / theirs)
     }
 
     /// Whether the target is reached, `None` when there is none.

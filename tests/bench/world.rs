@@ -64,8 +64,7 @@ pub(crate) struct World {
     count: Cell<u32>,
     /// The daemon's process.
     pub daemon_pid: u32,
-    /// The process of tmux's server.
-    pub tmux_pid: u32,
+    tmux_pid: Cell<u32>,
 }
 
 /// Finds the binary to measure.
@@ -100,21 +99,42 @@ impl World {
             tmux: tmux.to_owned(),
             count: Cell::new(0),
             daemon_pid: 0,
-            tmux_pid: 0,
+            tmux_pid: Cell::new(0),
         };
         let home = world.path("home");
         run(world.stratavore(&["new", PROJECT, "--path"]).arg(&home))?;
         let status: Value =
             serde_json::from_str(&run(&mut world.stratavore(&["status", "--format", "json"]))?)?;
         world.daemon_pid = number(&status, "pid")?;
+        world.start_tmux()?;
+        Ok(world)
+    }
+
+    /// Starts tmux's server.
+    fn start_tmux(&self) -> Result<()> {
         let (cols, rows) = SIZE;
         let size = format!("new-session -d -s {HOLD} -x {cols} -y {rows}");
         let words: Vec<&str> = size.split(' ').chain(["--", "sleep", "100000"]).collect();
-        run(&mut world.tmux(&words))?;
-        run(&mut world.tmux(&["set-option", "-g", "history-limit", &HISTORY.to_string()]))?;
-        let pid = run(&mut world.tmux(&["display-message", "-p", "#{pid}"]))?;
-        world.tmux_pid = pid.trim().parse().context("read the pid of tmux's server")?;
-        Ok(world)
+        run(&mut self.tmux(&words))?;
+        run(&mut self.tmux(&["set-option", "-g", "history-limit", &HISTORY.to_string()]))?;
+        let pid = run(&mut self.tmux(&["display-message", "-p", "#{pid}"]))?;
+        self.tmux_pid.set(pid.trim().parse().context("read the pid of tmux's server")?);
+        Ok(())
+    }
+
+    /// Starts tmux's server anew: its memory is then that of what follows. Ends all sessions.
+    pub(crate) fn restart_tmux(&self) -> Result<()> {
+        let old = self.tmux_pid();
+        run(&mut self.tmux(&["kill-server"]))?;
+        signal::until("the end of tmux's server", LIMIT, || {
+            Ok((!proc::is_alive(old)).then_some(()))
+        })?;
+        self.start_tmux()
+    }
+
+    /// The process of tmux's server.
+    pub(crate) fn tmux_pid(&self) -> u32 {
+        self.tmux_pid.get()
     }
 
     /// A path in the place.
@@ -214,7 +234,7 @@ impl World {
     /// The process that serves a runner or session: its supervisor, or tmux's one server.
     pub(crate) fn server_pid(&self, running: &Running) -> Result<u32> {
         if running.side == Side::Tmux {
-            return Ok(self.tmux_pid);
+            return Ok(self.tmux_pid());
         }
         let words = ["runners", "show", &running.name, "--format", "json"];
         let runner: Value = serde_json::from_str(&run(&mut self.stratavore(&words))?)?;

@@ -111,7 +111,7 @@ fn force_kills_at_once_and_hastens_a_gentle_stop() {
 }
 
 #[test]
-fn kill_takes_projects_and_all_and_needs_no_new_daemon_state() {
+fn kill_takes_runners_projects_and_all() {
     let world = World::with_project();
     world.project("q");
     let agents = [world.agent("seq", &[]), world.agent("echo", &[]), world.agent("seq", &[])];

@@ -59,8 +59,8 @@ pub(super) fn measure(world: &World, herd: &mut Herd) -> Result<Vec<Row>> {
     let supervisors: Vec<u32> = processes.iter().map(|(supervisor, _)| *supervisor).collect();
     let agents: Vec<u32> = processes.iter().map(|(_, agent)| *agent).collect();
     let daemon = [world.daemon_pid];
-    let tmux = [world.tmux_pid];
-    let tmux_agents = proc::children(world.tmux_pid)?;
+    let tmux = [world.tmux_pid()];
+    let tmux_agents = proc::children(world.tmux_pid())?;
 
     let groups: [&[u32]; 5] = [&supervisors, &agents, &daemon, &tmux, &tmux_agents];
     let began = Instant::now();

@@ -24,12 +24,13 @@ pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
     let daemon = proc::rss_kib(world.daemon_pid)? / 1024.0;
     let idle = world.start(Side::Direct, &["sleep".to_owned(), "100000".to_owned()])?;
     let idle = world.server_pid(&idle)?;
+    world.restart_tmux()?;
     let looks = [helper::PLAIN, helper::COLOURED];
     let ours = looks.map(|look| filled(world, Side::Direct, look));
     let theirs = looks.map(|look| {
-        let before = proc::pss_kib(world.tmux_pid)?;
+        let before = proc::pss_kib(world.tmux_pid())?;
         filled(world, Side::Tmux, look)?;
-        Ok::<_, anyhow::Error>(proc::pss_kib(world.tmux_pid)? - before)
+        Ok::<_, anyhow::Error>(proc::pss_kib(world.tmux_pid())? - before)
     });
     signal::pass(SETTLED)?;
     let mut rows = vec![

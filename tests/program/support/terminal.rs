@@ -137,9 +137,22 @@ impl Terminal {
         set_size(&self.master, columns, rows);
     }
 
-    /// Checks that the terminal is as it was before the program: line settings, screen, modes.
+    /// Checks that the terminal is as it was before the program: line settings, modes, screen.
     #[track_caller]
     pub(crate) fn assert_restored(&self) {
+        self.assert_modes_restored();
+        self.ask(|screen| {
+            assert!(screen.contents().starts_with("before the program\n"), "{}", screen.contents());
+            let rows: Vec<_> = screen.rows(0, screen.size().1.get()).collect();
+            let shown = rows.iter().rposition(|row| !row.trim().is_empty()).map_or(0, |at| at + 1);
+            let row = usize::from(screen.cursor_position().0);
+            assert_eq!(row, shown, "the cursor is below the last line:\n{}", screen.contents());
+        });
+    }
+
+    /// Checks that line settings and modes are as they were before the program.
+    #[track_caller]
+    pub(crate) fn assert_modes_restored(&self) {
         assert_eq!(attributes(&self.slave), self.before, "line settings");
         self.ask(|screen| {
             assert!(!screen.alternate_screen(), "still in the alternate screen");
@@ -147,11 +160,6 @@ impl Terminal {
             assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
             assert!(!screen.application_cursor() && !screen.application_keypad(), "keys");
             assert!(!screen.hide_cursor(), "the cursor is still hidden");
-            assert!(screen.contents().starts_with("before the program\n"), "{}", screen.contents());
-            let rows: Vec<_> = screen.rows(0, screen.size().1.get()).collect();
-            let shown = rows.iter().rposition(|row| !row.trim().is_empty()).map_or(0, |at| at + 1);
-            let row = usize::from(screen.cursor_position().0);
-            assert_eq!(row, shown, "the cursor is below the last line:\n{}", screen.contents());
         });
         assert_eq!(keyboard_flags(&self.raw()), 0, "the keyboard protocol is still on");
     }

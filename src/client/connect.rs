@@ -3,7 +3,8 @@
 use std::{io, time::Duration};
 
 use hyper_util::rt::TokioIo;
-use tokio::{net::UnixStream, time::timeout};
+use rustix::net::{RecvFlags, recv};
+use tokio::{io::Interest, net::UnixStream, time::timeout};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -41,11 +42,33 @@ pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
 /// Opens the socket and makes sure that our own user listens.
 async fn open(path: &std::path::Path) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(path).await?;
+    greeted(&stream).await?;
     if stream.peer_cred()?.uid() == rustix::process::getuid().as_raw() {
         return Ok(stream);
     }
     let what = "another user listens on the daemon's socket";
     Err(io::Error::new(io::ErrorKind::PermissionDenied, what))
+}
+
+/// Waits for the daemon's greeting, which it sends at once: a daemon that is just dying, or refuses
+/// to start, still has a socket that accepts.
+async fn greeted(stream: &UnixStream) -> io::Result<()> {
+    loop {
+        stream.readable().await?;
+        let peeked = stream.try_io(Interest::READABLE, || {
+            let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+            Ok(recv(stream, &mut [0_u8; 1][..], flags)?.1)
+        });
+        return match peeked {
+            Ok(0) => Err(io::ErrorKind::ConnectionRefused.into()),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(io::ErrorKind::ConnectionRefused.into())
+            }
+            Err(error) => Err(error),
+        };
+    }
 }
 
 /// Whether an error means that no daemon runs.
@@ -55,6 +78,10 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
 
 /// Returns what the caller is told.
 pub(super) fn failure(places: &Places, error: &io::Error) -> Failure {
+    // What is wrong with the directory says more than what the system says of the socket.
+    if let Err(error) = places.prepare() {
+        return Failure::usage("UNSAFE_DIRECTORY", error.to_string());
+    }
     let what = format!("connect to `{}`: {error}", places.socket().display());
     if error.kind() == io::ErrorKind::PermissionDenied {
         Failure::denied("SOCKET_NOT_OURS", what)

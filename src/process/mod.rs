@@ -61,21 +61,19 @@ pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// Returns a process and its parents up to the first of all.
+pub fn lineage(pid: i32) -> impl Iterator<Item = i32> {
+    let parent = |pid: &i32| {
+        let stat = procfs::process::Process::new(*pid).and_then(|process| process.stat()).ok()?;
+        (stat.ppid > 0).then_some(stat.ppid)
+    };
+    // A chain of parents ends at 1; the bound is against a table that changes while we read it.
+    std::iter::successors(Some(pid), parent).take(256)
+}
+
 /// Whether a process is `ancestor` or below it.
 pub fn is_within(pid: i32, ancestor: i32) -> bool {
-    let mut current = pid;
-    // A chain of parents ends at 1; the bound is against a table that changes while we read it.
-    for _ in 0..256 {
-        if current == ancestor {
-            return true;
-        }
-        let parent = procfs::process::Process::new(current).and_then(|process| process.stat());
-        match parent {
-            Ok(stat) if stat.ppid > 0 => current = stat.ppid,
-            _ => return false,
-        }
-    }
-    false
+    lineage(pid).any(|process| process == ancestor)
 }
 
 /// Whether a process ignores a signal.

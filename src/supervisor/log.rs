@@ -20,6 +20,9 @@ use crate::runner_dir::{end_of_record, segment_name, segments};
 /// Output that waits for the disk, at most; what exceeds it is not recorded.
 const MAX_QUEUE: usize = 4 << 20;
 
+/// Output is collected up to this before the disk is bothered, or until [`OutputLog::flush`].
+const COLLECT: usize = 64 << 10;
+
 /// A runner's record consists of about this many segments.
 const SEGMENTS: u64 = 8;
 
@@ -29,6 +32,8 @@ struct Queue {
     bytes: Vec<u8>,
     /// Offset of the first byte in the queue.
     start: u64,
+    /// What is there is to be written now.
+    due: bool,
     /// Closing: write what is there and end.
     closed: bool,
     /// The thread has ended.
@@ -86,11 +91,20 @@ impl OutputLog {
         if fits && (queue.bytes.is_empty() || end == self.offset) {
             if queue.bytes.is_empty() {
                 queue.start = self.offset;
-                self.shared.changed.notify_one();
             }
             queue.bytes.extend_from_slice(bytes);
+            if queue.bytes.len() >= COLLECT {
+                queue.due = true;
+                self.shared.changed.notify_one();
+            }
         }
         self.offset += bytes.len() as u64;
+    }
+
+    /// Has what was collected written.
+    pub(super) fn flush(&mut self) {
+        self.shared.lock().due = true;
+        self.shared.changed.notify_one();
     }
 
     /// Writes what is queued and ends, waiting for the disk at most as long as given.
@@ -114,7 +128,7 @@ impl OutputLog {
 fn write_all(shared: &Shared, mut writer: Writer) {
     loop {
         let mut queue = shared.lock();
-        while queue.bytes.is_empty() && !queue.closed {
+        while !(queue.due && !queue.bytes.is_empty()) && !queue.closed {
             queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.bytes.is_empty() {
@@ -122,6 +136,7 @@ fn write_all(shared: &Shared, mut writer: Writer) {
             shared.changed.notify_all();
             return;
         }
+        queue.due = false;
         let bytes = std::mem::take(&mut queue.bytes);
         let start = queue.start;
         queue.start += bytes.len() as u64;

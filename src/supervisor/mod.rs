@@ -17,6 +17,7 @@ mod commands;
 mod connection;
 mod ending;
 mod log;
+mod memory;
 mod output;
 mod pty;
 mod queue;

@@ -32,8 +32,8 @@ pub(super) const MAX_INPUT: usize = 1 << 20;
 /// What a turn of reading found.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Output {
-    /// There is something in the buffer.
-    Bytes,
+    /// So many bytes are in the buffer.
+    Bytes(usize),
     /// Nothing now.
     Nothing,
     /// Nothing any more: every process has closed the terminal.
@@ -87,9 +87,12 @@ impl Pty {
         self.input.clear();
     }
 
-    /// Replaces the buffer's content by the next batch of output.
+    /// Reads the next batch of output to the beginning of the buffer.
     pub(super) fn read(&mut self, buffer: &mut Vec<u8>) -> Output {
-        buffer.resize(BATCH, 0);
+        // It stays at its length: making room is writing 64 KiB of zeros.
+        if buffer.len() < BATCH {
+            buffer.resize(BATCH, 0);
+        }
         let mut length = 0;
         while let Some(space) = buffer.get_mut(length..).filter(|space| !space.is_empty()) {
             match rustix::io::read(&self.master, space) {
@@ -108,11 +111,10 @@ impl Pty {
                 Err(_) => break,
             }
         }
-        buffer.truncate(length);
         match (length, self.ended) {
             (0, true) => Output::End,
             (0, false) => Output::Nothing,
-            _ => Output::Bytes,
+            _ => Output::Bytes(length),
         }
     }
 

@@ -39,6 +39,15 @@ impl Outbox {
         }
     }
 
+    /// Adds a piece to the empty queue whose beginning has been written already.
+    pub(super) fn push_begun(&mut self, piece: &[u8], written: usize) {
+        if self.is_empty() && written < piece.len() {
+            self.length = piece.len() - written;
+            self.written = written;
+            self.pieces.push_back(piece.to_vec());
+        }
+    }
+
     /// Drops everything that has not been begun.
     pub(super) fn drop_unsent(&mut self) {
         self.pieces.truncate(usize::from(self.written > 0));

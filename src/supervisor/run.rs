@@ -19,6 +19,7 @@ use super::{
     pty::Pty,
     spawn::Spawned,
     stop::Stop,
+    viewer::Sink,
     viewers::Grants,
 };
 use crate::{
@@ -33,6 +34,10 @@ const MAX_CONNECTIONS: usize = 128;
 
 /// After this long without output, spare memory is given back, once.
 const SETTLE: Duration = Duration::from_secs(10);
+
+/// Output is collected this long before it is recorded: a disk write for each key would compete with
+/// its echo.
+const LOG_PAUSE: Duration = Duration::from_millis(50);
 
 /// The signals that matter, as a readable descriptor.
 pub(super) struct Signals {
@@ -85,6 +90,8 @@ pub(super) struct Supervisor {
     signals: Signals,
     next_id: u64,
     settle_due: Option<Instant>,
+    /// Collected output is written to the record.
+    log_due: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -135,7 +142,9 @@ impl Supervisor {
             listener,
             signals,
             next_id: 0,
-            settle_due: None,
+            // What starting took is given back like what a burst took.
+            settle_due: Some(monotonic() + SETTLE),
+            log_due: None,
             buffer: Vec::new(),
         }
     }
@@ -170,15 +179,19 @@ impl Supervisor {
         };
         for connection in &self.connections {
             let mut flags = PollFlags::IN;
-            flags.set(PollFlags::OUT, !connection.outbox.is_empty());
-            add(Source::Socket(connection.id), connection.fd(), flags);
-            if let Peer::Viewer(viewer) = &connection.peer
-                && let super::viewer::Sink::Tty(tty) = &viewer.sink
-            {
-                let mut flags = PollFlags::IN;
-                flags.set(PollFlags::OUT, !tty.outbox.is_empty());
-                add(Source::Tty(connection.id), tty.fd(), flags);
+            let mut waits = !connection.outbox.is_empty();
+            if let Peer::Viewer(viewer) = &connection.peer {
+                // One that lags is shown the present as soon as it can take it.
+                if let Sink::Tty(tty) = &viewer.sink {
+                    let mut flags = PollFlags::IN;
+                    flags.set(PollFlags::OUT, viewer.lagging || !tty.outbox.is_empty());
+                    add(Source::Tty(connection.id), tty.fd(), flags);
+                } else {
+                    waits |= viewer.lagging;
+                }
             }
+            flags.set(PollFlags::OUT, waits);
+            add(Source::Socket(connection.id), connection.fd(), flags);
         }
         add(Source::Child, rustix::fd::AsFd::as_fd(&self.signals.child), PollFlags::IN);
         add(Source::Terminate, rustix::fd::AsFd::as_fd(&self.signals.terminate), PollFlags::IN);
@@ -227,9 +240,11 @@ impl Supervisor {
     /// Takes one batch of the agent's output.
     pub(super) fn take_output(&mut self) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        if self.pty.read(&mut buffer) == super::pty::Output::Bytes {
-            self.distribute(&buffer);
-            self.settle_due = Some(monotonic() + SETTLE);
+        if let super::pty::Output::Bytes(count) = self.pty.read(&mut buffer) {
+            self.distribute(buffer.get(..count).unwrap_or_default());
+            let now = monotonic();
+            self.settle_due = Some(now + SETTLE);
+            self.log_due.get_or_insert(now + LOG_PAUSE);
         }
         self.buffer = buffer;
     }
@@ -272,6 +287,10 @@ impl Supervisor {
             self.submit_due = None;
             self.pty.write(b"\r");
         }
+        if self.log_due.is_some_and(|due| now >= due) {
+            self.log_due = None;
+            self.log.flush();
+        }
         if self.settle_due.is_some_and(|due| now >= due) {
             self.settle_due = None;
             self.settle();
@@ -282,21 +301,15 @@ impl Supervisor {
 
     /// The next moment at which something is due; `None` to sleep until something happens.
     fn next_deadline(&self) -> Option<Instant> {
-        [self.status_due, self.submit_due, self.settle_due, self.frame_due(), self.phase_due()]
-            .into_iter()
-            .flatten()
-            .min()
+        let dues = [self.status_due, self.submit_due, self.settle_due, self.log_due];
+        dues.into_iter().chain([self.frame_due(), self.phase_due()]).flatten().min()
     }
 
     /// Gives back the memory that a burst of output needed.
     fn settle(&mut self) {
         self.terminal.settle();
         self.buffer = Vec::new();
-        #[expect(unsafe_code, reason = "the allocator keeps freed pages otherwise")]
-        // SAFETY: malloc_trim touches only the allocator's own free memory and is thread-safe.
-        unsafe {
-            libc::malloc_trim(0);
-        }
+        super::memory::give_back();
     }
 }
 

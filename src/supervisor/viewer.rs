@@ -75,13 +75,11 @@ impl Tty {
 
     /// Writes bytes at once as far as they are taken and queues the rest.
     fn write(&mut self, bytes: &[u8]) {
-        let direct = if self.outbox.is_empty() {
-            write_some(self.fd.as_fd(), bytes).unwrap_or(bytes.len())
+        if self.outbox.is_empty() {
+            let written = write_some(self.fd.as_fd(), bytes).unwrap_or(bytes.len());
+            self.outbox.push_begun(bytes, written);
         } else {
-            0
-        };
-        if let Some(rest) = bytes.get(direct..).filter(|rest| !rest.is_empty()) {
-            self.outbox.push(rest.to_vec());
+            self.outbox.push(bytes.to_vec());
         }
     }
 }

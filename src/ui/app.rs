@@ -173,6 +173,9 @@ impl App {
 
     async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
         self.state.now = Utc::now();
+        if let UiEvent::Resized(..) = event {
+            screen.repaint();
+        }
         for effect in update(&mut self.state, event) {
             match effect {
                 Effect::Quit => return Ok(Next::Leave),

@@ -94,6 +94,13 @@ impl Screen {
         drawn().map_err(|error| failed(&error))
     }
 
+    /// Makes the next frame paint everything: a terminal that changed its size and changed it back
+    /// before we looked has lost what it showed.
+    pub(super) fn repaint(&mut self) {
+        // A terminal that is gone is noticed when it is drawn on.
+        self.terminal.clear().ok();
+    }
+
     /// Gives the terminal back for a while.
     pub(super) fn leave(&mut self) {
         self.is_left = true;

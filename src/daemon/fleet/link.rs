@@ -99,7 +99,8 @@ pub(super) async fn connect(
     match timeout(LIMIT, reader.next()).await.map_err(|_elapsed| FleetError::Silent)?? {
         Some(Message::Welcome(welcome)) => Ok((reader, writer, welcome)),
         Some(Message::Refused(refused)) => Err(FleetError::Refused(refused.message)),
-        _ => Err(FleetError::Refused("the supervisor did not welcome us".to_owned())),
+        Some(_) => Err(FleetError::Refused("the supervisor did not welcome us".to_owned())),
+        None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
     }
 }
 

@@ -30,6 +30,10 @@ use crate::{
     runner_dir::RunnerDir,
 };
 
+/// A supervisor that cuts connections off is looked at again so often, after such a pause.
+const DYING_TRIES: u32 = 20;
+const DYING_PAUSE: Duration = Duration::from_millis(50);
+
 /// Clock ticks a second, as `/proc` counts CPU time; fixed in the kernel's interface.
 const TICKS: f64 = 100.0;
 
@@ -155,15 +159,10 @@ impl Fleet {
 
     /// The runner that a process is inside of, if it is inside one of ours.
     pub fn runner_of(&self, pid: i32) -> Option<RunnerId> {
-        let supervisors: Vec<_> = self
-            .lock()
-            .values()
-            .map(|entry| (entry.known.identity.supervisor_pid, entry.known.id))
-            .collect();
-        supervisors.into_iter().find_map(|(supervisor, id)| {
-            let supervisor = i32::try_from(supervisor).ok()?;
-            crate::process::is_within(pid, supervisor).then_some(id)
-        })
+        let lineage: Vec<_> = crate::process::lineage(pid).map(i32::unsigned_abs).collect();
+        let entries = self.lock();
+        let inside = |known: &&Known| lineage.contains(&known.identity.supervisor_pid);
+        entries.values().map(|entry| &entry.known).find(inside).map(|known| known.id)
     }
 
     /// Looks for a runner's supervisor and links it.
@@ -172,7 +171,19 @@ impl Fleet {
             return Found::Linked(Box::new(entry.known.clone()));
         }
         let socket = self.dir(id).link();
-        match link::connect(&socket, link::hello(Role::Daemon)).await {
+        let mut found = link::connect(&socket, link::hello(Role::Daemon)).await;
+        // A process that dies closes its connections before its socket: a connection that is cut off
+        // says nothing yet, a moment later there is proof.
+        for _ in 0..DYING_TRIES {
+            match &found {
+                Err(FleetError::Io(error)) if !is_absence(error) => {
+                    tokio::time::sleep(DYING_PAUSE).await;
+                    found = link::connect(&socket, link::hello(Role::Daemon)).await;
+                }
+                _ => break,
+            }
+        }
+        match found {
             Ok((reader, writer, welcome)) => {
                 let identity = welcome.identity.unwrap_or_default();
                 if identity.runner_id != id.to_string() {

@@ -5,6 +5,7 @@
 
 use chrono::DateTime;
 use futures_util::{StreamExt as _, stream};
+use prost::Message as _;
 
 use super::{Services, system::Reconciled};
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         id::RunnerId,
         runner::{Runner, RunnerStatus},
     },
+    proto::link::v1::LaunchSpec,
 };
 
 /// Supervisors looked at together: some may be hung, and each of those takes its limit.
@@ -35,6 +37,9 @@ impl Services {
     pub async fn reconcile(&self) -> Result<Reconciled, Failure> {
         let mut result = Reconciled::default();
         let directories = self.fleet.directories();
+        if !*self.looked.borrow() {
+            self.remember_numbers(&directories).await?;
+        }
         let mut looks = stream::iter(directories)
             .map(|id| async move { self.look_for(id).await })
             .buffer_unordered(TOGETHER);
@@ -48,8 +53,10 @@ impl Services {
         self.looked.send_replace(true);
         let now = self.context.clock.now();
         for runner in self.store.runner_list("", "live", 0).await? {
-            let launching =
-                runner.status == RunnerStatus::Starting && now - runner.updated_at < LAUNCHING;
+            // What an earlier daemon was launching, nobody is launching any more.
+            let launching = runner.status == RunnerStatus::Starting
+                && runner.updated_at >= self.context.started_at
+                && now - runner.updated_at < LAUNCHING;
             if launching || runner.node_id != self.context.origin.node_id {
                 continue;
             }
@@ -58,6 +65,28 @@ impl Services {
             }
         }
         Ok(result)
+    }
+
+    /// Makes sure that the numbers of runners whose rows were lost are not given out again.
+    async fn remember_numbers(&self, directories: &[RunnerId]) -> Result<(), Failure> {
+        let mut highest = std::collections::BTreeMap::new();
+        for id in directories {
+            if self.store.runner_get(*id).await?.is_some() {
+                continue;
+            }
+            let spec = self.fleet.dir(*id).read_spec().ok();
+            let Some(spec) = spec.and_then(|bytes| LaunchSpec::decode(bytes.as_slice()).ok())
+            else {
+                continue;
+            };
+            let number = spec.name.rsplit('-').next().and_then(|n| n.parse::<u32>().ok());
+            let highest = highest.entry(spec.project).or_insert(0);
+            *highest = number.unwrap_or(0).max(*highest);
+        }
+        for (project, number) in highest {
+            self.store.project_remember_number(&project, number).await?;
+        }
+        Ok(())
     }
 
     /// Settles one live row; true when it has ended.

@@ -84,6 +84,27 @@ impl Store {
         rows.iter().map(decode).collect()
     }
 
+    /// Makes sure that a project's next runner gets a higher number than this, whether the project
+    /// exists or comes back later.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn project_remember_number(&self, name: &str, number: u32) -> Result<(), StoreError> {
+        let remember = Query::new(
+            "INSERT INTO project_numbers (project_name, last_runner) VALUES ($1, $2) \
+             ON CONFLICT (project_name) DO UPDATE SET last_runner = excluded.last_runner \
+             WHERE project_numbers.last_runner < excluded.last_runner",
+        );
+        let raise =
+            Query::new("UPDATE projects SET last_runner = $2 WHERE name = $1 AND last_runner < $2");
+        let write = Write::default()
+            .run(remember.bind(name).bind(number))
+            .run(raise.bind(name).bind(number));
+        self.write(write).await?;
+        Ok(())
+    }
+
     /// Removes a project and the rows of its ended runners; its numbers are remembered.
     ///
     /// # Errors

@@ -159,8 +159,10 @@ impl Store {
         let new = &adoption.runner;
         let number = adoption.name.rsplit('-').next().and_then(|n| n.parse::<i64>().ok());
         let project = Query::new(
-            "INSERT INTO projects (name, path, total_runners, created_at, last_accessed_at, \
-             updated_at) VALUES ($1, $2, 1, $3, $3, $3) \
+            "INSERT INTO projects (name, path, total_runners, last_runner, created_at, \
+             last_accessed_at, updated_at) VALUES ($1, $2, 1, \
+             coalesce((SELECT last_runner FROM project_numbers WHERE project_name = $1), 0), \
+             $3, $3, $3) \
              ON CONFLICT (name) DO UPDATE SET total_runners = projects.total_runners + 1",
         )
         .bind(new.project.as_str())

@@ -64,10 +64,15 @@ async fn commit_group(
     group: impl Iterator<Item = Unit>,
     origin: &Origin,
 ) -> Result<(Vec<Applied>, Option<u64>), StoreError> {
+    let mut group = group.peekable();
+    let Some(first) = group.next() else { return Ok((Vec::new(), None)) };
+    if group.peek().is_none() {
+        return commit_one(connection, first, origin).await;
+    }
     connection.begin().await?;
     let mut applied = Vec::new();
     let mut newest = None;
-    for unit in group {
+    for unit in std::iter::once(first).chain(group) {
         connection.savepoint().await?;
         match apply(connection, unit.write, origin).await {
             Ok((rows, position)) => {
@@ -83,6 +88,26 @@ async fn commit_group(
     }
     connection.commit().await?;
     Ok((applied, newest))
+}
+
+/// Applies a write that is alone, as most are: the transaction itself is its savepoint.
+async fn commit_one(
+    connection: &mut Connection,
+    unit: Unit,
+    origin: &Origin,
+) -> Result<(Vec<Applied>, Option<u64>), StoreError> {
+    connection.begin().await?;
+    match apply(connection, unit.write, origin).await {
+        Ok((rows, position)) => {
+            connection.commit().await?;
+            Ok((vec![(unit.reply, rows)], position))
+        }
+        Err(error) => {
+            connection.rollback().await;
+            unit.reply.send(Err(error)).ok();
+            Ok((Vec::new(), None))
+        }
+    }
 }
 
 /// Applies one write; returns the rows of the last statement that returned any, and the position of

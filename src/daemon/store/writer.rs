@@ -26,8 +26,9 @@ pub(super) struct Unit {
     pub reply: oneshot::Sender<Result<Vec<Record>, StoreError>>,
 }
 
-/// A write that was applied, its caller still waiting for the commit.
-type Applied = (oneshot::Sender<Result<Vec<Record>, StoreError>>, Vec<Record>);
+/// What came of a write, its caller still waiting for the commit. A refusal waits too: it may be
+/// due to a write of the same group, which its caller will then look for.
+type Settled = (oneshot::Sender<Result<Vec<Record>, StoreError>>, Result<Vec<Record>, StoreError>);
 
 /// Applies writes until all senders are gone.
 pub(super) async fn run(
@@ -39,13 +40,13 @@ pub(super) async fn run(
     let mut group = Vec::with_capacity(GROUP);
     while units.recv_many(&mut group, GROUP).await > 0 {
         match commit_group(&mut connection, group.drain(..), &origin).await {
-            Ok((applied, position)) => {
+            Ok((settled, position)) => {
                 if let Some(position) = position {
                     committed.send_replace(position);
                 }
-                for (reply, rows) in applied {
+                for (reply, outcome) in settled {
                     // A caller that went away does not need its answer; the write stands.
-                    reply.send(Ok(rows)).ok();
+                    reply.send(outcome).ok();
                 }
             }
             Err(error) => {
@@ -57,20 +58,20 @@ pub(super) async fn run(
     connection.close().await;
 }
 
-/// Applies a group and commits it. Refused writes are answered here; when the commit itself fails,
-/// the callers' channels are dropped, which they see as a closed database.
+/// Applies a group and commits it. When the commit itself fails, the callers' channels are dropped,
+/// which they see as a closed database.
 async fn commit_group(
     connection: &mut Connection,
     group: impl Iterator<Item = Unit>,
     origin: &Origin,
-) -> Result<(Vec<Applied>, Option<u64>), StoreError> {
+) -> Result<(Vec<Settled>, Option<u64>), StoreError> {
     let mut group = group.peekable();
     let Some(first) = group.next() else { return Ok((Vec::new(), None)) };
     if group.peek().is_none() {
         return commit_one(connection, first, origin).await;
     }
     connection.begin().await?;
-    let mut applied = Vec::new();
+    let mut settled = Vec::new();
     let mut newest = None;
     for unit in std::iter::once(first).chain(group) {
         connection.savepoint().await?;
@@ -78,16 +79,16 @@ async fn commit_group(
             Ok((rows, position)) => {
                 connection.release().await?;
                 newest = newest.max(position);
-                applied.push((unit.reply, rows));
+                settled.push((unit.reply, Ok(rows)));
             }
             Err(error) => {
                 connection.undo().await?;
-                unit.reply.send(Err(error)).ok();
+                settled.push((unit.reply, Err(error)));
             }
         }
     }
     connection.commit().await?;
-    Ok((applied, newest))
+    Ok((settled, newest))
 }
 
 /// Applies a write that is alone, as most are: the transaction itself is its savepoint.
@@ -95,17 +96,16 @@ async fn commit_one(
     connection: &mut Connection,
     unit: Unit,
     origin: &Origin,
-) -> Result<(Vec<Applied>, Option<u64>), StoreError> {
+) -> Result<(Vec<Settled>, Option<u64>), StoreError> {
     connection.begin().await?;
     match apply(connection, unit.write, origin).await {
         Ok((rows, position)) => {
             connection.commit().await?;
-            Ok((vec![(unit.reply, rows)], position))
+            Ok((vec![(unit.reply, Ok(rows))], position))
         }
         Err(error) => {
             connection.rollback().await;
-            unit.reply.send(Err(error)).ok();
-            Ok((Vec::new(), None))
+            Ok((vec![(unit.reply, Err(error))], None))
         }
     }
 }

@@ -1,11 +1,16 @@
 //! Starts a supervisor: the same program again, told what to do on its standard input.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, process::Stdio, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
+    process::Stdio,
+    time::Duration,
+};
 
 use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    process::Command,
+    process::{Child, Command},
     time::timeout,
 };
 
@@ -14,6 +19,7 @@ use crate::{
     config::{environment, places::make_private},
     domain::id::RunnerId,
     proto::link::v1::{Identity, LaunchSpec, Ready},
+    runner_dir::RunnerDir,
 };
 
 /// How long a supervisor may take until its agent runs.
@@ -22,28 +28,31 @@ const LAUNCH_LIMIT: Duration = Duration::from_secs(10);
 /// The running program, also when its file was replaced or removed meanwhile.
 const OWN_PROGRAM: &str = "/proc/self/exe";
 
+/// A supervisor that runs and waits to be told what for. Dropping it makes it leave without having
+/// started anything.
+#[derive(Debug)]
+pub struct Waiting {
+    child: Child,
+    dir: RunnerDir,
+}
+
 impl Fleet {
-    /// Starts a supervisor with its agent, and links it.
+    /// Starts a supervisor that waits for its specification, so that the time it needs to start is
+    /// used for writing the row.
     ///
     /// # Errors
     ///
-    /// `Launch` with the system's error number when the agent could not be started. After any other
-    /// error the agent may run; the reconciler will find out. After success the supervisor may
-    /// already be gone again: the caller settles a runner that is not linked.
-    pub async fn launch(&self, id: RunnerId, spec: &LaunchSpec) -> Result<Identity, FleetError> {
+    /// When the runner's directory cannot be made or the process not be started.
+    pub fn prepare(&self, id: RunnerId) -> Result<Waiting, FleetError> {
         let dir = self.dir(id);
-        let file_error = |source| FleetError::File { path: dir.path().to_owned(), source };
         make_private(dir.path())
             .map_err(|error| FleetError::Launch { errno: 0, message: error.to_string() })?;
-        let bytes = spec.encode_to_vec();
-        dir.write_spec(&bytes).map_err(file_error)?;
         let log = OpenOptions::new()
             .append(true)
             .create(true)
             .mode(0o600)
             .open(dir.supervisor_log())
-            .map_err(file_error)?;
-
+            .map_err(|source| FleetError::File { path: dir.supervisor_log(), source })?;
         let mut command = Command::new(OWN_PROGRAM);
         command
             .arg0("stratavore")
@@ -56,10 +65,37 @@ impl Fleet {
         if let Some(trace) = environment::get("RUST_BACKTRACE") {
             command.env("RUST_BACKTRACE", trace);
         }
-        let mut child = command.spawn().map_err(|source| FleetError::Launch {
+        let child = command.spawn().map_err(|source| FleetError::Launch {
             errno: source.raw_os_error().unwrap_or(0),
             message: format!("start a supervisor: {source}"),
         })?;
+        Ok(Waiting { child, dir })
+    }
+
+    /// Lets go of a supervisor that is not needed after all, with the directory made for it.
+    pub fn dismiss(&self, waiting: Waiting) {
+        let Waiting { child, dir } = waiting;
+        drop(child);
+        // What is left of it is found by nobody: there is no row and no specification.
+        fs::remove_dir_all(dir.path()).ok();
+    }
+
+    /// Tells a waiting supervisor what to run, and links it.
+    ///
+    /// # Errors
+    ///
+    /// `Launch` with the system's error number when the agent could not be started. After any other
+    /// error the agent may run; the reconciler will find out. After success the supervisor may
+    /// already be gone again: the caller settles a runner that is not linked.
+    pub async fn launch(
+        &self,
+        waiting: Waiting,
+        spec: &LaunchSpec,
+    ) -> Result<Identity, FleetError> {
+        let Waiting { mut child, dir } = waiting;
+        let bytes = spec.encode_to_vec();
+        dir.write_spec(&bytes)
+            .map_err(|source| FleetError::File { path: dir.path().to_owned(), source })?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let talk = async {
             if let Some(mut stdin) = stdin {
@@ -81,7 +117,7 @@ impl Fleet {
                 // An agent that ended at once may have taken its supervisor along already; what
                 // became of it is on disk.
                 if let Err(error) = self.adopt_started(&dir.link()).await {
-                    tracing::debug!(runner.id = %id, %error, "a new supervisor is gone already");
+                    tracing::debug!(runner.id = identity.runner_id, %error, "a new supervisor is gone already");
                 }
                 Ok(identity)
             }

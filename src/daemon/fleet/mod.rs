@@ -20,6 +20,7 @@ use thiserror::Error;
 pub use self::{
     attach::{AttachFeed, AttachInput, AttachOutput, Attached},
     frames::FrameFeed,
+    launch::Waiting,
     record::{LogPiece, LogReader},
     registry::{Fleet, Found, Known, LookFor, Notice, Sample},
 };

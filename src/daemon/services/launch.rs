@@ -15,7 +15,10 @@ use uuid::Uuid;
 use super::Services;
 use crate::{
     config::environment::find_program,
-    daemon::store::{NewRunner, RunnerChange},
+    daemon::{
+        fleet::Waiting,
+        store::{NewRunner, RunnerChange},
+    },
     domain::{
         event::{EventType, NewEvent},
         failure::Failure,
@@ -110,13 +113,21 @@ impl Services {
             data: serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd }),
             at: new.at,
         };
-        let (runner, repeated) = self.store.runner_create(&new, event).await?;
-        if repeated {
-            return Ok((runner, true));
-        }
+        let waiting = self.fleet.prepare(id)?;
+        let runner = match self.store.runner_create(&new, event).await {
+            Ok((runner, false)) => runner,
+            Ok((runner, true)) => {
+                self.fleet.dismiss(waiting);
+                return Ok((runner, true));
+            }
+            Err(error) => {
+                self.fleet.dismiss(waiting);
+                return Err(error.into());
+            }
+        };
         self.changes.runner(&runner);
         let spec = self.spec(&runner, &command, cwd, request);
-        let runner = self.start(runner, &spec).await?;
+        let runner = self.start(runner, waiting, &spec).await?;
         Ok((runner, false))
     }
 
@@ -155,8 +166,13 @@ impl Services {
     }
 
     /// Starts the supervisor of a runner that is `starting`, and records what came of it.
-    async fn start(&self, runner: Runner, spec: &LaunchSpec) -> Result<Runner, Failure> {
-        match self.fleet.launch(runner.id, spec).await {
+    async fn start(
+        &self,
+        runner: Runner,
+        waiting: Waiting,
+        spec: &LaunchSpec,
+    ) -> Result<Runner, Failure> {
+        match self.fleet.launch(waiting, spec).await {
             Ok(identity) => {
                 let running = self.mark_running(&runner, &identity).await?;
                 if running.status.is_live() && !self.fleet.is_linked(runner.id) {
@@ -237,6 +253,8 @@ impl Services {
         let data = serde_json::json!({ "restart": true, "attempt": attempts });
         let event = self.context.runner_event(EventType::RunnerStarting, &runner, data);
         let change = RunnerChange { next_run: Some(attempts), ..RunnerChange::default() };
+        // Dropped when the move is refused: it then leaves, having started nothing.
+        let waiting = self.fleet.prepare(id)?;
         let runner = self.store.runner_move(&runner, RunnerStatus::Starting, change, event).await?;
         self.changes.runner(&runner);
         let limits = &self.context.config.runner;
@@ -248,7 +266,7 @@ impl Services {
             size: Some(spec.size.map(TerminalSize::from).unwrap_or_default().into()),
             ..spec
         };
-        self.start(runner, &spec).await
+        self.start(runner, waiting, &spec).await
     }
 }
 

@@ -120,12 +120,13 @@ pub async fn run(
     let context = Context::new(config, places.clone(), node);
     let store = open_store(&places.database(), &context).await?;
     let (fleet, notices) = Fleet::new(places.clone());
-    let services = Services::new(context, store.clone(), fleet);
+    let services = Services::new(context, store.clone(), fleet.clone());
     record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
     tasks::start(&services, notices, &tracker, &stop);
     tracker.close();
     ready();
+    fleet.keep_reserve();
     tracing::info!(root = %places.root().display(), "ready");
 
     let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));

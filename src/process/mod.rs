@@ -63,9 +63,12 @@ pub fn boot_id() -> String {
 
 /// Returns a process and its parents up to the first of all.
 pub fn lineage(pid: i32) -> impl Iterator<Item = i32> {
+    // Read by hand: this is asked for every call to the daemon, and only one number is wanted. The
+    // name before it may hold anything, also parentheses.
     let parent = |pid: &i32| {
-        let stat = procfs::process::Process::new(*pid).and_then(|process| process.stat()).ok()?;
-        (stat.ppid > 0).then_some(stat.ppid)
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_ascii_whitespace().nth(1)?.parse().ok().filter(|parent| *parent > 0)
     };
     // A chain of parents ends at 1; the bound is against a table that changes while we read it.
     std::iter::successors(Some(pid), parent).take(256)

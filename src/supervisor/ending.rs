@@ -31,6 +31,12 @@ const DRAIN: Duration = Duration::from_millis(500);
 /// What an agent that ended by itself left behind may take to leave.
 const LEFTOVER_GRACE: Duration = Duration::from_secs(1);
 
+/// The disk is waited for this long before the end is told regardless.
+const RECORDING: Duration = Duration::from_secs(1);
+
+/// Terminals that were handed over are given this long to take the last output.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
 /// Messages are delivered this long before the supervisor leaves regardless.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -147,6 +153,8 @@ impl Supervisor {
             Phase::Draining { until, exit } => {
                 if self.pty.has_ended() || now >= *until {
                     let exit = exit.clone();
+                    // The record is complete before anyone hears of the end.
+                    self.log.close(RECORDING);
                     self.tell_viewers(&exit);
                     let screen = self.terminal.screen_text();
                     self.begin_sweep(now);
@@ -219,10 +227,20 @@ impl Supervisor {
 
     /// Tells viewers that the agent has ended, after the last of its output.
     fn tell_viewers(&mut self, exit: &Exit) {
+        for id in self.connections.iter().map(|connection| connection.id).collect::<Vec<_>>() {
+            // The last thing that is seen is the last thing that was shown, also by who lagged.
+            if let Some(viewer) = self.connection(id).and_then(|connection| connection.viewer()) {
+                viewer.picture_due = None;
+            }
+            self.catch_up(id);
+        }
+        let until = monotonic() + LAST_WORDS;
         for connection in &mut self.connections {
             if let Some(viewer) = connection.viewer() {
                 if let Some(tty) = viewer.tty() {
-                    tty.flush();
+                    // The agent is dead: nobody but viewers can be kept waiting. Afterwards the
+                    // terminal is its owner's again, and nothing may be written to it.
+                    tty.finish(until);
                 }
                 connection.closing = true;
                 connection.send(Message::Exit(to_wire(exit)));

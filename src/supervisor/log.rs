@@ -107,9 +107,12 @@ impl OutputLog {
         self.shared.changed.notify_one();
     }
 
-    /// Writes what is queued and ends, waiting for the disk at most as long as given.
+    /// Writes what is queued and ends, waiting for the disk at most as long as given. May be called
+    /// again to wait longer.
     pub(super) fn close(&mut self, patience: Duration) {
-        let Some(thread) = self.thread.take() else { return };
+        if self.thread.is_none() {
+            return;
+        }
         let mut queue = self.shared.lock();
         queue.closed = true;
         self.shared.changed.notify_one();
@@ -118,7 +121,9 @@ impl OutputLog {
             .changed
             .wait_timeout_while(queue, patience, |queue| !queue.done)
             .map(|(queue, _)| queue.done);
-        if matches!(waited, Ok(true)) {
+        if matches!(waited, Ok(true))
+            && let Some(thread) = self.thread.take()
+        {
             thread.join().ok();
         }
     }

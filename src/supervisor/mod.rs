@@ -57,6 +57,7 @@ pub fn run() -> ExitCode {
         Err(error) => return refuse(None, LaunchError { errno: 0, message: error.to_string() }),
     };
     let dir = RunnerDir::new(&spec.runner_dir);
+    open_log(&dir);
     match start(&spec, &dir) {
         Ok(mut supervisor) => {
             let ready = Ready { identity: Some(supervisor.identity.clone()), error: None };
@@ -77,6 +78,15 @@ fn read_spec() -> io::Result<LaunchSpec> {
         return Err(io::Error::other("the specification of the runner is incomplete"));
     }
     Ok(spec)
+}
+
+/// Directs what nobody else can be told, a panic for example, to a file.
+fn open_log(dir: &RunnerDir) {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(0o600);
+    if let Ok(log) = rustix::fs::open(dir.supervisor_log(), flags, mode) {
+        rustix::stdio::dup2_stderr(&log).ok();
+    }
 }
 
 /// Does everything up to the running agent.

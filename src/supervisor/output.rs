@@ -156,12 +156,13 @@ impl Supervisor {
         let link_waits = connection.outbox.len();
         let Some(viewer) = connection.viewer() else { return };
         let waiting = viewer.tty().map_or(link_waits, |tty| tty.outbox.len());
-        if !viewer.lagging || waiting > 0 {
+        if !viewer.awaits_picture(monotonic()) || waiting > 0 {
             return;
         }
         let picture = picture(viewer, &self.terminal);
         viewer.show(&picture);
         viewer.lagging = false;
+        viewer.picture_due = None;
         if matches!(viewer.sink, Sink::Link) {
             connection.send(Message::Snapshot(link::Bytes { offset, bytes: picture.into() }));
         }
@@ -207,8 +208,7 @@ impl Supervisor {
     }
 
     /// When the next frame is due.
-    pub(super) fn frame_due(&self) -> Option<Instant> {
-        let now = monotonic();
+    pub(super) fn frame_due(&self, now: Instant) -> Option<Instant> {
         self.connections.iter().filter_map(|connection| due_at(connection, now)).min()
     }
 }

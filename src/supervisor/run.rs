@@ -164,8 +164,9 @@ impl Supervisor {
 
     /// Waits for something to happen, or for the next deadline.
     fn wait(&mut self) -> Vec<(Source, PollFlags)> {
-        let timeout = self.next_deadline().map(|due| {
-            let left = due.saturating_duration_since(monotonic());
+        let now = monotonic();
+        let timeout = self.next_deadline(now).map(|due| {
+            let left = due.saturating_duration_since(now);
             Timespec {
                 tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
                 tv_nsec: left.subsec_nanos().into(),
@@ -184,10 +185,11 @@ impl Supervisor {
                 // One that lags is shown the present as soon as it can take it.
                 if let Sink::Tty(tty) = &viewer.sink {
                     let mut flags = PollFlags::IN;
-                    flags.set(PollFlags::OUT, viewer.lagging || !tty.outbox.is_empty());
+                    let waits = viewer.awaits_picture(now) || !tty.outbox.is_empty();
+                    flags.set(PollFlags::OUT, waits);
                     add(Source::Tty(connection.id), tty.fd(), flags);
                 } else {
-                    waits |= viewer.lagging;
+                    waits |= viewer.awaits_picture(now);
                 }
             }
             flags.set(PollFlags::OUT, waits);
@@ -300,9 +302,14 @@ impl Supervisor {
     }
 
     /// The next moment at which something is due; `None` to sleep until something happens.
-    fn next_deadline(&self) -> Option<Instant> {
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let dues = [self.status_due, self.submit_due, self.settle_due, self.log_due];
-        dues.into_iter().chain([self.frame_due(), self.phase_due()]).flatten().min()
+        let pictures = self.connections.iter().filter_map(|connection| match &connection.peer {
+            Peer::Viewer(viewer) if viewer.lagging => viewer.picture_due.filter(|due| *due > now),
+            _ => None,
+        });
+        let frames = self.frame_due(now);
+        dues.into_iter().chain([frames, self.phase_due()]).flatten().chain(pictures).min()
     }
 
     /// Gives back the memory that a burst of output needed.

@@ -6,12 +6,18 @@
 
 use std::{
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use rustix::fs::{Mode, OFlags};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags},
+};
 
-use super::queue::{Outbox, read_some, write_some};
+use super::{
+    clock::monotonic,
+    queue::{Outbox, read_some, write_some},
+};
 use crate::{
     domain::size::TerminalSize,
     terminal::{ClippedView, InputFilter},
@@ -22,6 +28,10 @@ const MAX_BACKLOG: usize = 256 << 10;
 
 /// The same for a viewer that has just lagged: it must not be shown old things for long.
 const MIN_BACKLOG: usize = 16 << 10;
+
+/// A viewer that fell behind is shown the present after this pause: a picture for every gap would cost
+/// more than the bytes it stands for, and nobody sees more than sixty a second.
+const PICTURE_PAUSE: Duration = Duration::from_millis(16);
 
 /// What a viewer wants done with its keys.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,6 +83,19 @@ impl Tty {
         self.outbox.flush(&self.fd).is_ok()
     }
 
+    /// Writes what is queued, waiting for the terminal until then at most, and drops the rest.
+    pub(super) fn finish(&mut self, until: Instant) {
+        while self.flush() && !self.outbox.is_empty() {
+            let left = until.saturating_duration_since(monotonic());
+            let timeout = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
+            let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+            if left.is_zero() || !matches!(poll(&mut fds, Some(&timeout)), Ok(1..)) {
+                break;
+            }
+        }
+        self.outbox.clear();
+    }
+
     /// Writes bytes at once as far as they are taken and queues the rest.
     fn write(&mut self, bytes: &[u8]) {
         if self.outbox.is_empty() {
@@ -96,6 +119,8 @@ pub(super) struct Viewer {
     filter: InputFilter,
     /// It must be shown the present before anything else.
     pub lagging: bool,
+    /// Not before this moment.
+    pub picture_due: Option<Instant>,
     backlog: usize,
     /// For a terminal of another size: frames instead of bytes.
     pub frames: Option<ClippedView>,
@@ -127,6 +152,7 @@ impl Viewer {
             detach_keys: Vec::new(),
             filter: InputFilter::new(),
             lagging: true,
+            picture_due: None,
             backlog: MAX_BACKLOG,
             frames: None,
             dirty: false,
@@ -139,6 +165,11 @@ impl Viewer {
     /// Whether the agent's own bytes make sense on its terminal.
     pub(super) fn fits(&self, size: TerminalSize) -> bool {
         (self.size.cols(), self.size.rows()) == (size.cols(), size.rows())
+    }
+
+    /// Whether it lags and may be shown the present now.
+    pub(super) fn awaits_picture(&self, now: Instant) -> bool {
+        self.lagging && self.picture_due.is_none_or(|due| now >= due)
     }
 
     /// Its terminal, if it was handed over.
@@ -160,6 +191,7 @@ impl Viewer {
         }
         self.backlog = (self.backlog / 4).max(MIN_BACKLOG);
         self.lagging = true;
+        self.picture_due = Some(monotonic() + PICTURE_PAUSE);
         true
     }
 

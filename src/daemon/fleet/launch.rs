@@ -1,11 +1,6 @@
 //! Starts a supervisor: the same program again, told what to do on its standard input.
 
-use std::{
-    fs::{self, OpenOptions},
-    os::unix::fs::OpenOptionsExt as _,
-    process::Stdio,
-    time::Duration,
-};
+use std::{process::Stdio, time::Duration};
 
 use prost::Message as _;
 use tokio::{
@@ -19,7 +14,6 @@ use crate::{
     config::{environment, places::make_private},
     domain::id::RunnerId,
     proto::link::v1::{Identity, LaunchSpec, Ready},
-    runner_dir::RunnerDir,
 };
 
 /// How long a supervisor may take until its agent runs.
@@ -31,28 +25,11 @@ const OWN_PROGRAM: &str = "/proc/self/exe";
 /// A supervisor that runs and waits to be told what for. Dropping it makes it leave without having
 /// started anything.
 #[derive(Debug)]
-pub struct Waiting {
-    child: Child,
-    dir: RunnerDir,
-}
+pub struct Waiting(Child);
 
-impl Fleet {
-    /// Starts a supervisor that waits for its specification, so that the time it needs to start is
-    /// used for writing the row.
-    ///
-    /// # Errors
-    ///
-    /// When the runner's directory cannot be made or the process not be started.
-    pub fn prepare(&self, id: RunnerId) -> Result<Waiting, FleetError> {
-        let dir = self.dir(id);
-        make_private(dir.path())
-            .map_err(|error| FleetError::Launch { errno: 0, message: error.to_string() })?;
-        let log = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(dir.supervisor_log())
-            .map_err(|source| FleetError::File { path: dir.supervisor_log(), source })?;
+impl Waiting {
+    /// Starts one.
+    fn start() -> Result<Self, FleetError> {
         let mut command = Command::new(OWN_PROGRAM);
         command
             .arg0("stratavore")
@@ -61,7 +38,8 @@ impl Fleet {
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log);
+            // It opens its own log when it knows whose it is.
+            .stderr(Stdio::null());
         if let Some(trace) = environment::get("RUST_BACKTRACE") {
             command.env("RUST_BACKTRACE", trace);
         }
@@ -69,15 +47,41 @@ impl Fleet {
             errno: source.raw_os_error().unwrap_or(0),
             message: format!("start a supervisor: {source}"),
         })?;
-        Ok(Waiting { child, dir })
+        Ok(Self(child))
     }
 
-    /// Lets go of a supervisor that is not needed after all, with the directory made for it.
-    pub fn dismiss(&self, waiting: Waiting) {
-        let Waiting { child, dir } = waiting;
-        drop(child);
-        // What is left of it is found by nobody: there is no row and no specification.
-        fs::remove_dir_all(dir.path()).ok();
+    /// Returns it unless it has died meanwhile.
+    fn if_alive(mut self) -> Option<Self> {
+        matches!(self.0.try_wait(), Ok(None)).then_some(self)
+    }
+}
+
+impl Fleet {
+    /// Returns a supervisor that waits for its specification. One is kept in reserve, started long
+    /// before it is needed: starting a program takes longer than everything else in a launch.
+    ///
+    /// # Errors
+    ///
+    /// When there is none in reserve and none can be started.
+    pub fn take_waiting(&self) -> Result<Waiting, FleetError> {
+        let reserve = self.reserve().take();
+        match reserve.and_then(Waiting::if_alive) {
+            Some(waiting) => Ok(waiting),
+            None => Waiting::start(),
+        }
+    }
+
+    /// Puts a supervisor in reserve for the next launch.
+    pub fn keep_reserve(&self) {
+        let fleet = self.clone();
+        // Starting a process blocks for a moment, and nobody waits for this one.
+        tokio::task::spawn_blocking(move || {
+            let mut reserve = fleet.reserve();
+            if reserve.is_none() {
+                // Without one, the next launch starts its own and says why it cannot.
+                *reserve = Waiting::start().ok();
+            }
+        });
     }
 
     /// Tells a waiting supervisor what to run, and links it.
@@ -89,10 +93,14 @@ impl Fleet {
     /// already be gone again: the caller settles a runner that is not linked.
     pub async fn launch(
         &self,
+        id: RunnerId,
         waiting: Waiting,
         spec: &LaunchSpec,
     ) -> Result<Identity, FleetError> {
-        let Waiting { mut child, dir } = waiting;
+        let Waiting(mut child) = waiting;
+        let dir = self.dir(id);
+        make_private(dir.path())
+            .map_err(|error| FleetError::Launch { errno: 0, message: error.to_string() })?;
         let bytes = spec.encode_to_vec();
         dir.write_spec(&bytes)
             .map_err(|source| FleetError::File { path: dir.path().to_owned(), source })?;

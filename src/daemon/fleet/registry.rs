@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     FleetError, LIMIT,
     frames::FrameHub,
+    launch::Waiting,
     link::{self, LinkHandle},
     lost,
 };
@@ -115,6 +116,7 @@ struct Entry {
 pub struct Fleet {
     places: Places,
     entries: Arc<Mutex<HashMap<RunnerId, Entry>>>,
+    reserve: Arc<Mutex<Option<Waiting>>>,
     notices: mpsc::Sender<Notice>,
 }
 
@@ -128,12 +130,18 @@ impl Fleet {
     /// Returns a fleet that knows nobody yet; notices go to the receiver, in order per runner.
     pub fn new(places: Places) -> (Self, mpsc::Receiver<Notice>) {
         let (notices, receiver) = mpsc::channel(1024);
-        (Self { places, entries: Arc::default(), notices }, receiver)
+        let (entries, reserve) = (Arc::default(), Arc::default());
+        (Self { places, entries, reserve, notices }, receiver)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<RunnerId, Entry>> {
         // Held for map operations only; a panic in one leaves the map whole.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The supervisor kept in reserve.
+    pub(super) fn reserve(&self) -> MutexGuard<'_, Option<Waiting>> {
+        self.reserve.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The directory of a runner.

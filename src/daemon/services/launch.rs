@@ -113,22 +113,18 @@ impl Services {
             data: serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd }),
             at: new.at,
         };
-        let waiting = self.fleet.prepare(id)?;
-        let runner = match self.store.runner_create(&new, event).await {
-            Ok((runner, false)) => runner,
-            Ok((runner, true)) => {
-                self.fleet.dismiss(waiting);
-                return Ok((runner, true));
-            }
-            Err(error) => {
-                self.fleet.dismiss(waiting);
-                return Err(error.into());
-            }
-        };
+        // Taken first: if none was in reserve, it starts while the row is written. When the row is
+        // refused it is dropped, and leaves.
+        let waiting = self.fleet.take_waiting()?;
+        let (runner, repeated) = self.store.runner_create(&new, event).await?;
+        if repeated {
+            return Ok((runner, true));
+        }
         self.changes.runner(&runner);
         let spec = self.spec(&runner, &command, cwd, request);
-        let runner = self.start(runner, waiting, &spec).await?;
-        Ok((runner, false))
+        let started = self.start(runner, waiting, &spec).await;
+        self.fleet.keep_reserve();
+        Ok((started?, false))
     }
 
     /// Returns what a runner's first run is started with.
@@ -172,7 +168,7 @@ impl Services {
         waiting: Waiting,
         spec: &LaunchSpec,
     ) -> Result<Runner, Failure> {
-        match self.fleet.launch(waiting, spec).await {
+        match self.fleet.launch(runner.id, waiting, spec).await {
             Ok(identity) => {
                 let running = self.mark_running(&runner, &identity).await?;
                 if running.status.is_live() && !self.fleet.is_linked(runner.id) {
@@ -253,8 +249,7 @@ impl Services {
         let data = serde_json::json!({ "restart": true, "attempt": attempts });
         let event = self.context.runner_event(EventType::RunnerStarting, &runner, data);
         let change = RunnerChange { next_run: Some(attempts), ..RunnerChange::default() };
-        // Dropped when the move is refused: it then leaves, having started nothing.
-        let waiting = self.fleet.prepare(id)?;
+        let waiting = self.fleet.take_waiting()?;
         let runner = self.store.runner_move(&runner, RunnerStatus::Starting, change, event).await?;
         self.changes.runner(&runner);
         let limits = &self.context.config.runner;

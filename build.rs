@@ -7,7 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=migrations");
     // Position-independent code, linked at a fixed address: the relocations of this large binary would
     // otherwise be 450 KB of private memory in every supervisor, and there is one for each agent.
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+    if cfg!(target_os = "linux") {
         println!("cargo:rustc-link-arg-bins=-no-pie");
     }
     let files = [

@@ -133,7 +133,7 @@ impl OutputLog {
 fn write_all(shared: &Shared, mut writer: Writer) {
     loop {
         let mut queue = shared.lock();
-        while !(queue.due && !queue.bytes.is_empty()) && !queue.closed {
+        while (!queue.due || queue.bytes.is_empty()) && !queue.closed {
             queue = shared.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         if queue.bytes.is_empty() {

@@ -1,5 +1,7 @@
 //! `stratavore` alone: the dashboard.
 
+use clap::CommandFactory as _;
+
 use super::Outcome;
 use crate::{
     cli::{
@@ -16,7 +18,6 @@ pub(super) fn run(context: &Context, printer: Printer) -> Outcome {
     if is_interactive() {
         return ("open the dashboard", open(context, false));
     }
-    use clap::CommandFactory as _;
     let help = crate::cli::args::Cli::command().render_long_help().to_string();
     let failure = Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
         .with_hint("stratavore status shows the state without one");

@@ -263,8 +263,12 @@ impl Host {
             Err(error) => return Err(error.into()),
         }
         let readable = input && fds.first().is_some_and(|fd| !fd.revents().is_empty());
+        let streams = usize::from(input) + usize::from(output);
+        let signalled = fds.iter().skip(streams).any(|fd| !fd.revents().is_empty());
         drop(fds);
-        self.take_signals()?;
+        if signalled {
+            self.take_signals()?;
+        }
         Ok(readable)
     }
 

@@ -22,8 +22,8 @@ pub(super) fn give_back() {
     for (start, end) in code() {
         // Whole pages only: what borders on something else stays.
         let start = start.next_multiple_of(page);
-        let Some(length) = (end - end % page).checked_sub(start).filter(|length| *length > 0)
-        else {
+        let length = (end - end % page).saturating_sub(start);
+        let Some(length) = usize::try_from(length).ok().filter(|length| *length > 0) else {
             continue;
         };
         #[expect(unsafe_code, reason = "there is no safe way to name memory by its address")]
@@ -31,7 +31,7 @@ pub(super) fn give_back() {
         // permission to write, at the fixed address that its header gives. Nothing in it can have
         // been changed, so dropping its pages means reading the same bytes again.
         unsafe {
-            libc::madvise(start as *mut libc::c_void, length as usize, libc::MADV_DONTNEED);
+            libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED);
         }
     }
 }

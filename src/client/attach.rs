@@ -148,7 +148,7 @@ async fn hand_over(stream: UnixStream, hello: Hello) -> Result<Option<AttachEnd>
     let mut resized = signal(SignalKind::window_change()).map_err(lost)?;
     let mut quit = quit_signals().map_err(lost)?;
     let mut link = Link { stream, decoder: Decoder::default() };
-    let terminal = RawTerminal::take(hello.inline).map_err(no_terminal)?;
+    let mut terminal = RawTerminal::take(hello.inline).map_err(no_terminal)?;
     link.greet(hello).await.map_err(lost)?;
     match timeout(LIMIT, link.next()).await {
         Ok(Ok(Some(Message::Welcome(welcome)))) if welcome.tty => {}
@@ -170,6 +170,10 @@ async fn hand_over(stream: UnixStream, hello: Hello) -> Result<Option<AttachEnd>
                     let signal = (!exit.signal.is_empty()).then_some(exit.signal);
                     return Ok(Some(AttachEnd::Exited { code: exit.code, signal }));
                 }
+                Ok(Some(Message::InputRefused(_))) => {
+                    // The terminal is the supervisor's now; a bell disturbs nothing on it.
+                    terminal.write(b"\x07").ok();
+                }
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => return Ok(Some(AttachEnd::Lost)),
             },
@@ -186,20 +190,23 @@ async fn hand_over(stream: UnixStream, hello: Hello) -> Result<Option<AttachEnd>
 }
 
 /// The signals that ask this process to leave; the agent is not concerned.
-pub(super) struct QuitSignals([Signal; 2]);
+pub(super) struct QuitSignals([Signal; 3]);
 
 /// Returns the signals that ask to leave.
 pub(super) fn quit_signals() -> io::Result<QuitSignals> {
-    Ok(QuitSignals([signal(SignalKind::terminate())?, signal(SignalKind::hangup())?]))
+    let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
+    let [terminate, hang_up, quit] = kinds.map(signal);
+    Ok(QuitSignals([terminate?, hang_up?, quit?]))
 }
 
 impl QuitSignals {
     /// Waits for one.
     pub(super) async fn recv(&mut self) {
-        let [terminate, hang_up] = &mut self.0;
+        let [terminate, hang_up, quit] = &mut self.0;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = hang_up.recv() => {}
+            _ = quit.recv() => {}
         }
     }
 }

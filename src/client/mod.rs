@@ -81,6 +81,23 @@ impl Client {
         }
     }
 
+    /// Connects again after a lost connection: `None` when the daemon has left in order, which
+    /// somebody may have wanted; one that died is replaced.
+    ///
+    /// # Errors
+    ///
+    /// When none can be reached or started.
+    pub async fn reconnect(places: &Places) -> Result<Option<Self>, Failure> {
+        match connect::connect(places).await {
+            Ok(channel) => Ok(Some(Self::new(channel, places))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) if connect::is_absent(&error) => {
+                Self::connect_or_start(places).await.map(Some)
+            }
+            Err(error) => Err(connect::failure(places, &error)),
+        }
+    }
+
     fn new(channel: Channel, places: &Places) -> Self {
         Self { channel, places: places.clone(), limit: CALL_LIMIT }
     }

@@ -69,8 +69,8 @@ pub(super) async fn attach(
         };
         // The daemon is gone; the runner is not. The next daemon goes on where this one ended.
         client = loop {
-            match Client::connect_or_start(client.places()).await {
-                Ok(client) if client.get_runner(&relay.id).await.is_ok() => break client,
+            match Client::reconnect(client.places()).await {
+                Ok(Some(client)) if client.get_runner(&relay.id).await.is_ok() => break client,
                 Ok(_) | Err(_) if lost.elapsed() < PATIENCE => {
                     sleep(Duration::from_millis(200)).await;
                 }

@@ -143,13 +143,15 @@ impl Client {
                 Failure::usage("NOT_UTF8", format!("the {what} `{shown}` is not UTF-8"))
             })
         };
-        let command: Result<Vec<_>, _> =
-            launch.command.iter().map(|word| text("argument", word)).collect();
         let cwd = launch.cwd.as_ref().map(|cwd| text("directory", cwd.as_os_str())).transpose()?;
         let request = LaunchRunnerRequest {
             request_id: launch.request_id.map(|id| id.to_string()).unwrap_or_default(),
             project: launch.project.clone(),
-            command: command?,
+            command: launch
+                .command
+                .iter()
+                .map(|word| Bytes::copy_from_slice(word.as_encoded_bytes()))
+                .collect(),
             cwd: cwd.unwrap_or_default(),
             environment: env_vars(&launch.environment),
             size: Some(launch.size.into()),

@@ -41,7 +41,10 @@ use crate::{
 };
 
 /// Calls under way may take so long to end when the daemon leaves.
-const LEAVING: Duration = Duration::from_secs(3);
+const LEAVING: Duration = Duration::from_secs(2);
+
+/// And so long everything else may take each, so that all together stays below five seconds.
+const LAST_STEPS: Duration = Duration::from_millis(700);
 
 /// How often the daemon looks whether its database is still the file at that path.
 const DATABASE_CHECK: Duration = Duration::from_secs(5);
@@ -135,15 +138,17 @@ pub async fn run(
         () = stop.cancelled() => false,
         () = database_gone(&database) => true,
     };
+    // Gone first: clients tell a daemon that left from one that died by this, and start only the
+    // latter again.
+    fs::remove_file(places.socket()).ok();
     stop.cancel();
     tracing::info!("leaving; runners go on");
     // Streams end by the same token; what does not end in time is cut off.
     let served = timeout(LEAVING, serving).await;
-    timeout(LEAVING, tracker.wait()).await.ok();
-    record(&services, &store, EventType::DaemonStopped).await;
+    timeout(LAST_STEPS, tracker.wait()).await.ok();
+    timeout(LAST_STEPS, record(&services, &store, EventType::DaemonStopped)).await.ok();
     drop(services);
-    timeout(Duration::from_secs(1), store.close()).await.ok();
-    fs::remove_file(places.socket()).ok();
+    timeout(LAST_STEPS, store.close()).await.ok();
     if gone {
         let error = DaemonError::DatabaseGone(database);
         tracing::error!(%error, "leaving");

@@ -61,17 +61,56 @@ pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
+/// Returns the supervisor that a process is below of, `Ok(None)` when it is below none.
+///
+/// A supervisor is known by its command line. An agent can pretend to be one, which only makes it
+/// what it is: something inside a runner.
+///
+/// # Errors
+///
+/// When the process or one of its parents is gone or cannot be read: then nothing is known of it,
+/// and it must not be trusted.
+pub fn supervisor_above(pid: i32) -> Result<Option<i32>, UnknownProcess> {
+    let mut current = pid;
+    for _ in 0..DEEPEST {
+        let command =
+            fs::read(format!("/proc/{current}/cmdline")).map_err(|_gone| UnknownProcess)?;
+        if command == SUPERVISOR_COMMAND {
+            return Ok(Some(current));
+        }
+        match parent_of(current) {
+            Some(0) => return Ok(None),
+            Some(parent) => current = parent,
+            None => return Err(UnknownProcess),
+        }
+    }
+    Err(UnknownProcess)
+}
+
+/// A process that is gone, or hidden: nothing can be said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownProcess;
+
+/// The command line that every supervisor is started with.
+const SUPERVISOR_COMMAND: &[u8] = b"stratavore\0supervise\0";
+
+/// A chain of parents ends at 1; the bound is against a table that changes while it is read.
+const DEEPEST: usize = 256;
+
+/// Returns the parent of a process, 0 for the first of all, `None` when it is gone.
+///
+/// Read by hand: this is asked for every call to the daemon, and only one number is wanted. The name
+/// before it may hold anything, also parentheses.
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// Returns a process and its parents up to the first of all.
-pub fn lineage(pid: i32) -> impl Iterator<Item = i32> {
-    // Read by hand: this is asked for every call to the daemon, and only one number is wanted. The
-    // name before it may hold anything, also parentheses.
-    let parent = |pid: &i32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let (_, rest) = stat.rsplit_once(')')?;
-        rest.split_ascii_whitespace().nth(1)?.parse().ok().filter(|parent| *parent > 0)
-    };
-    // A chain of parents ends at 1; the bound is against a table that changes while we read it.
-    std::iter::successors(Some(pid), parent).take(256)
+fn lineage(pid: i32) -> impl Iterator<Item = i32> {
+    let parent = |pid: &i32| parent_of(*pid).filter(|parent| *parent > 0);
+    std::iter::successors(Some(pid), parent).take(DEEPEST)
 }
 
 /// Whether a process is `ancestor` or below it.
@@ -117,6 +156,16 @@ mod tests {
         let parent = rustix::process::getppid().unwrap().as_raw_nonzero().get();
         assert!(is_within(me, me) && is_within(me, parent));
         assert!(!is_within(parent, me));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_unknown_and_not_outside() {
+        let me = rustix::process::getpid().as_raw_nonzero().get();
+        assert_eq!(supervisor_above(me), Ok(None));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let gone = i32::try_from(child.id()).unwrap();
+        child.wait().unwrap();
+        assert_eq!(supervisor_above(gone), Err(UnknownProcess));
     }
 
     #[test]

@@ -14,7 +14,6 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
 use super::{
     clock::monotonic,
-    connection::Peer,
     run::Supervisor,
     stop::{Step, Stop},
 };
@@ -182,8 +181,14 @@ impl Supervisor {
         match stop.step(now) {
             Step::Wait => {}
             Step::HangUp => self.signal_groups(Signal::HUP),
-            // The agent is ours to reap: unless the kernel holds it, the next round finds it gone.
-            Step::Kill | Step::GiveUp => kill_all(&Table::scan()),
+            Step::Kill => kill_all(&Table::scan()),
+            // The kernel holds it, or it has become another user's.
+            Step::GiveUp => {
+                let table = Table::scan();
+                kill_all(&table);
+                let survivors = survivors(&table);
+                self.answer_stops(&survivors);
+            }
         }
     }
 
@@ -204,15 +209,15 @@ impl Supervisor {
     /// Ends what is left of the tree; when nothing is, or time is up, tells everybody.
     fn sweep(&mut self, now: Instant) {
         let table = Table::scan();
-        let left = table.below(own_pid());
+        let left = !table.below(own_pid()).is_empty();
         let step = self.stop.as_mut().map_or(Step::GiveUp, |stop| stop.step(now));
-        if !left.is_empty() && step != Step::GiveUp {
+        if left && step != Step::GiveUp {
             if step == Step::Kill {
                 kill_all(&table);
             }
             return;
         }
-        let survivors = left.iter().map(|p| format!("{} ({})", p.name, p.id.pid)).collect();
+        let survivors = survivors(&table);
         let Phase::Sweeping { exit, screen } = std::mem::replace(&mut self.phase, Phase::Over)
         else {
             return;
@@ -249,16 +254,17 @@ impl Supervisor {
     }
 
     fn tell_daemon(&mut self, exit: &Exit) {
-        let replies = std::mem::take(&mut self.stop_replies);
-        for connection in &mut self.connections {
-            if !matches!(connection.peer, Peer::Daemon(_)) {
-                continue;
-            }
+        for connection in self.connections.iter_mut().filter(|connection| connection.is_daemon()) {
             connection.send(Message::Exit(to_wire(exit)));
-            let id = connection.id;
-            for &(_, number) in replies.iter().filter(|(from, _)| *from == id) {
-                let survivors = exit.survivors.clone();
-                let reply = Reply { number, survivors, ..Reply::default() };
+        }
+        self.answer_stops(&exit.survivors);
+    }
+
+    /// Answers everybody who asked for the end.
+    fn answer_stops(&mut self, survivors: &[String]) {
+        for (id, number) in std::mem::take(&mut self.stop_replies) {
+            let reply = Reply { number, survivors: survivors.to_vec(), ..Reply::default() };
+            if let Some(connection) = self.connection(id) {
                 connection.send(Message::Reply(reply));
             }
         }
@@ -270,6 +276,12 @@ fn kill_all(table: &Table) {
     for process in table.below(own_pid()) {
         process.id.signal(Signal::KILL);
     }
+}
+
+/// Names what is left below us.
+fn survivors(table: &Table) -> Vec<String> {
+    let left = table.below(own_pid());
+    left.iter().map(|process| format!("{} ({})", process.name, process.id.pid)).collect()
 }
 
 fn own_pid() -> i32 {

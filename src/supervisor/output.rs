@@ -136,7 +136,10 @@ impl Supervisor {
             Signal::Program(report) => {
                 if let Some(next) = self.activity.after(report, to_micros(Utc::now())) {
                     self.activity = next;
-                    self.status_due = Some(monotonic());
+                    // The first is told at once; an agent that changes its mind all the time is not
+                    // worth a row for each.
+                    let due = self.status_sent.map_or_else(monotonic, |sent| sent + STATUS_PAUSE);
+                    self.status_due = Some(self.status_due.map_or(due, |known| known.min(due)));
                 }
             }
             Signal::Title(_) => {

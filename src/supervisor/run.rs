@@ -16,11 +16,11 @@ use super::{
     ending::Phase,
     log::OutputLog,
     output::Stream,
-    pty::Pty,
+    pty::{MAX_INPUT, Pty},
     spawn::Spawned,
     stop::Stop,
     viewer::Sink,
-    viewers::Grants,
+    viewers::{Grants, MAX_TYPED},
 };
 use crate::{
     domain::{activity::Activity, size::TerminalSize},
@@ -38,6 +38,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// Output is collected this long before it is recorded: a disk write for each key would compete with
 /// its echo.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
+
+/// Pause after a connection could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// The signals that matter, as a readable descriptor.
 pub(super) struct Signals {
@@ -77,6 +80,8 @@ pub(super) struct Supervisor {
     pub activity: Activity,
     /// The daemon must hear of a change, not before this moment.
     pub status_due: Option<Instant>,
+    /// When it last heard of one.
+    pub status_sent: Option<Instant>,
     pub paused: bool,
     pub stop: Option<Stop>,
     /// The stop was asked for, as against an agent that ended by itself.
@@ -92,6 +97,8 @@ pub(super) struct Supervisor {
     settle_due: Option<Instant>,
     /// Collected output is written to the record.
     log_due: Option<Instant>,
+    /// Connections are accepted again.
+    accept_due: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -133,6 +140,7 @@ impl Supervisor {
             grants: Grants::default(),
             activity: Activity::default(),
             status_due: None,
+            status_sent: None,
             paused: false,
             stop: None,
             stop_asked: false,
@@ -145,6 +153,7 @@ impl Supervisor {
             // What starting took is given back like what a burst took.
             settle_due: Some(monotonic() + SETTLE),
             log_due: None,
+            accept_due: None,
             buffer: Vec::new(),
         }
     }
@@ -178,18 +187,21 @@ impl Supervisor {
             sources.push(source);
             fds.push(PollFd::from_borrowed_fd(fd, flags));
         };
+        let reading = self.pty.room() >= MAX_INPUT - MAX_TYPED;
         for connection in &self.connections {
             let mut flags = PollFlags::IN;
             let mut waits = !connection.outbox.is_empty();
             if let Peer::Viewer(viewer) = &connection.peer {
                 // One that lags is shown the present as soon as it can take it.
                 if let Sink::Tty(tty) = &viewer.sink {
-                    let mut flags = PollFlags::IN;
+                    let mut flags = PollFlags::empty();
+                    flags.set(PollFlags::IN, reading || !viewer.driver);
                     let waits = viewer.awaits_picture(now) || !tty.outbox.is_empty();
                     flags.set(PollFlags::OUT, waits);
                     add(Source::Tty(connection.id), tty.fd(), flags);
                 } else {
                     waits |= viewer.awaits_picture(now);
+                    flags.set(PollFlags::IN, reading || !viewer.driver);
                 }
             }
             flags.set(PollFlags::OUT, waits);
@@ -197,7 +209,9 @@ impl Supervisor {
         }
         add(Source::Child, rustix::fd::AsFd::as_fd(&self.signals.child), PollFlags::IN);
         add(Source::Terminate, rustix::fd::AsFd::as_fd(&self.signals.terminate), PollFlags::IN);
-        add(Source::Listener, rustix::fd::AsFd::as_fd(&self.listener), PollFlags::IN);
+        if self.accept_due.is_none() {
+            add(Source::Listener, rustix::fd::AsFd::as_fd(&self.listener), PollFlags::IN);
+        }
         if !self.pty.has_ended() {
             let mut flags = PollFlags::IN;
             flags.set(PollFlags::OUT, self.pty.has_input());
@@ -252,7 +266,16 @@ impl Supervisor {
     }
 
     fn accept(&mut self) {
-        while let Ok((socket, _)) = self.listener.accept() {
+        loop {
+            let socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    // Out of descriptors: whoever waits there goes on waiting.
+                    self.accept_due = Some(monotonic() + ACCEPT_PAUSE);
+                    return;
+                }
+            };
             if self.connections.len() >= MAX_CONNECTIONS || !super::viewers::is_ours(&socket) {
                 continue;
             }
@@ -283,12 +306,14 @@ impl Supervisor {
     fn on_time(&mut self, now: Instant) {
         if self.status_due.is_some_and(|due| now >= due) {
             self.status_due = None;
+            self.status_sent = Some(now);
             self.send_status();
         }
         if self.submit_due.is_some_and(|due| now >= due) {
             self.submit_due = None;
             self.pty.write(b"\r");
         }
+        self.accept_due = self.accept_due.filter(|due| now < *due);
         if self.log_due.is_some_and(|due| now >= due) {
             self.log_due = None;
             self.log.flush();
@@ -303,7 +328,8 @@ impl Supervisor {
 
     /// The next moment at which something is due; `None` to sleep until something happens.
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let dues = [self.status_due, self.submit_due, self.settle_due, self.log_due];
+        let dues =
+            [self.status_due, self.submit_due, self.settle_due, self.log_due, self.accept_due];
         let pictures = self.connections.iter().filter_map(|connection| match &connection.peer {
             Peer::Viewer(viewer) if viewer.lagging => viewer.picture_due.filter(|due| *due > now),
             _ => None,

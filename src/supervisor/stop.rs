@@ -19,6 +19,9 @@ const KILLING: Duration = Duration::from_secs(3);
 /// Pause between two rounds of killing: as short as a fork takes to show.
 const ROUND: Duration = Duration::from_millis(20);
 
+/// Pause between two rounds after that: what the kernel holds may still be let go.
+const HOPELESS_ROUND: Duration = Duration::from_secs(5);
+
 /// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
@@ -61,7 +64,8 @@ impl Stop {
 
     /// Returns what is due, and counts it as done.
     pub(super) fn step(&mut self, now: Instant) -> Step {
-        if now >= self.kill_at + KILLING {
+        if now >= self.next_round && now >= self.kill_at + KILLING {
+            self.next_round = now + HOPELESS_ROUND;
             return Step::GiveUp;
         }
         if now >= self.next_round {

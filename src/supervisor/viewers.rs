@@ -8,11 +8,13 @@ use std::{
 use super::{
     clock::monotonic,
     connection::Peer,
+    pty::MAX_INPUT,
     run::Supervisor,
     viewer::{Keys, Sink, Tty, Viewer},
 };
 use crate::{
     domain::size::TerminalSize,
+    process::supervisor_above,
     proto::link::{
         VERSIONS,
         v1::{self as link, Hello, Role, from_supervisor::Message},
@@ -84,15 +86,15 @@ impl Supervisor {
         }
     }
 
-    /// The daemon runs outside of every runner: an agent that claims to be it is refused.
+    /// The daemon runs outside of every runner: an agent of any that claims to be it is refused, and
+    /// so is a peer of which nothing is known any more.
     fn welcome_daemon(&mut self, id: u64, version: u32) {
-        let own = rustix::process::getpid().as_raw_nonzero().get();
         let Some(connection) = self.connection(id) else { return };
         let peer = rustix::net::sockopt::socket_peercred(connection.fd());
-        let inside = peer
-            .map_or(true, |peer| crate::process::is_within(peer.pid.as_raw_nonzero().get(), own));
-        if inside {
-            return self.refuse(id, "a process of this runner cannot command it".to_owned());
+        let outside =
+            peer.is_ok_and(|peer| supervisor_above(peer.pid.as_raw_nonzero().get()) == Ok(None));
+        if !outside {
+            return self.refuse(id, "a process inside a runner cannot command one".to_owned());
         }
         connection.peer = Peer::Daemon(None);
         self.send_welcome(id, version, false);
@@ -200,8 +202,7 @@ impl Supervisor {
         let (Keys::Type(typed) | Keys::Detach(typed)) = &keys;
         if driver && !typed.is_empty() {
             self.set_size(size);
-            // A person who types faster than the agent reads is held to a queue they can drain.
-            if self.pty.room() < super::pty::MAX_INPUT - MAX_TYPED || !self.pty.write(typed) {
+            if !self.pty.write(typed) {
                 let refused = typed.len() as u64;
                 if let Some(connection) = self.connection(id) {
                     connection.send(Message::InputRefused(refused));
@@ -223,8 +224,9 @@ impl Supervisor {
     }
 }
 
-/// Keys that may wait for an agent that does not read.
-const MAX_TYPED: usize = 64 << 10;
+/// Keys that may wait for an agent that does not read; the rest of the queue is for the daemon. Above
+/// it, viewers are not read: their terminals then hold back a paste that is too fast.
+pub(super) const MAX_TYPED: usize = MAX_INPUT - (64 << 10);
 
 #[cfg(test)]
 mod tests {

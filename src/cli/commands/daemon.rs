@@ -55,6 +55,7 @@ pub(super) fn run_in_process(context: &Context, background: bool) -> Result<(), 
         .places
         .prepare()
         .map_err(|error| Failure::usage("UNSAFE_DIRECTORY", error.to_string()))?;
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _guard = if background {
         let files = config.logging.max_files as usize;
         let guard = logging::to_files(&context.places.logs(), level, files);
@@ -112,7 +113,9 @@ async fn leave(client: &Client, context: &Context) -> Result<(), Failure> {
     let begun = Instant::now();
     let process = PathBuf::from(format!("/proc/{pid}"));
     while begun.elapsed() < LEAVING {
-        if !process.exists() {
+        // Its parent, a client that started it, may not have collected it yet.
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        if stat.is_empty() || stat.contains(") Z ") {
             return Ok(());
         }
         sleep(Duration::from_millis(10)).await;

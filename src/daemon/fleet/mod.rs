@@ -22,7 +22,7 @@ pub use self::{
     frames::FrameFeed,
     launch::Waiting,
     record::{LogPiece, LogReader},
-    registry::{Fleet, Found, Known, LookFor, Notice, Sample},
+    registry::{Caller, Fleet, Found, Known, LookFor, Notice, Sample},
 };
 use crate::{domain::failure::Failure, proto::framing::FramingError};
 

@@ -23,7 +23,7 @@ use crate::{
         id::RunnerId,
         runner::{Exit, Heartbeat},
     },
-    process::{ProcessId, Table},
+    process::{ProcessId, Table, UnknownProcess, supervisor_above},
     proto::link::v1::{
         Exit as WireExit, Grant, Identity, LaunchSpec, Pause, Reply, Resume, Role, ScreenQuery,
         ScrollbackQuery, SearchQuery, Status, Stop, Type, request::Command,
@@ -79,6 +79,17 @@ pub struct Known {
     pub identity: Identity,
     /// What it was started with, without the environment.
     pub spec: LaunchSpec,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caller {
+    /// A process outside of every runner.
+    User,
+    /// A process inside this runner.
+    Runner(RunnerId),
+    /// A process inside a runner that is not linked, or one that is already gone.
+    Unknown,
 }
 
 /// What a look for a runner's supervisor found.
@@ -165,12 +176,18 @@ impl Fleet {
         self.lock().contains_key(&id)
     }
 
-    /// The runner that a process is inside of, if it is inside one of ours.
-    pub fn runner_of(&self, pid: i32) -> Option<RunnerId> {
-        let lineage: Vec<_> = crate::process::lineage(pid).map(i32::unsigned_abs).collect();
+    /// Who a process is: the user, or something inside a runner, linked or not.
+    pub fn caller(&self, pid: i32) -> Caller {
+        let supervisor = match supervisor_above(pid) {
+            Ok(None) => return Caller::User,
+            Ok(Some(supervisor)) => supervisor.unsigned_abs(),
+            Err(UnknownProcess) => return Caller::Unknown,
+        };
         let entries = self.lock();
-        let inside = |known: &&Known| lineage.contains(&known.identity.supervisor_pid);
-        entries.values().map(|entry| &entry.known).find(inside).map(|known| known.id)
+        let mut known = entries.values().map(|entry| &entry.known);
+        known
+            .find(|known| known.identity.supervisor_pid == supervisor)
+            .map_or(Caller::Unknown, |known| Caller::Runner(known.id))
     }
 
     /// Looks for a runner's supervisor and links it.

@@ -9,7 +9,7 @@ use tonic::{body::Body, transport::server::UdsConnectInfo};
 use tower::{Layer, Service};
 
 use crate::{
-    daemon::services::Services,
+    daemon::{fleet::Caller, services::Services},
     domain::{failure::Failure, id::RunnerId},
     proto::failure_to_status,
 };
@@ -70,14 +70,21 @@ where
         let Some(pid) = peer.and_then(|peer| peer.pid()) else {
             return Either::Right(std::future::ready(Ok(refusal("the caller is unknown"))));
         };
-        if let Some(id) = self.services.runner_of(pid) {
-            let path = request.uri().path();
-            if !AGENT_MAY.contains(&path) {
-                tracing::warn!(runner.id = %id, call = path, "an agent was refused a call");
+        let path = request.uri().path();
+        match self.services.caller(pid) {
+            Caller::User => {}
+            Caller::Runner(id) if AGENT_MAY.contains(&path) => {
+                request.extensions_mut().insert(FromRunner(id));
+            }
+            caller => {
+                tracing::warn!(
+                    ?caller,
+                    call = path,
+                    "a process inside a runner was refused a call"
+                );
                 let why = "a process inside a runner may only report for itself";
                 return Either::Right(std::future::ready(Ok(refusal(why))));
             }
-            request.extensions_mut().insert(FromRunner(id));
         }
         Either::Left(self.inner.call(request))
     }

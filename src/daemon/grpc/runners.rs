@@ -1,6 +1,6 @@
 //! Calls about runners.
 
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, os::unix::ffi::OsStringExt as _, time::Duration};
 
 use tokio::{sync::broadcast::error::RecvError, time::sleep};
 use tonic::{Request, Response, Status, Streaming};
@@ -334,7 +334,7 @@ fn launch_request(wire: LaunchRunnerRequest) -> Result<LaunchRequest, Failure> {
     Ok(LaunchRequest {
         request_id,
         project: wire.project,
-        command: wire.command.into_iter().map(OsString::from).collect(),
+        command: wire.command.into_iter().map(|word| OsString::from_vec(word.into())).collect(),
         cwd: (!wire.cwd.is_empty()).then(|| wire.cwd.into()),
         environment: from_env_vars(wire.environment),
         size: wire.size.map(TerminalSize::from).unwrap_or_default(),

@@ -50,8 +50,8 @@ impl Services {
                 Err(error) => tracing::error!(%error, "failed to adopt a runner"),
             }
         }
-        self.looked.send_replace(true);
         let now = self.context.clock.now();
+        let mut rows = Vec::new();
         for runner in self.store.runner_list("", "live", 0).await? {
             // What an earlier daemon was launching, nobody is launching any more.
             let launching = runner.status == RunnerStatus::Starting
@@ -60,10 +60,19 @@ impl Services {
             if launching || runner.node_id != self.context.origin.node_id {
                 continue;
             }
-            if self.settle(&runner).await? {
-                result.failed.push(runner.name);
+            rows.push(runner);
+        }
+        let mut settling = stream::iter(rows)
+            .map(async |runner| (self.settle(&runner).await, runner.name))
+            .buffer_unordered(TOGETHER);
+        while let Some((ended, name)) = settling.next().await {
+            match ended {
+                Ok(true) => result.failed.push(name),
+                Ok(false) => {}
+                Err(error) => tracing::error!(runner = name, %error, "failed to settle a runner"),
             }
         }
+        self.looked.send_replace(true);
         Ok(result)
     }
 

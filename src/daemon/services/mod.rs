@@ -27,7 +27,11 @@ pub use self::{
 };
 use self::{changes::Changes, locks::Locks};
 use crate::{
-    daemon::{context::Context, fleet::Fleet, store::Store},
+    daemon::{
+        context::Context,
+        fleet::{Caller, Fleet},
+        store::Store,
+    },
     domain::{failure::Failure, runner::Runner},
 };
 
@@ -64,9 +68,9 @@ impl Services {
         &self.context
     }
 
-    /// The runner that a process is inside of, if any.
-    pub fn runner_of(&self, pid: i32) -> Option<crate::domain::id::RunnerId> {
-        self.fleet.runner_of(pid)
+    /// Who a calling process is.
+    pub fn caller(&self, pid: i32) -> Caller {
+        self.fleet.caller(pid)
     }
 
     /// Waits until a daemon that has just started knows what runs: a list without what lives would

@@ -85,13 +85,19 @@ impl Services {
         let asked = grace_ms.map_or(configured, |ms| Duration::from_millis(ms.into()));
         let grace = if force { Duration::ZERO } else { asked };
         let mut changes = self.changes.subscribe();
-        let recorded = self.mark_stopping(runner).await;
-        match self.fleet.stop(runner.id, grace).await {
+        let (recorded, stopped) =
+            tokio::join!(self.mark_stopping(runner), self.fleet.stop(runner.id, grace));
+        match stopped {
             // It ended while we asked: the link is gone, and what became of it is being recorded.
             Ok(_) | Err(FleetError::NoLink) => {}
             Err(error) => return Err(error.into()),
         }
-        recorded?;
+        if let Err(error) = recorded {
+            // The agent has ended, which is what was asked for; the row is settled when the
+            // database is back.
+            tracing::warn!(runner.id = %runner.id, %error, "failed to record a stop");
+            return Ok((Runner { status: RunnerStatus::Terminated, ..runner.clone() }, false));
+        }
         let ended = timeout(SETTLING, self.wait_for_end(runner, &mut changes)).await;
         match ended {
             Ok(runner) => Ok((runner?, false)),
@@ -172,8 +178,15 @@ impl Services {
             }
             services.fleet.set_paused(runner.id, paused).await?;
             let event = services.context.runner_event(event_type, &runner, serde_json::json!({}));
-            let moved =
-                services.store.runner_move(&runner, to, RunnerChange::default(), event).await?;
+            let change = RunnerChange::default();
+            let moved = match services.store.runner_move(&runner, to, change, event).await {
+                Ok(moved) => moved,
+                // The supervisor's own word may have been written down first.
+                Err(error) => {
+                    let now = services.store.runner_get(runner.id).await?;
+                    now.filter(|now| now.status == to).ok_or(error)?
+                }
+            };
             services.changes.runner(&moved);
             Ok(moved)
         })

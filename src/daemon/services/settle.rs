@@ -56,6 +56,7 @@ impl Services {
 
     async fn on_status(&self, id: RunnerId, run: u32, status: &Status) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        let runner = self.follow_pause(runner, status.paused).await?;
         let activity = status.to_activity();
         let changed = activity != runner.activity;
         if !changed && status.title == runner.title {
@@ -76,6 +77,25 @@ impl Services {
             self.store.runner_set_activity(&runner, &activity, &status.title, events, now).await?;
         self.changes.runner(&runner);
         Ok(())
+    }
+
+    /// Makes a row say what its supervisor says: a daemon that died, or a database that was lost,
+    /// must not leave a paused runner looking like one that runs, or the other way round.
+    async fn follow_pause(&self, runner: Runner, paused: bool) -> Result<Runner, Failure> {
+        let (to, event_type) = match (runner.status, paused) {
+            (RunnerStatus::Running, true) => (RunnerStatus::Paused, EventType::RunnerPaused),
+            (RunnerStatus::Paused, false) => (RunnerStatus::Running, EventType::RunnerResumed),
+            _ => return Ok(runner),
+        };
+        let event = self.context.runner_event(event_type, &runner, serde_json::json!({}));
+        match self.store.runner_move(&runner, to, RunnerChange::default(), event).await {
+            Ok(moved) => {
+                self.changes.runner(&moved);
+                Ok(moved)
+            }
+            // Somebody else moved it meanwhile.
+            Err(_) => Ok(runner),
+        }
     }
 
     /// Records how an agent ended.
@@ -113,9 +133,7 @@ impl Services {
     /// A link is gone: the supervisor left in order, dropped us, or died.
     async fn on_unlinked(&self, id: RunnerId, run: u32, exited: bool) -> Result<(), Failure> {
         let tree = self.fleet.forget(id, run);
-        if exited {
-            return Ok(());
-        }
+        let tree = if exited { Vec::new() } else { tree };
         let _guard = self.locks.lock(id).await;
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
         if runner.status.is_live() {

@@ -53,8 +53,19 @@ pub(super) async fn follow(places: Places, outlet: Outlet) -> Result<(), Failure
     let mut pause = PAUSES.0;
     let mut is_first = true;
     loop {
-        let why = match Client::connect_or_start(&places).await {
-            Ok(client) => {
+        // Only the first attempt starts a daemon that is not there: later, somebody may have stopped
+        // it on purpose. One that died is replaced.
+        let connected = if is_first {
+            Client::connect_or_start(&places).await.map(Some)
+        } else {
+            Client::reconnect(&places).await
+        };
+        let why = match connected {
+            Ok(None) => {
+                let what = "the daemon was stopped; stratavore daemon start";
+                Failure::unavailable("DAEMON_STOPPED", what)
+            }
+            Ok(Some(client)) => {
                 outlet.client.send_replace(Some(client.clone()));
                 let begun = tokio::time::Instant::now();
                 let why = serve(&client, &outlet, &mut position).await;

@@ -36,6 +36,9 @@ pub enum StoreError {
     /// A row holds what no row of ours does.
     #[error("row with unexpected {0}")]
     Garbled(String),
+    /// The commit that the write was part of failed; nothing of it was changed.
+    #[error("commit to the database: {0}")]
+    NotCommitted(String),
     /// The daemon is stopping.
     #[error("the database is closed: the daemon is stopping")]
     Closed,
@@ -47,7 +50,10 @@ impl From<StoreError> for Failure {
             StoreError::Refused(failure) => failure,
             StoreError::Garbled(_) => Self::internal(error.to_string()),
             StoreError::Closed => Self::unavailable("SHUTTING_DOWN", error.to_string()),
-            StoreError::Newer { .. } | StoreError::Unusable { .. } | StoreError::Database(_) => {
+            StoreError::Newer { .. }
+            | StoreError::Unusable { .. }
+            | StoreError::NotCommitted(_)
+            | StoreError::Database(_) => {
                 Self::new(FailureKind::Unavailable, "DATABASE_UNAVAILABLE", error.to_string())
                     .with_hint("stratavore health shows the state of the database")
             }

@@ -26,9 +26,8 @@ pub(super) struct Unit {
     pub reply: oneshot::Sender<Result<Vec<Record>, StoreError>>,
 }
 
-/// What came of a write, its caller still waiting for the commit. A refusal waits too: it may be
-/// due to a write of the same group, which its caller will then look for.
-type Settled = (oneshot::Sender<Result<Vec<Record>, StoreError>>, Result<Vec<Record>, StoreError>);
+/// What came of one write.
+type Outcome = Result<Vec<Record>, StoreError>;
 
 /// Applies writes until all senders are gone.
 pub(super) async fn run(
@@ -39,75 +38,67 @@ pub(super) async fn run(
 ) {
     let mut group = Vec::with_capacity(GROUP);
     while units.recv_many(&mut group, GROUP).await > 0 {
-        match commit_group(&mut connection, group.drain(..), &origin).await {
-            Ok((settled, position)) => {
+        let (writes, replies): (Vec<_>, Vec<_>) =
+            group.drain(..).map(|unit| (unit.write, unit.reply)).unzip();
+        let outcomes = match commit_group(&mut connection, writes, &origin).await {
+            Ok((outcomes, position)) => {
                 if let Some(position) = position {
                     committed.send_replace(position);
                 }
-                for (reply, outcome) in settled {
-                    // A caller that went away does not need its answer; the write stands.
-                    reply.send(outcome).ok();
-                }
+                outcomes
             }
             Err(error) => {
                 tracing::error!(%error, "failed to commit; the writes of this group are undone");
                 connection.rollback().await;
+                let failed = || Err(StoreError::NotCommitted(error.to_string()));
+                replies.iter().map(|_| failed()).collect()
             }
+        };
+        // Answered after the commit, refusals too: one may be due to a write of the same group, which
+        // its caller will then look for. A caller that went away does not need its answer.
+        for (reply, outcome) in replies.into_iter().zip(outcomes) {
+            reply.send(outcome).ok();
         }
     }
     connection.close().await;
 }
 
-/// Applies a group and commits it. When the commit itself fails, the callers' channels are dropped,
-/// which they see as a closed database.
+/// Applies a group and commits it; returns what came of each write, and the position of the newest
+/// event.
 async fn commit_group(
     connection: &mut Connection,
-    group: impl Iterator<Item = Unit>,
+    writes: Vec<Write>,
     origin: &Origin,
-) -> Result<(Vec<Settled>, Option<u64>), StoreError> {
-    let mut group = group.peekable();
-    let Some(first) = group.next() else { return Ok((Vec::new(), None)) };
-    if group.peek().is_none() {
-        return commit_one(connection, first, origin).await;
-    }
-    connection.begin().await?;
-    let mut settled = Vec::new();
+) -> Result<(Vec<Outcome>, Option<u64>), StoreError> {
+    // Most writes are alone: the transaction itself is then the savepoint.
+    let is_alone = writes.len() == 1;
+    let mut outcomes = Vec::with_capacity(writes.len());
     let mut newest = None;
-    for unit in std::iter::once(first).chain(group) {
-        connection.savepoint().await?;
-        match apply(connection, unit.write, origin).await {
+    connection.begin().await?;
+    for write in writes {
+        if !is_alone {
+            connection.savepoint().await?;
+        }
+        match apply(connection, write, origin).await {
             Ok((rows, position)) => {
-                connection.release().await?;
+                if !is_alone {
+                    connection.release().await?;
+                }
                 newest = newest.max(position);
-                settled.push((unit.reply, Ok(rows)));
+                outcomes.push(Ok(rows));
+            }
+            Err(error) if is_alone => {
+                connection.rollback().await;
+                return Ok((vec![Err(error)], None));
             }
             Err(error) => {
                 connection.undo().await?;
-                settled.push((unit.reply, Err(error)));
+                outcomes.push(Err(error));
             }
         }
     }
     connection.commit().await?;
-    Ok((settled, newest))
-}
-
-/// Applies a write that is alone, as most are: the transaction itself is its savepoint.
-async fn commit_one(
-    connection: &mut Connection,
-    unit: Unit,
-    origin: &Origin,
-) -> Result<(Vec<Settled>, Option<u64>), StoreError> {
-    connection.begin().await?;
-    match apply(connection, unit.write, origin).await {
-        Ok((rows, position)) => {
-            connection.commit().await?;
-            Ok((vec![(unit.reply, Ok(rows))], position))
-        }
-        Err(error) => {
-            connection.rollback().await;
-            Ok((vec![(unit.reply, Err(error))], None))
-        }
-    }
+    Ok((outcomes, newest))
 }
 
 /// Applies one write; returns the rows of the last statement that returned any, and the position of

@@ -1,6 +1,11 @@
 //! One connection to a supervisor: framing, and the task that owns the daemon's link.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::HashMap,
+    io,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -17,7 +22,7 @@ use crate::{
         link::{
             VERSIONS,
             v1::{
-                FromSupervisor, Hello, Reply, Request, Role, ToSupervisor, Welcome,
+                FromSupervisor, Hello, Reply, Request, Role, Status, ToSupervisor, Welcome,
                 from_supervisor::Message, request::Command, to_supervisor::Message as Outgoing,
             },
         },
@@ -124,19 +129,6 @@ pub(super) struct LinkHandle {
 }
 
 impl LinkHandle {
-    /// Starts the task that owns a link.
-    pub(super) fn start(
-        runner: (RunnerId, u32),
-        halves: (Reader, Writer),
-        frames: FrameHub,
-        notices: mpsc::Sender<Notice>,
-    ) -> Self {
-        let (requests, asked) = mpsc::channel(QUEUE);
-        let task = LinkTask { runner, frames, notices, pending: HashMap::new(), number: 0 };
-        tokio::spawn(task.run(halves.0, halves.1, asked));
-        Self { requests }
-    }
-
     /// Asks the supervisor and waits for its answer, so long at most.
     pub(super) async fn ask(
         &self,
@@ -153,16 +145,37 @@ impl LinkHandle {
     }
 }
 
+/// What a supervisor said last of its runner.
+pub(super) type LastStatus = Arc<Mutex<Option<Status>>>;
+
 /// The state of one link.
-struct LinkTask {
+pub(super) struct LinkTask {
     runner: (RunnerId, u32),
     frames: FrameHub,
+    status: LastStatus,
     notices: mpsc::Sender<Notice>,
     pending: HashMap<u64, oneshot::Sender<Reply>>,
     number: u64,
 }
 
 impl LinkTask {
+    /// Returns the task for a runner's run.
+    pub(super) fn new(
+        runner: (RunnerId, u32),
+        frames: FrameHub,
+        status: LastStatus,
+        notices: mpsc::Sender<Notice>,
+    ) -> Self {
+        Self { runner, frames, status, notices, pending: HashMap::new(), number: 0 }
+    }
+
+    /// Starts it.
+    pub(super) fn start(self, (reader, writer): (Reader, Writer)) -> LinkHandle {
+        let (requests, asked) = mpsc::channel(QUEUE);
+        tokio::spawn(self.run(reader, writer, asked));
+        LinkHandle { requests }
+    }
+
     /// Carries requests and messages until the supervisor is gone.
     async fn run(
         mut self,
@@ -214,7 +227,12 @@ impl LinkTask {
                 self.frames.feed(&frame);
                 return false;
             }
-            Message::Status(status) => (Notice::Status { id, run, status }, false),
+            Message::Status(status) => {
+                let mut last = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+                *last = Some(status.clone());
+                drop(last);
+                (Notice::Status { id, run, status }, false)
+            }
             Message::Exit(exit) => {
                 (Notice::Exited { id, run, exit: super::registry::exit_from_wire(&exit) }, true)
             }

@@ -14,7 +14,7 @@ use super::{
     FleetError, LIMIT,
     frames::FrameHub,
     launch::Waiting,
-    link::{self, LinkHandle},
+    link::{self, LastStatus, LinkHandle, LinkTask},
     lost,
 };
 use crate::{
@@ -116,6 +116,7 @@ struct Entry {
     known: Known,
     link: LinkHandle,
     frames: FrameHub,
+    status: LastStatus,
     /// The tree at the last scan, for when the supervisor is gone.
     tree: Vec<ProcessId>,
     cpu_ticks: u64,
@@ -176,6 +177,13 @@ impl Fleet {
         self.lock().contains_key(&id)
     }
 
+    /// What a linked supervisor said last.
+    pub fn last_status(&self, id: RunnerId) -> Option<Status> {
+        let status = self.lock().get(&id)?.status.clone();
+        let said = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        said
+    }
+
     /// Who a process is: the user, or something inside a runner, linked or not.
     pub fn caller(&self, pid: i32) -> Caller {
         let supervisor = match supervisor_above(pid) {
@@ -231,9 +239,11 @@ impl Fleet {
     fn register(&self, known: Known, halves: (link::Reader, link::Writer)) {
         let frames = FrameHub::default();
         let runner = (known.id, known.identity.run);
-        let link = LinkHandle::start(runner, halves, frames.clone(), self.notices.clone());
+        let status = LastStatus::default();
+        let task = LinkTask::new(runner, frames.clone(), status.clone(), self.notices.clone());
+        let link = task.start(halves);
         let tree = identities(&known.identity);
-        let entry = Entry { known, link, frames, tree, cpu_ticks: 0, sampled_at: None };
+        let entry = Entry { known, link, frames, status, tree, cpu_ticks: 0, sampled_at: None };
         self.lock().insert(entry.known.id, entry);
     }
 

@@ -124,7 +124,14 @@ impl Services {
             // An ended row for this run, while the supervisor is still leaving.
             Some(row) if self.fleet.dir(id).read_exit(row.run).is_some() => Ok(None),
             // The row is missing, or from an older copy of the database.
-            _ => self.adopt(&known).await.map(Some),
+            _ => {
+                let name = self.adopt(&known).await?;
+                // What it said while it had no row.
+                if let Some(status) = self.fleet.last_status(id) {
+                    self.on_status(id, known.identity.run, &status).await?;
+                }
+                Ok(Some(name))
+            }
         }
     }
 

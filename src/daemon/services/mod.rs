@@ -17,7 +17,10 @@ mod terminal;
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
 pub use self::{
     changes::Change,
@@ -35,7 +38,7 @@ use crate::{
     domain::{failure::Failure, runner::Runner},
 };
 
-/// Callers wait so long at most for the first look at what runs.
+/// The first look at what runs is waited for so long at most after the start.
 const LOOKING: Duration = Duration::from_secs(1);
 
 /// Every use case of the daemon.
@@ -48,6 +51,8 @@ pub struct Services {
     locks: Locks,
     /// Becomes true when the first comparison with what really runs is done.
     looked: Arc<watch::Sender<bool>>,
+    /// But nobody waits for it longer than until then.
+    looking_until: Instant,
 }
 
 impl Services {
@@ -60,6 +65,7 @@ impl Services {
             changes: Changes::default(),
             locks: Locks::default(),
             looked: Arc::new(watch::Sender::new(false)),
+            looking_until: Instant::now() + LOOKING,
         }
     }
 
@@ -78,7 +84,7 @@ impl Services {
     async fn looked_around(&self) {
         let mut looked = self.looked.subscribe();
         // The sender lives as long as we do.
-        timeout(LOOKING, looked.wait_for(|looked| *looked)).await.ok();
+        timeout_at(self.looking_until, looked.wait_for(|looked| *looked)).await.ok();
     }
 
     /// Closes the store after the last write.

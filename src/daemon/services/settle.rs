@@ -54,7 +54,13 @@ impl Services {
         Ok(self.store.runner_get(id).await?.filter(|runner| runner.run == run))
     }
 
-    async fn on_status(&self, id: RunnerId, run: u32, status: &Status) -> Result<(), Failure> {
+    /// Records how a runner is, as its supervisor says.
+    pub(super) async fn on_status(
+        &self,
+        id: RunnerId,
+        run: u32,
+        status: &Status,
+    ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
         let runner = self.follow_pause(runner, status.paused).await?;
         let activity = status.to_activity();

@@ -63,7 +63,6 @@ impl Services {
     ///
     /// When the database fails.
     pub async fn status(&self) -> Result<SystemStatus, Failure> {
-        self.looked_around().await;
         let context = &self.context;
         let mut runners: BTreeMap<String, u64> =
             RunnerStatus::ALL.iter().map(|status| (status.as_str().to_owned(), 0)).collect();

@@ -146,7 +146,19 @@ impl LinkHandle {
 }
 
 /// What a supervisor said last of its runner.
-pub(super) type LastStatus = Arc<Mutex<Option<Status>>>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastStatus(Arc<Mutex<Option<Status>>>);
+
+impl LastStatus {
+    /// Returns it, `None` before it has said anything.
+    pub(super) fn get(&self) -> Option<Status> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, status: Status) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    }
+}
 
 /// The state of one link.
 pub(super) struct LinkTask {
@@ -228,9 +240,7 @@ impl LinkTask {
                 return false;
             }
             Message::Status(status) => {
-                let mut last = self.status.lock().unwrap_or_else(PoisonError::into_inner);
-                *last = Some(status.clone());
-                drop(last);
+                self.status.set(status.clone());
                 (Notice::Status { id, run, status }, false)
             }
             Message::Exit(exit) => {

@@ -179,9 +179,7 @@ impl Fleet {
 
     /// What a linked supervisor said last.
     pub fn last_status(&self, id: RunnerId) -> Option<Status> {
-        let status = self.lock().get(&id)?.status.clone();
-        let said = status.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        said
+        self.lock().get(&id)?.status.get()
     }
 
     /// Who a process is: the user, or something inside a runner, linked or not.

@@ -276,8 +276,16 @@ impl Supervisor {
                     return;
                 }
             };
-            if self.connections.len() >= MAX_CONNECTIONS || !super::viewers::is_ours(&socket) {
+            if !super::viewers::is_ours(&socket) {
                 continue;
+            }
+            if self.connections.len() >= MAX_CONNECTIONS {
+                // Whoever has not said who it is gives way: the daemon always gets in.
+                let stranger = |connection: &Connection| matches!(connection.peer, Peer::Unknown);
+                match self.connections.iter().position(stranger) {
+                    Some(index) => drop(self.connections.remove(index)),
+                    None => continue,
+                }
             }
             self.next_id += 1;
             self.connections.extend(Connection::new(self.next_id, socket));

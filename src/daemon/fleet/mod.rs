@@ -44,7 +44,7 @@ pub enum FleetError {
     #[error("the runner has no supervisor")]
     NoLink,
     /// It does not answer.
-    #[error("the supervisor does not answer within {} s", LIMIT.as_secs())]
+    #[error("the supervisor does not answer")]
     Silent,
     /// It refused.
     #[error("{0}")]

@@ -8,7 +8,8 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
+use rustix::process::Signal;
+use tokio::{net::UnixStream, sync::mpsc};
 
 use super::{
     FleetError, LIMIT,
@@ -282,10 +283,34 @@ impl Fleet {
     /// When there is no supervisor or it does not answer.
     pub async fn stop(&self, id: RunnerId, grace: Duration) -> Result<Vec<String>, FleetError> {
         let grace_ms = u32::try_from(grace.as_millis()).unwrap_or(u32::MAX);
-        // Killing takes up to 3 s after the grace period, and sweeping the rest as long again.
-        let limit = grace + Duration::from_secs(10);
+        // Killing takes up to 3 s after the grace period, and sweeping what is left then 4 s more; at
+        // once killed, all is over after 3 s.
+        let limit = if grace.is_zero() { LIMIT } else { grace + Duration::from_secs(10) };
         let reply = self.link(id)?.0.ask(Command::Stop(Stop { grace_ms }), limit).await?;
         Ok(reply.survivors)
+    }
+
+    /// Kills a supervisor that lives but does not answer; true when there was one. What it leaves is
+    /// then cleared away like that of any supervisor that died.
+    ///
+    /// The process is the one that listens on the socket, by the kernel's word, and is a supervisor
+    /// by its command line: no remembered pid is trusted.
+    pub async fn kill_supervisor(&self, id: RunnerId) -> bool {
+        let Ok(stream) = UnixStream::connect(self.dir(id).link()).await else { return false };
+        let pid = stream.peer_cred().ok().and_then(|peer| peer.pid());
+        let Some(process) = pid.and_then(ProcessId::of) else { return false };
+        if supervisor_above(process.pid) != Ok(Some(process.pid)) {
+            return false;
+        }
+        tracing::warn!(runner.id = %id, pid = process.pid, "killing a supervisor that does not answer");
+        process.signal(Signal::KILL);
+        for _ in 0..DYING_TRIES {
+            if !process.is_alive() {
+                break;
+            }
+            tokio::time::sleep(DYING_PAUSE).await;
+        }
+        true
     }
 
     /// Stops all its processes where they stand, or lets them go on.

@@ -88,9 +88,15 @@ impl Services {
         let (recorded, stopped) =
             tokio::join!(self.mark_stopping(runner), self.fleet.stop(runner.id, grace));
         match stopped {
+            Err(FleetError::NoLink | FleetError::Silent) if force => {
+                self.end_silent(runner).await?;
+            }
             // It ended while we asked: the link is gone, and what became of it is being recorded.
             Ok(_) | Err(FleetError::NoLink) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let hint = format!("stratavore kill --force {}", runner.name);
+                return Err(Failure::from(error).with_hint(hint));
+            }
         }
         if let Err(error) = recorded {
             // The agent has ended, which is what was asked for; the row is settled when the
@@ -115,6 +121,19 @@ impl Services {
                 Ok((now, false))
             }
         }
+    }
+
+    /// Ends a runner whose supervisor lives but does not answer, or has just died.
+    async fn end_silent(&self, runner: &Runner) -> Result<(), Failure> {
+        if self.fleet.kill_supervisor(runner.id).await {
+            let _guard = self.locks.lock(runner.id).await;
+            if let Some(now) = self.store.runner_get(runner.id).await?
+                && now.status.is_live()
+            {
+                self.settle_unlinked(&now, Vec::new()).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn mark_stopping(&self, runner: &Runner) -> Result<(), Failure> {

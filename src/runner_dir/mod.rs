@@ -26,6 +26,9 @@ use serde::{Deserialize, Serialize};
 pub use self::record::{Segment, end_of_record, segment_name, segments};
 use crate::domain::runner::Exit;
 
+/// Room for the record of an end without its screen, in bytes.
+const RESERVED: usize = 4096;
+
 /// A runner's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunnerDir {
@@ -109,13 +112,30 @@ impl RunnerDir {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Records how a run ended.
+    /// Takes the room that the record of an end needs, while there is some: how an agent ended must
+    /// not be lost to a disk that is full by then. Until then the file reads as no record.
     ///
     /// # Errors
     ///
     /// When the system refuses.
+    pub fn reserve_exit(&self, run: u32) -> io::Result<()> {
+        self.replace(&exit_name(run), &[b' '; RESERVED])
+    }
+
+    /// Records how a run ended; on a full disk without the screen, in the room that was reserved.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses that too.
     pub fn write_exit(&self, run: u32, record: &ExitRecord) -> io::Result<()> {
-        self.replace(&exit_name(run), &serde_json::to_vec(record)?)
+        let name = exit_name(run);
+        self.replace(&name, &serde_json::to_vec(record)?).or_else(|_full| {
+            let bare = ExitRecord { screen: Vec::new(), ..record.clone() };
+            let mut bytes = serde_json::to_vec(&bare)?;
+            // White space after the record is none of it; a rest of an earlier text would be.
+            bytes.resize(bytes.len().max(RESERVED), b' ');
+            OpenOptions::new().write(true).open(self.path.join(name))?.write_all(&bytes)
+        })
     }
 
     /// Writes a file whole: under another name first, then renamed.
@@ -123,7 +143,9 @@ impl RunnerDir {
         let new = self.path.join(format!(".{name}.new"));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(bytes)?;
+        file.write_all(bytes).inspect_err(|_| {
+            fs::remove_file(&new).ok();
+        })?;
         fs::rename(new, self.path.join(name))
     }
 }
@@ -149,6 +171,8 @@ mod tests {
     fn records_round_trip() {
         let temp = tempfile::tempdir().unwrap();
         let dir = RunnerDir::new(temp.path());
+        assert_eq!(dir.read_exit(1), None);
+        dir.reserve_exit(1).unwrap();
         assert_eq!(dir.read_exit(1), None);
         let record = ExitRecord { exit: None, launch_error: Some("no".into()), screen: vec![] };
         dir.write_exit(1, &record).unwrap();

@@ -107,6 +107,8 @@ fn start(spec: &LaunchSpec, dir: &RunnerDir) -> Result<Supervisor, LaunchError> 
     if !dir.claim(spec.run).map_err(failed("claim the run"))? {
         return Err(LaunchError { errno: 0, message: "the launch was given up meanwhile".into() });
     }
+    // A disk that is full already is no reason not to start.
+    dir.reserve_exit(spec.run).ok();
     // Safe to remove: the claim makes us the only supervisor of the newest run.
     fs::remove_file(dir.link()).ok();
     let listener = UnixListener::bind(dir.link()).map_err(failed("listen"))?;

@@ -21,7 +21,7 @@ use super::{
 use crate::domain::size::TerminalSize;
 
 /// Output taken in one turn of the loop, so that a spewing agent cannot starve everything else.
-const BATCH: usize = 64 << 10;
+const BATCH: usize = 16 << 10;
 
 /// What the kernel hands out in one read when there is more.
 const FULL_READ: usize = 4095;

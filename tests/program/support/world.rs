@@ -178,7 +178,9 @@ impl World {
         daemon.signal(Signal::KILL);
         // Its last thread, and the socket with it, outlives the process's death by a moment.
         wait_until("the daemon is gone", Duration::from_secs(5), || {
-            !daemon.is_alive() && UnixStream::connect(self.socket()).is_err()
+            // A client that was connected may have replaced it already.
+            let replaced = || self.daemon().is_some_and(|other| other != daemon);
+            !daemon.is_alive() && (replaced() || UnixStream::connect(self.socket()).is_err())
         });
     }
 

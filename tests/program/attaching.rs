@@ -158,9 +158,12 @@ fn an_agent_that_dies_in_the_alternate_screen_leaves_the_terminal_as_it_was() {
             let agent = world.agent("alt", &[]);
             let mut terminal = attach(&world, &["--via", via, &agent.name]);
             terminal.wait_for("q exits, k kills");
-            terminal.ask(|screen| {
-                assert!(screen.bracketed_paste() && screen.alternate_screen());
-                assert_ne!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+            // The modes come at the end of the picture, after the text.
+            wait_until("the agent's modes are on", SOON, || {
+                terminal.ask(|screen| {
+                    let mouse = screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None;
+                    mouse && screen.bracketed_paste() && screen.alternate_screen()
+                })
             });
             terminal.type_text(key);
             assert_eq!(terminal.wait_exit(), 0, "{via} {key}: {}", terminal.screen());

@@ -149,7 +149,7 @@ fn a_terminal_without_colours_gets_none() {
             let mut terminal = Terminal::start(command);
             terminal.wait_exit();
             let raw = terminal.raw();
-            let raw = raw.strip_suffix(b"\x1b[0m").unwrap_or(&raw);
+            let raw = raw.strip_suffix(crate::support::MARK).unwrap_or(&raw);
             assert!(
                 value == "no-such-terminal" || !raw.contains(&0x1b),
                 "{name}={value} {words:?}: {}",

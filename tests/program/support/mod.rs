@@ -10,7 +10,7 @@ mod world;
 pub(crate) use self::{
     agents::{Agent, Say, demo_line, launch_line, sequence_in},
     command::{Follower, Output, code_of, try_run},
-    terminal::Terminal,
+    terminal::{MARK, Terminal},
     wait::{elapsed_since, now, pause, stays, wait_until, wait_value},
     witness::{Witness, assert_contiguous},
     world::{EXE, World, write_script},

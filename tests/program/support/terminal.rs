@@ -184,9 +184,9 @@ impl Terminal {
 
     /// Waits until the reader has taken everything that was written so far.
     fn drain(&self) {
-        // A reset that nobody else writes in this form. What a supervisor writes after it, because it
+        // What a supervisor writes after it, because it
         // has not noticed yet that its client was killed, is no concern of the program that ended.
-        let mark = b"\x1b[00000m";
+        let mark = MARK;
         let before = self.raw().len();
         rustix::io::write(&self.slave, mark).expect("write a mark");
         let arrived = || {
@@ -197,6 +197,10 @@ impl Terminal {
         assert!(try_wait_value(deadline(), arrived).is_ok(), "the mark arrives");
     }
 }
+
+/// What is written to a terminal after its program has ended, to know that everything before it has
+/// arrived: a reset in a form that nobody else writes.
+pub(crate) const MARK: &[u8] = b"\x1b[00000m";
 
 impl Drop for Terminal {
     fn drop(&mut self) {

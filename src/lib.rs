@@ -50,8 +50,9 @@
 //! # Three walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
-//! `daemon/services/launch`: the row is written as `starting` together with its event, then
-//! `daemon/fleet/launch` starts a supervisor and hands it the specification on its standard input.
+//! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
+//! `starting` together with its event, then `daemon/fleet/launch` hands the waiting supervisor its
+//! specification on its standard input; one that is told nothing leaves, having started nothing.
 //! The supervisor claims the run by creating a file, opens the PTY, starts the agent, and reports on
 //! its standard output; the row becomes `running`. Whoever creates the claim first decides: a
 //! daemon that died anywhere in between leaves one agent or none, and the next one's reconciler can

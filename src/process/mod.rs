@@ -107,17 +107,6 @@ fn parent_of(pid: i32) -> Option<i32> {
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
-/// Returns a process and its parents up to the first of all.
-fn lineage(pid: i32) -> impl Iterator<Item = i32> {
-    let parent = |pid: &i32| parent_of(*pid).filter(|parent| *parent > 0);
-    std::iter::successors(Some(pid), parent).take(DEEPEST)
-}
-
-/// Whether a process is `ancestor` or below it.
-pub fn is_within(pid: i32, ancestor: i32) -> bool {
-    lineage(pid).any(|process| process == ancestor)
-}
-
 /// Whether a process ignores a signal.
 pub fn ignores(pid: i32, signal: Signal) -> bool {
     procfs::process::Process::new(pid)
@@ -148,14 +137,6 @@ mod tests {
         assert!(!stranger.is_alive());
         // Were the start time not compared, this would end the test run.
         stranger.signal(Signal::KILL);
-    }
-
-    #[test]
-    fn a_process_is_within_itself_and_its_parents() {
-        let me = rustix::process::getpid().as_raw_nonzero().get();
-        let parent = rustix::process::getppid().unwrap().as_raw_nonzero().get();
-        assert!(is_within(me, me) && is_within(me, parent));
-        assert!(!is_within(parent, me));
     }
 
     #[test]

@@ -71,14 +71,7 @@ pub(crate) fn snapshot(screen: &Screen, history: usize) -> Vec<u8> {
             b"\x1b[?1049h\x1b[?7l\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x1b[H\x1b[J",
         );
     }
-    draw(screen, &mut out);
-    out.extend_from_slice(b"\x1b[?7h");
-    keyboard(screen.tracker.keyboard.entries(), &mut out);
-    tabs(screen, &mut out);
-    cursors(screen, &mut out);
-    modes(screen, &mut out);
-    surroundings(screen, &mut out);
-    out.extend_from_slice(b"\x1b[?2026l");
+    finish(screen, &mut out);
     out
 }
 
@@ -88,15 +81,20 @@ pub(crate) fn snapshot(screen: &Screen, history: usize) -> Vec<u8> {
 pub(crate) fn picture(screen: &Screen) -> Vec<u8> {
     let mut out =
         concat!("\x1b\\\x1b[?2026h", resets!(), "\x1b[H\x1b[2J\x1b[?7l").as_bytes().to_vec();
-    draw(screen, &mut out);
-    out.extend_from_slice(b"\x1b[?7h");
-    keyboard(screen.tracker.keyboard.entries(), &mut out);
-    tabs(screen, &mut out);
-    cursors(screen, &mut out);
-    modes(screen, &mut out);
-    surroundings(screen, &mut out);
-    out.extend_from_slice(b"\x1b[?2026l");
+    finish(screen, &mut out);
     out
+}
+
+/// Draws the visible screen, wrapping being off, and sets everything that goes with it.
+fn finish(screen: &Screen, out: &mut Vec<u8>) {
+    draw(screen, out);
+    out.extend_from_slice(b"\x1b[?7h");
+    keyboard(screen.tracker.keyboard.entries(), out);
+    tabs(screen, out);
+    cursors(screen, out);
+    modes(screen, out);
+    surroundings(screen, out);
+    out.extend_from_slice(b"\x1b[?2026l");
 }
 
 fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {

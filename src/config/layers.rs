@@ -280,12 +280,7 @@ fn build(
 ) -> Result<Config, ConfigError> {
     let mut tree = Map::new();
     for (path, value) in values {
-        if let Some((section, key)) = path.split_once('.') {
-            let section = tree.entry(section).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(map) = section {
-                map.insert(key.to_owned(), value.clone());
-            }
-        }
+        insert(&mut tree, path, value.clone());
     }
     serde_path_to_error::deserialize(Value::Object(tree)).map_err(|error| {
         let key = error.path().to_string();
@@ -295,6 +290,21 @@ fn build(
             why: error.inner().to_string(),
         }
     })
+}
+
+/// Puts a leaf where its path says.
+fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            tree.insert(path.to_owned(), value);
+        }
+        Some((section, rest)) => {
+            let section = tree.entry(section).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(section) = section {
+                insert(section, rest, value);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -349,6 +359,10 @@ mod tests {
             ("daemon:\n  heartbeat_interval_seconds: 0\n", "between 1 and 3600"),
             ("logging:\n  level: loud\n", "loud"),
             ("attach:\n  detach_key: ctrl-m\n", "Enter"),
+            ("keys:\n  list:\n    stopp: x\n", "did you mean `keys.list.stop`"),
+            ("keys:\n  list:\n    stop: true\n", "keys.list.stop"),
+            ("keys:\n  list:\n    stop: X\n", "keys.list.kill"),
+            ("keys:\n  list:\n    stop: ctrl-\n", "not a key"),
         ];
         for (text, expected) in cases {
             let error = with_file(text).unwrap_err().to_string();

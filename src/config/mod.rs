@@ -8,6 +8,7 @@
 mod attach;
 mod daemon;
 pub mod environment;
+pub mod keys;
 mod layers;
 mod logging;
 pub mod places;
@@ -24,6 +25,7 @@ use thiserror::Error;
 pub use self::{
     attach::AttachConfig,
     daemon::DaemonConfig,
+    keys::KeysConfig,
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
     places::Places,
@@ -42,6 +44,8 @@ pub struct Config {
     pub attach: AttachConfig,
     /// Log files.
     pub logging: LoggingConfig,
+    /// The keys of the dashboard.
+    pub keys: KeysConfig,
 }
 
 /// A configuration with the origin of every value.
@@ -144,6 +148,8 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         let why = format!("`{}` is none of error, warn, info, debug, trace", config.logging.level);
         return Err(bad("logging.level", why));
     }
+    let is_default = |key: &str| loaded.origins.get(key).is_none_or(|o| *o == Origin::Default);
+    keys::checked(&config.keys, is_default).map_err(|wrong| bad(&wrong.path, wrong.why))?;
     Ok(())
 }
 

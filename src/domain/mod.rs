@@ -8,6 +8,7 @@ pub mod clock;
 pub mod event;
 pub mod failure;
 pub mod id;
+pub mod key;
 pub mod launch;
 pub mod name;
 pub mod project;

@@ -5,74 +5,7 @@
 //! the flag for reporting all keys; releases and alternate keys are not reported.
 
 use super::modes::{Modes, MouseEncoding, MouseMode};
-
-/// A key, without its modifiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// A character, as the keyboard layout and Shift produce it.
-    Char(char),
-    /// Enter or Return.
-    Enter,
-    /// Tab.
-    Tab,
-    /// Backspace.
-    Backspace,
-    /// Escape.
-    Escape,
-    /// Cursor up.
-    Up,
-    /// Cursor down.
-    Down,
-    /// Cursor left.
-    Left,
-    /// Cursor right.
-    Right,
-    /// Home.
-    Home,
-    /// End.
-    End,
-    /// Page up.
-    PageUp,
-    /// Page down.
-    PageDown,
-    /// Insert.
-    Insert,
-    /// Delete.
-    Delete,
-    /// A function key, 1 to 20; others send nothing.
-    Function(u8),
-}
-
-/// The modifiers held down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Modifiers {
-    /// Shift.
-    pub shift: bool,
-    /// Alt or Option.
-    pub alt: bool,
-    /// Control.
-    pub ctrl: bool,
-}
-
-impl Modifiers {
-    /// The number that stands for them in escape sequences, 1 for none.
-    fn number(self) -> u8 {
-        1 + u8::from(self.shift) + 2 * u8::from(self.alt) + 4 * u8::from(self.ctrl)
-    }
-
-    fn any(self) -> bool {
-        self.number() > 1
-    }
-}
-
-/// One key press.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPress {
-    /// The key.
-    pub key: Key,
-    /// What is held down with it.
-    pub modifiers: Modifiers,
-}
+pub use crate::domain::key::{Key, KeyPress, Modifiers};
 
 /// A mouse button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +58,15 @@ const DISAMBIGUATE: u8 = 1;
 const ALL_KEYS: u8 = 8;
 /// Cursor keys sent for one notch of the wheel where a program wants no mouse.
 const WHEEL_STEP: usize = 3;
+
+/// The number that stands for modifiers in escape sequences, 1 for none.
+fn held_number(held: Modifiers) -> u8 {
+    1 + u8::from(held.shift) + 2 * u8::from(held.alt) + 4 * u8::from(held.ctrl)
+}
+
+fn any(held: Modifiers) -> bool {
+    held_number(held) > 1
+}
 
 /// Returns the bytes for a key press, empty for a key the program cannot be told about.
 pub fn encode(press: KeyPress, modes: &Modes) -> Vec<u8> {
@@ -224,20 +166,20 @@ fn kitty(key: Key, modifiers: Modifiers, flags: u8) -> Option<Vec<u8>> {
     let all = flags & ALL_KEYS != 0;
     let code = match key {
         Key::Escape => 27,
-        Key::Enter if all || modifiers.any() => 13,
-        Key::Tab if all || modifiers.any() => 9,
-        Key::Backspace if all || modifiers.any() => 127,
+        Key::Enter if all || any(modifiers) => 13,
+        Key::Tab if all || any(modifiers) => 9,
+        Key::Backspace if all || any(modifiers) => 127,
         Key::Char(c) if all || modifiers.ctrl || modifiers.alt => {
             c.to_lowercase().next().map_or(u32::from(c), u32::from)
         }
         Key::Function(3) => {
-            let number = modifiers.number();
+            let number = held_number(modifiers);
             let held = if number > 1 { format!(";{number}") } else { String::new() };
             return Some(format!("\x1b[13{held}~").into_bytes());
         }
         _ => return None,
     };
-    let number = modifiers.number();
+    let number = held_number(modifiers);
     let held = if number > 1 { format!(";{number}") } else { String::new() };
     Some(format!("\x1b[{code}{held}u").into_bytes())
 }
@@ -285,8 +227,8 @@ fn functional(key: Key, modifiers: Modifiers, modes: &Modes) -> Vec<u8> {
         Key::Function(4) => 'S',
         _ => return numbered(key, modifiers),
     };
-    let text = if modifiers.any() {
-        format!("\x1b[1;{}{letter}", modifiers.number())
+    let text = if any(modifiers) {
+        format!("\x1b[1;{}{letter}", held_number(modifiers))
     } else if modes.app_cursor || matches!(key, Key::Function(_)) {
         format!("\x1bO{letter}")
     } else {
@@ -309,7 +251,7 @@ fn numbered(key: Key, modifiers: Modifiers) -> Vec<u8> {
     let Some(number) = number else {
         return Vec::new();
     };
-    let held = modifiers.number();
+    let held = held_number(modifiers);
     let held = if held > 1 { format!(";{held}") } else { String::new() };
     format!("\x1b[{number}{held}~").into_bytes()
 }

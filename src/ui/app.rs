@@ -23,6 +23,7 @@ use super::{
     event::UiEvent,
     feed::{self, Outlet},
     input,
+    keymap::Keymap,
     perform::Performer,
     screen::Screen,
     state::State,
@@ -85,13 +86,16 @@ impl App {
         let (events_tx, events) = mpsc::channel(AHEAD);
         let (client_tx, client) = watch::channel(None);
         let outlet = Outlet { events: events_tx.clone(), client: client_tx };
+        let config = options.loaded.config;
+        let mut state = State::new(here, Utc::now(), screen.size());
+        state.keys = Keymap::new(&config.keys);
         let on_signal = |kind| {
             signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
         };
         Ok(Self {
-            state: State::new(here, Utc::now(), screen.size()),
+            state,
             theme: Theme::new(!environment::no_color()),
-            keys: options.attach,
+            keys: config.attach,
             input: Some(EventStream::new()),
             events,
             performer: Performer::new(client, events_tx, options.environment, options.umask),

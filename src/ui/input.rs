@@ -27,16 +27,6 @@ pub(super) fn understand(event: Event) -> Option<UiEvent> {
     }
 }
 
-/// Returns the key as `ctrl-x` writes it, `None` when it is written otherwise.
-pub(super) fn parse(text: &str) -> Option<KeyPress> {
-    let lower = text.to_ascii_lowercase();
-    let rest = lower.strip_prefix("ctrl-").or_else(|| lower.strip_prefix("ctrl+"))?;
-    let mut chars = rest.chars();
-    let (c, None) = (chars.next()?, chars.next()) else { return None };
-    let modifiers = Modifiers { ctrl: true, ..Modifiers::default() };
-    Some(KeyPress { key: Key::Char(c), modifiers })
-}
-
 fn press(event: KeyEvent) -> Option<KeyPress> {
     if event.kind == KeyEventKind::Release {
         return None;
@@ -95,10 +85,9 @@ mod tests {
     #[test]
     fn the_key_that_leaves_is_known_as_terminals_send_it() {
         let sent = KeyEvent::new(KeyCode::Char('4'), KeyModifiers::CONTROL);
-        assert_eq!(press(sent), parse("ctrl-\\"));
+        assert_eq!(press(sent), KeyPress::parse("ctrl-\\").ok());
         let sent = KeyEvent::new(KeyCode::Char('Q'), KeyModifiers::CONTROL);
-        assert_eq!(press(sent), parse("Ctrl-Q"));
-        assert_eq!(parse("q"), None);
+        assert_eq!(press(sent), KeyPress::parse("Ctrl-Q").ok());
     }
 
     #[test]

@@ -1,214 +1,95 @@
-//! The one table of all keys: what each does, where, and how the hint line and the help name it.
+//! The keys in force: the table of the configuration with the user's own keys, looked up by key and
+//! by action.
 //!
-//! Invariant: within one context a key appears once; a test holds that.
+//! Invariant: within one context a key asks for one action; a configuration that says otherwise was
+//! refused before the dashboard opened.
 
-use crate::terminal::keys::{Key, KeyPress, Modifiers};
+use std::collections::HashMap;
 
-/// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Select the next runner.
-    Down,
-    /// Select the one before.
-    Up,
-    /// Select a screenful further.
-    PageDown,
-    /// Select a screenful back.
-    PageUp,
-    /// Select the first.
-    First,
-    /// Select the last.
-    Last,
-    /// Select the next that needs a person, the longest waiting first.
-    NextNeeding,
-    /// Hand the terminal to the agent.
-    Attach,
-    /// Open the launch dialog.
-    Launch,
-    /// Launch what was found, or the shell, here.
-    LaunchFound,
-    /// Launch the shell here.
-    LaunchShell,
-    /// Tell about the demonstration.
-    Demo,
-    /// End the runner.
-    Stop,
-    /// End it at once.
-    Kill,
-    /// Start it again.
-    Restart,
-    /// Pause it or let it go on.
-    Pause,
-    /// Send keys to the agent.
-    Type,
-    /// Write a line for the agent.
-    Line,
-    /// Narrow the list.
-    Filter,
-    /// Arrange by state or by project.
-    Arrange,
-    /// Give the events more or less room.
-    Events,
-    /// Fold or unfold what is finished.
-    Fold,
-    /// Show all keys.
-    Help,
-    /// Leave.
-    Quit,
-    /// Stop as a job.
-    Suspend,
-    /// Paint anew.
-    Redraw,
-    /// Agree, send, launch.
-    Accept,
-    /// Go back.
-    Cancel,
-    /// The next field.
-    NextField,
-    /// The next suggestion.
-    NextChoice,
-    /// The suggestion before.
-    PreviousChoice,
-}
-
-/// Where a key means something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Context {
-    /// The list of runners.
-    List,
-    /// The first screen, without runners.
-    Welcome,
-    /// The filter.
-    Filter,
-    /// A question.
-    Confirm,
-    /// The launch dialog.
-    Launch,
-    /// A line for an agent.
-    Line,
-    /// The list of keys.
-    Help,
-}
-
-/// One key and what it does.
-pub(super) struct Binding {
-    /// Where.
-    pub(super) context: Context,
-    /// The keys; the first is the one that is named.
-    pub(super) keys: &'static [KeyPress],
-    /// How they are written.
-    pub(super) label: &'static str,
-    /// What it does.
-    pub(super) action: Action,
-    /// In a word, for the hint line; empty to leave it out there.
-    pub(super) hint: &'static str,
-    /// In a sentence, for the help; empty to leave it out there.
-    pub(super) about: &'static str,
-}
-
-const fn plain(key: Key) -> KeyPress {
-    KeyPress { key, modifiers: Modifiers { shift: false, alt: false, ctrl: false } }
-}
-
-const fn c(c: char) -> KeyPress {
-    plain(Key::Char(c))
-}
-
-const fn ctrl(c: char) -> KeyPress {
-    let modifiers = Modifiers { shift: false, alt: false, ctrl: true };
-    KeyPress { key: Key::Char(c), modifiers }
-}
-
-const ENTER: KeyPress = plain(Key::Enter);
-const ESCAPE: KeyPress = plain(Key::Escape);
-
-macro_rules! bindings {
-    ($($context:ident { $( [$($key:expr),+] $label:literal $action:ident $hint:literal $about:literal; )+ })+) => {
-        &[ $( $( Binding {
-            context: Context::$context,
-            keys: &[$($key),+],
-            label: $label,
-            action: Action::$action,
-            hint: $hint,
-            about: $about,
-        }, )+ )+ ]
-    };
-}
-
-/// All keys. The order is that of the hint line, what matters most first.
-pub(super) const BINDINGS: &[Binding] = bindings! {
-    List {
-        [plain(Key::Tab)] "tab" NextNeeding "next that needs you" "Go to the next that needs you, longest waiting first";
-        [ENTER, c('a')] "⏎" Attach "attach" "Attach: hand the whole terminal to the agent (also a)";
-        [c('i')] "i" Type "type" "Type into the agent from here";
-        [c('t')] "t" Line "send line" "Write a line and submit it to the agent";
-        [c('n')] "n" Launch "new" "Launch a new agent";
-        [c('x')] "x" Stop "stop" "Stop the runner, with time to save";
-        [c(' ')] "space" Pause "pause" "Pause the runner or let it go on";
-        [c('r')] "r" Restart "restart" "Start the runner again";
-        [c('/')] "/" Filter "filter" "Show only runners that match";
-        [c('?')] "?" Help "help" "Show or hide this list";
-        [c('q'), ctrl('c')] "q" Quit "quit" "Leave; the agents go on";
-        [c('X')] "X" Kill "" "Kill the runner at once";
-        [c('p')] "p" Arrange "by project" "Arrange by state or by project";
-        [c('e')] "e" Events "" "More room for the events, none, some";
-        [c('f')] "f" Fold "" "Show or fold what is finished";
-        [c('j'), plain(Key::Down), ctrl('n')] "j ↓" Down "" "Select the next runner";
-        [c('k'), plain(Key::Up), ctrl('p')] "k ↑" Up "" "Select the runner before";
-        [plain(Key::PageDown), ctrl('d')] "pgdn" PageDown "" "Go a screenful down";
-        [plain(Key::PageUp), ctrl('u')] "pgup" PageUp "" "Go a screenful up";
-        [c('g'), plain(Key::Home)] "g" First "" "Select the first runner";
-        [c('G'), plain(Key::End)] "G" Last "" "Select the last runner";
-        [ESCAPE] "esc" Cancel "" "Clear the filter";
-        [ctrl('l')] "ctrl-l" Redraw "" "Paint the screen anew";
-        [ctrl('z')] "ctrl-z" Suspend "" "Go to the shell; fg comes back";
-    }
-    Welcome {
-        [ENTER] "⏎" LaunchFound "launch" "Launch the agent that was found, or the shell, here";
-        [c('s')] "s" LaunchShell "shell" "Launch a shell here";
-        [c('c'), c('n')] "c" Launch "choose" "Choose a command and a directory";
-        [c('d')] "d" Demo "demo" "How to see a demonstration";
-        [c('?')] "?" Help "help" "Show or hide this list";
-        [c('q'), ctrl('c')] "q" Quit "quit" "Leave";
-        [ctrl('l')] "ctrl-l" Redraw "" "Paint the screen anew";
-        [ctrl('z')] "ctrl-z" Suspend "" "Go to the shell; fg comes back";
-    }
-    Filter {
-        [ENTER] "⏎" Accept "keep" "";
-        [ESCAPE, ctrl('c')] "esc" Cancel "show all" "";
-        [plain(Key::Down)] "↓" Down "" "";
-        [plain(Key::Up)] "↑" Up "" "";
-    }
-    Confirm {
-        [c('y'), c('Y')] "y" Accept "yes" "";
-        [c('n'), c('N'), ESCAPE, c('q'), ctrl('c')] "n" Cancel "no, keep it" "";
-    }
-    Launch {
-        [ENTER] "⏎" Accept "launch" "";
-        [plain(Key::Tab)] "tab" NextField "next field" "";
-        [plain(Key::Down)] "↑↓" NextChoice "suggestions" "";
-        [plain(Key::Up)] "↑" PreviousChoice "" "";
-        [ESCAPE, ctrl('c')] "esc" Cancel "back" "";
-    }
-    Line {
-        [ENTER] "⏎" Accept "send" "";
-        [ESCAPE, ctrl('c')] "esc" Cancel "back" "";
-    }
-    Help {
-        [ESCAPE, c('?'), c('q'), ENTER, ctrl('c')] "esc" Cancel "back" "";
-        [c('j'), plain(Key::Down)] "j k" Down "more" "";
-        [c('k'), plain(Key::Up)] "↑" Up "" "";
-    }
+pub(super) use crate::config::keys::{Action, Command, Context};
+use crate::{
+    config::{KeysConfig, keys::COMMANDS},
+    domain::key::{Key, KeyPress},
 };
 
-/// Returns what a key asks for in a context.
-pub(super) fn action(context: Context, press: KeyPress) -> Option<Action> {
-    in_context(context).find(|binding| binding.keys.contains(&press)).map(|binding| binding.action)
+/// An action in a context, with its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Binding {
+    /// What it is.
+    pub(super) command: &'static Command,
+    /// The keys; the first is the one that is named.
+    pub(super) keys: Vec<KeyPress>,
 }
 
-/// Returns the keys of a context, the most important first.
-pub(super) fn in_context(context: Context) -> impl Iterator<Item = &'static Binding> {
-    BINDINGS.iter().filter(move |binding| binding.context == context)
+/// All keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Keymap {
+    bindings: Vec<Binding>,
+    by_key: HashMap<(Context, KeyPress), Action>,
+}
+
+impl Default for Keymap {
+    fn default() -> Self {
+        Self::new(&KeysConfig::default())
+    }
+}
+
+impl Keymap {
+    /// Returns the keys that a configuration, checked when it was loaded, asks for.
+    pub(super) fn new(config: &KeysConfig) -> Self {
+        let bindings: Vec<Binding> = COMMANDS
+            .iter()
+            .map(|command| Binding { command, keys: config.of(command).unwrap_or_default() })
+            .collect();
+        let by_key = bindings.iter().flat_map(|Binding { command, keys }| {
+            keys.iter().map(|key| ((command.context, *key), command.action))
+        });
+        Self { by_key: by_key.collect(), bindings }
+    }
+
+    /// Returns what a key asks for in a context, or else everywhere.
+    pub(super) fn action(&self, context: Context, press: KeyPress) -> Option<Action> {
+        let here = self.by_key.get(&(context, press));
+        here.or_else(|| self.by_key.get(&(Context::Global, press))).copied()
+    }
+
+    /// Returns the actions of a context, the most important first.
+    pub(super) fn in_context(&self, context: Context) -> impl Iterator<Item = &Binding> + Clone {
+        self.bindings.iter().filter(move |binding| binding.command.context == context)
+    }
+
+    /// Returns how the first key of an action is written, empty if it has none.
+    pub(super) fn label(&self, context: Context, action: Action) -> String {
+        let mut bindings = self.in_context(context);
+        let binding = bindings.find(|binding| binding.command.action == action);
+        binding.map(Binding::label).unwrap_or_default()
+    }
+}
+
+impl Binding {
+    /// Returns how its first key is written, empty if it has none.
+    pub(super) fn label(&self) -> String {
+        self.keys.first().map_or_else(String::new, |key| written(*key))
+    }
+
+    /// Returns how all its keys are written.
+    pub(super) fn labels(&self) -> String {
+        self.keys.iter().map(|key| written(*key)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// Returns how a key is written on the screen, where room is dear.
+pub(super) fn written(press: KeyPress) -> String {
+    let sign = match press.key {
+        Key::Enter => "⏎",
+        Key::Up => "↑",
+        Key::Down => "↓",
+        Key::Left => "←",
+        Key::Right => "→",
+        _ => return press.to_string(),
+    };
+    let bare = KeyPress { key: Key::Char('x'), ..press }.to_string();
+    bare.strip_suffix('x').unwrap_or_default().to_owned() + sign
 }
 
 #[cfg(test)]
@@ -216,12 +97,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_means_two_things_in_one_context() {
-        for (at, one) in BINDINGS.iter().enumerate() {
-            for other in &BINDINGS[at + 1..] {
-                let clash = one.keys.iter().find(|key| other.keys.contains(key));
-                assert!(one.context != other.context || clash.is_none(), "{clash:?}");
-            }
-        }
+    fn a_context_goes_before_everywhere() {
+        let keys = Keymap::default();
+        let press = |text| KeyPress::parse(text).unwrap();
+        assert_eq!(keys.action(Context::List, press("ctrl-l")), Some(Action::Redraw));
+        assert_eq!(keys.action(Context::Confirm, press("ctrl-c")), Some(Action::Cancel));
+        assert_eq!(keys.action(Context::Line, press("x")), None);
+        assert_eq!(keys.label(Context::List, Action::Attach), "⏎");
+        assert_eq!(written(press("ctrl-up")), "ctrl-↑");
     }
 }

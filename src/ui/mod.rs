@@ -32,7 +32,7 @@ mod tests;
 use std::path::PathBuf;
 
 use crate::{
-    config::{AttachConfig, Places},
+    config::{Loaded, Places},
     domain::{failure::Failure, launch::Environment},
 };
 
@@ -41,8 +41,8 @@ use crate::{
 pub struct UiOptions {
     /// Where the daemon lives.
     pub places: Places,
-    /// How attached terminals behave; its key also leaves a pane.
-    pub attach: AttachConfig,
+    /// What is configured, and where from. The key that detaches also leaves a pane.
+    pub loaded: Loaded,
     /// Where the user stands; what is launched first is launched here.
     pub cwd: PathBuf,
     /// What launched agents inherit.

@@ -2,8 +2,8 @@
 
 use std::{ffi::OsStr, fs, path::Path};
 
-use super::{UiOptions, input, state::Surroundings};
-use crate::config::environment;
+use super::{UiOptions, state::Surroundings};
+use crate::{config::environment, domain::key::KeyPress};
 
 /// The agents that are looked for, the first found is the one offered.
 const KNOWN: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
@@ -26,8 +26,8 @@ pub(super) fn look(options: &UiOptions) -> Surroundings {
         missing: owned(missing),
         shell: shell.unwrap_or(OsStr::new("/bin/sh")).to_string_lossy().into_owned(),
         demo: options.demo,
-        leave: input::parse(&options.attach.detach_key),
-        leave_label: options.attach.detach_key.clone(),
+        leave: KeyPress::parse(&options.loaded.config.attach.detach_key).ok(),
+        leave_label: options.loaded.config.attach.detach_key.clone(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context, printer: Printer) -> Outcome {
 pub(super) fn open(context: &Context, demo: bool) -> Result<(), Failure> {
     let options = UiOptions {
         places: context.places.clone(),
-        attach: context.config().attach.clone(),
+        loaded: context.loaded.clone(),
         cwd: current_dir()?,
         environment: environment_of_client(),
         umask: umask(),

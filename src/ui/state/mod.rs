@@ -26,9 +26,12 @@ pub(super) use self::{
     text_line::TextLine,
 };
 use crate::{
-    domain::{event::Event, id::RunnerId, project::Project, runner::Runner, size::TerminalSize},
-    terminal::{Pane, keys::KeyPress},
-    ui::event::DaemonView,
+    domain::{
+        event::Event, id::RunnerId, key::KeyPress, project::Project, runner::Runner,
+        size::TerminalSize,
+    },
+    terminal::Pane,
+    ui::{event::DaemonView, keymap::Keymap},
 };
 
 /// Events kept to be shown.
@@ -119,6 +122,8 @@ pub(super) struct State {
     pub(super) connection: Connection,
     /// What the daemon said of itself last.
     pub(super) daemon: DaemonView,
+    /// The keys in force.
+    pub(super) keys: Keymap,
     /// Where we are.
     pub(super) here: Surroundings,
     /// All runners.
@@ -165,6 +170,7 @@ impl State {
             size,
             connection: Connection::Connecting,
             daemon: DaemonView::default(),
+            keys: Keymap::default(),
             here,
             runners: BTreeMap::new(),
             is_complete: false,

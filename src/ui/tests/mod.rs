@@ -140,7 +140,7 @@ fn state(size: (u16, u16), runners: Vec<Runner>) -> State {
         missing: vec!["gemini".to_owned(), "opencode".to_owned()],
         shell: "/bin/bash".to_owned(),
         demo: false,
-        leave: super::input::parse("ctrl-\\"),
+        leave: KeyPress::parse("ctrl-\\").ok(),
         leave_label: "ctrl-\\".to_owned(),
     };
     let mut state = State::new(here, now(), size);

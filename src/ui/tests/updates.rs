@@ -320,3 +320,16 @@ fn nobody_types_blindly_where_there_is_no_room_for_both() {
     assert!(super::screen(&state).contains("❯ 1. Yes"));
     assert_eq!(update(&mut state, ctrl('\\')), [Effect::Watch(None)]);
 }
+
+#[test]
+fn keys_are_the_ones_configured() {
+    let mut state = state(WIDE, fleet());
+    let settings = r#"{ "list": { "stop": "ctrl-x", "help": "f1" } }"#;
+    let config = serde_json::from_str(settings).unwrap();
+    state.keys = crate::ui::keymap::Keymap::new(&config);
+    assert_eq!(press(&mut state, "x?"), []);
+    assert_eq!(state.mode, Mode::List);
+    assert!(super::screen(&state).contains("ctrl-x stop"));
+    update(&mut state, ctrl('x'));
+    assert!(matches!(state.mode, Mode::Confirm(_)));
+}

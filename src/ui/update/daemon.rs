@@ -7,6 +7,7 @@ use crate::{
     ui::{
         effect::Effect,
         event::{Frame, Outcome, UiEvent},
+        keymap::{Action, Context},
         state::{Connection, FIGURES_FROM, MAX_EVENTS, Preview, State, geometry, title},
     },
 };
@@ -143,7 +144,8 @@ fn preview_of(state: &mut State, id: RunnerId) -> Option<&mut Preview> {
 fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
         Outcome::Launched(runner) => {
-            state.say(format!("{} runs; ⏎ attaches", runner.name));
+            let key = state.keys.label(Context::List, Action::Attach);
+            state.say(format!("{} runs; {key} attaches", runner.name));
             state.selected = Some(runner.id);
             state.has_chosen = true;
             // The daemon's own word may have been quicker and newer.

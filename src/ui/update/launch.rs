@@ -40,8 +40,6 @@ pub(super) fn on_welcome(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Quit => vec![Effect::Quit],
-        Action::Suspend => vec![Effect::Suspend],
-        Action::Redraw => vec![Effect::Redraw],
         _ => Vec::new(),
     }
 }

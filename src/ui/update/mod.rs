@@ -14,7 +14,7 @@ pub(super) use self::launch::{default_command, expand, order, shorten};
 use super::{
     effect::Effect,
     event::{Mouse, UiEvent},
-    keymap::{self, Action, Context},
+    keymap::{Action, Context},
     state::{Mode, Preview, State, geometry, position_of, rows, shown},
 };
 use crate::{domain::runner::RunnerStatus, terminal::keys::KeyPress};
@@ -70,11 +70,17 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     };
     state.is_dirty = true;
     state.has_chosen = true;
-    let Some(action) = keymap::action(context, press) else {
+    let Some(action) = state.keys.action(context, press) else {
         typing::edit(state, press);
         return Vec::new();
     };
+    match action {
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        _ => {}
+    }
     match context {
+        Context::Global => Vec::new(),
         Context::List => on_list(state, action),
         Context::Welcome => launch::on_welcome(state, action),
         Context::Filter => list::on_filter(state, action),
@@ -88,8 +94,6 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
 fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Quit => vec![Effect::Quit],
-        Action::Suspend => vec![Effect::Suspend],
-        Action::Redraw => vec![Effect::Redraw],
         Action::Launch => launch::open(state),
         Action::Attach
         | Action::Stop

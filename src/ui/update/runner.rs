@@ -7,7 +7,7 @@ use crate::{
     },
     ui::{
         effect::Effect,
-        keymap::Action,
+        keymap::{Action, Context},
         state::{Confirm, Deed, Mode, State, TextLine, age, age_text, group},
     },
 };
@@ -26,7 +26,8 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Restart if !is_live => return vec![Effect::Restart(runner.id)],
         _ if !is_live => {
-            state.say(format!("{} has ended; r starts it again", runner.name));
+            let key = state.keys.label(Context::List, Action::Restart);
+            state.say(format!("{} has ended; {key} starts it again", runner.name));
         }
         Action::Attach => return vec![Effect::Attach(runner.id)],
         Action::Stop => ask(state, &runner, Deed::Stop),

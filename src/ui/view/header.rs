@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, text::Span};
 
 use super::text::{clip, piece, put, total};
 use crate::ui::{
+    keymap::{Action, Context},
     state::{Area, Connection, Geometry, Group, Mode, State},
     theme::{Role, Theme},
 };
@@ -53,7 +54,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     rule(buf, theme, areas.rule);
     if !state.filter.is_blank() && !areas.rule.is_empty() && state.mode != Mode::Filter {
         let inner = Area { x: 1, width: areas.rule.width.saturating_sub(2), ..areas.rule };
-        let text = format!(" only `{}` · esc shows all ", state.filter.text());
+        let key = state.keys.label(Context::List, Action::Cancel);
+        let text = format!(" only `{}` · {key} shows all ", state.filter.text());
         put(buf, inner, 0, vec![piece(text, theme.style(Role::Accent))]);
     }
 }

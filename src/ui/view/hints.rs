@@ -6,7 +6,7 @@ use super::text::{piece, put, total};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
-        keymap::{self, Action, Binding, Context},
+        keymap::{Action, Binding, Context},
         state::{Area, Arrangement, Group, Mode, State, group},
         theme::{Role, Theme},
         update,
@@ -28,13 +28,14 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     };
     let mut pieces = Vec::new();
     // How to get out is said before everything else gets its room.
-    let last = keymap::in_context(context).filter(|b| is_vital(b) && hint(state, b).is_some());
-    let reserved: usize = last.map(|binding| binding.label.chars().count() + 8).sum();
+    let bindings = state.keys.in_context(context).filter(|binding| !binding.keys.is_empty());
+    let last = bindings.clone().filter(|b| is_vital(b) && hint(state, b).is_some());
+    let reserved: usize = last.map(|binding| binding.label().chars().count() + 8).sum();
     let width = usize::from(area.width);
-    let (vital, others): (Vec<_>, Vec<_>) = keymap::in_context(context).partition(|b| is_vital(b));
+    let (vital, others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
     for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
-        let key = piece(format!(" {}", binding.label), theme.style(Role::Accent));
+        let key = piece(format!(" {}", binding.label()), theme.style(Role::Accent));
         let word = piece(format!(" {hint} "), theme.style(Role::Muted));
         let needed = total(&[key.clone(), word.clone()]);
         let limit = if is_vital(binding) { width } else { width.saturating_sub(reserved) };
@@ -46,31 +47,31 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 }
 
 fn is_vital(binding: &Binding) -> bool {
-    matches!(binding.action, Action::Help | Action::Quit)
+    matches!(binding.command.action, Action::Help | Action::Quit)
 }
 
 /// How a key is called now, `None` when it has nothing to do.
 fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
-    if binding.hint.is_empty() {
+    if binding.command.hint.is_empty() {
         return None;
     }
-    if binding.context != Context::List {
-        return Some(binding.hint);
+    if binding.command.context != Context::List {
+        return Some(binding.command.hint);
     }
     let status = state.selected_runner().map(|runner| runner.status);
     let is_live = status.is_some_and(RunnerStatus::is_live);
     let needs = state.runners.values().any(|r| group(r, state.now) == Group::NeedsYou);
-    let applies = match binding.action {
+    let applies = match binding.command.action {
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
         Action::Restart => status.is_some(),
         Action::NextNeeding => needs,
         _ => true,
     };
-    let word = match binding.action {
+    let word = match binding.command.action {
         Action::NextNeeding if state.size.0 < 100 => "next",
         Action::Pause if status == Some(RunnerStatus::Paused) => "resume",
         Action::Arrange if state.arrangement == Arrangement::ByProject => "by state",
-        _ => binding.hint,
+        _ => binding.command.hint,
     };
     (applies && state.mode == Mode::List).then_some(word)
 }

@@ -7,6 +7,7 @@ use super::text::{clip, clip_front, fit, fit_right, piece, put, total, width};
 use crate::{
     domain::runner::Runner,
     ui::{
+        keymap::{Action, Context},
         state::{
             Area, Arrangement, FIGURES_FROM, Geometry, Group, Row, State, age, age_text, command,
             glyph, group, natural, reason, rows, told, word,
@@ -49,7 +50,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     }
     more(buf, state, theme, areas.list, rows.len());
     if rows.iter().all(|row| row.runner().is_none()) && !state.filter.is_blank() {
-        let text = format!(" no runner matches `{}`; esc shows all", state.filter.text());
+        let key = state.keys.label(Context::List, Action::Cancel);
+        let text = format!(" no runner matches `{}`; {key} shows all", state.filter.text());
         put(buf, areas.list, 0, vec![piece(text, theme.style(Role::Muted))]);
     }
     projects(buf, state, theme, areas);
@@ -98,7 +100,8 @@ fn heading(
     let role = if is_loud { Role::Needs } else { Role::Muted };
     let mut pieces = vec![piece(format!(" {}", group.heading()), theme.style(role))];
     if is_folded {
-        pieces.push(piece(format!(" {count} ▸  f shows them"), theme.style(Role::Muted)));
+        let key = state.keys.label(Context::List, Action::Fold);
+        pieces.push(piece(format!(" {count} ▸  {key} shows them"), theme.style(Role::Muted)));
     }
     pieces
 }

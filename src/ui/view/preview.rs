@@ -15,6 +15,7 @@ use crate::{
     domain::runner::Runner,
     terminal::Pane,
     ui::{
+        keymap::{Action, Context},
         state::{
             Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, reason,
             word,
@@ -158,6 +159,7 @@ fn ended(
     let age = age_text(age(runner, group, state.now));
     let role = if group == Group::Failed { Role::Failed } else { Role::Text };
     let wide = usize::from(area.width);
+    let again = format!(" {} starts it again", state.keys.label(Context::List, Action::Restart));
     let mut facts = vec![
         vec![piece(format!(" {age} ago: {how}"), theme.style(role))],
         vec![piece(format!(" {}", command(runner)), theme.style(Role::Muted))],
@@ -166,7 +168,7 @@ fn ended(
         let text = format!(" ! left running: {}", runner.survivors.join(", "));
         facts.push(vec![piece(text, theme.style(Role::Warning))]);
     }
-    facts.push(vec![piece(" r starts it again", theme.style(Role::Muted))]);
+    facts.push(vec![piece(again, theme.style(Role::Muted))]);
     let last: Vec<&String> = preview.last.iter().collect();
     let used = last.iter().rposition(|line| width(line.trim()) > 0).map_or(0, |at| at + 1);
     if used > 0 {

@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, text::Span};
 
 use super::text::{clip_front, fit, piece, put};
 use crate::ui::{
+    keymap::{Action, Context},
     state::{Area, Connection, State, project_for, unique_name},
     theme::{Role, Theme},
     update::{default_command, shorten},
@@ -52,16 +53,17 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     }
     let program = default_command(state);
     let program = program.rsplit('/').next().unwrap_or_default();
-    for (key, text) in [
-        ("⏎", format!("start {program} here")),
-        ("s", "start a shell here".to_owned()),
-        ("c", "choose a command and a directory".to_owned()),
-        ("d", "see a demonstration: `stratavore demo`".to_owned()),
-        ("?", "all keys".to_owned()),
-        ("q", "leave".to_owned()),
+    for (action, text) in [
+        (Action::LaunchFound, format!("start {program} here")),
+        (Action::LaunchShell, "start a shell here".to_owned()),
+        (Action::Launch, "choose a command and a directory".to_owned()),
+        (Action::Demo, "see a demonstration: `stratavore demo`".to_owned()),
+        (Action::Help, "all keys".to_owned()),
+        (Action::Quit, "leave".to_owned()),
     ] {
+        let key = state.keys.label(Context::Welcome, action);
         lines.push(vec![
-            piece(format!("  {}", fit(key, 4)), theme.style(Role::Accent)),
+            piece(format!("  {}", fit(&key, 4)), theme.style(Role::Accent)),
             piece(text, theme.style(Role::Text)),
         ]);
     }

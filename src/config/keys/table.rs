@@ -1,0 +1,193 @@
+//! The one table of all keys: every action of the dashboard with the context it belongs to, its
+//! name in the configuration, its default keys, its word for the hint line and its sentence for the
+//! help.
+//!
+//! What an action does is not said here. Invariant: within a context a name and a key appear once,
+//! and a name once published stays; tests hold the first.
+
+/// Declares the contexts with their names, and the table.
+macro_rules! commands {
+    ($( $(#[$doc:meta])* $context:ident $place:literal { $( $action:ident $name:literal $keys:literal $hint:literal $about:literal; )+ } )+) => {
+        /// Where a key means something.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Context { $( $(#[$doc])* $context, )+ }
+
+        impl Context {
+            /// All contexts, in the order of the table.
+            pub const ALL: &[Self] = &[ $( Self::$context, )+ ];
+
+            /// The name in the configuration.
+            pub fn name(self) -> &'static str {
+                match self { $( Self::$context => $place, )+ }
+            }
+        }
+
+        /// All actions. The order within a context is that of the hint line, what matters most
+        /// first.
+        pub const COMMANDS: &[Command] = &[ $( $( Command {
+            context: Context::$context,
+            action: Action::$action,
+            name: $name,
+            keys: $keys,
+            hint: $hint,
+            about: $about,
+        }, )+ )+ ];
+    };
+}
+
+/// An action in a context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Command {
+    /// Where.
+    pub context: Context,
+    /// What.
+    pub action: Action,
+    /// Its name in the configuration, below the context's.
+    pub name: &'static str,
+    /// The default keys, divided by blanks; the first is the one that is shown.
+    pub keys: &'static str,
+    /// In a word, for the hint line; empty to leave it out there.
+    pub hint: &'static str,
+    /// In a sentence, for the help.
+    pub about: &'static str,
+}
+
+/// What a key asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Select the next runner.
+    Down,
+    /// Select the one before.
+    Up,
+    /// Select a screenful further.
+    PageDown,
+    /// Select a screenful back.
+    PageUp,
+    /// Select the first.
+    First,
+    /// Select the last.
+    Last,
+    /// Select the next that needs a person, the longest waiting first.
+    NextNeeding,
+    /// Hand the terminal to the agent.
+    Attach,
+    /// Open the launch dialog.
+    Launch,
+    /// Launch what was found, or the shell, here.
+    LaunchFound,
+    /// Launch the shell here.
+    LaunchShell,
+    /// Tell about the demonstration.
+    Demo,
+    /// End the runner.
+    Stop,
+    /// End it at once.
+    Kill,
+    /// Start it again.
+    Restart,
+    /// Pause it or let it go on.
+    Pause,
+    /// Send keys to the agent.
+    Type,
+    /// Write a line for the agent.
+    Line,
+    /// Narrow the list.
+    Filter,
+    /// Arrange by state or by project.
+    Arrange,
+    /// Give the events more or less room.
+    Events,
+    /// Fold or unfold what is finished.
+    Fold,
+    /// Show all keys.
+    Help,
+    /// Leave.
+    Quit,
+    /// Stop as a job.
+    Suspend,
+    /// Paint anew.
+    Redraw,
+    /// Agree, send, launch.
+    Accept,
+    /// Go back.
+    Cancel,
+    /// The next field.
+    NextField,
+    /// The next suggestion.
+    NextChoice,
+    /// The suggestion before.
+    PreviousChoice,
+}
+
+commands! {
+    /// The list of runners.
+    List "list" {
+        NextNeeding "next_needing" "tab" "next that needs you" "Go to the next that needs you, longest waiting first";
+        Attach "attach" "enter a" "attach" "Attach: hand the whole terminal to the agent";
+        Type "type" "i" "type" "Type into the agent from here";
+        Line "line" "t" "send line" "Write a line and submit it to the agent";
+        Launch "launch" "n" "new" "Launch a new agent";
+        Stop "stop" "x" "stop" "Stop the runner, with time to save";
+        Pause "pause" "space" "pause" "Pause the runner or let it go on";
+        Restart "restart" "r" "restart" "Start the runner again";
+        Filter "filter" "/" "filter" "Show only runners that match";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
+        Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";
+        Kill "kill" "X" "" "Kill the runner at once";
+        Arrange "arrange" "p" "by project" "Arrange by state or by project";
+        Events "events" "e" "" "More room for the events, none, some";
+        Fold "fold" "f" "" "Show or fold what is finished";
+        Down "down" "j down ctrl-n" "" "Select the next runner";
+        Up "up" "k up" "" "Select the runner before";
+        PageDown "page_down" "pgdn ctrl-d" "" "Go a screenful down";
+        PageUp "page_up" "pgup ctrl-u" "" "Go a screenful up";
+        First "first" "g home" "" "Select the first runner";
+        Last "last" "G end" "" "Select the last runner";
+        Cancel "cancel" "esc" "" "Clear the filter";
+    }
+    /// The first screen, without runners.
+    Welcome "welcome" {
+        LaunchFound "launch_found" "enter" "launch" "Launch the agent that was found, or the shell, here";
+        LaunchShell "launch_shell" "s" "shell" "Launch a shell here";
+        Launch "launch" "c n" "choose" "Choose a command and a directory";
+        Demo "demo" "d" "demo" "How to see a demonstration";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
+        Quit "quit" "q ctrl-c" "quit" "Leave";
+    }
+    /// The filter.
+    Filter "filter" {
+        Accept "keep" "enter" "keep" "Keep the filter and go back to the list";
+        Cancel "cancel" "esc ctrl-c" "show all" "Show all runners again";
+        Down "down" "down" "" "Select the next runner";
+        Up "up" "up" "" "Select the runner before";
+    }
+    /// A question.
+    Confirm "confirm" {
+        Accept "yes" "y Y" "yes" "Do it";
+        Cancel "no" "n N esc q ctrl-c" "no, keep it" "Leave everything as it is";
+    }
+    /// The launch dialog.
+    Launch "launch" {
+        Accept "launch" "enter" "launch" "Launch what is filled in";
+        NextField "next_field" "tab" "next field" "Go to the next field";
+        NextChoice "next_choice" "down" "suggestions" "Fill in the next suggestion";
+        PreviousChoice "previous_choice" "up" "" "Fill in the suggestion before";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is launched";
+    }
+    /// A line for an agent.
+    Line "line" {
+        Accept "send" "enter" "send" "Submit the line to the agent";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is sent";
+    }
+    /// The list of keys.
+    Help "help" {
+        Cancel "close" "esc ? q enter ctrl-c" "back" "Go back";
+        Down "down" "j down" "more" "Scroll down";
+        Up "up" "k up" "" "Scroll up";
+    }
+    /// Everywhere but in an agent; what a context says of the same key goes first.
+    Global "global" {
+        Redraw "redraw" "ctrl-l" "" "Paint the screen anew";
+        Suspend "suspend" "ctrl-z" "" "Go to the shell; fg comes back";
+    }
+}

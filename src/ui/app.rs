@@ -4,7 +4,7 @@
 //! between is drawn together. Nothing is drawn when nothing changed, and nothing wakes up before an
 //! age on the screen reads differently.
 
-use std::{io::Write as _, time::Duration};
+use std::{collections::BTreeSet, io::Write as _, time::Duration};
 
 use chrono::Utc;
 use crossterm::event::EventStream;
@@ -209,7 +209,7 @@ impl App {
     async fn attach(&mut self, screen: &mut Screen, id: RunnerId) -> Result<(), Failure> {
         let Some(client) = self.performer.client() else { return Ok(()) };
         let options = AttachOptions { keys: self.keys.clone(), ..AttachOptions::default() };
-        self.performer.watch(None);
+        self.performer.watch(&BTreeSet::new());
         self.input = None;
         screen.leave();
         let word = id.to_string();
@@ -229,7 +229,7 @@ impl App {
             }
         };
         self.take_back(screen)?;
-        self.performer.watch(self.state.watched);
+        self.performer.watch(&self.state.watched);
         match ended {
             Ok((runner, AttachEnd::Detached)) => {
                 self.state.say(format!("detached; {} goes on", runner.name));

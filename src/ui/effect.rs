@@ -1,8 +1,8 @@
 //! What `update` wants done, as data: nothing here happens until the loop does it.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
+use super::state::Watched;
 use crate::domain::{id::RunnerId, project::NewProject, size::TerminalSize};
 
 /// Something to be done outside the state.
@@ -16,8 +16,8 @@ pub(super) enum Effect {
     Redraw,
     /// Hand the whole terminal to a runner.
     Attach(RunnerId),
-    /// Follow this runner's screen and no other; `None` for no screen at all.
-    Watch(Option<RunnerId>),
+    /// Follow these screens and no others.
+    Watch(BTreeSet<Watched>),
     /// Fetch what an ended runner showed last.
     LastScreen(RunnerId),
     /// Read the projects again.

@@ -11,11 +11,14 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::event::{DaemonView, Frame, UiEvent};
+use super::{
+    event::{DaemonView, Frame, UiEvent},
+    state::Watched,
+};
 use crate::{
     client::Client,
     config::Places,
-    domain::{event::EventFilter, failure::Failure, id::RunnerId},
+    domain::{event::EventFilter, failure::Failure},
 };
 
 /// Pauses between attempts grow from the first to the second.
@@ -24,8 +27,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const CHECK: Duration = Duration::from_secs(30);
 /// Events fetched at the start.
 const BACKLOG: u32 = 100;
-/// Frames a second of the watched screen at most.
-const FPS: u32 = 60;
+/// Frames a second at most of the screen that is typed into, and of those that are looked at.
+const FPS: (u32, u32) = (60, 20);
 
 /// Where the feed puts what it learns.
 #[derive(Debug, Clone)]
@@ -160,10 +163,15 @@ async fn ask(client: &Client) -> Result<DaemonView, Failure> {
 }
 
 /// Follows a runner's screen until it is aborted.
-pub(super) async fn follow_screen(client: Client, id: RunnerId, events: mpsc::Sender<UiEvent>) {
+pub(super) async fn follow_screen(
+    client: Client,
+    Watched { id, is_typed_into }: Watched,
+    events: mpsc::Sender<UiEvent>,
+) {
+    let fps = if is_typed_into { FPS.0 } else { FPS.1 };
     let mut pause = PAUSES.0;
     loop {
-        if let Ok(mut frames) = client.watch_frames(&id.to_string(), FPS).await {
+        if let Ok(mut frames) = client.watch_frames(&id.to_string(), fps).await {
             while let Ok(Some(frame)) = frames.next().await {
                 pause = PAUSES.0;
                 let frame = Frame { size: frame.size, full: frame.full, bytes: frame.bytes };

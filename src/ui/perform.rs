@@ -1,6 +1,8 @@
 //! Does what `update` wants done with the daemon, each in a task of its own, so that no answer is
 //! waited for while keys are pressed. Keys for an agent go through one task: their order counts.
 
+use std::collections::{BTreeSet, HashMap};
+
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
@@ -12,6 +14,7 @@ use super::{
     effect::{Effect, LaunchOrder},
     event::{Outcome, UiEvent},
     feed,
+    state::Watched,
 };
 use crate::{
     client::Client,
@@ -30,7 +33,7 @@ pub(super) struct Performer {
     client: watch::Receiver<Option<Client>>,
     events: mpsc::Sender<UiEvent>,
     keys: mpsc::UnboundedSender<Keys>,
-    watching: Option<JoinHandle<()>>,
+    watching: HashMap<Watched, JoinHandle<()>>,
     environment: Environment,
     umask: u32,
 }
@@ -45,7 +48,7 @@ impl Performer {
     ) -> Self {
         let (keys, keys_rx) = mpsc::unbounded_channel();
         tokio::spawn(type_keys(client.clone(), events.clone(), keys_rx));
-        Self { client, events, keys, watching: None, environment, umask }
+        Self { client, events, keys, watching: HashMap::new(), environment, umask }
     }
 
     /// The connection, if there is one.
@@ -56,7 +59,7 @@ impl Performer {
     /// Carries out what concerns the daemon; the rest is the loop's.
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Watch(id) => self.watch(id),
+            Effect::Watch(screens) => self.watch(&screens),
             Effect::SendKeys(id, bytes) => {
                 // Its task lives as long as this does.
                 self.keys.send((id, bytes)).ok();
@@ -65,14 +68,21 @@ impl Performer {
         }
     }
 
-    /// Follows this screen and no other.
-    pub(super) fn watch(&mut self, id: Option<RunnerId>) {
-        if let Some(watching) = self.watching.take() {
-            watching.abort();
-        }
-        if let (Some(id), Some(client)) = (id, self.client()) {
-            let events = self.events.clone();
-            self.watching = Some(tokio::spawn(feed::follow_screen(client, id, events)));
+    /// Follows these screens and no others.
+    pub(super) fn watch(&mut self, screens: &BTreeSet<Watched>) {
+        self.watching.retain(|watched, task| {
+            let is_kept = screens.contains(watched);
+            if !is_kept {
+                task.abort();
+            }
+            is_kept
+        });
+        let Some(client) = self.client() else { return };
+        for watched in screens {
+            self.watching.entry(*watched).or_insert_with(|| {
+                let (client, events) = (client.clone(), self.events.clone());
+                tokio::spawn(feed::follow_screen(client, *watched, events))
+            });
         }
     }
 
@@ -97,7 +107,7 @@ impl Performer {
 
 impl Drop for Performer {
     fn drop(&mut self) {
-        self.watch(None);
+        self.watch(&BTreeSet::new());
     }
 }
 

@@ -7,11 +7,13 @@ mod choice;
 mod geometry;
 mod mode;
 mod rows;
+mod screens;
 mod status;
 mod text_line;
+mod view;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::PathBuf,
 };
 
@@ -22,15 +24,16 @@ pub(super) use self::{
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode},
     rows::{Row, natural, position_of, rows, shown},
+    screens::{RunnerScreen, Screens, Watched},
     status::{Group, age, age_text, command, glyph, group, reason, since, title, told, word},
     text_line::TextLine,
+    view::View,
 };
 use crate::{
     domain::{
         event::Event, id::RunnerId, key::KeyPress, project::Project, runner::Runner,
         size::TerminalSize,
     },
-    terminal::Pane,
     ui::{event::DaemonView, keymap::Keymap},
 };
 
@@ -100,18 +103,6 @@ pub(super) struct Toast {
     pub(super) is_failure: bool,
 }
 
-/// The selected runner's screen.
-pub(super) struct Preview {
-    /// Whose.
-    pub(super) id: RunnerId,
-    /// The screen, once a whole frame has come.
-    pub(super) pane: Option<Pane>,
-    /// Whether it is followed; otherwise it is what was seen last.
-    pub(super) is_live: bool,
-    /// What an ended runner showed last.
-    pub(super) last: Vec<String>,
-}
-
 /// Everything.
 pub(super) struct State {
     /// The time of what is shown; the loop sets it.
@@ -150,14 +141,16 @@ pub(super) struct State {
     pub(super) finished_open: Option<bool>,
     /// The first row of the list that is shown.
     pub(super) scroll: usize,
+    /// Which view is shown.
+    pub(super) view: View,
     /// What the keys do now.
     pub(super) mode: Mode,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
-    /// The selected runner's screen.
-    pub(super) preview: Option<Preview>,
-    /// Whose screen was asked for last.
-    pub(super) watched: Option<RunnerId>,
+    /// The runners' own screens, as far as they are known.
+    pub(super) screens: Screens,
+    /// The screens that were asked for last.
+    pub(super) watched: BTreeSet<Watched>,
     /// Something visible has changed since the last frame.
     pub(super) is_dirty: bool,
 }
@@ -184,10 +177,11 @@ impl State {
             filter: TextLine::default(),
             finished_open: None,
             scroll: 0,
+            view: View::default(),
             mode: Mode::List,
             toast: None,
-            preview: None,
-            watched: None,
+            screens: Screens::new(),
+            watched: BTreeSet::new(),
             is_dirty: true,
         }
     }

@@ -6,7 +6,7 @@ use crate::domain::id::RunnerId;
 /// Where the keys go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) enum Mode {
-    /// To the list, or to the first screen when there is none.
+    /// To the view that is shown: the list, the first screen when there is none, the panes.
     List,
     /// Into the filter.
     Filter,

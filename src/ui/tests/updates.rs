@@ -5,12 +5,15 @@ use super::{
 };
 use crate::{
     client::RunnerUpdate,
-    domain::{activity::ActivityState, failure::Failure, runner::RunnerStatus, size::TerminalSize},
+    domain::{
+        activity::ActivityState, failure::Failure, id::RunnerId, runner::RunnerStatus,
+        size::TerminalSize,
+    },
     terminal::keys::{Key, KeyPress, Modifiers},
     ui::{
         effect::Effect,
         event::{Frame, Mouse, Outcome, UiEvent},
-        state::{Connection, Mode, Row, State, rows, shown},
+        state::{Connection, Mode, Row, State, Watched, rows, shown},
         update::update,
         view,
     },
@@ -20,6 +23,17 @@ const WIDE: (u16, u16) = (120, 40);
 
 fn names(state: &State) -> Vec<&str> {
     shown(state).iter().map(|id| state.runners[id].name.as_str()).collect()
+}
+
+fn watched(state: &State) -> Vec<RunnerId> {
+    state.watched.iter().map(|watched| watched.id).collect()
+}
+
+/// The effect that asks for these screens, one of them typed into.
+fn watch(ids: &[u128], typed: Option<u128>) -> Effect {
+    let watched =
+        |number: &u128| Watched { id: id(*number), is_typed_into: Some(*number) == typed };
+    Effect::Watch(ids.iter().map(watched).collect())
 }
 
 fn ctrl(c: char) -> UiEvent {
@@ -149,7 +163,7 @@ fn typed_keys_go_to_the_agent_until_the_key_that_leaves() {
         update(&mut state, UiEvent::Paste("a\nb".to_owned())),
         [Effect::SendKeys(id(1), b"a\rb".to_vec())]
     );
-    assert_eq!(update(&mut state, ctrl('\\')), []);
+    assert_eq!(update(&mut state, ctrl('\\')), [watch(&[1], None)]);
     assert_eq!(press(&mut state, "q"), [Effect::Quit]);
 }
 
@@ -180,20 +194,20 @@ fn a_line_is_written_and_sent() {
 #[test]
 fn a_lost_daemon_keeps_what_was_known_and_is_watched_again() {
     let mut state = state(WIDE, fleet());
-    assert_eq!(state.watched, Some(id(1)));
+    assert_eq!(watched(&state), [id(1)]);
     update(&mut state, UiEvent::Disconnected("the connection was lost".to_owned()));
     assert!(matches!(state.connection, Connection::Lost(_)));
-    assert_eq!((names(&state).len(), state.watched), (9, None));
+    assert_eq!((names(&state).len(), watched(&state)), (9, vec![]));
     assert_eq!(key(&mut state, Key::Enter), []);
     assert!(state.toast.as_ref().unwrap().is_failure);
-    assert_eq!(connect(&mut state), [Effect::Watch(Some(id(1)))]);
+    assert_eq!(connect(&mut state), [watch(&[1], None)]);
 }
 
 #[test]
 fn only_the_visible_screen_is_followed() {
     let mut state = state((80, 24), fleet());
-    assert_eq!(press(&mut state, "j"), [Effect::Watch(Some(id(9)))]);
-    assert_eq!(update(&mut state, UiEvent::Resized(40, 12)), [Effect::Watch(None)]);
+    assert_eq!(press(&mut state, "j"), [watch(&[9], None)]);
+    assert_eq!(update(&mut state, UiEvent::Resized(40, 12)), [watch(&[], None)]);
     assert_eq!(press(&mut state, "k"), []);
 }
 
@@ -233,7 +247,7 @@ fn frames_are_drawn_from_the_first_whole_one_on() {
         UiEvent::Frame(id(1), Box::new(Frame { size, full, bytes: bytes.into() }))
     };
     update(&mut state, frame(false, b"early"));
-    assert!(state.preview.as_ref().unwrap().pane.is_none());
+    assert!(state.screens[&id(1)].pane.is_none());
     update(&mut state, frame(true, b"whole"));
     assert!(super::screen(&state).contains("whole"));
     // Of another runner: too late, it is no longer shown.
@@ -313,12 +327,12 @@ fn the_mouse_selects_and_scrolls() {
 #[test]
 fn nobody_types_blindly_where_there_is_no_room_for_both() {
     let mut state = state((40, 12), fleet());
-    assert_eq!(state.watched, None);
-    assert_eq!(press(&mut state, "i"), [Effect::Watch(Some(id(1)))]);
+    assert_eq!(watched(&state), []);
+    assert_eq!(press(&mut state, "i"), [watch(&[1], Some(1))]);
     let frame = Frame { size: TerminalSize::new(40, 9), full: true, bytes: "❯ 1. Yes".into() };
     update(&mut state, UiEvent::Frame(id(1), Box::new(frame)));
     assert!(super::screen(&state).contains("❯ 1. Yes"));
-    assert_eq!(update(&mut state, ctrl('\\')), [Effect::Watch(None)]);
+    assert_eq!(update(&mut state, ctrl('\\')), [watch(&[], None)]);
 }
 
 #[test]

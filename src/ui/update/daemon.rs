@@ -8,7 +8,7 @@ use crate::{
         effect::Effect,
         event::{Frame, Outcome, UiEvent},
         keymap::{Action, Context},
-        state::{Connection, FIGURES_FROM, MAX_EVENTS, Preview, State, geometry, title},
+        state::{Connection, FIGURES_FROM, MAX_EVENTS, State, geometry, title},
     },
 };
 
@@ -23,11 +23,9 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         UiEvent::Disconnected(why) => {
             state.is_dirty = true;
             state.connection = Connection::Lost(why);
-            // Its task ended with the connection: it is asked for again.
-            state.watched = None;
             mark_stale(state, None);
         }
-        UiEvent::Runners(update) => return on_runners(state, update),
+        UiEvent::Runners(update) => on_runners(state, update),
         UiEvent::Projects(projects) => {
             state.is_dirty |= state.projects != projects;
             state.projects = projects;
@@ -35,8 +33,8 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         UiEvent::Happened(events) => return on_happened(state, events),
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
         UiEvent::LastScreen(id, lines) => {
-            if let Some(preview) = preview_of(state, id) {
-                preview.last = lines;
+            if let Some(screen) = state.screens.get_mut(&id) {
+                screen.last = lines;
                 state.is_dirty = true;
             }
         }
@@ -46,8 +44,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
-    let mut effects = Vec::new();
+fn on_runners(state: &mut State, update: RunnerUpdate) {
     if update.complete {
         let kept: Vec<RunnerId> = update.runners.iter().map(|runner| runner.id).collect();
         let before = state.runners.len();
@@ -62,19 +59,12 @@ fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
     for runner in update.runners {
         let known = state.runners.get(&runner.id);
         state.is_dirty |= known.is_none_or(|known| is_seen(known, &runner, with_figures));
-        let has_ended = known.is_some_and(|known| known.status.is_live())
-            && !runner.status.is_live()
-            && state.preview.as_ref().is_some_and(|preview| preview.id == runner.id);
-        if has_ended {
-            effects.push(Effect::LastScreen(runner.id));
-        }
         if known.is_some_and(|known| known.run != runner.run) {
             // Another run has another screen.
-            state.preview = state.preview.take().filter(|preview| preview.id != runner.id);
+            state.screens.remove(&runner.id);
         }
         state.runners.insert(runner.id, runner);
     }
-    effects
 }
 
 /// Whether a change can be seen: a heartbeat alone must not cost a frame.
@@ -108,9 +98,9 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
 
 /// Applies a change of a watched screen.
 pub(super) fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
-    let Some(preview) = preview_of(state, id) else { return };
-    preview.is_live = true;
-    match &mut preview.pane {
+    let Some(screen) = state.screens.get_mut(&id) else { return };
+    screen.is_live = true;
+    match &mut screen.pane {
         Some(pane) => {
             if pane.size() != frame.size {
                 pane.resize(frame.size);
@@ -122,23 +112,19 @@ pub(super) fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
         None => {
             let mut pane = Pane::new(frame.size);
             pane.feed(&frame.bytes);
-            preview.pane = Some(pane);
+            screen.pane = Some(pane);
         }
     }
     state.is_dirty = true;
 }
 
 fn mark_stale(state: &mut State, id: Option<RunnerId>) {
-    if let Some(preview) = &mut state.preview
-        && id.is_none_or(|id| preview.id == id)
+    for (_, screen) in
+        state.screens.iter_mut().filter(|(known, _)| id.is_none_or(|id| id == **known))
     {
-        state.is_dirty |= preview.is_live;
-        preview.is_live = false;
+        state.is_dirty |= screen.is_live;
+        screen.is_live = false;
     }
-}
-
-fn preview_of(state: &mut State, id: RunnerId) -> Option<&mut Preview> {
-    state.preview.as_mut().filter(|preview| preview.id == id)
 }
 
 fn on_outcome(state: &mut State, outcome: Outcome) {

@@ -2,22 +2,23 @@
 //! no async, so that everything here is tested by calling it.
 //!
 //! Invariant: after each event the selection names a listed runner if there is one, the list is
-//! scrolled so that it shows, and exactly the visible screen is asked for.
+//! scrolled so that it shows, and exactly the visible screens are asked for.
 
 mod daemon;
 mod launch;
 mod list;
 mod runner;
 mod typing;
+mod watch;
 
 pub(super) use self::launch::{default_command, expand, order, shorten};
 use super::{
     effect::Effect,
     event::{Mouse, UiEvent},
     keymap::{Action, Context},
-    state::{Mode, Preview, State, geometry, position_of, rows, shown},
+    state::{Mode, State, geometry, position_of, rows, shown},
 };
-use crate::{domain::runner::RunnerStatus, terminal::keys::KeyPress};
+use crate::terminal::keys::KeyPress;
 
 /// Applies an event and returns what is to be done.
 pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
@@ -148,7 +149,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     state.selected = listed.get(state.selected_at).copied();
     leave_ended(state);
     scroll(state);
-    watch(state, effects);
+    watch::settle(state, effects);
 }
 
 /// Nobody types into an agent that has ended.
@@ -185,27 +186,4 @@ fn scroll(state: &mut State) {
         }
     }
     state.scroll = state.scroll.min(rows.len().saturating_sub(height));
-}
-
-/// Asks for the screen that is visible.
-fn watch(state: &mut State, effects: &mut Vec<Effect>) {
-    let is_visible = !geometry(state).preview.is_empty();
-    let selected = state.selected_runner().map(|runner| (runner.id, runner.status));
-    let wanted = selected.filter(|_| is_visible && state.is_current());
-    if let Some((id, _)) = selected
-        && state.preview.as_ref().is_none_or(|preview| preview.id != id)
-    {
-        state.preview = Some(Preview { id, pane: None, is_live: false, last: Vec::new() });
-        if let Some((id, status)) = wanted
-            && !status.is_live()
-        {
-            effects.push(Effect::LastScreen(id));
-        }
-    }
-    let is_up = |status| matches!(status, RunnerStatus::Running | RunnerStatus::Paused);
-    let wanted = wanted.filter(|(_, status)| is_up(*status)).map(|(id, _)| id);
-    if state.watched != wanted {
-        state.watched = wanted;
-        effects.push(Effect::Watch(wanted));
-    }
 }

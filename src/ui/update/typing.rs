@@ -87,8 +87,11 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
     }
 }
 
-/// The input modes of the visible screen; keys go to a runner whose screen is not shown, too.
+/// The input modes of the agent that is typed into.
 fn modes(state: &State) -> Modes {
-    let pane = state.preview.as_ref().and_then(|preview| preview.pane.as_ref());
-    pane.map(Pane::modes).unwrap_or_default()
+    let screen = match state.mode {
+        Mode::Typing(id) => state.screens.get(&id),
+        _ => None,
+    };
+    screen.and_then(|screen| screen.pane.as_ref()).map(Pane::modes).unwrap_or_default()
 }

@@ -17,8 +17,8 @@ use crate::{
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Geometry, Group, Mode, Preview, State, age, age_text, command, group, reason,
-            word,
+            Area, Geometry, Group, Mode, RunnerScreen, State, age, age_text, command, group,
+            reason, word,
         },
         theme::{Role, Theme},
         update::shorten,
@@ -34,7 +34,7 @@ pub(super) fn draw(
 ) -> Option<Position> {
     divider(buf, state, theme, areas);
     let runner = state.selected_runner()?;
-    let preview = state.preview.as_ref().filter(|preview| preview.id == runner.id)?;
+    let preview = state.screens.get(&runner.id)?;
     let inner = areas.preview;
     match &preview.pane {
         Some(pane) if runner.status.is_live() || preview.last.is_empty() => {
@@ -147,7 +147,7 @@ fn ended(
     theme: Theme,
     area: Area,
     runner: &Runner,
-    preview: &Preview,
+    screen: &RunnerScreen,
 ) {
     let group = group(runner, state.now);
     let how = match (group, &runner.exit_signal, runner.exit_code) {
@@ -169,7 +169,7 @@ fn ended(
         facts.push(vec![piece(text, theme.style(Role::Warning))]);
     }
     facts.push(vec![piece(again, theme.style(Role::Muted))]);
-    let last: Vec<&String> = preview.last.iter().collect();
+    let last: Vec<&String> = screen.last.iter().collect();
     let used = last.iter().rposition(|line| width(line.trim()) > 0).map_or(0, |at| at + 1);
     if used > 0 {
         facts.push(Vec::new());

@@ -1,0 +1,46 @@
+//! Asks for exactly the screens that are visible, and forgets those that can no longer be.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    domain::{id::RunnerId, runner::RunnerStatus},
+    ui::{
+        effect::Effect,
+        state::{Mode, State, View, Watched, geometry},
+    },
+};
+
+/// Asks for what is visible, if that is another set than before.
+pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    let visible = visible(state);
+    let kept: BTreeSet<RunnerId> = visible.iter().copied().chain(state.selected).collect();
+    state.screens.retain(|id, _| kept.contains(id));
+    let mut wanted = BTreeSet::new();
+    for id in visible {
+        let Some(status) = state.runners.get(&id).map(|runner| runner.status) else { continue };
+        let is_current = state.is_current();
+        let screen = state.screens.entry(id).or_default();
+        if is_current && !status.is_live() && !screen.is_last_asked {
+            screen.is_last_asked = true;
+            effects.push(Effect::LastScreen(id));
+        }
+        if is_current && matches!(status, RunnerStatus::Running | RunnerStatus::Paused) {
+            let is_typed_into = matches!(state.mode, Mode::Typing(typed) if typed == id);
+            wanted.insert(Watched { id, is_typed_into });
+        }
+    }
+    if state.watched != wanted {
+        state.watched.clone_from(&wanted);
+        effects.push(Effect::Watch(wanted));
+    }
+}
+
+/// Returns the runners whose screens have a place on the terminal now.
+fn visible(state: &State) -> Vec<RunnerId> {
+    match state.view {
+        View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
+        View::Dashboard | View::Panes => {
+            state.selected_runner().map(|runner| runner.id).into_iter().collect()
+        }
+    }
+}

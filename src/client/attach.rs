@@ -86,7 +86,8 @@ pub enum AttachEnd {
     Lost,
 }
 
-/// Hands this process's terminal to a runner until the user detaches or the agent ends.
+/// Hands this process's terminal to a runner until the user detaches or the agent ends; returns the
+/// runner's name, and which of the two it was.
 ///
 /// # Errors
 ///
@@ -95,25 +96,21 @@ pub async fn attach(
     client: &Client,
     runner: &str,
     options: &AttachOptions,
-) -> Result<(Runner, AttachEnd), Failure> {
+) -> Result<(String, AttachEnd), Failure> {
     let size = size_of_terminal().unwrap_or_default();
     if options.path == Path::Daemon {
-        let runner = client.get_runner(runner).await?;
-        let end = relay::attach(client, &runner, options, size).await?;
-        return Ok((runner, end));
+        let Runner { id, name, .. } = client.get_runner(runner).await?;
+        let end = relay::attach(client, id.to_string(), options, size).await?;
+        return Ok((name, end));
     }
     let request = GrantAttachRequest { runner: runner.to_owned(), read_only: options.read_only };
     let granted = client.runners().grant_attach(client.request(request)).await.map_err(failed)?;
     let grant = granted.into_inner();
-    let runner = grant
-        .runner
-        .ok_or_else(|| Failure::internal("understand the daemon: a grant without runner"))?
-        .try_into()?;
     let socket = PathBuf::from(grant.socket_path);
     let Ok(stream) = UnixStream::connect(&socket).await else {
         // Another mount namespace, for example: the daemon can reach it all the same.
-        let end = relay::attach(client, &runner, options, size).await?;
-        return Ok((runner, end));
+        let end = relay::attach(client, grant.id, options, size).await?;
+        return Ok((grant.name, end));
     };
     let role = if options.read_only { Role::Viewer } else { Role::Driver };
     let hello = Hello {
@@ -131,9 +128,9 @@ pub async fn attach(
     let end = match hand_over(stream, hello).await? {
         Some(end) => end,
         // It could not open our terminal by its name.
-        None => relay::attach(client, &runner, options, size).await?,
+        None => relay::attach(client, grant.id, options, size).await?,
     };
-    Ok((runner, end))
+    Ok((grant.name, end))
 }
 
 /// Takes the terminal, hands it over and waits; `None` when it could not be handed over.

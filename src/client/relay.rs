@@ -27,7 +27,7 @@ use super::{
     tty::{RawTerminal, size_of_terminal},
 };
 use crate::{
-    domain::{failure::Failure, runner::Runner, size::TerminalSize},
+    domain::{failure::Failure, size::TerminalSize},
     proto::v1::{
         AttachOpen, AttachRunnerRequest, AttachRunnerResponse,
         attach_runner_request::Message as Out, attach_runner_response::Message as In,
@@ -40,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Relays the terminal until the user detaches or the agent ends.
 pub(super) async fn attach(
     client: &Client,
-    runner: &Runner,
+    id: String,
     options: &AttachOptions,
     size: TerminalSize,
 ) -> Result<AttachEnd, Failure> {
@@ -51,7 +51,7 @@ pub(super) async fn attach(
     let mut terminal = RawTerminal::take(false).map_err(local)?;
     let tty = open_tty().map_err(local)?;
     let mut relay = Relay {
-        id: runner.id.to_string(),
+        id,
         read_only: options.read_only,
         detach_keys: options.keys.detach_sequences(),
         offset: None,

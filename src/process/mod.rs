@@ -6,7 +6,7 @@
 
 mod table;
 
-use std::fs;
+use std::{ffi::CStr, fs};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -73,16 +73,18 @@ pub fn boot_id() -> String {
 pub fn supervisor_above(pid: i32) -> Result<Option<i32>, UnknownProcess> {
     let mut current = pid;
     for _ in 0..DEEPEST {
-        let command =
-            fs::read(format!("/proc/{current}/cmdline")).map_err(|_gone| UnknownProcess)?;
-        if command == SUPERVISOR_COMMAND {
-            return Ok(Some(current));
+        let Ancestor { parent, may_supervise } = ancestor(current).ok_or(UnknownProcess)?;
+        if may_supervise {
+            let command =
+                fs::read(format!("/proc/{current}/cmdline")).map_err(|_gone| UnknownProcess)?;
+            if command == SUPERVISOR_COMMAND {
+                return Ok(Some(current));
+            }
         }
-        match parent_of(current) {
-            Some(0) => return Ok(None),
-            Some(parent) => current = parent,
-            None => return Err(UnknownProcess),
+        if parent == 0 {
+            return Ok(None);
         }
+        current = parent;
     }
     Err(UnknownProcess)
 }
@@ -91,20 +93,33 @@ pub fn supervisor_above(pid: i32) -> Result<Option<i32>, UnknownProcess> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownProcess;
 
+/// What every supervisor calls itself before it starts anything.
+pub const SUPERVISOR_NAME: &CStr = c"stratavore";
+
 /// The command line that every supervisor is started with.
 const SUPERVISOR_COMMAND: &[u8] = b"stratavore\0supervise\0";
 
 /// A chain of parents ends at 1; the bound is against a table that changes while it is read.
 const DEEPEST: usize = 256;
 
-/// Returns the parent of a process, 0 for the first of all, `None` when it is gone.
+/// A process on the way up.
+struct Ancestor {
+    /// Its parent, 0 for the first of all.
+    parent: i32,
+    /// Its name is that of a supervisor, so that its command line is worth reading.
+    may_supervise: bool,
+}
+
+/// Reads what the way up needs of a process, `None` when it is gone.
 ///
-/// Read by hand: this is asked for every call to the daemon, and only one number is wanted. The name
-/// before it may hold anything, also parentheses.
-fn parent_of(pid: i32) -> Option<i32> {
+/// Read by hand: this is asked of every connection to the daemon. The name before the numbers may
+/// hold anything, also parentheses.
+fn ancestor(pid: i32) -> Option<Ancestor> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    let (head, rest) = stat.rsplit_once(')')?;
+    let name = head.split_once('(').map_or("", |(_, name)| name);
+    let parent = rest.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(Ancestor { parent, may_supervise: name.as_bytes() == SUPERVISOR_NAME.to_bytes() })
 }
 
 /// Whether a process ignores a signal.

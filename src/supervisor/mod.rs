@@ -39,7 +39,7 @@ use rustix::fs::{Mode, OFlags};
 
 use self::run::Supervisor;
 use crate::{
-    process::{ProcessId, boot_id},
+    process::{ProcessId, SUPERVISOR_NAME, boot_id},
     proto::link::v1::{Identity, LaunchError, LaunchSpec, Ready},
     runner_dir::{ExitRecord, RunnerDir},
 };
@@ -51,7 +51,7 @@ const MAX_SPEC: u64 = 8 << 20;
 /// whether the agent runs, and stays until the agent has ended.
 pub fn run() -> ExitCode {
     // It was executed through a link that survives an upgrade; process lists shall not show that.
-    rustix::thread::set_name(c"stratavore").ok();
+    rustix::thread::set_name(SUPERVISOR_NAME).ok();
     let spec = match read_spec() {
         Ok(spec) => spec,
         Err(error) => return refuse(None, LaunchError { errno: 0, message: error.to_string() }),

@@ -35,6 +35,9 @@ const MAX_CONNECTIONS: usize = 128;
 /// After this long without output, spare memory is given back, once.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// Where that takes several turns, the agent and keys get theirs in between.
+const SETTLE_PAUSE: Duration = Duration::from_millis(20);
+
 /// Output is collected this long before it is recorded: a disk write for each key would compete with
 /// its echo.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
@@ -348,7 +351,10 @@ impl Supervisor {
 
     /// Gives back the memory that a burst of output needed.
     fn settle(&mut self) {
-        self.terminal.settle();
+        if self.terminal.settle() {
+            self.settle_due = Some(monotonic() + SETTLE_PAUSE);
+            return;
+        }
         self.buffer = Vec::new();
         super::memory::give_back();
     }

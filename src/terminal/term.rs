@@ -181,11 +181,12 @@ impl Terminal {
         search.found.into()
     }
 
-    /// Frees spare memory; meant for a program that has been quiet for a while.
-    pub fn settle(&mut self) {
+    /// Frees spare memory, as far as it takes a few milliseconds; returns whether there is more to do.
+    /// Meant for a program that has been quiet for a while.
+    pub fn settle(&mut self) -> bool {
         self.scanner.settle();
-        self.engine.screen.ring.settle();
         self.engine.screen.term.grid_mut().truncate();
+        self.engine.screen.ring.settle()
     }
 
     /// Learns the viewer's default colours, which programs ask for to choose their theme.

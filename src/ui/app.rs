@@ -231,19 +231,19 @@ impl App {
         self.take_back(screen)?;
         self.performer.watch(&self.state.watched);
         match ended {
-            Ok((runner, AttachEnd::Detached)) => {
-                self.state.say(format!("detached; {} goes on", runner.name));
+            Ok((name, AttachEnd::Detached)) => {
+                self.state.say(format!("detached; {name} goes on"));
             }
-            Ok((runner, AttachEnd::Exited { code, signal })) => {
+            Ok((name, AttachEnd::Exited { code, signal })) => {
                 let how = match (code, signal) {
                     (_, Some(signal)) => format!("by {signal}"),
                     (Some(code), None) => format!("with exit code {code}"),
                     (None, None) => String::new(),
                 };
-                self.state.say(format!("{} ended {how}", runner.name));
+                self.state.say(format!("{name} ended {how}"));
             }
-            Ok((runner, AttachEnd::Lost)) => {
-                self.state.complain(format!("the supervisor of {} is gone", runner.name));
+            Ok((name, AttachEnd::Lost)) => {
+                self.state.complain(format!("the supervisor of {name} is gone"));
             }
             Err(failure) => {
                 let text = format!("failed to {} ({})", failure.message, failure.hint);

@@ -8,7 +8,7 @@ use crate::{
         printer::Printer,
     },
     client::{self, AttachEnd, AttachOptions, Client, Path},
-    domain::{failure::Failure, runner::Runner},
+    domain::failure::Failure,
 };
 
 /// Attaches to the runner named, or to the only live one.
@@ -41,7 +41,7 @@ fn go(
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let (runner, end) = block_on(async {
+    let (name, end) = block_on(async {
         let client = context.client().await?;
         let name = match name {
             Some(name) => name.to_owned(),
@@ -49,12 +49,11 @@ fn go(
         };
         client::attach(&client, &name, options).await
     })?;
-    tell(&runner, &end, printer)
+    tell(&name, &end, printer)
 }
 
 /// Says how it ended and how to come back.
-fn tell(runner: &Runner, end: &AttachEnd, printer: Printer) -> Result<(), Failure> {
-    let name = &runner.name;
+fn tell(name: &str, end: &AttachEnd, printer: Printer) -> Result<(), Failure> {
     match end {
         AttachEnd::Detached => {
             printer.note(&format!("detached from {name}, which goes on"));

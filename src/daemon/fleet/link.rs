@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::{
@@ -147,16 +147,27 @@ impl LinkHandle {
 
 /// What a supervisor said last of its runner.
 #[derive(Debug, Clone, Default)]
-pub(super) struct LastStatus(Arc<Mutex<Option<Status>>>);
+pub(super) struct LastWord(Arc<Mutex<Said>>);
 
-impl LastStatus {
-    /// Returns it, `None` before it has said anything.
-    pub(super) fn get(&self) -> Option<Status> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+#[derive(Debug, Default)]
+struct Said {
+    status: Option<Status>,
+    has_exited: bool,
+}
+
+impl LastWord {
+    /// Returns how the agent was, `None` before the supervisor has said anything.
+    pub(super) fn status(&self) -> Option<Status> {
+        self.lock().status.clone()
     }
 
-    fn set(&self, status: Status) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
+    /// Whether it has said that the agent ended.
+    pub(super) fn has_exited(&self) -> bool {
+        self.lock().has_exited
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Said> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,7 +175,7 @@ impl LastStatus {
 pub(super) struct LinkTask {
     runner: (RunnerId, u32),
     frames: FrameHub,
-    status: LastStatus,
+    last_word: LastWord,
     notices: mpsc::Sender<Notice>,
     pending: HashMap<u64, oneshot::Sender<Reply>>,
     number: u64,
@@ -175,10 +186,10 @@ impl LinkTask {
     pub(super) fn new(
         runner: (RunnerId, u32),
         frames: FrameHub,
-        status: LastStatus,
+        last_word: LastWord,
         notices: mpsc::Sender<Notice>,
     ) -> Self {
-        Self { runner, frames, status, notices, pending: HashMap::new(), number: 0 }
+        Self { runner, frames, last_word, notices, pending: HashMap::new(), number: 0 }
     }
 
     /// Starts it.
@@ -240,10 +251,11 @@ impl LinkTask {
                 return false;
             }
             Message::Status(status) => {
-                self.status.set(status.clone());
+                self.last_word.lock().status = Some(status.clone());
                 (Notice::Status { id, run, status }, false)
             }
             Message::Exit(exit) => {
+                self.last_word.lock().has_exited = true;
                 (Notice::Exited { id, run, exit: super::registry::exit_from_wire(&exit) }, true)
             }
             _ => return false,

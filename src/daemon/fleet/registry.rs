@@ -15,7 +15,7 @@ use super::{
     FleetError, LIMIT,
     frames::FrameHub,
     launch::Waiting,
-    link::{self, LastStatus, LinkHandle, LinkTask},
+    link::{self, LastWord, LinkHandle, LinkTask},
     lost,
 };
 use crate::{
@@ -117,7 +117,7 @@ struct Entry {
     known: Known,
     link: LinkHandle,
     frames: FrameHub,
-    status: LastStatus,
+    last_word: LastWord,
     /// The tree at the last scan, for when the supervisor is gone.
     tree: Vec<ProcessId>,
     cpu_ticks: u64,
@@ -178,14 +178,27 @@ impl Fleet {
         self.lock().contains_key(&id)
     }
 
-    /// What a linked supervisor said last.
-    pub fn last_status(&self, id: RunnerId) -> Option<Status> {
-        self.lock().get(&id)?.status.get()
+    /// Returns id and name of the live runner that a word names in full, if its supervisor is linked:
+    /// keys and screens need no more, and no database.
+    pub fn live(&self, word: &str) -> Option<(RunnerId, String)> {
+        let entries = self.lock();
+        let entry = match word.parse() {
+            Ok(id) => entries.get::<RunnerId>(&id),
+            Err(_) => entries.values().find(|entry| entry.known.spec.name == word),
+        };
+        let entry = entry.filter(|entry| !entry.last_word.has_exited())?;
+        Some((entry.known.id, entry.known.spec.name.clone()))
     }
 
-    /// Who a process is: the user, or something inside a runner, linked or not.
-    pub fn caller(&self, pid: i32) -> Caller {
-        let supervisor = match supervisor_above(pid) {
+    /// What a linked supervisor said last.
+    pub fn last_status(&self, id: RunnerId) -> Option<Status> {
+        self.lock().get(&id)?.last_word.status()
+    }
+
+    /// Who a process is, by the supervisor above it: the user, or something inside a runner, linked or
+    /// not.
+    pub fn caller(&self, above: Result<Option<i32>, UnknownProcess>) -> Caller {
+        let supervisor = match above {
             Ok(None) => return Caller::User,
             Ok(Some(supervisor)) => supervisor.unsigned_abs(),
             Err(UnknownProcess) => return Caller::Unknown,
@@ -238,11 +251,11 @@ impl Fleet {
     fn register(&self, known: Known, halves: (link::Reader, link::Writer)) {
         let frames = FrameHub::default();
         let runner = (known.id, known.identity.run);
-        let status = LastStatus::default();
-        let task = LinkTask::new(runner, frames.clone(), status.clone(), self.notices.clone());
+        let last_word = LastWord::default();
+        let task = LinkTask::new(runner, frames.clone(), last_word.clone(), self.notices.clone());
         let link = task.start(halves);
         let tree = identities(&known.identity);
-        let entry = Entry { known, link, frames, status, tree, cpu_ticks: 0, sampled_at: None };
+        let entry = Entry { known, link, frames, last_word, tree, cpu_ticks: 0, sampled_at: None };
         self.lock().insert(entry.known.id, entry);
     }
 

@@ -5,9 +5,10 @@
 
 use std::task::{Context, Poll};
 
-use tonic::{body::Body, transport::server::UdsConnectInfo};
+use tonic::body::Body;
 use tower::{Layer, Service};
 
+use super::peer::PeerInfo;
 use crate::{
     daemon::{fleet::Caller, services::Services},
     domain::{failure::Failure, id::RunnerId},
@@ -66,12 +67,11 @@ where
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         use futures_util::future::Either;
-        let peer = request.extensions().get::<UdsConnectInfo>().and_then(|info| info.peer_cred);
-        let Some(pid) = peer.and_then(|peer| peer.pid()) else {
+        let Some(peer) = request.extensions().get::<PeerInfo>() else {
             return Either::Right(std::future::ready(Ok(refusal("the caller is unknown"))));
         };
         let path = request.uri().path();
-        match self.services.caller(pid) {
+        match self.services.caller(peer.above()) {
             Caller::User => {}
             Caller::Runner(id) if AGENT_MAY.contains(&path) => {
                 request.extensions_mut().insert(FromRunner(id));

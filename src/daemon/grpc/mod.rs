@@ -2,6 +2,7 @@
 
 mod events;
 mod guard;
+mod peer;
 mod projects;
 mod runners;
 mod sessions;
@@ -11,11 +12,12 @@ mod system;
 use std::io;
 
 use futures_util::{Stream, StreamExt as _};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
+use self::peer::Peer;
 use crate::{
     daemon::services::Services,
     proto::{
@@ -63,14 +65,10 @@ struct Shared {
 }
 
 /// Accepts connections of our own user only.
-fn ours(listener: UnixListener) -> impl Stream<Item = io::Result<UnixStream>> {
-    let me = rustix::process::getuid().as_raw();
-    UnixListenerStream::new(listener).filter_map(move |socket| async move {
+fn ours(listener: UnixListener) -> impl Stream<Item = io::Result<Peer>> {
+    UnixListenerStream::new(listener).filter_map(|socket| async {
         match socket {
-            Ok(socket) => match socket.peer_cred() {
-                Ok(peer) if peer.uid() == me => Some(Ok(socket)),
-                _ => None,
-            },
+            Ok(socket) => Peer::of(socket).map(Ok),
             // Out of descriptors, for example: the next one may succeed.
             Err(error) => {
                 tracing::warn!(%error, "failed to accept a connection");

@@ -173,7 +173,8 @@ impl Runners for Shared {
         let grant = self.services.grant_attach(&wire.runner, wire.read_only).await;
         let grant = grant.map_err(refuse)?;
         Ok(Response::new(GrantAttachResponse {
-            runner: Some((&grant.runner).into()),
+            id: grant.id.to_string(),
+            name: grant.name,
             socket_path: grant.socket.to_string_lossy().into_owned(),
             token: grant.token.into(),
         }))

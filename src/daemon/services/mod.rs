@@ -36,6 +36,7 @@ use crate::{
         store::Store,
     },
     domain::{failure::Failure, runner::Runner},
+    process::UnknownProcess,
 };
 
 /// The first look at what runs is waited for so long at most after the start.
@@ -74,9 +75,9 @@ impl Services {
         &self.context
     }
 
-    /// Who a calling process is.
-    pub fn caller(&self, pid: i32) -> Caller {
-        self.fleet.caller(pid)
+    /// Who a calling process is, by the supervisor that it is below of.
+    pub fn caller(&self, above: Result<Option<i32>, UnknownProcess>) -> Caller {
+        self.fleet.caller(above)
     }
 
     /// Waits until a daemon that has just started knows what runs: a list without what lives would

@@ -3,7 +3,7 @@
 use super::Services;
 use crate::{
     daemon::fleet::{Attached, FrameFeed, LogReader, LookFor},
-    domain::{failure::Failure, runner::Runner, size::TerminalSize},
+    domain::{failure::Failure, id::RunnerId, runner::Runner, size::TerminalSize},
     proto::link::v1::{ScrollbackQuery, SearchQuery, Type},
 };
 
@@ -13,8 +13,10 @@ const MAX_TEXT: usize = 1 << 20;
 /// Permission for one direct attach.
 #[derive(Debug, Clone)]
 pub struct AttachGrant {
-    /// The runner.
-    pub runner: Runner,
+    /// The runner's id.
+    pub id: RunnerId,
+    /// Its name.
+    pub name: String,
     /// The supervisor's socket.
     pub socket: std::path::PathBuf,
     /// What to show there.
@@ -39,11 +41,14 @@ pub struct Screen {
 }
 
 impl Services {
-    /// Returns the live runner that a word names.
-    async fn live(&self, word: &str) -> Result<Runner, Failure> {
+    /// Returns id and name of the live runner that a word names.
+    async fn live(&self, word: &str) -> Result<(RunnerId, String), Failure> {
+        if let Some(live) = self.fleet.live(word) {
+            return Ok(live);
+        }
         let runner = self.resolve(word).await?;
         if runner.status.is_live() {
-            return Ok(runner);
+            return Ok((runner.id, runner.name));
         }
         let what = format!("{} has ended ({})", runner.name, runner.status.as_str());
         Err(Failure::conflict("RUNNER_ENDED", what).with_hint(format!(
@@ -63,8 +68,8 @@ impl Services {
             let what = format!("the text has {length} bytes, at most {MAX_TEXT} can be sent");
             return Err(Failure::usage("TEXT_TOO_LONG", what));
         }
-        let runner = self.live(word).await?;
-        Ok(self.fleet.type_text(runner.id, input).await?)
+        let (id, _) = self.live(word).await?;
+        Ok(self.fleet.type_text(id, input).await?)
     }
 
     /// Returns what a runner's screen shows; for an ended one, what it showed last.
@@ -108,8 +113,8 @@ impl Services {
         word: &str,
         query: ScrollbackQuery,
     ) -> Result<(Vec<String>, u64), Failure> {
-        let runner = self.live(word).await?;
-        let reply = self.fleet.look(runner.id, LookFor::Scrollback(query)).await?;
+        let (id, _) = self.live(word).await?;
+        let reply = self.fleet.look(id, LookFor::Scrollback(query)).await?;
         let found = reply.scrollback.unwrap_or_default();
         Ok((found.lines, found.total))
     }
@@ -124,8 +129,8 @@ impl Services {
         word: &str,
         query: SearchQuery,
     ) -> Result<Vec<(u64, String)>, Failure> {
-        let runner = self.live(word).await?;
-        let reply = self.fleet.look(runner.id, LookFor::Text(query)).await?;
+        let (id, _) = self.live(word).await?;
+        let reply = self.fleet.look(id, LookFor::Text(query)).await?;
         Ok(reply.matches.into_iter().map(|found| (found.line, found.text)).collect())
     }
 
@@ -135,9 +140,9 @@ impl Services {
     ///
     /// When there is no such live runner.
     pub async fn watch_frames(&self, word: &str, fps: u32) -> Result<FrameFeed, Failure> {
-        let runner = self.live(word).await?;
+        let (id, _) = self.live(word).await?;
         let fps = if fps == 0 { 30 } else { fps };
-        Ok(self.fleet.watch_frames(runner.id, fps).await?)
+        Ok(self.fleet.watch_frames(id, fps).await?)
     }
 
     /// Permits one direct attach on this node.
@@ -146,10 +151,10 @@ impl Services {
     ///
     /// When there is no such live runner.
     pub async fn grant_attach(&self, word: &str, read_only: bool) -> Result<AttachGrant, Failure> {
-        let runner = self.live(word).await?;
-        let token = self.fleet.grant(runner.id, read_only).await?;
-        let socket = self.fleet.dir(runner.id).link();
-        Ok(AttachGrant { runner, socket, token })
+        let (id, name) = self.live(word).await?;
+        let token = self.fleet.grant(id, read_only).await?;
+        let socket = self.fleet.dir(id).link();
+        Ok(AttachGrant { id, name, socket, token })
     }
 
     /// Attaches a terminal through the daemon.
@@ -164,8 +169,8 @@ impl Services {
         size: TerminalSize,
         resume_offset: Option<u64>,
     ) -> Result<Attached, Failure> {
-        let runner = self.live(word).await?;
-        Ok(self.fleet.attach(runner.id, read_only, size, resume_offset).await?)
+        let (id, _) = self.live(word).await?;
+        Ok(self.fleet.attach(id, read_only, size, resume_offset).await?)
     }
 
     /// Returns a reader of a runner's recorded output, and the runner.

@@ -77,12 +77,22 @@ pub(super) enum Expect {
 pub struct Write {
     pub(super) steps: Vec<(Query, Expect)>,
     pub(super) events: Vec<NewEvent>,
+    /// It survives the death of the daemon at once, that of the machine with the next commit.
+    pub(super) is_unflushed: bool,
 }
 
 impl Write {
     /// Returns a write that causes these events.
     pub(super) fn causing(events: Vec<NewEvent>) -> Self {
-        Self { steps: Vec::new(), events }
+        Self { steps: Vec::new(), events, is_unflushed: false }
+    }
+
+    /// Lets the commit return before the disk has it: for what means nothing after a loss of power,
+    /// and is followed by a commit that has.
+    #[must_use]
+    pub(super) fn unflushed(mut self) -> Self {
+        self.is_unflushed = true;
+        self
     }
 
     /// Adds a statement.

@@ -91,8 +91,8 @@ pub struct Adoption {
 }
 
 impl Store {
-    /// Inserts a launched runner as `starting` under the project's next number. Returns it, and
-    /// false; or the runner that an earlier launch with the same request id made, and true.
+    /// Inserts a launched runner as `starting` under the project's next number, safe from the death of
+    /// the daemon; from that of the machine only by the next write. Returns it, and false; or the runner that an earlier launch with the same request id made, and true.
     ///
     /// # Errors
     ///
@@ -116,7 +116,8 @@ impl Store {
         let write = Write::causing(vec![event])
             .require(number.bind(new.project.as_str()).bind(new.at), missing)
             .require(insert(new), repeated)
-            .run(projects::recount(&new.project, new.at));
+            .run(projects::recount(&new.project, new.at))
+            .unflushed();
         match self.write(write).await {
             Ok(rows) => Ok((first(&rows)?, false)),
             // Two calls with one key raced; the other one has won and is the answer to both.
@@ -267,6 +268,9 @@ impl Store {
         let write = Write::causing(vec![event])
             .require(query, refusal)
             .run(projects::recount(&runner.project, at));
+        // A launch is written down before it is made, against the death of the daemon; that of the
+        // machine is the agent's too. The commit that calls it running takes this one to the disk.
+        let write = if to == RunnerStatus::Starting { write.unflushed() } else { write };
         first(&self.write(write).await?)
     }
 

@@ -64,7 +64,8 @@ pub(super) async fn run(
 }
 
 /// Applies a group and commits it; returns what came of each write, and the position of the newest
-/// event.
+/// event if the disk has it: nobody is told of one that a loss of power could undo, for its position
+/// would then be given to another.
 async fn commit_group(
     connection: &mut Connection,
     writes: Vec<Write>,
@@ -74,7 +75,9 @@ async fn commit_group(
     let is_alone = writes.len() == 1;
     let mut outcomes = Vec::with_capacity(writes.len());
     let mut newest = None;
-    connection.begin().await?;
+    // One that has to be on disk takes the others along.
+    let is_flushed = writes.iter().any(|write| !write.is_unflushed);
+    connection.begin(is_flushed).await?;
     for write in writes {
         if !is_alone {
             connection.savepoint().await?;
@@ -98,7 +101,7 @@ async fn commit_group(
         }
     }
     connection.commit().await?;
-    Ok((outcomes, newest))
+    Ok((outcomes, newest.filter(|_| is_flushed)))
 }
 
 /// Applies one write; returns the rows of the last statement that returned any, and the position of

@@ -109,12 +109,22 @@ async fn newest_migration(connection: &mut SqliteConnection) -> Result<i64, sqlx
 }
 
 impl Connection {
-    /// Begins a transaction that takes the write lock at once.
-    pub(in crate::daemon::store) async fn begin(&mut self) -> Result<(), StoreError> {
-        self.plain("BEGIN IMMEDIATE").await
+    /// Begins a transaction that takes the write lock at once, and whose commit waits for the disk or
+    /// not.
+    pub(in crate::daemon::store) async fn begin(
+        &mut self,
+        is_flushed: bool,
+    ) -> Result<(), StoreError> {
+        // With a write-ahead log, NORMAL leaves out the flush of the commit and nothing else.
+        self.plain(if is_flushed {
+            "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"
+        } else {
+            "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
+        })
+        .await
     }
 
-    /// Commits, durably.
+    /// Commits.
     pub(in crate::daemon::store) async fn commit(&mut self) -> Result<(), StoreError> {
         self.plain("COMMIT").await
     }

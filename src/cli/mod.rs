@@ -50,9 +50,8 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
     // Never dropped: taking its thousands of small strings apart would take a fifth of the time that a
     // quick command needs, and the process ends soon.
     let mut command = ManuallyDrop::new(Cli::command());
-    let parsed = command
-        .try_get_matches_from_mut(words)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed =
+        command.try_get_matches_from_mut(words).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| {
         let code = if error.use_stderr() { 2 } else { 0 };
         // A closed pipe is no reason to complain.

@@ -135,6 +135,7 @@ impl App {
         // The terminal may have changed under the frame; then it is drawn again.
         self.state.is_dirty = size != self.state.size;
         self.state.size = size;
+        self.state.drawn();
         Ok(())
     }
 

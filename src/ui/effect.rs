@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
+use chrono::{DateTime, Utc};
+
 use super::state::Watched;
-use crate::domain::{id::RunnerId, project::NewProject, size::TerminalSize};
+use crate::domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize};
 
 /// Something to be done outside the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(super) enum Effect {
     Watch(BTreeSet<Watched>),
     /// Fetch what an ended runner showed last.
     LastScreen(RunnerId),
+    /// Read which branch is checked out in a directory.
+    ReadBranch(PathBuf),
     /// Read the projects again.
     ListProjects,
     /// Start an agent.
@@ -32,8 +36,23 @@ pub(super) enum Effect {
     SetPaused(RunnerId, bool),
     /// Type bytes into a runner.
     SendKeys(RunnerId, Vec<u8>),
+    /// Answer a runner's question, if it still asks that.
+    Answer(Box<AnswerOrder>),
     /// Type a line for a runner's prompt and submit it.
     SendText(RunnerId, String),
+}
+
+/// A question to be answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AnswerOrder {
+    /// Whose.
+    pub(super) id: RunnerId,
+    /// When it was asked: another question has another time.
+    pub(super) asked: DateTime<Utc>,
+    /// What to do to the agent's terminal.
+    pub(super) steps: Vec<Step>,
+    /// What to say when it is done.
+    pub(super) said: String,
 }
 
 /// An agent to be started.

@@ -1,5 +1,7 @@
 //! What can happen to the dashboard, in terms that need no terminal and no daemon.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
@@ -43,6 +45,8 @@ pub(super) enum UiEvent {
     FrameLost(RunnerId),
     /// What an ended runner showed last.
     LastScreen(RunnerId, Vec<String>),
+    /// The branch that is checked out in a directory, `None` if there is none.
+    Branch(PathBuf, Option<String>),
     /// An action ended.
     Outcome(Outcome),
 }

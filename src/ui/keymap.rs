@@ -53,6 +53,14 @@ impl Keymap {
         here.or_else(|| self.by_key.get(&(Context::Global, press))).copied()
     }
 
+    /// Returns which of an action's keys a key is, from 0.
+    pub(super) fn position(&self, context: Context, action: Action, press: KeyPress) -> Option<u8> {
+        let mut bindings = self.in_context(context);
+        let binding = bindings.find(|binding| binding.command.action == action)?;
+        let at = binding.keys.iter().position(|key| *key == press)?;
+        u8::try_from(at).ok()
+    }
+
     /// Returns the actions of a context, the most important first.
     pub(super) fn in_context(&self, context: Context) -> impl Iterator<Item = &Binding> + Clone {
         self.bindings.iter().filter(move |binding| binding.command.context == context)

@@ -3,27 +3,37 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use std::{path::PathBuf, time::Duration};
+
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
+    time::sleep,
 };
 use uuid::Uuid;
 
 use super::{
-    effect::{Effect, LaunchOrder},
+    effect::{AnswerOrder, Effect, LaunchOrder},
     event::{Outcome, UiEvent},
     feed,
     state::Watched,
+    surroundings,
 };
 use crate::{
     client::Client,
     domain::{
+        activity::ActivityState,
+        answer::Step,
         failure::Failure,
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
+        runner::RunnerStatus,
     },
 };
+
+/// Time for an agent whose dialog was refused to show its prompt again.
+const SETTLE: Duration = Duration::from_millis(400);
 
 /// Keys for an agent.
 type Keys = (RunnerId, Vec<u8>);
@@ -64,6 +74,7 @@ impl Performer {
                 // Its task lives as long as this does.
                 self.keys.send((id, bytes)).ok();
             }
+            Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),
         }
     }
@@ -84,6 +95,15 @@ impl Performer {
                 tokio::spawn(feed::follow_screen(client, *watched, events))
             });
         }
+    }
+
+    /// Reads in a thread of its own: a directory may be on a disk that hangs.
+    fn read_branch(&self, directory: PathBuf) {
+        let events = self.events.clone();
+        tokio::task::spawn_blocking(move || {
+            let branch = surroundings::branch(&directory);
+            events.blocking_send(UiEvent::Branch(directory, branch)).ok();
+        });
     }
 
     fn call(&self, effect: Effect) {
@@ -139,12 +159,34 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             let word = if paused { "is paused" } else { "goes on" };
             done("do that", runner.map(|runner| format!("{} {word}", runner.name)))
         }
+        Effect::Answer(order) => done("answer", answer(client, *order).await),
         Effect::SendText(id, text) => {
             let sent = client.send_text(&id.to_string(), &text, true).await;
             done("send the line", sent.map(|_| "the line was sent".to_owned()))
         }
         _ => None,
     }
+}
+
+/// Answers a question if it is still the one that is asked.
+async fn answer(client: &Client, order: AnswerOrder) -> Result<String, Failure> {
+    let word = order.id.to_string();
+    let runner = client.get_runner(&word).await?;
+    let is_asking = runner.status == RunnerStatus::Running
+        && runner.activity.state == ActivityState::Blocked
+        && runner.activity.since == Some(order.asked);
+    if !is_asking {
+        let what = format!("{} no longer asks that; nothing was sent", runner.name);
+        return Err(Failure::conflict("NOT_ASKED", what));
+    }
+    for step in order.steps {
+        match step {
+            Step::Keys(bytes) => drop(client.send_keys(&word, Bytes::from(bytes)).await?),
+            Step::Settle => sleep(SETTLE).await,
+            Step::Line(text) => drop(client.send_text(&word, &text, true).await?),
+        }
+    }
+    Ok(order.said)
 }
 
 fn stopped_text(runner: &crate::domain::runner::Runner, already: bool) -> String {

@@ -32,7 +32,7 @@ pub(super) fn look(options: &UiOptions) -> Surroundings {
 }
 
 /// Returns the branch of the repository around a directory, or that it has none checked out.
-fn branch(directory: &Path) -> Option<String> {
+pub(super) fn branch(directory: &Path) -> Option<String> {
     let dot_git = directory.ancestors().map(|dir| dir.join(".git")).find(|path| path.exists())?;
     let git_dir = if dot_git.is_dir() {
         dot_git

@@ -87,6 +87,12 @@ pub enum Action {
     Restart,
     /// Pause it or let it go on.
     Pause,
+    /// Answer the agent's question with yes.
+    Approve,
+    /// Answer it with no.
+    Deny,
+    /// Answer it with a choice by its number.
+    Choose,
     /// Send keys to the agent.
     Type,
     /// Write a line for the agent.
@@ -122,14 +128,17 @@ pub enum Action {
 commands! {
     /// The list of runners.
     List "list" {
+        Approve "approve" "y" "approve" "Answer the selected agent's question with yes";
+        Deny "deny" "n" "deny" "Answer it with no";
+        Choose "choose" "1 2 3 4 5 6 7 8 9" "choose" "Answer it with this choice: the first key stands for the first, and so on";
         NextNeeding "next_needing" "tab" "next that needs you" "Go to the next that needs you, longest waiting first";
         Attach "attach" "enter a" "attach" "Attach: hand the whole terminal to the agent";
+        Line "reply" "r t" "reply" "Reply to the agent: write a line and submit it";
         Type "type" "i" "type" "Type into the agent from here";
-        Line "line" "t" "send line" "Write a line and submit it to the agent";
-        Launch "launch" "n" "new" "Launch a new agent";
+        Launch "launch" "N" "new" "Launch a new agent";
         Stop "stop" "x" "stop" "Stop the runner, with time to save";
         Pause "pause" "space" "pause" "Pause the runner or let it go on";
-        Restart "restart" "r" "restart" "Start the runner again";
+        Restart "restart" "R" "restart" "Start the runner again";
         Filter "filter" "/" "filter" "Show only runners that match";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";

@@ -3,8 +3,10 @@
 //! Invariant: what the daemon said is kept as it was said; what is shown is derived from it when it
 //! is shown. The selection names a runner, never a line.
 
+mod branches;
 mod choice;
 mod geometry;
+mod history;
 mod mode;
 mod rows;
 mod screens;
@@ -20,12 +22,14 @@ use std::{
 use chrono::{DateTime, Utc};
 
 pub(super) use self::{
+    branches::Branches,
     choice::{project_for, unique_name},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
-    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode},
+    history::{History, question},
+    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Reply},
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
-    status::{Group, age, age_text, command, glyph, group, reason, since, title, told, word},
+    status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,
     view::View,
 };
@@ -119,14 +123,20 @@ pub(super) struct State {
     pub(super) here: Surroundings,
     /// All runners.
     pub(super) runners: BTreeMap<RunnerId, Runner>,
+    /// What was noticed of each of them.
+    pub(super) histories: BTreeMap<RunnerId, History>,
     /// Whether the list of runners has ever been complete.
     pub(super) is_complete: bool,
+    /// The branches of their directories.
+    pub(super) branches: Branches,
     /// All projects.
     pub(super) projects: Vec<Project>,
     /// The newest events, oldest first.
     pub(super) events: VecDeque<Event>,
     /// The runner the keys speak of.
     pub(super) selected: Option<RunnerId>,
+    /// The runner that was selected before the current event.
+    pub(super) selected_before: Option<RunnerId>,
     /// The user has had a hand in it; before that, whoever stands first is selected.
     pub(super) has_chosen: bool,
     /// Where the selected runner stood, to find its neighbour when it is gone.
@@ -166,10 +176,13 @@ impl State {
             keys: Keymap::default(),
             here,
             runners: BTreeMap::new(),
+            histories: BTreeMap::new(),
             is_complete: false,
+            branches: Branches::default(),
             projects: Vec::new(),
             events: VecDeque::new(),
             selected: None,
+            selected_before: None,
             has_chosen: false,
             selected_at: 0,
             arrangement: Arrangement::ByState,
@@ -205,7 +218,7 @@ impl State {
     pub(super) fn counts(&self) -> BTreeMap<Group, usize> {
         let mut counts = BTreeMap::new();
         for runner in self.runners.values() {
-            *counts.entry(group(runner, self.now)).or_default() += 1;
+            *counts.entry(self.group(runner)).or_default() += 1;
         }
         counts
     }

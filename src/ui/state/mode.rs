@@ -1,5 +1,7 @@
 //! What the keys do now: move in the list, answer a question, fill in a line, go to an agent.
 
+use chrono::{DateTime, Utc};
+
 use super::TextLine;
 use crate::domain::id::RunnerId;
 
@@ -16,10 +18,21 @@ pub(in crate::ui) enum Mode {
     Launch(LaunchDialog),
     /// To this runner's agent.
     Typing(RunnerId),
-    /// Into a line for this runner's agent.
-    Line(RunnerId, TextLine),
+    /// Into a line for an agent.
+    Line(Reply),
     /// To the list of all keys; scrolled by so many lines.
     Help(usize),
+}
+
+/// A line for an agent, and what it replies to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Reply {
+    /// Whose agent.
+    pub(in crate::ui) id: RunnerId,
+    /// When the question was asked that it replies to; `None` when nothing was asked.
+    pub(in crate::ui) asked: Option<DateTime<Utc>>,
+    /// The line.
+    pub(in crate::ui) line: TextLine,
 }
 
 /// Something that destroys, and what it destroys.

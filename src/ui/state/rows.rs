@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Arrangement, Group, State, group, reason, word};
+use super::{Arrangement, Group, State, reason, word};
 use crate::domain::{id::RunnerId, runner::Runner};
 
 /// More finished runners than these are folded to a count.
@@ -49,7 +49,7 @@ pub(in crate::ui) fn rows(state: &State) -> Vec<Row> {
     let mut listed: Vec<(Group, &Runner)> = state
         .runners
         .values()
-        .map(|runner| (group(runner, state.now), runner))
+        .map(|runner| (state.group(runner), runner))
         .filter(|(group, runner)| matches(state.filter.text(), runner, *group))
         .collect();
     listed.sort_by(|(a_group, a), (b_group, b)| {

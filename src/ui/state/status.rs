@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::State;
 use crate::domain::{
     activity::ActivityState,
     runner::{Runner, RunnerStatus},
@@ -85,8 +86,8 @@ impl Group {
     }
 }
 
-/// Returns what a runner is listed under.
-pub(in crate::ui) fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
+/// Returns what a runner is listed under, whatever the user has looked at.
+fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
     match runner.status {
         RunnerStatus::Starting => Group::Starting,
         RunnerStatus::Paused => Group::Paused,
@@ -125,19 +126,31 @@ pub(in crate::ui) fn word(runner: &Runner, group: Group) -> &str {
     }
 }
 
-/// Returns since when a runner is at it.
-pub(in crate::ui) fn since(runner: &Runner, group: Group) -> DateTime<Utc> {
-    match group {
-        Group::Failed | Group::Finished => runner.terminated_at.unwrap_or(runner.updated_at),
-        Group::Paused | Group::Stopping => runner.updated_at,
-        Group::Starting | Group::Running => runner.started_at,
-        _ => runner.activity.since.unwrap_or(runner.started_at),
+impl State {
+    /// Returns what a runner is listed under: a turn that ended and was looked at is idle.
+    pub(in crate::ui) fn group(&self, runner: &Runner) -> Group {
+        match group(runner, self.now) {
+            Group::Done if self.is_seen(runner) => Group::Idle,
+            group => group,
+        }
     }
-}
 
-/// Returns for how long.
-pub(in crate::ui) fn age(runner: &Runner, group: Group, now: DateTime<Utc>) -> TimeDelta {
-    (now - since(runner, group)).max(TimeDelta::zero())
+    /// Returns since when a runner is at it.
+    pub(in crate::ui) fn since(&self, runner: &Runner) -> DateTime<Utc> {
+        match self.group(runner) {
+            Group::Failed | Group::Finished => runner.terminated_at.unwrap_or(runner.updated_at),
+            Group::Paused | Group::Stopping => {
+                self.history(runner.id).map_or(runner.updated_at, |history| history.since(runner))
+            }
+            Group::Starting | Group::Running => runner.started_at,
+            _ => runner.activity.since.unwrap_or(runner.started_at),
+        }
+    }
+
+    /// Returns for how long.
+    pub(in crate::ui) fn age(&self, runner: &Runner) -> TimeDelta {
+        (self.now - self.since(runner)).max(TimeDelta::zero())
+    }
 }
 
 /// Returns an age in at most five columns; only the first minute is told in seconds, so that a

@@ -1,5 +1,6 @@
 //! Tests of the dashboard without a terminal, a daemon or async: events in, effects and text out.
 
+mod answers;
 mod screens;
 mod updates;
 

@@ -77,7 +77,7 @@ fn question_and_line_and_filter() {
 #[test]
 fn launch_dialog() {
     let mut state = busy((80, 12));
-    press(&mut state, "n");
+    press(&mut state, "N");
     insta::assert_snapshot!(screen(&state));
 }
 
@@ -120,7 +120,7 @@ fn everything_is_drawn_at_every_size_without_a_panic() {
     let sizes = (1..=10).flat_map(|cols| (1..=10).map(move |rows| (cols, rows)));
     let large = [(500, 200), (1, 200), (500, 1), (59, 15), (60, 16), (61, 17), (99, 8), (100, 9)];
     for size in sizes.chain(large) {
-        for keys in ["", "p", "x", "thello", "/zzz", "?", "n", "i", "e", "ee"] {
+        for keys in ["", "p", "x", "thello", "/zzz", "?", "N", "i", "e", "ee"] {
             let mut state = busy((120, 40));
             update(&mut state, UiEvent::Resized(size.0, size.1));
             press(&mut state, keys);

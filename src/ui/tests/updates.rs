@@ -137,7 +137,7 @@ fn what_destroys_is_asked_first_and_names_what_is_lost() {
     assert_eq!(press(&mut state, "n"), []);
     assert_eq!(press(&mut state, "xy"), [Effect::Stop(id(2), false)]);
     assert_eq!(press(&mut state, "Xy"), [Effect::Stop(id(2), true)]);
-    assert_eq!(press(&mut state, "ry"), [Effect::Restart(id(2))]);
+    assert_eq!(press(&mut state, "Ry"), [Effect::Restart(id(2))]);
     // Other keys do not answer it.
     assert_eq!(press(&mut state, "xj "), []);
     assert!(matches!(state.mode, Mode::Confirm(_)));
@@ -148,9 +148,9 @@ fn what_has_ended_is_restarted_at_once_and_nothing_else() {
     let mut state = state(WIDE, vec![ended(1, "etl-1", 1, 5)]);
     for keys in ["x", "i", "t", "a", " "] {
         assert_eq!(press(&mut state, keys), []);
-        assert!(state.toast.as_ref().unwrap().text.contains("r starts it again"));
+        assert!(state.toast.as_ref().unwrap().text.contains("R starts it again"));
     }
-    assert_eq!(press(&mut state, "r"), [Effect::Restart(id(1))]);
+    assert_eq!(press(&mut state, "R"), [Effect::Restart(id(1))]);
 }
 
 #[test]
@@ -182,10 +182,10 @@ fn an_agent_that_ends_is_not_typed_into() {
 #[test]
 fn a_line_is_written_and_sent() {
     let mut state = state(WIDE, fleet());
-    press(&mut state, "thelo q");
+    press(&mut state, "jjthelo q");
     key(&mut state, Key::Left);
     key(&mut state, Key::Backspace);
-    assert_eq!(key(&mut state, Key::Enter), [Effect::SendText(id(1), "heloq".to_owned())]);
+    assert_eq!(key(&mut state, Key::Enter), [Effect::SendText(id(2), "heloq".to_owned())]);
     assert_eq!(state.mode, Mode::List);
     // A paste into the list is no series of commands.
     assert_eq!(update(&mut state, UiEvent::Paste("qX".to_owned())), []);
@@ -272,7 +272,7 @@ fn the_first_screen_launches_with_one_key() {
 fn the_dialog_finds_the_project_around_the_directory() {
     let mut state = state(WIDE, fleet());
     update(&mut state, UiEvent::Projects(vec![project("shop"), project("api")]));
-    assert_eq!(press(&mut state, "n")[0], Effect::ListProjects);
+    assert_eq!(press(&mut state, "N")[0], Effect::ListProjects);
     update(&mut state, ctrl('u'));
     let effects = key(&mut state, Key::Enter);
     let Mode::Launch(dialog) = &state.mode else { panic!("{effects:?}") };
@@ -341,6 +341,7 @@ fn keys_are_the_ones_configured() {
     let settings = r#"{ "list": { "stop": "ctrl-x", "help": "f1" } }"#;
     let config = serde_json::from_str(settings).unwrap();
     state.keys = crate::ui::keymap::Keymap::new(&config);
+    press(&mut state, "jj");
     assert_eq!(press(&mut state, "x?"), []);
     assert_eq!(state.mode, Mode::List);
     assert!(super::screen(&state).contains("ctrl-x stop"));

@@ -31,6 +31,9 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.projects = projects;
         }
         UiEvent::Happened(events) => return on_happened(state, events),
+        UiEvent::Branch(directory, branch) => {
+            state.is_dirty |= state.branches.learn(directory, branch);
+        }
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
         UiEvent::LastScreen(id, lines) => {
             if let Some(screen) = state.screens.get_mut(&id) {
@@ -49,11 +52,13 @@ fn on_runners(state: &mut State, update: RunnerUpdate) {
         let kept: Vec<RunnerId> = update.runners.iter().map(|runner| runner.id).collect();
         let before = state.runners.len();
         state.runners.retain(|id, _| kept.contains(id));
+        state.histories.retain(|id, _| kept.contains(id));
         state.is_dirty |= !state.is_complete || state.runners.len() != before;
         state.is_complete = true;
     }
     for id in update.removed {
         state.is_dirty |= state.runners.remove(&id).is_some();
+        state.histories.remove(&id);
     }
     let with_figures = geometry(state).list.width >= FIGURES_FROM;
     for runner in update.runners {
@@ -63,6 +68,8 @@ fn on_runners(state: &mut State, update: RunnerUpdate) {
             // Another run has another screen.
             state.screens.remove(&runner.id);
         }
+        let known = state.runners.get(&runner.id);
+        state.histories.entry(runner.id).or_default().note(&runner, known, state.now);
         state.runners.insert(runner.id, runner);
     }
 }
@@ -87,6 +94,8 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     let newest = state.events.back().map_or(0, |event| event.position);
     let about_projects = events.iter().any(|event| event.event_type.starts_with("project."));
     for event in events.into_iter().filter(|event| event.position > newest) {
+        state.note_event(&event);
+        state.outdate_branch(&event);
         state.events.push_back(event);
         state.is_dirty = true;
     }

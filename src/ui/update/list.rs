@@ -3,9 +3,7 @@
 use crate::ui::{
     effect::Effect,
     keymap::Action,
-    state::{
-        Arrangement, EventsRoom, Group, Mode, Row, State, geometry, group, rows, shown, since,
-    },
+    state::{Arrangement, EventsRoom, Group, Mode, Row, State, geometry, rows, shown},
 };
 
 /// Applies an action on the list itself.
@@ -81,8 +79,8 @@ fn next_needing(state: &mut State) {
     let mut waiting: Vec<_> = state
         .runners
         .values()
-        .filter(|runner| group(runner, state.now) == Group::NeedsYou)
-        .map(|runner| (since(runner, Group::NeedsYou), runner.id))
+        .filter(|runner| state.group(runner) == Group::NeedsYou)
+        .map(|runner| (state.since(runner), runner.id))
         .collect();
     waiting.sort_unstable();
     let at = waiting.iter().position(|(_, id)| Some(*id) == state.selected);

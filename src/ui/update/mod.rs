@@ -4,6 +4,7 @@
 //! Invariant: after each event the selection names a listed runner if there is one, the list is
 //! scrolled so that it shows, and exactly the visible screens are asked for.
 
+mod answer;
 mod daemon;
 mod launch;
 mod list;
@@ -16,9 +17,9 @@ use super::{
     effect::Effect,
     event::{Mouse, UiEvent},
     keymap::{Action, Context},
-    state::{Mode, State, geometry, position_of, rows, shown},
+    state::{Mode, Reply, State, geometry, position_of, rows, shown},
 };
-use crate::terminal::keys::KeyPress;
+use crate::domain::{answer::Answer, key::KeyPress};
 
 /// Applies an event and returns what is to be done.
 pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
@@ -81,6 +82,7 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         _ => {}
     }
     match context {
+        Context::List if action == Action::Choose => choose(state, press),
         Context::Global => Vec::new(),
         Context::List => on_list(state, action),
         Context::Welcome => launch::on_welcome(state, action),
@@ -103,10 +105,20 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::Pause
         | Action::Type
         | Action::Line => runner::act(state, action),
+        Action::Approve => answer::act(state, &Answer::Approve),
+        Action::Deny => answer::act(state, &Answer::Deny),
         action => {
             list::act(state, action);
             Vec::new()
         }
+    }
+}
+
+/// Takes the choice whose number the key has in the table.
+fn choose(state: &mut State, press: KeyPress) -> Vec<Effect> {
+    match state.keys.position(Context::List, Action::Choose, press) {
+        Some(at) => answer::act(state, &Answer::Choose(at.saturating_add(1))),
+        None => Vec::new(),
     }
 }
 
@@ -139,6 +151,7 @@ fn on_mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
 
 /// Restores the invariant.
 fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    let before = state.selected_before;
     let listed = shown(state);
     if !state.has_chosen {
         state.selected = listed.first().copied();
@@ -147,14 +160,19 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     // If it is gone, its neighbour takes its place.
     state.selected_at = at.unwrap_or(state.selected_at.min(listed.len().saturating_sub(1)));
     state.selected = listed.get(state.selected_at).copied();
+    if let Some(left) = before.filter(|_| before != state.selected) {
+        state.leave(left);
+    }
+    state.selected_before = state.selected;
     leave_ended(state);
     scroll(state);
     watch::settle(state, effects);
+    effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
 }
 
 /// Nobody types into an agent that has ended.
 fn leave_ended(state: &mut State) {
-    let (Mode::Typing(id) | Mode::Line(id, _)) = &state.mode else { return };
+    let (Mode::Typing(id) | Mode::Line(Reply { id, .. })) = &state.mode else { return };
     let runner = state.runners.get(id);
     if runner.is_some_and(|runner| runner.status.is_live()) {
         return;

@@ -1,5 +1,6 @@
 //! What is done to the selected runner; what destroys is asked first, and says what will be lost.
 
+use super::answer;
 use crate::{
     domain::{
         activity::ActivityState,
@@ -8,7 +9,7 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::{Action, Context},
-        state::{Confirm, Deed, Mode, State, TextLine, age, age_text, group},
+        state::{Confirm, Deed, Mode, State, age_text},
     },
 };
 
@@ -29,15 +30,21 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
             let key = state.keys.label(Context::List, Action::Restart);
             state.say(format!("{} has ended; {key} starts it again", runner.name));
         }
-        Action::Attach => return vec![Effect::Attach(runner.id)],
+        Action::Attach => {
+            state.mark_seen(runner.id);
+            return vec![Effect::Attach(runner.id)];
+        }
         Action::Stop => ask(state, &runner, Deed::Stop),
         Action::Kill => ask(state, &runner, Deed::Kill),
         Action::Restart => ask(state, &runner, Deed::Restart),
         Action::Pause => {
             return vec![Effect::SetPaused(runner.id, runner.status != RunnerStatus::Paused)];
         }
-        Action::Type => state.mode = Mode::Typing(runner.id),
-        Action::Line => state.mode = Mode::Line(runner.id, TextLine::default()),
+        Action::Type => {
+            state.mark_seen(runner.id);
+            state.mode = Mode::Typing(runner.id);
+        }
+        Action::Line => return answer::open(state),
         _ => {}
     }
     Vec::new()
@@ -72,8 +79,7 @@ fn ask(state: &mut State, runner: &Runner, deed: Deed) {
     };
     let turn = match runner.activity.state {
         ActivityState::Working => {
-            let group = group(runner, state.now);
-            format!("; its turn of {} is lost", age_text(age(runner, group, state.now)))
+            format!("; its turn of {} is lost", age_text(state.age(runner)))
         }
         ActivityState::Blocked => "; its question stays open".to_owned(),
         _ => String::new(),

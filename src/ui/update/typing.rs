@@ -1,5 +1,6 @@
 //! Keys that become text: in a line of our own, or in an agent.
 
+use super::answer;
 use crate::{
     terminal::{
         Modes, Pane,
@@ -46,13 +47,8 @@ pub(super) fn on_paste(state: &mut State, text: &str) -> Vec<Effect> {
 pub(super) fn on_line(state: &mut State, action: Action) -> Vec<Effect> {
     let mode = std::mem::replace(&mut state.mode, Mode::List);
     match (action, mode) {
-        (Action::Accept, Mode::Line(id, line)) if !line.text().is_empty() => {
-            if state.is_current() {
-                return vec![Effect::SendText(id, line.text().to_owned())];
-            }
-            state.complain("not connected to the daemon; nothing was sent");
-            state.mode = Mode::Line(id, line);
-            Vec::new()
+        (Action::Accept, Mode::Line(reply)) if !reply.line.text().is_empty() => {
+            answer::submit(state, reply)
         }
         _ => Vec::new(),
     }
@@ -81,7 +77,7 @@ pub(super) fn edit(state: &mut State, press: KeyPress) {
 fn line(state: &mut State) -> Option<&mut TextLine> {
     match &mut state.mode {
         Mode::Filter => Some(&mut state.filter),
-        Mode::Line(_, line) => Some(line),
+        Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),
         _ => None,
     }

@@ -6,8 +6,8 @@ use super::text::{piece, put, total};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
-        keymap::{Action, Binding, Context},
-        state::{Area, Arrangement, Group, Mode, State, group},
+        keymap::{Action, Binding, Context, written},
+        state::{Area, Arrangement, Group, Mode, State, question},
         theme::{Role, Theme},
         update,
     },
@@ -35,7 +35,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let (vital, others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
     for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
-        let key = piece(format!(" {}", binding.label()), theme.style(Role::Accent));
+        let key = piece(format!(" {}", label(binding)), theme.style(Role::Accent));
         let word = piece(format!(" {hint} "), theme.style(Role::Muted));
         let needed = total(&[key.clone(), word.clone()]);
         let limit = if is_vital(binding) { width } else { width.saturating_sub(reserved) };
@@ -46,8 +46,19 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     put(buf, area, 0, pieces);
 }
 
+/// Kinds of questions that are answered inside only.
+const OWN: [&str; 3] = ["auth", "trust", "onboarding"];
+
 fn is_vital(binding: &Binding) -> bool {
     matches!(binding.command.action, Action::Help | Action::Quit)
+}
+
+/// How the keys of an action are written; those of numbered choices stand for a row of them.
+fn label(binding: &Binding) -> String {
+    match (binding.command.action, binding.keys.get(1)) {
+        (Action::Choose, Some(second)) => format!("{} {}…", binding.label(), written(*second)),
+        _ => binding.label(),
+    }
 }
 
 /// How a key is called now, `None` when it has nothing to do.
@@ -60,14 +71,21 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
     }
     let status = state.selected_runner().map(|runner| runner.status);
     let is_live = status.is_some_and(RunnerStatus::is_live);
-    let needs = state.runners.values().any(|r| group(r, state.now) == Group::NeedsYou);
+    let needs = state.runners.values().any(|r| state.group(r) == Group::NeedsYou);
+    let asked = state.selected_runner().filter(|runner| question(runner).is_some());
+    let kind = asked.map(|runner| runner.activity.kind.as_deref().unwrap_or_default());
     let applies = match binding.command.action {
+        Action::Approve | Action::Deny => {
+            kind.is_some_and(|kind| !OWN.contains(&kind) && kind != "question")
+        }
+        Action::Choose => kind.is_some_and(|kind| !OWN.contains(&kind)),
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
         Action::Restart => status.is_some(),
         Action::NextNeeding => needs,
         _ => true,
     };
     let word = match binding.command.action {
+        Action::Line if kind.is_none() => "send line",
         Action::NextNeeding if state.size.0 < 100 => "next",
         Action::Pause if status == Some(RunnerStatus::Paused) => "resume",
         Action::Arrange if state.arrangement == Arrangement::ByProject => "by state",

@@ -3,19 +3,25 @@
 
 use ratatui::{buffer::Buffer, style::Style, text::Span};
 
-use super::text::{clip, clip_front, fit, fit_right, piece, put, total, width};
+use super::{
+    spark::spark,
+    text::{clip, clip_front, fit, fit_right, piece, put, total, width},
+};
 use crate::{
     domain::runner::Runner,
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Arrangement, FIGURES_FROM, Geometry, Group, Row, State, age, age_text, command,
-            glyph, group, natural, reason, rows, told, word,
+            Area, Arrangement, FIGURES_FROM, Geometry, Group, Row, State, age_text, command, glyph,
+            natural, reason, rows, told, word,
         },
         theme::{Role, Theme},
         update::shorten,
     },
 };
+
+/// Samples of CPU shown as bars.
+const TREND: usize = 8;
 
 /// The columns of a list of some width.
 struct Columns {
@@ -82,7 +88,7 @@ fn columns(state: &State, wide: usize) -> Columns {
         name: name.min(if is_narrow { 10 } else { (wide / 4).max(10) }),
         word: 10,
         agent: if (72..usize::from(FIGURES_FROM)).contains(&wide) { agent } else { 0 },
-        command: if wide >= usize::from(FIGURES_FROM) { (wide - 70).min(22) } else { 0 },
+        command: if wide >= usize::from(FIGURES_FROM) { (wide - 76).min(18) } else { 0 },
         wide,
         is_narrow,
     }
@@ -133,7 +139,7 @@ fn project(
 }
 
 fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Vec<Span<'static>> {
-    let group = group(runner, state.now);
+    let group = state.group(runner);
     let is_selected = state.selected == Some(runner.id);
     let look = |role: Role| -> Style {
         if state.is_current() { theme.style(role) } else { theme.stale() }
@@ -153,7 +159,7 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         piece(format!("{} ", glyph(runner, group)), state_look),
         piece(fit(&runner.name, columns.name), name_look),
     ];
-    let age = age_text(age(runner, group, state.now));
+    let age = age_text(state.age(runner));
     if columns.is_narrow {
         let word = word(runner, group);
         let said = reason(runner, group);
@@ -171,8 +177,10 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         pieces.push(piece(reason(runner, group), text_look));
         return pieces;
     }
-    let figures = figures(runner);
-    let command = format!("  {}", fit(&command(runner), columns.command));
+    let figures = figures(state, runner);
+    let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));
+    let last = branch.unwrap_or_else(|| command(runner));
+    let command = format!("  {}", fit(&last, columns.command));
     let taken = total(&pieces) + width(&figures) + width(&command);
     let said = told(runner, group).unwrap_or_default();
     pieces.push(piece(fit(&said, columns.wide.saturating_sub(taken)), text_look));
@@ -181,14 +189,15 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     pieces
 }
 
-/// CPU and memory of a live runner, in a fixed number of columns.
-fn figures(runner: &Runner) -> String {
-    let (cpu, memory) = if runner.status.is_live() {
-        (format!("{:.0} %", runner.cpu_percent), memory_text(runner.memory_mb))
-    } else {
-        (String::new(), String::new())
-    };
-    format!(" {}{}", fit_right(&cpu, 6), fit_right(&memory, 7))
+/// CPU, how it went, and memory of a live runner, in a fixed number of columns.
+fn figures(state: &State, runner: &Runner) -> String {
+    if !runner.status.is_live() {
+        return " ".repeat(6 + 2 + TREND + 7);
+    }
+    let samples = state.history(runner.id).map(|history| history.cpu.iter());
+    let trend = spark(samples.unwrap_or_default(), 100.0, TREND);
+    let cpu = fit_right(&format!("{:.0} %", runner.cpu_percent), 6);
+    format!("  {trend}{cpu}{}", fit_right(&memory_text(runner.memory_mb), 7))
 }
 
 fn memory_text(mib: u64) -> String {

@@ -11,6 +11,7 @@ mod hints;
 mod list;
 mod preview;
 mod prompt;
+mod spark;
 mod text;
 mod welcome;
 
@@ -18,7 +19,7 @@ use chrono::TimeDelta;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    state::{Area, Group, Mode, Row, State, age, geometry, group, rows},
+    state::{Area, Group, Mode, Row, State, geometry, rows},
     theme::Theme,
 };
 
@@ -60,8 +61,8 @@ pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
     let ids = visible.filter_map(Row::runner);
     let ages = ids.filter_map(|id| {
         let runner = state.runners.get(&id)?;
-        let group = group(runner, state.now);
-        (group != Group::Finished).then(|| age(runner, group, state.now))
+        let group = state.group(runner);
+        (group != Group::Finished).then(|| state.age(runner))
     });
     let youngest = ages.min()?;
     Some(TimeDelta::seconds(if youngest < TimeDelta::minutes(1) { 1 } else { 60 }))

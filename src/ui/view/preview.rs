@@ -17,8 +17,7 @@ use crate::{
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Geometry, Group, Mode, RunnerScreen, State, age, age_text, command, group,
-            reason, word,
+            Area, Geometry, Group, Mode, RunnerScreen, State, age_text, command, reason, word,
         },
         theme::{Role, Theme},
         update::shorten,
@@ -124,20 +123,32 @@ fn titled(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 
 /// The runner in a line: its name, what it is at, and of agent and directory as much as wanted.
 fn title(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<'static>> {
-    let group = group(runner, state.now);
+    let group = state.group(runner);
     let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
-    let age = age_text(age(runner, group, state.now));
+    let age = age_text(state.age(runner));
     let path = clip_front(&shorten(state, &runner.cwd), 30);
+    let branch = state.branches.of(&runner.cwd).map_or_else(String::new, |b| format!(" ⎇ {b}"));
+    // A wrong status shown without its origin cannot be argued with.
+    let source = match runner.activity.source.as_str() {
+        source if details > 0 && is_told(group) => format!(" · {source}"),
+        _ => String::new(),
+    };
     let between = match details {
         0 => " · ".to_owned(),
         1 => format!(" · {} · ", runner.agent),
-        _ => format!(" · {} · {path} · ", runner.agent),
+        _ => format!(" · {} · {path}{branch} · ", runner.agent),
     };
     vec![
         piece(runner.name.clone(), theme.style(Role::Strong)),
         piece(between, theme.style(Role::Muted)),
         piece(format!("{} {age}", word(runner, group)), theme.style(role)),
+        piece(source, theme.style(Role::Muted)),
     ]
+}
+
+/// Whether somebody said what the agent is at; what the process is at needs no source.
+fn is_told(group: Group) -> bool {
+    matches!(group, Group::NeedsYou | Group::Working | Group::Done | Group::Idle)
 }
 
 /// What is left of a runner that has ended: how, what it ran, and what it showed last.
@@ -149,14 +160,14 @@ fn ended(
     runner: &Runner,
     screen: &RunnerScreen,
 ) {
-    let group = group(runner, state.now);
+    let group = state.group(runner);
     let how = match (group, &runner.exit_signal, runner.exit_code) {
         (Group::Failed, ..) => reason(runner, group),
         (_, Some(signal), _) => format!("ended by {signal}"),
         (_, None, Some(code)) => format!("exit code {code}"),
         (_, None, None) => "ended".to_owned(),
     };
-    let age = age_text(age(runner, group, state.now));
+    let age = age_text(state.age(runner));
     let role = if group == Group::Failed { Role::Failed } else { Role::Text };
     let wide = usize::from(area.width);
     let again = format!(" {} starts it again", state.keys.label(Context::List, Action::Restart));

@@ -20,10 +20,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             put(buf, area, 0, vec![text]);
             None
         }
-        Mode::Line(id, line) => {
-            let name = state.runners.get(id).map_or("", |runner| runner.name.as_str());
-            let label = format!(" to {name} ❯ ");
-            field(buf, theme, area, vec![piece(label, theme.style(Role::Accent))], line)
+        Mode::Line(reply) => {
+            let name = state.runners.get(&reply.id).map_or("", |runner| runner.name.as_str());
+            let what = if reply.asked.is_some() { "reply to" } else { "to" };
+            let label = format!(" {what} {name} ❯ ");
+            field(buf, theme, area, vec![piece(label, theme.style(Role::Accent))], &reply.line)
         }
         Mode::Filter => {
             let label = vec![piece(" filter / ", theme.style(Role::Accent))];

@@ -1,0 +1,194 @@
+//! Answering from the row, and what the dashboard notices by itself.
+
+use chrono::TimeDelta;
+
+use super::{blocked, event, fleet, id, key, list, now, press, runner, state};
+use crate::{
+    domain::{
+        activity::ActivityState,
+        answer::Step,
+        id::RunnerId,
+        runner::{Runner, RunnerStatus},
+        size::TerminalSize,
+    },
+    terminal::keys::Key,
+    ui::{
+        effect::Effect,
+        event::{Frame, UiEvent},
+        state::{Group, Mode, State},
+        update::update,
+    },
+};
+
+const WIDE: (u16, u16) = (120, 40);
+
+/// The screen is drawn and looked at for a second.
+fn look(state: &mut State) {
+    state.drawn();
+    state.now += TimeDelta::seconds(1);
+}
+
+fn toast(state: &State) -> &str {
+    state.toast.as_ref().map_or("", |toast| &toast.text)
+}
+
+/// What was sent to a runner as an answer.
+fn sent(effects: &[Effect]) -> (RunnerId, Vec<Step>) {
+    let [Effect::Answer(order)] = effects else { panic!("{effects:?}") };
+    (order.id, order.steps.clone())
+}
+
+fn keys(bytes: &[u8]) -> Vec<Step> {
+    vec![Step::Keys(bytes.to_vec())]
+}
+
+fn one(change: impl FnOnce(&mut Runner)) -> UiEvent {
+    let mut runner = fleet().remove(0);
+    change(&mut runner);
+    let runners = vec![runner];
+    UiEvent::Runners(crate::client::RunnerUpdate { runners, removed: vec![], complete: false })
+}
+
+#[test]
+fn a_question_is_answered_from_its_row() {
+    let mut state = state(WIDE, fleet());
+    look(&mut state);
+    assert_eq!(sent(&press(&mut state, "y")), (id(1), keys(b"1")));
+    assert_eq!(sent(&press(&mut state, "n")), (id(1), keys(b"\x1b")));
+    assert_eq!(sent(&press(&mut state, "2")), (id(1), keys(b"2")));
+    key(&mut state, Key::Tab);
+    // Yes is no answer to which port.
+    assert_eq!(press(&mut state, "y"), []);
+    assert!(toast(&state).contains("choose by number"), "{}", toast(&state));
+    assert_eq!(sent(&press(&mut state, "3")), (id(9), keys(b"3")));
+    press(&mut state, "r8080");
+    let (to, steps) = sent(&key(&mut state, Key::Enter));
+    assert_eq!((to, steps.last()), (id(9), Some(&Step::Line("8080".to_owned()))));
+}
+
+#[test]
+fn who_asks_nothing_is_sent_nothing() {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "jj");
+    look(&mut state);
+    for answer in ["y", "n", "1"] {
+        assert_eq!(press(&mut state, answer), []);
+        assert!(toast(&state).starts_with("api-1 asks nothing"), "{}", toast(&state));
+    }
+}
+
+#[test]
+fn a_question_that_was_not_read_is_not_answered() {
+    let mut state = state(WIDE, fleet());
+    assert_eq!(press(&mut state, "y"), [], "it was never drawn");
+    look(&mut state);
+    // Another question came between the last frame and the key.
+    update(&mut state, one(|runner| runner.activity.since = Some(now())));
+    assert_eq!(press(&mut state, "y"), []);
+    assert!(toast(&state).contains("look again"));
+    look(&mut state);
+    assert_eq!(sent(&press(&mut state, "y")).0, id(1));
+    update(&mut state, one(|runner| runner.activity.state = ActivityState::Working));
+    assert_eq!(press(&mut state, "y"), []);
+}
+
+#[test]
+fn a_reply_goes_to_the_question_it_was_begun_for() {
+    let mut state = state(WIDE, fleet());
+    look(&mut state);
+    press(&mut state, "rnot now");
+    update(&mut state, one(|runner| runner.activity.state = ActivityState::Working));
+    assert_eq!(key(&mut state, Key::Enter), []);
+    assert!(toast(&state).contains("no longer asks that"), "{}", toast(&state));
+    let Mode::Line(reply) = &state.mode else { panic!("the line was lost") };
+    assert_eq!(reply.line.text(), "not now");
+    // Now it is a line for whatever the agent is at.
+    assert_eq!(key(&mut state, Key::Enter), [Effect::SendText(id(1), "not now".to_owned())]);
+}
+
+#[test]
+fn done_is_seen_once_it_was_looked_at_and_left() {
+    let done = runner(1, "api-1", ActivityState::Done, 60);
+    let mut state = state(WIDE, vec![done.clone(), runner(2, "api-2", ActivityState::Done, 60)]);
+    let frame = |number| {
+        let size = TerminalSize::new(20, 5);
+        UiEvent::Frame(id(number), Box::new(Frame { size, full: true, bytes: "x".into() }))
+    };
+    update(&mut state, frame(1));
+    press(&mut state, "k");
+    look(&mut state);
+    let group = |state: &State, number| state.group(&state.runners[&id(number)]);
+    assert_eq!(group(&state, 1), Group::Done, "it does not move away under the eye");
+    press(&mut state, "j");
+    assert_eq!((group(&state, 1), group(&state, 2)), (Group::Idle, Group::Done));
+    // Passing by is not looking.
+    update(&mut state, frame(2));
+    state.drawn();
+    press(&mut state, "k");
+    assert_eq!(group(&state, 2), Group::Done);
+    // The next turn that ends is news again.
+    let again = Runner { activity: runner(1, "api-1", ActivityState::Done, 1).activity, ..done };
+    list(&mut state, vec![again]);
+    assert_eq!(group(&state, 1), Group::Done);
+}
+
+#[test]
+fn an_age_is_that_of_the_status() {
+    let mut state = state(WIDE, fleet());
+    let paused = |minutes| {
+        one(move |runner| {
+            runner.status = RunnerStatus::Paused;
+            runner.updated_at = now() + TimeDelta::minutes(minutes);
+        })
+    };
+    let age = |state: &State| state.age(&state.runners[&id(1)]).num_minutes();
+    update(&mut state, paused(0));
+    state.now += TimeDelta::minutes(5);
+    update(&mut state, paused(5));
+    assert_eq!(age(&state), 5, "a heartbeat is no pause");
+    let mut told = event(1, "api-3", "runner.paused", serde_json::json!({}));
+    told.entity_id = id(1).to_string();
+    told.timestamp = now() - TimeDelta::minutes(2);
+    update(&mut state, UiEvent::Happened(vec![told]));
+    assert_eq!(age(&state), 7, "the event knows better");
+}
+
+#[test]
+fn cpu_is_remembered_as_it_was_sampled() {
+    let mut state = state((200, 50), fleet());
+    for sample in 0..40_u8 {
+        update(
+            &mut state,
+            one(|runner| {
+                runner.cpu_percent = f64::from(sample);
+                runner.last_heartbeat = Some(now() + TimeDelta::seconds(sample.into()));
+            }),
+        );
+    }
+    let cpu = &state.history(id(1)).unwrap().cpu;
+    assert_eq!((cpu.len(), cpu.back()), (32, Some(&39.0)));
+    assert!(super::screen(&state).contains("▃▃▃▃▃▃▄▄"), "{}", super::screen(&state));
+}
+
+#[test]
+fn branches_are_read_where_they_are_shown_and_when_something_happened() {
+    let mut state = state((120, 40), fleet());
+    assert!(!press(&mut state, "j").iter().any(|e| matches!(e, Effect::ReadBranch(_))));
+    let effects = update(&mut state, UiEvent::Resized(200, 50));
+    let read = effects.iter().filter(|e| matches!(e, Effect::ReadBranch(_))).count();
+    assert_eq!(read, 4, "one for each directory");
+    let api = std::path::PathBuf::from("/home/ann/src/api");
+    update(&mut state, UiEvent::Branch(api.clone(), Some("fix-login".to_owned())));
+    assert!(super::screen(&state).contains("⎇ fix-login"));
+    press(&mut state, "kk");
+    let told = event(1, "api-3", "runner.activity", serde_json::json!({}));
+    assert_eq!(update(&mut state, UiEvent::Happened(vec![told])), [Effect::ReadBranch(api)]);
+}
+
+#[test]
+fn what_is_asked_of_a_new_runner_is_not_confused_with_idle() {
+    let mut fresh = runner(1, "api-1", ActivityState::Starting, 1);
+    fresh.status = RunnerStatus::Running;
+    let state = state(WIDE, vec![fresh, blocked(2, "api-2", "auth", "sign in", 3)]);
+    assert_eq!(state.group(&state.runners[&id(1)]), Group::Starting);
+}

@@ -12,7 +12,7 @@ use std::{
 };
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
-use ratatui::{Frame, Terminal, backend::CrosstermBackend};
+use ratatui::{Frame, Terminal, backend::CrosstermBackend, layout::Rect};
 use tokio::sync::Notify;
 
 use crate::domain::failure::Failure;
@@ -97,8 +97,10 @@ impl Screen {
     /// Makes the next frame paint everything: a terminal that changed its size and changed it back
     /// before we looked has lost what it showed.
     pub(super) fn repaint(&mut self) {
+        let (width, height) = self.size();
+        // Not `clear`: that asks the terminal where its cursor is, and the answer goes to the input.
         // A terminal that is gone is noticed when it is drawn on.
-        self.terminal.clear().ok();
+        self.terminal.resize(Rect::new(0, 0, width, height)).ok();
     }
 
     /// Gives the terminal back for a while.

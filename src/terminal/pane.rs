@@ -58,18 +58,14 @@ impl Pane {
 
     /// Draws the part that fits and returns where in the buffer the cursor is, if it is shown.
     ///
-    /// In an area lower than the screen the rows above the cursor are shown, as many as fit; in
-    /// a narrower one the columns round it.
+    /// Which part that is, says [`Self::origin`].
     pub fn render(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let area = area.intersection(buf.area);
         if area.is_empty() {
             return None;
         }
-        let screen = self.decoder.screen();
-        let (cursor_row, cursor_col) = screen.cursor_position();
-        let top = first_shown(cursor_row, self.last_used_row(), self.size.rows(), area.height);
-        let left = cursor_col.saturating_sub(area.width.saturating_sub(1));
-        let view = View { screen, top, left };
+        let (top, left) = self.origin(area.width, area.height);
+        let view = View { screen: self.decoder.screen(), top, left, width: area.width };
         let cursor = Cursor::default().visibility(false);
         PseudoTerminal::new(&view).cursor(cursor).render(area, buf);
         self.cursor().and_then(|(row, col)| {
@@ -77,6 +73,21 @@ impl Pane {
             let y = area.y.checked_add(row.checked_sub(top)?)?;
             Some(Position { x, y }).filter(|at| area.contains(*at))
         })
+    }
+
+    /// Returns the row and column of the screen that an area of this size shows first.
+    ///
+    /// In an area lower than the screen the last rows used are shown, the cursor's among them; in a
+    /// narrower one the left edge, unless the cursor would not be seen.
+    pub fn origin(&self, width: u16, height: u16) -> (u16, u16) {
+        let top = if height < self.size.rows() {
+            let (cursor_row, _) = self.decoder.screen().cursor_position();
+            first_shown(cursor_row, self.last_used_row(), self.size.rows(), height)
+        } else {
+            0
+        };
+        let left = self.cursor().map_or(0, |(_, col)| col.saturating_sub(width.saturating_sub(1)));
+        (top, left)
     }
 
     /// The last row that shows something.
@@ -99,6 +110,7 @@ struct View<'a> {
     screen: &'a vt100::Screen,
     top: u16,
     left: u16,
+    width: u16,
 }
 
 impl PaneScreen for View<'_> {
@@ -106,8 +118,11 @@ impl PaneScreen for View<'_> {
 
     fn cell(&self, row: u16, col: u16) -> Option<&ViewCell> {
         let row = row.checked_add(self.top)?;
-        let col = col.checked_add(self.left)?;
-        self.screen.cell(row, col).map(ViewCell::ref_cast)
+        let at = col.checked_add(self.left)?;
+        let cell = self.screen.cell(row, at)?;
+        // Half of a wide character is nothing.
+        let is_cut = cell.is_wide() && col + 1 >= self.width;
+        (!is_cut).then(|| ViewCell::ref_cast(cell))
     }
 
     fn hide_cursor(&self) -> bool {

@@ -189,6 +189,7 @@ impl App {
                     self.take_back(screen)?;
                 }
                 Effect::Suspend => self.suspend(screen).await?,
+                Effect::ReportMouse(mode) => screen.report_mouse(mode)?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
                 effect => self.performer.perform(effect),
             }
@@ -256,6 +257,7 @@ impl App {
 
     fn take_back(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         screen.enter_again()?;
+        screen.report_mouse(self.state.mouse)?;
         // A new one is opened when it is waited for: it needs the lock that the old one holds.
         self.input = None;
         self.state.now = Utc::now();

@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 use chrono::{DateTime, Utc};
 
 use super::state::Watched;
-use crate::domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize};
+use crate::{
+    domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize},
+    terminal::MouseMode,
+};
 
 /// Something to be done outside the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,8 @@ pub(super) enum Effect {
     Redraw,
     /// Hand the whole terminal to a runner.
     Attach(RunnerId),
+    /// Ask the user's terminal to tell so much of the mouse.
+    ReportMouse(MouseMode),
     /// Follow these screens and no others.
     Watch(BTreeSet<Watched>),
     /// Fetch what an ended runner showed last.

@@ -11,7 +11,7 @@ use crate::{
         event::Event, failure::Failure, id::RunnerId, project::Project, runner::Runner,
         size::TerminalSize,
     },
-    terminal::keys::KeyPress,
+    terminal::keys::{KeyPress, MouseEvent},
 };
 
 /// One thing that happened.
@@ -21,8 +21,10 @@ pub(super) enum UiEvent {
     Key(KeyPress),
     /// Text was pasted.
     Paste(String),
-    /// The mouse did something.
-    Mouse(Mouse),
+    /// The mouse did something, on a row and column of our own terminal.
+    Mouse(MouseEvent),
+    /// The terminal has got the focus or lost it.
+    Focus(bool),
     /// The terminal has so many columns and rows.
     Resized(u16, u16),
     /// The process was stopped from outside and goes on; the terminal may have been used meanwhile.
@@ -73,17 +75,6 @@ pub(super) struct DaemonView {
     pub(super) database: String,
     /// Parts that are not well, as `name: detail`.
     pub(super) unwell: Vec<String>,
-}
-
-/// What the mouse did, on which column and row of the terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mouse {
-    /// The left button went down.
-    Press(u16, u16),
-    /// The wheel turned up.
-    WheelUp(u16, u16),
-    /// The wheel turned down.
-    WheelDown(u16, u16),
 }
 
 /// How an action ended.

@@ -1,11 +1,9 @@
 //! What the terminal says, in the terms of the dashboard.
 
-use crossterm::event::{
-    Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
-};
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseEventKind};
 
-use super::event::{Mouse, UiEvent};
-use crate::terminal::keys::{Key, KeyPress, Modifiers};
+use super::event::UiEvent;
+use crate::terminal::keys::{Key, KeyPress, Modifiers, MouseAction, MouseButton, MouseEvent};
 
 /// Returns what happened, `None` for what means nothing here.
 pub(super) fn understand(event: Event) -> Option<UiEvent> {
@@ -13,17 +11,37 @@ pub(super) fn understand(event: Event) -> Option<UiEvent> {
         Event::Key(key) => press(key).map(UiEvent::Key),
         Event::Paste(text) => Some(UiEvent::Paste(text)),
         Event::Resize(cols, rows) => Some(UiEvent::Resized(cols, rows)),
-        Event::Mouse(mouse) => {
-            let (col, row) = (mouse.column, mouse.row);
-            let mouse = match mouse.kind {
-                MouseEventKind::Down(MouseButton::Left) => Mouse::Press(col, row),
-                MouseEventKind::ScrollUp => Mouse::WheelUp(col, row),
-                MouseEventKind::ScrollDown => Mouse::WheelDown(col, row),
-                _ => return None,
-            };
-            Some(UiEvent::Mouse(mouse))
-        }
-        Event::FocusGained | Event::FocusLost => None,
+        Event::Mouse(event) => Some(UiEvent::Mouse(mouse(event))),
+        Event::FocusGained => Some(UiEvent::Focus(true)),
+        Event::FocusLost => Some(UiEvent::Focus(false)),
+    }
+}
+
+fn mouse(event: crossterm::event::MouseEvent) -> MouseEvent {
+    let button = |button| match button {
+        crossterm::event::MouseButton::Left => MouseButton::Left,
+        crossterm::event::MouseButton::Middle => MouseButton::Middle,
+        crossterm::event::MouseButton::Right => MouseButton::Right,
+    };
+    let action = match event.kind {
+        MouseEventKind::Down(which) => MouseAction::Press(button(which)),
+        MouseEventKind::Up(which) => MouseAction::Release(button(which)),
+        MouseEventKind::Drag(which) => MouseAction::Drag(button(which)),
+        MouseEventKind::Moved => MouseAction::Move,
+        MouseEventKind::ScrollUp => MouseAction::ScrollUp,
+        MouseEventKind::ScrollDown => MouseAction::ScrollDown,
+        MouseEventKind::ScrollLeft => MouseAction::ScrollLeft,
+        MouseEventKind::ScrollRight => MouseAction::ScrollRight,
+    };
+    let modifiers = held(event.modifiers);
+    MouseEvent { action, row: event.row, col: event.column, modifiers }
+}
+
+fn held(held: KeyModifiers) -> Modifiers {
+    Modifiers {
+        shift: held.contains(KeyModifiers::SHIFT),
+        alt: held.contains(KeyModifiers::ALT),
+        ctrl: held.contains(KeyModifiers::CONTROL),
     }
 }
 
@@ -31,12 +49,7 @@ fn press(event: KeyEvent) -> Option<KeyPress> {
     if event.kind == KeyEventKind::Release {
         return None;
     }
-    let held = event.modifiers;
-    let mut modifiers = Modifiers {
-        shift: held.contains(KeyModifiers::SHIFT),
-        alt: held.contains(KeyModifiers::ALT),
-        ctrl: held.contains(KeyModifiers::CONTROL),
-    };
+    let mut modifiers = held(event.modifiers);
     let key = match event.code {
         KeyCode::Char(c) => {
             // The character tells it already.

@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(keys.action(Context::List, press("ctrl-l")), Some(Action::Redraw));
         assert_eq!(keys.action(Context::Confirm, press("ctrl-c")), Some(Action::Cancel));
         assert_eq!(keys.action(Context::Line, press("x")), None);
-        assert_eq!(keys.label(Context::List, Action::Attach), "⏎");
+        assert_eq!(keys.label(Context::List, Action::Open), "⏎");
         assert_eq!(written(press("ctrl-up")), "ctrl-↑");
     }
 }

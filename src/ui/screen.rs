@@ -15,12 +15,13 @@ use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::{Frame, Terminal, backend::CrosstermBackend, layout::Rect};
 use tokio::sync::Notify;
 
-use crate::domain::failure::Failure;
+use crate::{domain::failure::Failure, terminal::MouseMode};
 
-/// Alternate screen, bracketed paste, mouse buttons and wheel but no motion.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[2J";
+/// Alternate screen, bracketed paste, focus, mouse buttons and wheel but no motion.
+const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[2J";
 /// All of that off again.
-const LEAVE: &[u8] = b"\x1b[?2026l\x1b[?1006l\x1b[?1000l\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h";
+const LEAVE: &[u8] =
+    b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1004l\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h";
 /// What is between these is shown at once by terminals that know them.
 const BEGIN_SYNC: &[u8] = b"\x1b[?2026h";
 const END_SYNC: &[u8] = b"\x1b[?2026l";
@@ -119,6 +120,34 @@ impl Screen {
         *self.terminal = entered.map_err(|error| failed(&error))?;
         self.is_left = false;
         Ok(())
+    }
+
+    /// Asks the terminal to tell so much of the mouse, until it is asked for something else.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub(super) fn report_mouse(&mut self, mode: MouseMode) -> Result<(), Failure> {
+        // Each one switches off what was asked for before, in all terminals we know but not by any
+        // standard.
+        let sequence: &[u8] = match mode {
+            MouseMode::None => b"\x1b[?1003l\x1b[?1002l\x1b[?1000l",
+            MouseMode::X10 | MouseMode::Click => b"\x1b[?1003l\x1b[?1002l\x1b[?1000h",
+            MouseMode::Drag => b"\x1b[?1003l\x1b[?1000l\x1b[?1002h",
+            MouseMode::Motion => b"\x1b[?1002l\x1b[?1000l\x1b[?1003h",
+        };
+        self.write(sequence)
+    }
+
+    /// Writes bytes between two frames.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let out = self.terminal.backend_mut();
+        let written = out.write_all(bytes).and_then(|()| io::Write::flush(out));
+        written.map_err(|error| failed(&error))
     }
 
     /// Waits until some part of the process has panicked.

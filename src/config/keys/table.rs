@@ -69,6 +69,54 @@ pub enum Action {
     Last,
     /// Select the next that needs a person, the longest waiting first.
     NextNeeding,
+    /// Open the runner in place.
+    Open,
+    /// Open another pane beside.
+    SplitRight,
+    /// Open another pane below.
+    SplitBelow,
+    /// Show the panes.
+    ShowPanes,
+    /// Show all live runners of a project.
+    Grid,
+    /// Go to the pane on the left.
+    FocusLeft,
+    /// Go to the pane on the right.
+    FocusRight,
+    /// Go to the pane above.
+    FocusUp,
+    /// Go to the pane below.
+    FocusDown,
+    /// Go to the next pane.
+    NextPane,
+    /// Go to the pane before.
+    PreviousPane,
+    /// Go to a pane by its number.
+    PaneByNumber,
+    /// Move a divider to the left.
+    GrowLeft,
+    /// Move a divider to the right.
+    GrowRight,
+    /// Move a divider up.
+    GrowUp,
+    /// Move a divider down.
+    GrowDown,
+    /// Change places with the next pane.
+    SwapNext,
+    /// Change places with the pane before.
+    SwapPrevious,
+    /// Show this pane only, or all.
+    Zoom,
+    /// Close the pane.
+    ClosePane,
+    /// Stack what lies side by side, and back.
+    Turn,
+    /// Give all panes the same room.
+    Balance,
+    /// Bring back what was arranged before.
+    Undo,
+    /// Type into all panes at once.
+    Synchronise,
     /// Hand the terminal to the agent.
     Attach,
     /// Open the launch dialog.
@@ -132,17 +180,22 @@ commands! {
         Deny "deny" "n" "deny" "Answer it with no";
         Choose "choose" "1 2 3 4 5 6 7 8 9" "choose" "Answer it with this choice: the first key stands for the first, and so on";
         NextNeeding "next_needing" "tab" "next that needs you" "Go to the next that needs you, longest waiting first";
-        Attach "attach" "enter a" "attach" "Attach: hand the whole terminal to the agent";
+        Open "open" "enter" "open" "Open the runner here, full size; keys go to its agent";
         Line "reply" "r t" "reply" "Reply to the agent: write a line and submit it";
-        Type "type" "i" "type" "Type into the agent from here";
+        Type "type" "i" "type" "Type into the agent without leaving the list";
+        SplitRight "split_right" "v" "split" "Open the runner in a pane beside the others";
         Launch "launch" "N" "new" "Launch a new agent";
         Stop "stop" "x" "stop" "Stop the runner, with time to save";
         Pause "pause" "space" "pause" "Pause the runner or let it go on";
         Restart "restart" "R" "restart" "Start the runner again";
+        ShowPanes "panes" "w" "panes" "Show the panes that were opened";
+        Attach "attach" "a" "attach" "Attach: hand the whole terminal to the agent";
         Filter "filter" "/" "filter" "Show only runners that match";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";
         Kill "kill" "X" "" "Kill the runner at once";
+        SplitBelow "split_below" "s" "" "Open the runner in a pane below the others";
+        Grid "grid" "#" "" "Show all live runners of this project in a grid";
         Arrange "arrange" "p" "by project" "Arrange by state or by project";
         Events "events" "e" "" "More room for the events, none, some";
         Fold "fold" "f" "" "Show or fold what is finished";
@@ -153,6 +206,54 @@ commands! {
         First "first" "g home" "" "Select the first runner";
         Last "last" "G end" "" "Select the last runner";
         Cancel "cancel" "esc" "" "Clear the filter";
+    }
+    /// Among the panes, while no agent is typed into.
+    Panes "panes" {
+        Type "type" "enter i" "type" "Type into the agent of this pane";
+        Cancel "dashboard" "esc q ctrl-c" "dashboard" "Go back to the dashboard; the panes are kept";
+        FocusLeft "left" "h left" "move" "Go to the pane on the left";
+        SplitRight "split_right" "v" "split" "Open another runner beside this pane";
+        ClosePane "close" "c" "close" "Close this pane; its agent goes on";
+        Zoom "zoom" "z" "zoom" "Show this pane only, or all again";
+        PaneByNumber "number" "1 2 3 4 5 6 7 8 9" "go" "Go to the pane with this number and type there";
+        Synchronise "synchronise" "S" "all at once" "Type into all panes at once, or into one again";
+        Undo "undo" "u" "undo" "Bring back the arrangement before the last change";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
+        FocusDown "down" "j down" "" "Go to the pane below";
+        FocusUp "up" "k up" "" "Go to the pane above";
+        FocusRight "right" "l right" "" "Go to the pane on the right";
+        NextPane "next" "tab" "" "Go to the next pane";
+        PreviousPane "previous" "shift-tab" "" "Go to the pane before";
+        SplitBelow "split_below" "s" "" "Open another runner below this pane";
+        Grid "grid" "#" "" "Show all live runners of this project in a grid";
+        GrowLeft "grow_left" "H shift-left" "" "Move the divider to the left";
+        GrowDown "grow_down" "J shift-down" "" "Move the divider down";
+        GrowUp "grow_up" "K shift-up" "" "Move the divider up";
+        GrowRight "grow_right" "L shift-right" "" "Move the divider to the right";
+        Balance "balance" "=" "" "Give all panes the same room";
+        Turn "turn" "o" "" "Stack what lies side by side, and back";
+        SwapPrevious "swap_previous" "{" "" "Change places with the pane before";
+        SwapNext "swap_next" "}" "" "Change places with the next pane";
+        Attach "attach" "a" "" "Attach: hand the whole terminal to the agent";
+        Line "reply" "r t" "" "Reply to the agent: write a line and submit it";
+        Pause "pause" "space" "" "Pause the runner or let it go on";
+        Restart "restart" "R" "restart" "Start the runner again";
+        Stop "stop" "x" "" "Stop the runner, with time to save";
+        Kill "kill" "X" "" "Kill the runner at once";
+    }
+    /// In a pane, while its agent is typed into.
+    Typing "typing" {
+        FocusLeft "left" "alt-shift-left" "" "Go to the pane on the left and type there";
+        FocusDown "down" "alt-shift-down" "" "Go to the pane below and type there";
+        FocusUp "up" "alt-shift-up" "" "Go to the pane above and type there";
+        FocusRight "right" "alt-shift-right" "" "Go to the pane on the right and type there";
+    }
+    /// The runners for a new pane.
+    Pick "pick" {
+        Accept "open" "enter" "open" "Open a pane for this runner";
+        Down "down" "j down" "next" "Choose the next runner";
+        Up "up" "k up" "" "Choose the runner before";
+        Cancel "cancel" "esc q ctrl-c" "back" "Go back; nothing is opened";
     }
     /// The first screen, without runners.
     Welcome "welcome" {

@@ -3,7 +3,7 @@
 //!
 //! Invariant: every area lies within the screen; what does not fit is empty.
 
-use super::{Arrangement, EventsRoom, Mode, State, rows};
+use super::{Arrangement, EventsRoom, Mode, State, View, rows};
 
 /// From this width the selected runner's screen stands beside the list.
 const WIDE: u16 = 100;
@@ -102,17 +102,33 @@ impl Geometry {
 pub(in crate::ui) fn geometry(state: &State) -> Geometry {
     let (width, height) = state.size;
     let mut rest = Area { x: 0, y: 0, width, height };
-    let mut areas = Geometry { header: rest.take_top(1), ..Geometry::default() };
+    let mut areas = Geometry::default();
+    let are_panes = state.view == View::Panes;
+    if !are_panes || height >= 10 {
+        areas.header = rest.take_top(1);
+    }
     if height >= 3 {
         areas.hints = rest.take_bottom(1);
     }
     if needs_prompt(state) && height >= 2 {
-        areas.prompt = rest.take_bottom(1);
+        // Panes must not change their size for a message: it takes the place of the header, a
+        // question that of the last row.
+        areas.prompt = match (are_panes, is_asked(state)) {
+            (false, _) => rest.take_bottom(1),
+            (true, false) if !areas.header.is_empty() => areas.header,
+            (true, _) => { rest }.take_bottom(1),
+        };
     }
-    if height >= 8 {
+    if height >= 8 && !are_panes {
         areas.rule = rest.take_top(1);
     }
     areas.body = rest;
+    if are_panes {
+        // Each pane's title is its own line.
+        rest.take_top(1);
+        areas.preview_after_launch = rest;
+        return areas;
+    }
     divide(state, rest, &mut areas);
     areas.preview_after_launch = areas.preview;
     if matches!(state.mode, Mode::Typing(_)) && areas.preview.is_empty() {
@@ -179,6 +195,9 @@ fn take_events(state: &State, rest: &mut Area, areas: &mut Geometry, from_height
 }
 
 fn needs_prompt(state: &State) -> bool {
-    let asks = matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter);
-    asks || state.toast.is_some()
+    is_asked(state) || state.toast.is_some()
+}
+
+fn is_asked(state: &State) -> bool {
+    matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter)
 }

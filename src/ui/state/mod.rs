@@ -8,6 +8,7 @@ mod choice;
 mod geometry;
 mod history;
 mod mode;
+mod panes;
 mod rows;
 mod screens;
 mod status;
@@ -26,7 +27,11 @@ pub(super) use self::{
     choice::{project_for, unique_name},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     history::{History, question},
-    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Reply},
+    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Pick, Reply},
+    panes::{
+        Axis, Drag, Panes, Place, Shown, Side, Tree, all_places, for_grid, shown_panes,
+        without_pane,
+    },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
     status::{Group, age_text, command, glyph, reason, title, told, word},
@@ -38,6 +43,7 @@ use crate::{
         event::Event, id::RunnerId, key::KeyPress, project::Project, runner::Runner,
         size::TerminalSize,
     },
+    terminal::MouseMode,
     ui::{event::DaemonView, keymap::Keymap},
 };
 
@@ -153,6 +159,8 @@ pub(super) struct State {
     pub(super) scroll: usize,
     /// Which view is shown.
     pub(super) view: View,
+    /// The panes, shown or not.
+    pub(super) panes: Panes,
     /// What the keys do now.
     pub(super) mode: Mode,
     /// How the last action went.
@@ -161,6 +169,12 @@ pub(super) struct State {
     pub(super) screens: Screens,
     /// The screens that were asked for last.
     pub(super) watched: BTreeSet<Watched>,
+    /// How much our own terminal tells of the mouse.
+    pub(super) mouse: MouseMode,
+    /// Whether our own terminal has the focus, as far as it tells.
+    pub(super) has_focus: bool,
+    /// The agent that was told that it has the focus.
+    pub(super) focus_told: Option<RunnerId>,
     /// Something visible has changed since the last frame.
     pub(super) is_dirty: bool,
 }
@@ -191,10 +205,14 @@ impl State {
             finished_open: None,
             scroll: 0,
             view: View::default(),
+            panes: Panes::default(),
             mode: Mode::List,
             toast: None,
             screens: Screens::new(),
             watched: BTreeSet::new(),
+            mouse: MouseMode::Click,
+            has_focus: true,
+            focus_told: None,
             is_dirty: true,
         }
     }

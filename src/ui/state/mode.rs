@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::TextLine;
+use super::{Axis, TextLine};
 use crate::domain::id::RunnerId;
 
 /// Where the keys go.
@@ -20,6 +20,8 @@ pub(in crate::ui) enum Mode {
     Typing(RunnerId),
     /// Into a line for an agent.
     Line(Reply),
+    /// To the runners for a new pane.
+    Pick(Pick),
     /// To the list of all keys; scrolled by so many lines.
     Help(usize),
 }
@@ -33,6 +35,15 @@ pub(in crate::ui) struct Reply {
     pub(in crate::ui) asked: Option<DateTime<Utc>>,
     /// The line.
     pub(in crate::ui) line: TextLine,
+}
+
+/// A runner being chosen for a new pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) struct Pick {
+    /// Where the pane will be, seen from the one in focus.
+    pub(in crate::ui) axis: Axis,
+    /// Which of the runners without a pane.
+    pub(in crate::ui) chosen: usize,
 }
 
 /// Something that destroys, and what it destroys.

@@ -7,6 +7,5 @@ pub(in crate::ui) enum View {
     #[default]
     Dashboard,
     /// Runners' screens side by side and one below the other.
-    #[expect(dead_code, reason = "drawn by the next change")]
     Panes,
 }

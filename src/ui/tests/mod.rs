@@ -1,6 +1,7 @@
 //! Tests of the dashboard without a terminal, a daemon or async: events in, effects and text out.
 
 mod answers;
+mod panes;
 mod screens;
 mod updates;
 
@@ -25,7 +26,7 @@ use crate::{
         project::{Project, ProjectStatus},
         runner::{Runner, RunnerStatus},
     },
-    terminal::keys::{Key, KeyPress, Modifiers},
+    terminal::keys::{Key, KeyPress, Modifiers, MouseAction, MouseButton, MouseEvent},
 };
 
 fn now() -> DateTime<Utc> {
@@ -167,6 +168,13 @@ fn list(state: &mut State, runners: Vec<Runner>) -> Vec<Effect> {
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
     update(state, UiEvent::Key(KeyPress { key, modifiers: Modifiers::default() }))
+}
+
+const PRESS: MouseAction = MouseAction::Press(MouseButton::Left);
+
+/// The mouse does something at a column and a row.
+fn mouse(action: MouseAction, col: u16, row: u16) -> UiEvent {
+    UiEvent::Mouse(MouseEvent { action, row, col, modifiers: Modifiers::default() })
 }
 
 fn press(state: &mut State, text: &str) -> Vec<Effect> {

@@ -1,7 +1,8 @@
 //! What follows from what.
 
 use super::{
-    blocked, connect, ended, event, fleet, id, key, list, now, press, project, runner, state,
+    PRESS, blocked, connect, ended, event, fleet, id, key, list, mouse, now, press, project,
+    runner, state,
 };
 use crate::{
     client::RunnerUpdate,
@@ -9,10 +10,10 @@ use crate::{
         activity::ActivityState, failure::Failure, id::RunnerId, runner::RunnerStatus,
         size::TerminalSize,
     },
-    terminal::keys::{Key, KeyPress, Modifiers},
+    terminal::keys::{Key, KeyPress, Modifiers, MouseAction},
     ui::{
         effect::Effect,
-        event::{Frame, Mouse, Outcome, UiEvent},
+        event::{Frame, Outcome, UiEvent},
         state::{Connection, Mode, Row, State, Watched, rows, shown},
         update::update,
         view,
@@ -198,7 +199,7 @@ fn a_lost_daemon_keeps_what_was_known_and_is_watched_again() {
     update(&mut state, UiEvent::Disconnected("the connection was lost".to_owned()));
     assert!(matches!(state.connection, Connection::Lost(_)));
     assert_eq!((names(&state).len(), watched(&state)), (9, vec![]));
-    assert_eq!(key(&mut state, Key::Enter), []);
+    assert_eq!(press(&mut state, "a"), []);
     assert!(state.toast.as_ref().unwrap().is_failure);
     assert_eq!(connect(&mut state), [watch(&[1], None)]);
 }
@@ -316,11 +317,11 @@ fn events_are_kept_in_order_and_not_twice() {
 #[test]
 fn the_mouse_selects_and_scrolls() {
     let mut state = state(WIDE, fleet());
-    update(&mut state, UiEvent::Mouse(Mouse::Press(5, 4)));
+    update(&mut state, mouse(PRESS, 5, 4));
     assert_eq!(state.selected, Some(id(9)));
-    update(&mut state, UiEvent::Mouse(Mouse::WheelDown(5, 4)));
+    update(&mut state, mouse(MouseAction::ScrollDown, 5, 4));
     assert_eq!(state.selected, Some(id(2)));
-    update(&mut state, UiEvent::Mouse(Mouse::Press(5, 2)));
+    update(&mut state, mouse(PRESS, 5, 2));
     assert_eq!(state.selected, Some(id(2)));
 }
 

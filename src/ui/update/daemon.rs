@@ -105,26 +105,23 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     if about_projects { vec![Effect::ListProjects] } else { Vec::new() }
 }
 
-/// Applies a change of a watched screen.
-pub(super) fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) {
-    let Some(screen) = state.screens.get_mut(&id) else { return };
+/// Applies a change of a watched screen; true when the agent now wants another input.
+pub(super) fn on_frame(state: &mut State, id: RunnerId, frame: &Frame) -> bool {
+    let Some(screen) = state.screens.get_mut(&id) else { return false };
     screen.is_live = true;
-    match &mut screen.pane {
-        Some(pane) => {
-            if pane.size() != frame.size {
-                pane.resize(frame.size);
-            }
-            pane.feed(&frame.bytes);
-        }
+    let before = screen.pane.as_ref().map(Pane::modes);
+    let pane = match &mut screen.pane {
+        Some(pane) => pane,
         // A difference without what it differs from shows nothing.
-        None if !frame.full => return,
-        None => {
-            let mut pane = Pane::new(frame.size);
-            pane.feed(&frame.bytes);
-            screen.pane = Some(pane);
-        }
+        None if !frame.full => return false,
+        None => screen.pane.insert(Pane::new(frame.size)),
+    };
+    if pane.size() != frame.size {
+        pane.resize(frame.size);
     }
+    pane.feed(&frame.bytes);
     state.is_dirty = true;
+    before != Some(pane.modes())
 }
 
 fn mark_stale(state: &mut State, id: Option<RunnerId>) {

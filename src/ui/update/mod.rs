@@ -8,6 +8,8 @@ mod answer;
 mod daemon;
 mod launch;
 mod list;
+mod panes;
+mod pointer;
 mod runner;
 mod typing;
 mod watch;
@@ -15,11 +17,14 @@ mod watch;
 pub(super) use self::launch::{default_command, expand, order, shorten};
 use super::{
     effect::Effect,
-    event::{Mouse, UiEvent},
+    event::UiEvent,
     keymap::{Action, Context},
-    state::{Mode, Reply, State, geometry, position_of, rows, shown},
+    state::{Mode, Reply, State, View, geometry, position_of, rows, shown},
 };
-use crate::domain::{answer::Answer, key::KeyPress};
+use crate::{
+    domain::{answer::Answer, key::KeyPress},
+    terminal::keys::{MouseAction, MouseButton, MouseEvent},
+};
 
 /// Applies an event and returns what is to be done.
 pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
@@ -38,10 +43,16 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty = true;
             Vec::new()
         }
-        // The most frequent of all; it moves nothing.
+        UiEvent::Focus(has_focus) => {
+            state.has_focus = has_focus;
+            Vec::new()
+        }
         UiEvent::Frame(id, frame) => {
-            daemon::on_frame(state, id, &frame);
-            return Vec::new();
+            // The most frequent of all; it moves nothing unless the agent wants another input.
+            if !daemon::on_frame(state, id, &frame) {
+                return Vec::new();
+            }
+            Vec::new()
         }
         event => daemon::on_event(state, event),
     };
@@ -52,12 +63,14 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
 /// Returns the context whose keys work now, `None` while they go to an agent.
 pub(super) fn context(state: &State) -> Option<Context> {
     Some(match &state.mode {
+        Mode::List if state.view == View::Panes => Context::Panes,
         Mode::List if state.is_empty() => Context::Welcome,
         Mode::List => Context::List,
         Mode::Filter => Context::Filter,
         Mode::Confirm(_) => Context::Confirm,
         Mode::Launch(_) => Context::Launch,
         Mode::Line(..) => Context::Line,
+        Mode::Pick(_) => Context::Pick,
         Mode::Help(_) => Context::Help,
         Mode::Typing(_) => return None,
     })
@@ -83,7 +96,12 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     }
     match context {
         Context::List if action == Action::Choose => choose(state, press),
-        Context::Global => Vec::new(),
+        Context::Global | Context::Typing => Vec::new(),
+        Context::Panes => panes::act(state, action, press),
+        Context::Pick => {
+            panes::on_pick(state, action);
+            Vec::new()
+        }
         Context::List => on_list(state, action),
         Context::Welcome => launch::on_welcome(state, action),
         Context::Filter => list::on_filter(state, action),
@@ -107,6 +125,14 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::Line => runner::act(state, action),
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
+        Action::Open
+        | Action::SplitRight
+        | Action::SplitBelow
+        | Action::ShowPanes
+        | Action::Grid => {
+            panes::open(state, action);
+            Vec::new()
+        }
         action => {
             list::act(state, action);
             Vec::new()
@@ -122,30 +148,29 @@ fn choose(state: &mut State, press: KeyPress) -> Vec<Effect> {
     }
 }
 
-fn on_mouse(state: &mut State, mouse: Mouse) -> Vec<Effect> {
+fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+    if state.view == View::Panes {
+        return pointer::on_mouse(state, mouse);
+    }
     let areas = geometry(state);
-    let (col, row) = match mouse {
-        Mouse::Press(col, row) | Mouse::WheelUp(col, row) | Mouse::WheelDown(col, row) => {
-            (col, row)
-        }
-    };
-    if !areas.list.contains(col, row) || matches!(state.mode, Mode::Confirm(_)) {
+    if !areas.list.contains(mouse.col, mouse.row) || matches!(state.mode, Mode::Confirm(_)) {
         return Vec::new();
     }
-    state.is_dirty = true;
-    state.has_chosen = true;
-    match mouse {
-        Mouse::Press(..) => {
-            let at = state.scroll + usize::from(row.saturating_sub(areas.list.y));
+    match mouse.action {
+        MouseAction::Press(MouseButton::Left) => {
+            let at = state.scroll + usize::from(mouse.row.saturating_sub(areas.list.y));
             if let Some(id) = rows(state).get(at).and_then(super::state::Row::runner) {
                 state.selected = Some(id);
                 state.mode = Mode::List;
                 state.toast = None;
             }
         }
-        Mouse::WheelUp(..) => list::step(state, -1),
-        Mouse::WheelDown(..) => list::step(state, 1),
+        MouseAction::ScrollUp => list::step(state, -1),
+        MouseAction::ScrollDown => list::step(state, 1),
+        _ => return Vec::new(),
     }
+    state.is_dirty = true;
+    state.has_chosen = true;
     Vec::new()
 }
 
@@ -165,9 +190,11 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     }
     state.selected_before = state.selected;
     leave_ended(state);
+    panes::settle(state);
     scroll(state);
     watch::settle(state, effects);
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
+    pointer::settle(state, effects);
 }
 
 /// Nobody types into an agent that has ended.
@@ -179,7 +206,7 @@ fn leave_ended(state: &mut State) {
     }
     let text = runner.map_or_else(
         || "the runner is gone".to_owned(),
-        |runner| format!("{} has ended; keys go to the list again", runner.name),
+        |runner| format!("{} has ended; keys are no longer typed", runner.name),
     );
     state.mode = Mode::List;
     state.say(text);

@@ -1,7 +1,8 @@
 //! Keys that become text: in a line of our own, or in an agent.
 
-use super::answer;
+use super::{answer, panes};
 use crate::{
+    domain::id::RunnerId,
     terminal::{
         Modes, Pane,
         keys::{self, Key, KeyPress},
@@ -10,13 +11,17 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::Action,
-        state::{Mode, State, TextLine},
+        state::{Mode, State, TextLine, View, shown_panes},
     },
 };
 
 /// Sends a key to the agent, or comes back from it.
 pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     let Mode::Typing(id) = state.mode else { return Vec::new() };
+    if state.view == View::Panes && panes::on_typing_key(state, press) {
+        state.is_dirty = true;
+        return Vec::new();
+    }
     if state.here.leave == Some(press) {
         state.mode = Mode::List;
         state.is_dirty = true;
@@ -26,16 +31,14 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         state.complain("not connected to the daemon; nothing was typed");
         return Vec::new();
     }
-    let bytes = keys::encode(press, &modes(state));
-    if bytes.is_empty() { Vec::new() } else { vec![Effect::SendKeys(id, bytes)] }
+    send(state, id, |modes| keys::encode(press, modes))
 }
 
 /// Takes in pasted text where text is wanted; elsewhere it would be a series of commands.
 pub(super) fn on_paste(state: &mut State, text: &str) -> Vec<Effect> {
     state.is_dirty = true;
     if let Mode::Typing(id) = state.mode {
-        let bytes = paste::encode(text, modes(state).bracketed_paste);
-        return if bytes.is_empty() { Vec::new() } else { vec![Effect::SendKeys(id, bytes)] };
+        return send(state, id, |modes| paste::encode(text, modes.bracketed_paste));
     }
     if let Some(line) = line(state) {
         line.insert_text(text);
@@ -83,11 +86,18 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
     }
 }
 
-/// The input modes of the agent that is typed into.
-fn modes(state: &State) -> Modes {
-    let screen = match state.mode {
-        Mode::Typing(id) => state.screens.get(&id),
-        _ => None,
-    };
+/// Types into an agent, or into all that are typed into at once, as each of them expects it.
+fn send(state: &State, id: RunnerId, encode: impl Fn(&Modes) -> Vec<u8>) -> Vec<Effect> {
+    let all = state.panes.is_synchronised && state.view == View::Panes;
+    let to = if all { shown_panes(state).places.panes } else { Vec::new() };
+    let to: Vec<RunnerId> = if all { to.iter().map(|p| p.id).collect() } else { vec![id] };
+    let is_live = |id: &RunnerId| state.runners.get(id).is_some_and(|r| r.status.is_live());
+    let typed = to.into_iter().filter(is_live).map(|id| (id, encode(&modes(state, id))));
+    typed.filter(|(_, bytes)| !bytes.is_empty()).map(|(id, b)| Effect::SendKeys(id, b)).collect()
+}
+
+/// The input modes of an agent.
+fn modes(state: &State, id: RunnerId) -> Modes {
+    let screen = state.screens.get(&id);
     screen.and_then(|screen| screen.pane.as_ref()).map(Pane::modes).unwrap_or_default()
 }

@@ -6,14 +6,16 @@ use crate::{
     domain::{id::RunnerId, runner::RunnerStatus},
     ui::{
         effect::Effect,
-        state::{Mode, State, View, Watched, geometry},
+        state::{Mode, State, View, Watched, geometry, shown_panes},
     },
 };
 
 /// Asks for what is visible, if that is another set than before.
 pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let visible = visible(state);
-    let kept: BTreeSet<RunnerId> = visible.iter().copied().chain(state.selected).collect();
+    let panes = state.panes.runners();
+    let kept = visible.iter().copied().chain(state.selected).chain(panes);
+    let kept: BTreeSet<RunnerId> = kept.collect();
     state.screens.retain(|id, _| kept.contains(id));
     let mut wanted = BTreeSet::new();
     for id in visible {
@@ -38,9 +40,13 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 /// Returns the runners whose screens have a place on the terminal now.
 fn visible(state: &State) -> Vec<RunnerId> {
     match state.view {
+        _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) => Vec::new(),
         View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
-        View::Dashboard | View::Panes => {
-            state.selected_runner().map(|runner| runner.id).into_iter().collect()
+        View::Dashboard => state.selected_runner().map(|runner| runner.id).into_iter().collect(),
+        View::Panes => {
+            let panes = shown_panes(state).places.panes;
+            let has_room = panes.iter().filter(|place| !place.screen().is_empty());
+            has_room.map(|place| place.id).collect()
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The last line: the keys that work here, and where keys go.
 
-use ratatui::buffer::Buffer;
+use ratatui::{buffer::Buffer, text::Span};
 
 use super::text::{piece, put, total};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
         keymap::{Action, Binding, Context, written},
-        state::{Area, Arrangement, Group, Mode, State, question},
+        state::{Area, Arrangement, Group, Mode, State, View, question},
         theme::{Role, Theme},
         update,
     },
@@ -16,26 +16,19 @@ use crate::{
 /// Draws the keys that fit, the most important first.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let Some(context) = update::context(state) else {
-        let name = state.selected_runner().map_or("", |runner| runner.name.as_str());
-        let pieces = vec![
-            piece(format!(" keys go to {name}"), theme.style(Role::Accent)),
-            piece("   ", theme.style(Role::Text)),
-            piece(state.here.leave_label.clone(), theme.style(Role::Accent)),
-            piece(" back", theme.style(Role::Muted)),
-        ];
-        put(buf, area, 0, pieces);
+        put(buf, area, 0, typing(state, theme));
         return;
     };
     let mut pieces = Vec::new();
     // How to get out is said before everything else gets its room.
     let bindings = state.keys.in_context(context).filter(|binding| !binding.keys.is_empty());
     let last = bindings.clone().filter(|b| is_vital(b) && hint(state, b).is_some());
-    let reserved: usize = last.map(|binding| binding.label().chars().count() + 8).sum();
+    let reserved: usize = last.map(|binding| label(state, binding).chars().count() + 8).sum();
     let width = usize::from(area.width);
     let (vital, others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
     for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
-        let key = piece(format!(" {}", label(binding)), theme.style(Role::Accent));
+        let key = piece(format!(" {}", label(state, binding)), theme.style(Role::Accent));
         let word = piece(format!(" {hint} "), theme.style(Role::Muted));
         let needed = total(&[key.clone(), word.clone()]);
         let limit = if is_vital(binding) { width } else { width.saturating_sub(reserved) };
@@ -49,16 +42,81 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 /// Kinds of questions that are answered inside only.
 const OWN: [&str; 3] = ["auth", "trust", "onboarding"];
 
-fn is_vital(binding: &Binding) -> bool {
-    matches!(binding.command.action, Action::Help | Action::Quit)
+/// Where the keys go, and how to get back from there.
+fn typing(state: &State, theme: Theme) -> Vec<Span<'static>> {
+    let name = state.selected_runner().map_or("", |runner| runner.name.as_str());
+    let are_panes = state.view == View::Panes;
+    let is_one_of_many = are_panes && state.panes.alone.is_none();
+    let count = state.panes.runners().len();
+    let (text, role) = if state.panes.is_synchronised && is_one_of_many {
+        (format!(" keys go to all {count} panes at once"), Role::Warning)
+    } else {
+        (format!(" keys go to {name}"), Role::Accent)
+    };
+    let leave = match (are_panes, is_one_of_many) {
+        (true, true) => " arrange panes",
+        (true, false) => " dashboard",
+        (false, _) => " back",
+    };
+    let mut pieces = vec![
+        piece(text, theme.style(role)),
+        piece("   ", theme.style(Role::Text)),
+        piece(state.here.leave_label.clone(), theme.style(Role::Accent)),
+        piece(leave, theme.style(Role::Muted)),
+    ];
+    if is_one_of_many && state.panes.is_synchronised {
+        let end = state.keys.label(Context::Panes, Action::Synchronise);
+        pieces.push(piece(format!(", {end} ends this"), theme.style(Role::Muted)));
+    } else if is_one_of_many && count > 1 {
+        let side = state.keys.label(Context::Typing, Action::FocusLeft);
+        pieces.push(piece(format!("   {side}"), theme.style(Role::Accent)));
+        pieces.push(piece("↑↓→ other pane", theme.style(Role::Muted)));
+    }
+    pieces
 }
 
-/// How the keys of an action are written; those of numbered choices stand for a row of them.
-fn label(binding: &Binding) -> String {
-    match (binding.command.action, binding.keys.get(1)) {
-        (Action::Choose, Some(second)) => format!("{} {}…", binding.label(), written(*second)),
+/// How a key is called among the panes: what needs others is left out where there are none.
+fn pane_hint(state: &State, binding: &Binding) -> Option<&'static str> {
+    let is_alone = state.panes.alone.is_some();
+    let are_many = !is_alone && state.panes.runners().len() > 1;
+    let is_live = state.selected_runner().is_some_and(|runner| runner.status.is_live());
+    let applies = match binding.command.action {
+        Action::Type => is_live,
+        Action::FocusLeft | Action::PaneByNumber | Action::Zoom | Action::Synchronise => are_many,
+        Action::ClosePane | Action::Undo => !is_alone,
+        Action::Restart => !is_live,
+        _ => true,
+    };
+    let word = match binding.command.action {
+        Action::Zoom if state.panes.layout.is_zoomed => "show all",
+        Action::Synchronise if state.panes.is_synchronised => "one at a time",
+        _ => binding.command.hint,
+    };
+    applies.then_some(word)
+}
+
+/// How the keys of an action are written here; keys that belong together are written together.
+fn label(state: &State, binding: &Binding) -> String {
+    let Binding { command, keys } = binding;
+    match (command.context, command.action, keys.as_slice()) {
+        (Context::Panes, Action::FocusLeft, _) => {
+            let sides = [Action::FocusLeft, Action::FocusDown, Action::FocusUp, Action::FocusRight];
+            sides.map(|side| state.keys.label(Context::Panes, side)).concat()
+        }
+        (Context::Panes, Action::PaneByNumber, [first, .., last]) => {
+            format!("{}-{}", written(*first), written(*last))
+        }
+        (_, Action::Choose, [first, second, ..]) => {
+            format!("{} {}…", written(*first), written(*second))
+        }
         _ => binding.label(),
     }
+}
+
+fn is_vital(binding: &Binding) -> bool {
+    let Binding { command, .. } = binding;
+    let leaves = command.context == Context::Panes && command.action == Action::Cancel;
+    leaves || matches!(command.action, Action::Help | Action::Quit)
 }
 
 /// How a key is called now, `None` when it has nothing to do.
@@ -66,10 +124,13 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
     if binding.command.hint.is_empty() {
         return None;
     }
-    if binding.command.context != Context::List {
-        return Some(binding.command.hint);
+    match binding.command.context {
+        Context::List => {}
+        Context::Panes => return pane_hint(state, binding),
+        _ => return Some(binding.command.hint),
     }
     let status = state.selected_runner().map(|runner| runner.status);
+    let panes = state.panes.runners().len();
     let is_live = status.is_some_and(RunnerStatus::is_live);
     let needs = state.runners.values().any(|r| state.group(r) == Group::NeedsYou);
     let asked = state.selected_runner().filter(|runner| question(runner).is_some());
@@ -82,6 +143,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
         Action::Restart => status.is_some(),
         Action::NextNeeding => needs,
+        Action::ShowPanes => panes > 0,
         _ => true,
     };
     let word = match binding.command.action {

@@ -9,6 +9,7 @@ mod header;
 mod help;
 mod hints;
 mod list;
+mod panes;
 mod preview;
 mod prompt;
 mod spark;
@@ -19,7 +20,7 @@ use chrono::TimeDelta;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    state::{Area, Group, Mode, Row, State, geometry, rows},
+    state::{Area, Group, Mode, Row, State, View, geometry, rows, shown_panes},
     theme::Theme,
 };
 
@@ -32,6 +33,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     match &state.mode {
         Mode::Help(scroll) => help::draw(buf, state, theme, areas.body, *scroll),
         Mode::Launch(dialog) => cursor = dialog::draw(buf, state, theme, areas.body, dialog),
+        _ if state.view == View::Panes => cursor = panes::draw(buf, state, theme),
         _ if !state.is_complete => welcome::draw_waiting(buf, state, theme, areas.body),
         _ if state.is_empty() => welcome::draw(buf, state, theme, areas.body),
         _ => {
@@ -53,13 +55,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
 /// Returns after how long an age that is on the screen reads differently, `None` if none is shown.
 pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
     let areas = geometry(state);
-    if state.mode != Mode::List && areas.list.is_empty() {
-        return None;
-    }
     let rows = rows(state);
     let visible = rows.iter().skip(state.scroll).take(usize::from(areas.list.height));
-    let ids = visible.filter_map(Row::runner);
-    let ages = ids.filter_map(|id| {
+    let listed = visible.filter_map(Row::runner);
+    let panes = shown_panes(state).places.panes;
+    let ages = listed.chain(panes.into_iter().map(|place| place.id)).filter_map(|id| {
         let runner = state.runners.get(&id)?;
         let group = state.group(runner);
         (group != Group::Finished).then(|| state.age(runner))

@@ -1,10 +1,6 @@
 //! The selected runner's own screen, with a title in the line that divides it from the list.
 
-use ratatui::{
-    buffer::Buffer,
-    layout::{Position, Rect},
-    text::Span,
-};
+use ratatui::{buffer::Buffer, layout::Position, text::Span};
 
 use super::{
     header::rule,
@@ -13,7 +9,6 @@ use super::{
 };
 use crate::{
     domain::runner::Runner,
-    terminal::Pane,
     ui::{
         keymap::{Action, Context},
         state::{
@@ -32,49 +27,36 @@ pub(super) fn draw(
     areas: &Geometry,
 ) -> Option<Position> {
     divider(buf, state, theme, areas);
-    let runner = state.selected_runner()?;
-    let preview = state.screens.get(&runner.id)?;
-    let inner = areas.preview;
-    match &preview.pane {
-        Some(pane) if runner.status.is_live() || preview.last.is_empty() => {
-            let cursor = show(pane, rect(inner), buf);
-            if !preview.is_live || !state.is_current() {
-                buf.set_style(rect(inner), theme.stale());
+    screen(buf, state, theme, areas.preview, state.selected_runner()?)
+}
+
+/// Draws a runner's screen, or how it ended; returns where the agent's cursor is.
+pub(super) fn screen(
+    buf: &mut Buffer,
+    state: &State,
+    theme: Theme,
+    area: Area,
+    runner: &Runner,
+) -> Option<Position> {
+    let screen = state.screens.get(&runner.id)?;
+    match &screen.pane {
+        Some(pane) if runner.status.is_live() || screen.last.is_empty() => {
+            let cursor = pane.render(rect(area), buf);
+            if !screen.is_live || !state.is_current() {
+                buf.set_style(rect(area).intersection(buf.area), theme.stale());
             }
             cursor
         }
         _ if runner.status.is_live() => {
             let text = if state.is_current() { " waiting for its screen…" } else { "" };
-            put(buf, inner, 0, vec![piece(text, theme.style(Role::Muted))]);
+            put(buf, area, 0, vec![piece(text, theme.style(Role::Muted))]);
             None
         }
         _ => {
-            ended(buf, state, theme, inner, runner, preview);
+            ended(buf, state, theme, area, runner, screen);
             None
         }
     }
-}
-
-/// Draws as much of the screen as fits: from its left edge, unless its cursor would not be seen.
-fn show(pane: &Pane, area: Rect, buf: &mut Buffer) -> Option<Position> {
-    let area = area.intersection(buf.area);
-    let whole = Rect::new(0, 0, pane.size().cols().max(area.width), area.height);
-    let mut scratch = Buffer::empty(whole);
-    let cursor = pane.render(whole, &mut scratch);
-    let left = cursor.map_or(0, |at| at.x.saturating_sub(area.width.saturating_sub(1)));
-    for row in 0..area.height {
-        for col in 0..area.width {
-            let from = scratch.cell((left + col, row));
-            if let (Some(from), Some(to)) = (from, buf.cell_mut((area.x + col, area.y + row))) {
-                to.clone_from(from);
-                // The second half of a wide character does not fit.
-                if col + 1 == area.width && width(from.symbol()) > 1 {
-                    to.set_symbol(" ");
-                }
-            }
-        }
-    }
-    cursor.map(|at| Position { x: area.x + at.x.saturating_sub(left), y: area.y + at.y })
 }
 
 /// Draws the line between list and screen and the title in it.
@@ -110,19 +92,27 @@ fn titled(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     }
     let Some(runner) = state.selected_runner() else { return };
     let room = usize::from(area.width).saturating_sub(4);
-    // What says least goes first where it is narrow.
-    let mut title = (0..=2)
-        .map(|details| title(state, theme, runner, 2 - details))
-        .find(|title| total(title) <= room)
-        .unwrap_or_else(|| title(state, theme, runner, 0));
+    let mut title = title(state, theme, runner, room);
     title.insert(0, piece(" ", look));
     title.push(piece(" ", look));
     let shifted = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     put(buf, shifted, 0, title);
 }
 
-/// The runner in a line: its name, what it is at, and of agent and directory as much as wanted.
-fn title(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<'static>> {
+/// The runner in a line: its name, what it is at, and of agent and directory as much as has room.
+pub(super) fn title(
+    state: &State,
+    theme: Theme,
+    runner: &Runner,
+    room: usize,
+) -> Vec<Span<'static>> {
+    // What says least goes first where it is narrow.
+    let titles = (0..=3).map(|details| detailed(state, theme, runner, 3 - details));
+    let mut titles = titles.skip_while(|title| total(title) > room);
+    titles.next().unwrap_or_else(|| detailed(state, theme, runner, 0))
+}
+
+fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<'static>> {
     let group = state.group(runner);
     let role = if state.is_current() { Theme::group(group) } else { Role::Muted };
     let age = age_text(state.age(runner));
@@ -130,12 +120,12 @@ fn title(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<
     let branch = state.branches.of(&runner.cwd).map_or_else(String::new, |b| format!(" ⎇ {b}"));
     // A wrong status shown without its origin cannot be argued with.
     let source = match runner.activity.source.as_str() {
-        source if details > 0 && is_told(group) => format!(" · {source}"),
+        source if details > 1 && is_told(group) => format!(" · {source}"),
         _ => String::new(),
     };
     let between = match details {
         0 => " · ".to_owned(),
-        1 => format!(" · {} · ", runner.agent),
+        1 | 2 => format!(" · {} · ", runner.agent),
         _ => format!(" · {} · {path}{branch} · ", runner.agent),
     };
     vec![

@@ -14,6 +14,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
     if area.is_empty() {
         return None;
     }
+    // Among panes it lies over what is there.
+    put(buf, area, 0, vec![piece(" ".repeat(usize::from(area.width)), theme.style(Role::Text))]);
     match &state.mode {
         Mode::Confirm(confirm) => {
             let text = piece(format!(" {}", confirm.question), theme.style(Role::Warning));

@@ -1,0 +1,212 @@
+//! The panes: what keys do to them, and how they look.
+
+use super::{PRESS, ended, fleet, id, mouse, runner, screen, state};
+use crate::{
+    domain::{activity::ActivityState, id::RunnerId, key::KeyPress, size::TerminalSize},
+    terminal::keys::{MouseAction, MouseButton},
+    ui::{
+        effect::Effect,
+        event::{Frame, UiEvent},
+        state::{Mode, State, View, shown_panes},
+        update::update,
+    },
+};
+
+const WIDE: (u16, u16) = (120, 40);
+const DRAG: MouseAction = MouseAction::Drag(MouseButton::Left);
+const RELEASE: MouseAction = MouseAction::Release(MouseButton::Left);
+
+fn keys(state: &mut State, keys: &str) -> Vec<Effect> {
+    let presses = keys.split_whitespace().map(|key| KeyPress::parse(key).unwrap());
+    presses.flat_map(|press| update(state, UiEvent::Key(press))).collect()
+}
+
+fn frame(state: &mut State, number: u128, size: (u16, u16), text: &str) {
+    let size = TerminalSize::new(size.0, size.1);
+    let frame = Frame { size, full: true, bytes: text.replace('\n', "\r\n").into() };
+    update(state, UiEvent::Frame(id(number), Box::new(frame)));
+}
+
+/// Three panes: api-3 on the left, web-1 over web-9 on the right.
+fn three(size: (u16, u16)) -> State {
+    let mut state = state(size, fleet());
+    keys(&mut state, "v ctrl-\\ v enter ctrl-\\ s j enter ctrl-\\");
+    frame(&mut state, 1, (60, 20), "All 214 tests pass.\n\n Do you want to proceed?\n 1. Yes");
+    frame(&mut state, 9, (80, 24), "Which port should the server use?\n 3000\n 8080");
+    frame(&mut state, 4, (40, 12), "running npm test …");
+    state
+}
+
+fn panes(state: &State) -> Vec<RunnerId> {
+    state.panes.runners()
+}
+
+#[test]
+fn enter_opens_in_place_and_the_leave_key_comes_back() {
+    let mut state = state(WIDE, fleet());
+    keys(&mut state, "enter");
+    assert_eq!((state.view, &state.mode), (View::Panes, &Mode::Typing(id(1))));
+    assert_eq!(keys(&mut state, "q"), [Effect::SendKeys(id(1), b"q".to_vec())]);
+    keys(&mut state, "ctrl-\\");
+    assert_eq!((state.view, &state.mode, panes(&state)), (View::Dashboard, &Mode::List, vec![]));
+}
+
+#[test]
+fn what_has_ended_is_looked_at_and_restarted() {
+    let mut state = state(WIDE, vec![ended(1, "etl-1", 1, 5)]);
+    keys(&mut state, "enter");
+    assert_eq!((state.view, &state.mode), (View::Panes, &Mode::List));
+    assert_eq!(keys(&mut state, "R"), [Effect::Restart(id(1))]);
+    keys(&mut state, "esc");
+    assert_eq!(state.view, View::Dashboard);
+}
+
+#[test]
+fn panes_are_opened_moved_among_and_closed() {
+    let mut state = three(WIDE);
+    assert_eq!(panes(&state), [id(1), id(9), id(4)]);
+    assert_eq!(state.panes.focus(), Some(id(4)));
+    keys(&mut state, "k");
+    assert_eq!((state.panes.focus(), state.selected), (Some(id(9)), Some(id(9))));
+    keys(&mut state, "h h");
+    assert_eq!(state.panes.focus(), Some(id(1)));
+    keys(&mut state, "tab tab tab shift-tab }");
+    assert_eq!(panes(&state), [id(4), id(9), id(1)]);
+    keys(&mut state, "c");
+    assert_eq!((panes(&state), state.panes.focus()), (vec![id(9), id(1)], Some(id(9))));
+    keys(&mut state, "u");
+    assert_eq!(panes(&state).len(), 3);
+}
+
+#[test]
+fn a_number_goes_there_and_types() {
+    let mut state = three(WIDE);
+    keys(&mut state, "1");
+    assert_eq!(state.mode, Mode::Typing(id(1)));
+    keys(&mut state, "alt-shift-right");
+    assert_eq!(state.mode, Mode::Typing(id(9)));
+    assert_eq!(keys(&mut state, "x"), [Effect::SendKeys(id(9), b"x".to_vec())]);
+    keys(&mut state, "ctrl-\\ 7");
+    assert!(state.toast.is_some());
+}
+
+#[test]
+fn only_what_is_shown_is_asked_for() {
+    let mut state = three(WIDE);
+    let watched = |state: &State| state.watched.iter().map(|w| w.id).collect::<Vec<_>>();
+    assert_eq!(watched(&state), [id(1), id(4), id(9)]);
+    keys(&mut state, "z");
+    assert_eq!(watched(&state), [id(4)]);
+    keys(&mut state, "z ?");
+    assert_eq!(watched(&state), []);
+    keys(&mut state, "esc");
+    // Where all have no room, the one in focus has it.
+    update(&mut state, UiEvent::Resized(30, 10));
+    assert_eq!(watched(&state), [id(4)]);
+}
+
+#[test]
+fn a_message_does_not_move_the_panes() {
+    let mut state = three(WIDE);
+    let before = shown_panes(&state);
+    state.say("something happened");
+    assert_eq!(shown_panes(&state), before);
+}
+
+#[test]
+fn what_is_typed_goes_to_all_panes_while_they_are_synchronised() {
+    let mut state = three(WIDE);
+    keys(&mut state, "S");
+    let typed: Vec<RunnerId> = keys(&mut state, "x")
+        .into_iter()
+        .map(|effect| match effect {
+            Effect::SendKeys(id, bytes) if bytes == b"x" => id,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(typed, panes(&state));
+    assert!(screen(&state).contains("keys go to all 3 panes at once"));
+    keys(&mut state, "ctrl-\\ S enter");
+    assert_eq!(keys(&mut state, "x"), [Effect::SendKeys(id(4), b"x".to_vec())]);
+}
+
+#[test]
+fn a_grid_shows_a_project_and_tells_what_has_no_room() {
+    let many = (1..=40).map(|n| runner(n, &format!("api-{n}"), ActivityState::Working, 60));
+    let mut state = state((80, 24), many.collect());
+    keys(&mut state, "#");
+    assert_eq!((state.view, panes(&state).len()), (View::Panes, 9));
+    assert!(state.toast.as_ref().unwrap().text.contains("31 more of api"));
+}
+
+#[test]
+fn the_mouse_gives_the_focus_and_moves_dividers() {
+    let mut state = three(WIDE);
+    update(&mut state, mouse(PRESS, 5, 5));
+    update(&mut state, mouse(RELEASE, 5, 5));
+    assert_eq!((state.panes.focus(), &state.mode), (Some(id(1)), &Mode::List));
+    // A second click types there.
+    update(&mut state, mouse(PRESS, 5, 5));
+    update(&mut state, mouse(RELEASE, 5, 5));
+    assert_eq!(state.mode, Mode::Typing(id(1)));
+    let width = |state: &State| shown_panes(state).places.panes[0].area.width;
+    let column = width(&state);
+    update(&mut state, mouse(PRESS, column, 9));
+    for to in [column - 5, 30, 0, 200, 50] {
+        update(&mut state, mouse(DRAG, to, 20));
+    }
+    update(&mut state, mouse(RELEASE, 50, 20));
+    assert_eq!(width(&state), 50);
+    update(&mut state, mouse(DRAG, 70, 20));
+    assert_eq!(width(&state), 50);
+}
+
+#[test]
+fn an_agent_that_asks_is_told_of_the_mouse_and_of_the_focus() {
+    let mut state = three(WIDE);
+    frame(&mut state, 1, (60, 20), "\x1b[?1002h\x1b[?1006h\x1b]7950;0;010\x07");
+    keys(&mut state, "h");
+    let told = |bytes: &str| Effect::SendKeys(id(1), bytes.as_bytes().to_vec());
+    // While panes are arranged a click must not answer a dialog; the wheel only looks.
+    assert_eq!(update(&mut state, mouse(PRESS, 4, 5)), []);
+    assert_eq!(update(&mut state, mouse(MouseAction::ScrollUp, 4, 5)), [told("\x1b[<64;5;4M")]);
+    state.panes.drag = None;
+    assert!(keys(&mut state, "enter").contains(&told("\x1b[I")));
+    assert_eq!(update(&mut state, mouse(PRESS, 4, 5)), [told("\x1b[<0;5;4M")]);
+    assert_eq!(update(&mut state, mouse(DRAG, 119, 39)), [told("\x1b[<32;60;20M")]);
+    assert_eq!(update(&mut state, UiEvent::Focus(false)), [told("\x1b[O")]);
+    assert_eq!(update(&mut state, UiEvent::Focus(true)), [told("\x1b[I")]);
+    assert!(keys(&mut state, "ctrl-\\").contains(&told("\x1b[O")));
+}
+
+#[test]
+fn every_size_and_arrangement_is_drawn() {
+    for size in [(1, 1), (2, 40), (40, 3), (17, 9), (40, 12), (80, 24), (500, 200)] {
+        for text in ["", "z", "S", "v", "s", "#", "x", "?", "n", "1", "c c c"] {
+            let mut state = three(WIDE);
+            update(&mut state, UiEvent::Resized(size.0, size.1));
+            keys(&mut state, text);
+            assert_eq!(screen(&state).split('\n').count(), usize::from(size.1), "{size:?}");
+        }
+    }
+}
+
+macro_rules! looks {
+    ($name:ident, $size:expr, $keys:expr) => {
+        #[test]
+        fn $name() {
+            let mut state = three($size);
+            keys(&mut state, $keys);
+            insta::assert_snapshot!(screen(&state));
+        }
+    };
+}
+
+looks!(phone, (40, 12), "");
+looks!(classic, (80, 24), "");
+looks!(laptop, (120, 40), "");
+looks!(large, (200, 50), "");
+looks!(classic_typing, (80, 24), "1");
+looks!(classic_synchronised, (80, 24), "S");
+looks!(classic_zoomed, (80, 24), "z");
+looks!(classic_picking, (80, 24), "v");

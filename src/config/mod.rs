@@ -11,6 +11,7 @@ pub mod environment;
 pub mod keys;
 mod layers;
 mod logging;
+mod notify;
 pub mod places;
 mod runner;
 
@@ -28,6 +29,7 @@ pub use self::{
     keys::KeysConfig,
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
+    notify::NotifyConfig,
     places::Places,
     runner::RunnerConfig,
 };
@@ -44,6 +46,8 @@ pub struct Config {
     pub attach: AttachConfig,
     /// Log files.
     pub logging: LoggingConfig,
+    /// How the dashboard says that somebody is needed.
+    pub notify: NotifyConfig,
     /// The keys of the dashboard.
     pub keys: KeysConfig,
 }

@@ -26,7 +26,7 @@ use super::{
     keymap::Keymap,
     perform::Performer,
     screen::Screen,
-    state::State,
+    state::{Settings, State},
     surroundings,
     theme::Theme,
     update::update,
@@ -88,6 +88,7 @@ impl App {
         let outlet = Outlet { events: events_tx.clone(), client: client_tx };
         let config = options.loaded.config;
         let mut state = State::new(here, Utc::now(), screen.size());
+        state.settings = Settings::new(&config);
         state.keys = Keymap::new(&config.keys);
         let on_signal = |kind| {
             signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
@@ -188,6 +189,7 @@ impl App {
                     screen.leave();
                     self.take_back(screen)?;
                 }
+                Effect::Alert { bell, desktop } => screen.alert(bell, desktop.as_deref()),
                 Effect::Suspend => self.suspend(screen).await?,
                 Effect::ReportMouse(mode) => screen.report_mouse(mode)?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,

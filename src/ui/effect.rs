@@ -19,6 +19,13 @@ pub(super) enum Effect {
     Suspend,
     /// Paint everything anew.
     Redraw,
+    /// Ring the terminal's bell, or have it notify the desktop with a text.
+    Alert {
+        /// Whether the bell rings.
+        bell: bool,
+        /// What the desktop shows.
+        desktop: Option<String>,
+    },
     /// Hand the whole terminal to a runner.
     Attach(RunnerId),
     /// Ask the user's terminal to tell so much of the mouse.

@@ -82,6 +82,8 @@ pub(super) struct DaemonView {
 pub(super) enum Outcome {
     /// An agent was started.
     Launched(Box<Runner>),
+    /// A runner was stopped; whether it had ended before.
+    Stopped(Box<Runner>, bool),
     /// Something was done; say so.
     Done(String),
     /// It failed: what was tried, and why.

@@ -148,7 +148,10 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         Effect::Stop(id, force) => {
             let stopped = client.stop(&id.to_string(), None, force).await;
-            done("stop it", stopped.map(|(runner, already)| stopped_text(&runner, already)))
+            Some(UiEvent::Outcome(match stopped {
+                Ok((runner, already)) => Outcome::Stopped(Box::new(runner), already),
+                Err(failure) => Outcome::Failed("stop it", failure),
+            }))
         }
         Effect::Restart(id) => {
             let runner = client.restart(&id.to_string(), None).await;
@@ -187,17 +190,6 @@ async fn answer(client: &Client, order: AnswerOrder) -> Result<String, Failure> 
         }
     }
     Ok(order.said)
-}
-
-fn stopped_text(runner: &crate::domain::runner::Runner, already: bool) -> String {
-    let name = &runner.name;
-    match (already, runner.survivors.is_empty()) {
-        (true, _) => format!("{name} had ended already"),
-        (false, true) => format!("{name} is stopped"),
-        (false, false) => {
-            format!("{name} is stopped; left running: {}", runner.survivors.join(", "))
-        }
-    }
 }
 
 /// Registers the project where needed and starts the agent.

@@ -104,6 +104,20 @@ impl Screen {
         self.terminal.resize(Rect::new(0, 0, width, height)).ok();
     }
 
+    /// Rings the bell, or has the terminal notify the desktop; a terminal that is gone does neither.
+    pub(super) fn alert(&mut self, bell: bool, desktop: Option<&str>) {
+        let mut bytes = Vec::new();
+        if bell {
+            bytes.push(0x07);
+        }
+        if let Some(text) = desktop {
+            let text: String = text.chars().filter(|c| !c.is_control()).collect();
+            bytes.extend(format!("\x1b]9;{text}\x1b\\").into_bytes());
+        }
+        let out = self.terminal.backend_mut();
+        out.write_all(&bytes).and_then(|()| io::Write::flush(out)).ok();
+    }
+
     /// Gives the terminal back for a while.
     pub(super) fn leave(&mut self) {
         self.is_left = true;

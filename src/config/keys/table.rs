@@ -145,6 +145,8 @@ pub enum Action {
     Type,
     /// Write a line for the agent.
     Line,
+    /// Go to the runner of the newest note.
+    GoToNotice,
     /// Narrow the list.
     Filter,
     /// Arrange by state or by project.
@@ -198,6 +200,7 @@ commands! {
         Grid "grid" "#" "" "Show all live runners of this project in a grid";
         Arrange "arrange" "p" "by project" "Arrange by state or by project";
         Events "events" "e" "" "More room for the events, none, some";
+        GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note; esc clears the notes";
         Fold "fold" "f" "" "Show or fold what is finished";
         Down "down" "j down ctrl-n" "" "Select the next runner";
         Up "up" "k up" "" "Select the runner before";
@@ -205,7 +208,7 @@ commands! {
         PageUp "page_up" "pgup ctrl-u" "" "Go a screenful up";
         First "first" "g home" "" "Select the first runner";
         Last "last" "G end" "" "Select the last runner";
-        Cancel "cancel" "esc" "" "Clear the filter";
+        Cancel "cancel" "esc" "" "Clear the notes, then the filter";
     }
     /// Among the panes, while no agent is typed into.
     Panes "panes" {

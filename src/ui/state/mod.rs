@@ -8,9 +8,11 @@ mod choice;
 mod geometry;
 mod history;
 mod mode;
+mod notices;
 mod panes;
 mod rows;
 mod screens;
+mod settings;
 mod status;
 mod text_line;
 mod view;
@@ -28,12 +30,14 @@ pub(super) use self::{
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     history::{History, question},
     mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Pick, Reply},
+    notices::Notice,
     panes::{
         Axis, Drag, Panes, Place, Shown, Side, Tree, all_places, for_grid, shown_panes,
         without_pane,
     },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
+    settings::Settings,
     status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,
     view::View,
@@ -123,6 +127,8 @@ pub(super) struct State {
     pub(super) connection: Connection,
     /// What the daemon said of itself last.
     pub(super) daemon: DaemonView,
+    /// What is configured.
+    pub(super) settings: Settings,
     /// The keys in force.
     pub(super) keys: Keymap,
     /// Where we are.
@@ -165,6 +171,8 @@ pub(super) struct State {
     pub(super) mode: Mode,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
+    /// Notes about runners that nobody looks at, the newest first.
+    pub(super) notices: Vec<Notice>,
     /// The runners' own screens, as far as they are known.
     pub(super) screens: Screens,
     /// The screens that were asked for last.
@@ -187,6 +195,7 @@ impl State {
             size,
             connection: Connection::Connecting,
             daemon: DaemonView::default(),
+            settings: Settings::default(),
             keys: Keymap::default(),
             here,
             runners: BTreeMap::new(),
@@ -208,6 +217,7 @@ impl State {
             panes: Panes::default(),
             mode: Mode::List,
             toast: None,
+            notices: Vec::new(),
             screens: Screens::new(),
             watched: BTreeSet::new(),
             mouse: MouseMode::Click,

@@ -147,6 +147,16 @@ impl State {
         }
     }
 
+    /// Returns how much of the time that a runner has to leave is over, from 0 to 1, and how much of
+    /// it is left; `None` for one that is not being stopped.
+    pub(in crate::ui) fn leaving(&self, runner: &Runner) -> Option<(f64, TimeDelta)> {
+        let grace = self.settings.stop_grace;
+        let is_leaving = runner.status == RunnerStatus::Stopping;
+        let age = self.age(runner);
+        let part = age.as_seconds_f64() / grace.as_seconds_f64().max(0.001);
+        is_leaving.then(|| (part.min(1.0), (grace - age).max(TimeDelta::zero())))
+    }
+
     /// Returns for how long.
     pub(in crate::ui) fn age(&self, runner: &Runner) -> TimeDelta {
         (self.now - self.since(runner)).max(TimeDelta::zero())

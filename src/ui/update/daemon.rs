@@ -8,7 +8,9 @@ use crate::{
         effect::Effect,
         event::{Frame, Outcome, UiEvent},
         keymap::{Action, Context},
-        state::{Connection, FIGURES_FROM, MAX_EVENTS, State, geometry, title},
+        state::{
+            Connection, FIGURES_FROM, Group, MAX_EVENTS, State, geometry, reason, title, word,
+        },
     },
 };
 
@@ -25,7 +27,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.connection = Connection::Lost(why);
             mark_stale(state, None);
         }
-        UiEvent::Runners(update) => on_runners(state, update),
+        UiEvent::Runners(update) => return on_runners(state, update),
         UiEvent::Projects(projects) => {
             state.is_dirty |= state.projects != projects;
             state.projects = projects;
@@ -47,7 +49,8 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn on_runners(state: &mut State, update: RunnerUpdate) {
+fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
+    let mut effects = Vec::new();
     if update.complete {
         let kept: Vec<RunnerId> = update.runners.iter().map(|runner| runner.id).collect();
         let before = state.runners.len();
@@ -69,9 +72,28 @@ fn on_runners(state: &mut State, update: RunnerUpdate) {
             state.screens.remove(&runner.id);
         }
         let known = state.runners.get(&runner.id);
+        let before = known.map(|known| (state.group(known), known.activity.since));
         state.histories.entry(runner.id).or_default().note(&runner, known, state.now);
-        state.runners.insert(runner.id, runner);
+        let id = runner.id;
+        state.runners.insert(id, runner);
+        if let Some((group, since)) = before
+            && state.raise(group, since, id)
+        {
+            effects.extend(alert(state, id));
+        }
     }
+    effects
+}
+
+/// What a piece of news does besides the note, as configured.
+fn alert(state: &State, id: RunnerId) -> Option<Effect> {
+    let runner = state.runners.get(&id)?;
+    let group = state.group(runner);
+    let notify = &state.settings.notify;
+    let bell = notify.bell && group != Group::Done;
+    let text = || format!("{}: {} · {}", runner.name, word(runner, group), reason(runner, group));
+    let desktop = notify.desktop.then(text);
+    (bell || desktop.is_some()).then_some(Effect::Alert { bell, desktop })
 }
 
 /// Whether a change can be seen: a heartbeat alone must not cost a frame.
@@ -133,6 +155,18 @@ fn mark_stale(state: &mut State, id: Option<RunnerId>) {
     }
 }
 
+fn stopped_text(state: &State, runner: &Runner, already: bool) -> String {
+    let name = &runner.name;
+    let again = state.keys.label(Context::List, Action::Restart);
+    match (already, runner.survivors.is_empty()) {
+        (true, _) => format!("{name} had ended already"),
+        (false, true) => format!("{name} is stopped; {again} starts it again"),
+        (false, false) => {
+            format!("{name} is stopped; left running: {}", runner.survivors.join(", "))
+        }
+    }
+}
+
 fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
         Outcome::Launched(runner) => {
@@ -145,6 +179,7 @@ fn on_outcome(state: &mut State, outcome: Outcome) {
             state.filter.clear();
         }
         Outcome::Done(text) => state.say(text),
+        Outcome::Stopped(runner, already) => state.say(stopped_text(state, &runner, already)),
         Outcome::Failed(what, failure) => {
             let hint = if failure.hint.is_empty() {
                 String::new()

@@ -1,9 +1,12 @@
 //! Moving in the list, narrowing and arranging it.
 
-use crate::ui::{
-    effect::Effect,
-    keymap::Action,
-    state::{Arrangement, EventsRoom, Group, Mode, Row, State, geometry, rows, shown},
+use crate::{
+    domain::id::RunnerId,
+    ui::{
+        effect::Effect,
+        keymap::Action,
+        state::{Arrangement, EventsRoom, Group, Mode, Row, State, geometry, rows, shown},
+    },
 };
 
 /// Applies an action on the list itself.
@@ -33,6 +36,8 @@ pub(super) fn act(state: &mut State, action: Action) {
         }
         Action::Fold => fold(state),
         Action::Help => state.mode = Mode::Help(0),
+        Action::GoToNotice => go_to_notice(state, 0),
+        Action::Cancel if !state.notices.is_empty() => state.notices.clear(),
         Action::Cancel => state.filter.clear(),
         _ => {}
     }
@@ -87,13 +92,26 @@ fn next_needing(state: &mut State) {
     let next = at.map_or(0, |at| at + 1);
     match waiting.get(next).or(waiting.first()) {
         Some((_, id)) => {
-            state.selected = Some(*id);
-            // What is asked for must be seen even if the filter would hide it.
-            if !shown(state).contains(id) {
-                state.filter.clear();
-            }
+            let id = *id;
+            select(state, id);
         }
         None => state.say("nobody needs you"),
+    }
+}
+
+/// Selects the runner of a note.
+pub(super) fn go_to_notice(state: &mut State, at: usize) {
+    match state.notices.get(at).map(|notice| notice.id) {
+        Some(id) => select(state, id),
+        None => state.say("no notes"),
+    }
+}
+
+/// Selects a runner, which must be seen even if the filter would hide it.
+fn select(state: &mut State, id: RunnerId) {
+    state.selected = Some(id);
+    if !shown(state).contains(&id) {
+        state.filter.clear();
     }
 }
 

@@ -153,6 +153,12 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         return pointer::on_mouse(state, mouse);
     }
     let areas = geometry(state);
+    let is_press = mouse.action == MouseAction::Press(MouseButton::Left);
+    if let Some(at) = state.notice_at(&areas, mouse.col, mouse.row).filter(|_| is_press) {
+        state.is_dirty = true;
+        list::go_to_notice(state, at);
+        return Vec::new();
+    }
     if !areas.list.contains(mouse.col, mouse.row) || matches!(state.mode, Mode::Confirm(_)) {
         return Vec::new();
     }
@@ -192,6 +198,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     leave_ended(state);
     panes::settle(state);
     scroll(state);
+    state.settle_notices();
     watch::settle(state, effects);
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);

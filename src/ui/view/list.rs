@@ -4,7 +4,7 @@
 use ratatui::{buffer::Buffer, style::Style, text::Span};
 
 use super::{
-    spark::spark,
+    spark::{bar, spark},
     text::{clip, clip_front, fit, fit_right, piece, put, total, width},
 };
 use crate::{
@@ -162,7 +162,7 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     let age = age_text(state.age(runner));
     if columns.is_narrow {
         let word = word(runner, group);
-        let said = reason(runner, group);
+        let said = said(state, runner);
         pieces.push(piece(fit_right(&age, 5), text_look));
         pieces.push(piece(format!(" {}", clip(word, 10)), state_look));
         pieces.push(piece(format!(" {said}"), muted));
@@ -174,7 +174,7 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
     if columns.command == 0 {
-        pieces.push(piece(reason(runner, group), text_look));
+        pieces.push(piece(said(state, runner), text_look));
         return pieces;
     }
     let figures = figures(state, runner);
@@ -182,11 +182,24 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     let last = branch.unwrap_or_else(|| command(runner));
     let command = format!("  {}", fit(&last, columns.command));
     let taken = total(&pieces) + width(&figures) + width(&command);
-    let said = told(runner, group).unwrap_or_default();
+    let said = leaving(state, runner).or_else(|| told(runner, group)).unwrap_or_default();
     pieces.push(piece(fit(&said, columns.wide.saturating_sub(taken)), text_look));
     pieces.push(piece(figures, muted));
     pieces.push(piece(command, muted));
     pieces
+}
+
+/// Why a runner is at it; for one that is asked to leave, how long it may still take.
+fn said(state: &State, runner: &Runner) -> String {
+    leaving(state, runner).unwrap_or_else(|| reason(runner, state.group(runner)))
+}
+
+fn leaving(state: &State, runner: &Runner) -> Option<String> {
+    let (part, left) = state.leaving(runner)?;
+    let left = left.num_seconds();
+    let what =
+        if left > 0 { format!("killed in {left}s if it stays") } else { "being killed".into() };
+    Some(format!("{} {what}", bar(part, 8)))
 }
 
 /// CPU, how it went, and memory of a live runner, in a fixed number of columns.

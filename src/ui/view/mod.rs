@@ -9,6 +9,7 @@ mod header;
 mod help;
 mod hints;
 mod list;
+mod notices;
 mod panes;
 mod preview;
 mod prompt;
@@ -45,6 +46,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
             }
         }
     }
+    notices::draw(buf, state, theme, &areas);
     cursor = prompt::draw(buf, state, theme, areas.prompt).or(cursor);
     hints::draw(buf, state, theme, areas.hints);
     if let Some(at) = cursor {
@@ -52,8 +54,14 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     }
 }
 
-/// Returns after how long an age that is on the screen reads differently, `None` if none is shown.
+/// Returns after how long something on the screen changes by itself: an age that reads differently,
+/// a note whose time is up. `None` if nothing does.
 pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
+    next_age(state).into_iter().chain(state.next_notice_end()).min()
+}
+
+/// Returns after how long an age in the list reads differently.
+fn next_age(state: &State) -> Option<TimeDelta> {
     let areas = geometry(state);
     let rows = rows(state);
     let visible = rows.iter().skip(state.scroll).take(usize::from(areas.list.height));

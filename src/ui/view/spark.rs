@@ -12,13 +12,20 @@ pub(super) fn spark<'a>(
 ) -> String {
     let newest = samples.rev().take(columns);
     let full = newest.clone().fold(full, |most, sample| most.max(*sample));
-    let bars: Vec<char> = newest.map(|sample| bar(*sample / full)).collect();
+    let bars: Vec<char> = newest.map(|sample| sign(*sample / full)).collect();
     let missing = columns.saturating_sub(bars.len());
     " ".repeat(missing) + &bars.into_iter().rev().collect::<String>()
 }
 
-/// The bar for a part of one.
-fn bar(part: f64) -> char {
+/// Returns a bar that is filled to a part of one.
+pub(super) fn bar(part: f64, columns: u8) -> String {
+    let filled = (1..=columns).filter(|at| part * f64::from(columns) + 0.5 >= f64::from(*at));
+    let filled = filled.count();
+    "▓".repeat(filled) + &"░".repeat(usize::from(columns) - filled)
+}
+
+/// The sign for a part of one.
+fn sign(part: f64) -> char {
     let steps = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875];
     let at = steps.iter().take_while(|step| part >= **step).count();
     BARS.get(at).copied().unwrap_or('█')

@@ -67,7 +67,7 @@ impl Supervisor {
             Some(Command::Scrollback(query)) => reply.scrollback = Some(self.scrollback(&query)),
             Some(Command::Search(query)) => {
                 let limit = (query.limit as usize).clamp(1, MAX_LINES);
-                let found = self.terminal.search(&query.text, limit);
+                let found = self.terminal.current().search(&query.text, limit);
                 let wire = |(line, text)| link::Match { line: line as u64, text };
                 reply.matches = found.into_iter().map(wire).collect();
             }
@@ -83,7 +83,7 @@ impl Supervisor {
     /// Types text for a prompt, or raw bytes.
     fn type_text(&mut self, input: &link::Type) -> Result<u64, String> {
         let bytes = if input.raw.is_empty() {
-            paste::encode(&input.text, self.terminal.modes().bracketed_paste)
+            paste::encode(&input.text, self.terminal.current().modes().bracketed_paste)
         } else {
             input.raw.to_vec()
         };
@@ -97,25 +97,27 @@ impl Supervisor {
         Ok(bytes.len() as u64)
     }
 
-    fn screen(&self) -> link::Screen {
-        let (row, col) = self.terminal.cursor();
+    fn screen(&mut self) -> link::Screen {
+        let terminal = self.terminal.current();
+        let (row, col) = terminal.cursor();
         link::Screen {
-            size: Some(self.terminal.size().into()),
-            lines: self.terminal.screen_text(),
+            size: Some(terminal.size().into()),
+            lines: terminal.screen_text(),
             cursor_row: row.into(),
             cursor_col: col.into(),
-            title: self.terminal.title().to_owned(),
-            alternate: self.terminal.modes().alternate,
-            history_lines: self.terminal.history_len() as u64,
+            title: terminal.title().to_owned(),
+            alternate: terminal.modes().alternate,
+            history_lines: terminal.history_len() as u64,
         }
     }
 
-    fn scrollback(&self, query: &link::ScrollbackQuery) -> link::Scrollback {
+    fn scrollback(&mut self, query: &link::ScrollbackQuery) -> link::Scrollback {
         let from = usize::try_from(query.from).unwrap_or(usize::MAX);
         let count = (query.count as usize).min(MAX_LINES);
+        let terminal = self.terminal.current();
         link::Scrollback {
-            lines: self.terminal.history(from, count, query.styled),
-            total: self.terminal.history_len() as u64,
+            lines: terminal.history(from, count, query.styled),
+            total: terminal.history_len() as u64,
         }
     }
 
@@ -156,7 +158,7 @@ impl Supervisor {
     pub(super) fn send_status(&mut self) {
         let viewers = self.connections.iter().filter(|c| matches!(c.peer, Peer::Viewer(_))).count();
         let mut status = link::Status {
-            title: self.terminal.title().to_owned(),
+            title: self.terminal.current().title().to_owned(),
             paused: self.paused,
             stopping: self.stop_asked,
             viewers: viewers.try_into().unwrap_or(u32::MAX),

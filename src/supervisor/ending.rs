@@ -155,7 +155,7 @@ impl Supervisor {
                     // The record is complete before anyone hears of the end.
                     self.log.close(RECORDING);
                     self.tell_viewers(&exit);
-                    let screen = self.terminal.screen_text();
+                    let screen = self.terminal.current().screen_text();
                     self.begin_sweep(now);
                     self.phase = Phase::Sweeping { exit, screen };
                     self.sweep(now);

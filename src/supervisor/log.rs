@@ -28,8 +28,11 @@ const SEGMENTS: u64 = 8;
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Pieces with the offset of their first byte.
+    /// What waits to be written.
     bytes: Vec<u8>,
+    /// An empty buffer to go on with: buffers that one thread allocates and the other frees would make
+    /// them wait for each other.
+    spare: Vec<u8>,
     /// Offset of the first byte in the queue.
     start: u64,
     /// What is there is to be written now.
@@ -107,6 +110,13 @@ impl OutputLog {
         self.shared.changed.notify_one();
     }
 
+    /// Gives spare memory back.
+    pub(super) fn settle(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.spare = Vec::new();
+        queue.bytes.shrink_to_fit();
+    }
+
     /// Writes what is queued and ends, waiting for the disk at most as long as given. May be called
     /// again to wait longer.
     pub(super) fn close(&mut self, patience: Duration) {
@@ -142,11 +152,16 @@ fn write_all(shared: &Shared, mut writer: Writer) {
             return;
         }
         queue.due = false;
-        let bytes = std::mem::take(&mut queue.bytes);
+        let spare = std::mem::take(&mut queue.spare);
+        let mut bytes = std::mem::replace(&mut queue.bytes, spare);
         let start = queue.start;
         queue.start += bytes.len() as u64;
         drop(queue);
         writer.write(start, &bytes);
+        bytes.clear();
+        // After a stall of the disk it is large.
+        bytes.shrink_to(2 * COLLECT);
+        shared.lock().spare = bytes;
     }
 }
 

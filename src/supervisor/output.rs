@@ -162,7 +162,7 @@ impl Supervisor {
         if !viewer.awaits_picture(monotonic()) || waiting > 0 {
             return;
         }
-        let picture = picture(viewer, &self.terminal);
+        let picture = picture(viewer, self.terminal.current());
         viewer.show(&picture);
         viewer.lagging = false;
         viewer.picture_due = None;
@@ -173,12 +173,12 @@ impl Supervisor {
 
     /// Sends the frames that are due.
     pub(super) fn send_frames(&mut self, now: Instant) {
-        let terminal = &self.terminal;
         let offset = self.stream.offset;
         for connection in &mut self.connections {
             if !is_due(connection, now) {
                 continue;
             }
+            let terminal = self.terminal.current();
             let size = terminal.size();
             match &mut connection.peer {
                 Peer::Daemon(Some(frames)) => {

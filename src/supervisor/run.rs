@@ -26,7 +26,7 @@ use crate::{
     domain::{activity::Activity, size::TerminalSize},
     proto::link::v1::{Identity, LaunchSpec},
     runner_dir::RunnerDir,
-    terminal::{HistoryLimits, Terminal},
+    terminal::{Deferred, HistoryLimits},
 };
 
 /// Connections accepted at the same time; more are closed at once.
@@ -75,7 +75,7 @@ pub(super) struct Supervisor {
     pub dir: RunnerDir,
     pub identity: Identity,
     pub pty: Pty,
-    pub terminal: Terminal,
+    pub terminal: Deferred,
     pub stream: Stream,
     pub log: OutputLog,
     pub connections: Vec<Connection>,
@@ -137,7 +137,7 @@ impl Supervisor {
             dir,
             identity,
             pty: Pty::new(spawned),
-            terminal: Terminal::new(size, limits),
+            terminal: Deferred::new(size, limits),
             stream: Stream::default(),
             connections: Vec::new(),
             grants: Grants::default(),
@@ -328,6 +328,7 @@ impl Supervisor {
         if self.log_due.is_some_and(|due| now >= due) {
             self.log_due = None;
             self.log.flush();
+            self.terminal.current();
         }
         if self.settle_due.is_some_and(|due| now >= due) {
             self.settle_due = None;
@@ -355,6 +356,7 @@ impl Supervisor {
             self.settle_due = Some(monotonic() + SETTLE_PAUSE);
             return;
         }
+        self.log.settle();
         self.buffer = Vec::new();
         super::memory::give_back();
     }

@@ -155,7 +155,7 @@ impl Supervisor {
         if self.pty.resize(size).is_err() {
             return;
         }
-        self.terminal.resize(size);
+        self.terminal.current().resize(size);
         if same_cells {
             return;
         }

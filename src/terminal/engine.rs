@@ -63,7 +63,20 @@ impl Engine {
 
     /// Prints text and carries out single control characters.
     pub(crate) fn text(&mut self, mut bytes: &[u8]) {
-        while let Some(&first) = bytes.first() {
+        // Lines to be drawn before the short way is worth another look.
+        let mut wait = 0;
+        let mut is_line_start = true;
+        loop {
+            if is_line_start && wait == 0 {
+                let bulk = self.screen.bulk(bytes);
+                bytes = bytes.get(bulk.taken..).unwrap_or_default();
+                wait = bulk.left;
+            }
+            let Some(&first) = bytes.first() else { return };
+            is_line_start = first == b'\n';
+            if is_line_start {
+                wait = wait.saturating_sub(1);
+            }
             let len = match first {
                 b' '..=b'~' => {
                     let len = run(bytes, |byte| (b' '..=b'~').contains(&byte));

@@ -78,6 +78,14 @@ pub(crate) fn is_wrapped(row: &[Cell]) -> bool {
     row.last().is_some_and(|cell| cell.flags.contains(Flags::WRAPLINE))
 }
 
+/// Appends the encoding of a row of unstyled ASCII to `out`.
+pub(crate) fn encode_plain(text: &[u8], out: &mut Vec<u8>) {
+    let text = text.trim_ascii_end();
+    push_varint(text.len(), out);
+    out.push(0);
+    out.extend_from_slice(text);
+}
+
 impl LineEncoder {
     /// Appends the encoded row to `out`.
     pub(crate) fn encode(&mut self, row: &[Cell], out: &mut Vec<u8>) {

@@ -17,7 +17,9 @@
 //! characters, so a viewer may join after any batch.
 
 mod answers;
+mod bulk;
 mod clip;
+mod deferred;
 mod engine;
 mod filter;
 mod frames;
@@ -47,6 +49,7 @@ mod vt;
 mod tests;
 
 pub use clip::ClippedView;
+pub use deferred::Deferred;
 pub use filter::InputFilter;
 pub use frames::FrameEncoder;
 pub use mirror::{Mirror, MirrorState};

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use alacritty_terminal::term::cell::Cell;
 
 use super::HistoryLimits;
-use super::line::{Line, LineEncoder};
+use super::line::{Line, LineEncoder, encode_plain};
 
 /// Size at which a block is compressed: small enough that reading a few rows stays cheap, large
 /// enough that LZ4 finds its repetitions (64 KiB gained 4 % and read four times slower).
@@ -104,10 +104,25 @@ impl Ring {
 
     /// Appends a row of the grid.
     pub(crate) fn push(&mut self, row: &[Cell]) {
-        if self.limits.lines == 0 || self.limits.bytes == 0 {
-            return;
+        if self.keeps_any() {
+            self.encoder.encode(row, &mut self.open);
+            self.count_pushed();
         }
-        self.encoder.encode(row, &mut self.open);
+    }
+
+    /// Appends a row of unstyled ASCII.
+    pub(crate) fn push_plain(&mut self, text: &[u8]) {
+        if self.keeps_any() {
+            encode_plain(text, &mut self.open);
+            self.count_pushed();
+        }
+    }
+
+    fn keeps_any(&self) -> bool {
+        self.limits.lines > 0 && self.limits.bytes > 0
+    }
+
+    fn count_pushed(&mut self) {
         self.open_lines += 1;
         self.total += 1;
         if self.open.len() >= BLOCK_BYTES {

@@ -83,6 +83,20 @@ impl Scan {
         }
     }
 
+    /// Whether the batch does nothing to the screen but print.
+    pub(crate) fn is_text(&self) -> bool {
+        self.ops.iter().all(|op| matches!(op, Op::Text(_) | Op::HeldText(_)))
+    }
+
+    /// Returns what it prints, in order; `input` must be the scanned batch.
+    pub(crate) fn texts<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.ops.iter().filter_map(move |op| match op {
+            Op::Text(range) => input.get(range.clone()),
+            Op::HeldText(bytes) => Some(&**bytes),
+            _ => None,
+        })
+    }
+
     /// Returns what the program said, in order.
     pub fn signals(&self) -> &[Signal] {
         &self.signals

@@ -66,6 +66,11 @@ impl Terminal {
         });
     }
 
+    /// Prints text that a scan has found.
+    pub(crate) fn text(&mut self, text: &[u8]) {
+        self.engine.guard(|engine| engine.text(text));
+    }
+
     /// Changes the size. Rows that no longer fit go to the history, text is wrapped anew.
     pub fn resize(&mut self, size: TerminalSize) {
         self.engine.guard(|engine| engine.screen.resize(size));

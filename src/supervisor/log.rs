@@ -96,10 +96,13 @@ impl OutputLog {
                 queue.start = self.offset;
             }
             queue.bytes.extend_from_slice(bytes);
-            if queue.bytes.len() >= COLLECT {
-                queue.due = true;
-                self.shared.changed.notify_one();
-            }
+        }
+        let is_due = queue.bytes.len() >= COLLECT && !queue.due;
+        queue.due |= is_due;
+        // Not under the lock: whoever wakes up wants it first of all.
+        drop(queue);
+        if is_due {
+            self.shared.changed.notify_one();
         }
         self.offset += bytes.len() as u64;
     }

@@ -37,7 +37,10 @@ use std::{
 use prost::Message as _;
 use rustix::fs::{Mode, OFlags};
 
-use self::run::Supervisor;
+use self::{
+    run::Supervisor,
+    spawn::{PtyPair, open_pty},
+};
 use crate::{
     process::{ProcessId, SUPERVISOR_NAME, boot_id},
     proto::link::v1::{Identity, LaunchError, LaunchSpec, Ready},
@@ -52,16 +55,21 @@ const MAX_SPEC: u64 = 8 << 20;
 pub fn run() -> ExitCode {
     // It was executed through a link that survives an upgrade; process lists shall not show that.
     rustix::thread::set_name(SUPERVISOR_NAME).ok();
+    // Before anybody waits: one that is kept in reserve has all the time.
+    let prepared = prepare();
     let spec = match read_spec() {
         Ok(spec) => spec,
         Err(error) => return refuse(None, LaunchError { errno: 0, message: error.to_string() }),
     };
     let dir = RunnerDir::new(&spec.runner_dir);
     open_log(&dir);
-    match start(&spec, &dir) {
+    match prepared.and_then(|prepared| start(&spec, &dir, prepared)) {
         Ok(mut supervisor) => {
             let ready = Ready { identity: Some(supervisor.identity.clone()), error: None };
             report(&ready);
+            // Only now: somebody waits for the agent. On a disk that is full already it fails, which is
+            // no reason not to go on.
+            dir.reserve_exit(spec.run).ok();
             supervisor.run();
             ExitCode::SUCCESS
         }
@@ -89,26 +97,33 @@ fn open_log(dir: &RunnerDir) {
     }
 }
 
-/// Does everything up to the running agent.
-fn start(spec: &LaunchSpec, dir: &RunnerDir) -> Result<Supervisor, LaunchError> {
-    let failed = |what: &'static str| {
-        move |error: io::Error| LaunchError {
-            errno: error.raw_os_error().unwrap_or(0),
-            message: format!("{what}: {error}"),
-        }
-    };
+/// What a supervisor needs whatever its agent.
+struct Prepared {
+    signals: run::Signals,
+    pair: PtyPair,
+}
+
+/// Becomes a supervisor, of nothing as yet.
+fn prepare() -> Result<Prepared, LaunchError> {
     // Already the leader of a session when started by hand; that is no error.
     rustix::process::setsid().ok();
     rustix::process::umask(Mode::from_raw_mode(0o077));
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|error| failed("become the reaper of the agent's processes")(error.into()))?;
     let signals = run::Signals::install().map_err(failed("handle signals"))?;
+    let pair = open_pty().map_err(failed("open a PTY"))?;
+    Ok(Prepared { signals, pair })
+}
 
+/// Does everything else up to the running agent.
+fn start(
+    spec: &LaunchSpec,
+    dir: &RunnerDir,
+    Prepared { signals, pair }: Prepared,
+) -> Result<Supervisor, LaunchError> {
     if !dir.claim(spec.run).map_err(failed("claim the run"))? {
         return Err(LaunchError { errno: 0, message: "the launch was given up meanwhile".into() });
     }
-    // A disk that is full already is no reason not to start.
-    dir.reserve_exit(spec.run).ok();
     // Safe to remove: the claim makes us the only supervisor of the newest run.
     fs::remove_file(dir.link()).ok();
     let listener = UnixListener::bind(dir.link()).map_err(failed("listen"))?;
@@ -116,7 +131,7 @@ fn start(spec: &LaunchSpec, dir: &RunnerDir) -> Result<Supervisor, LaunchError> 
         .and_then(|()| listener.set_nonblocking(true))
         .map_err(failed("listen"))?;
 
-    let spawned = spawn::spawn(spec).inspect_err(|_| {
+    let spawned = spawn::spawn(spec, pair).inspect_err(|_| {
         fs::remove_file(dir.link()).ok();
     })?;
     let own = ProcessId::own();
@@ -131,6 +146,14 @@ fn start(spec: &LaunchSpec, dir: &RunnerDir) -> Result<Supervisor, LaunchError> 
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     Ok(Supervisor::new(spec, dir.clone(), identity, spawned, listener, signals))
+}
+
+/// Makes of a system's error what is reported.
+fn failed(what: &'static str) -> impl FnOnce(io::Error) -> LaunchError {
+    move |error| LaunchError {
+        errno: error.raw_os_error().unwrap_or(0),
+        message: format!("{what}: {error}"),
+    }
 }
 
 /// Reports a launch that failed, to the daemon and, in case it died meanwhile, on disk.

@@ -142,17 +142,22 @@ impl Pty {
 
     /// Changes the size; the kernel tells the agent.
     pub(super) fn resize(&self, size: TerminalSize) -> io::Result<()> {
-        let size = Winsize {
-            ws_row: size.rows(),
-            ws_col: size.cols(),
-            ws_xpixel: size.x_pixels(),
-            ws_ypixel: size.y_pixels(),
-        };
-        Ok(tcsetwinsize(&self.master, size)?)
+        set_size(self.master.as_fd(), size)
     }
 
     /// The process group that has the terminal.
     pub(super) fn foreground(&self) -> Option<Pid> {
         tcgetpgrp(&self.master).ok()
     }
+}
+
+/// Sets the size of a terminal, by either of its sides.
+pub(super) fn set_size(terminal: BorrowedFd<'_>, size: TerminalSize) -> io::Result<()> {
+    let size = Winsize {
+        ws_row: size.rows(),
+        ws_col: size.cols(),
+        ws_xpixel: size.x_pixels(),
+        ws_ypixel: size.y_pixels(),
+    };
+    Ok(tcsetwinsize(terminal, size)?)
 }

@@ -10,7 +10,7 @@ use std::{
     fs::{self, File},
     io::{self, BufRead as _, Read as _},
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::{fs::PermissionsExt as _, process::CommandExt as _},
     },
     path::{Path, PathBuf},
@@ -23,6 +23,7 @@ use rustix::{
     termios::{InputModes, OptionalActions, tcgetattr, tcsetattr},
 };
 
+use super::pty::set_size;
 use crate::{
     domain::size::TerminalSize,
     proto::link::v1::{LaunchError, LaunchSpec},
@@ -38,20 +39,27 @@ pub(super) struct Spawned {
     pub pid: i32,
 }
 
-/// Starts the agent.
+/// A terminal for an agent that is not known yet.
+pub(super) struct PtyPair {
+    master: OwnedFd,
+    slave: OwnedFd,
+}
+
+/// Starts the agent in a terminal.
 ///
 /// # Errors
 ///
 /// The system's error number with a sentence that names the directory or program.
-pub(super) fn spawn(spec: &LaunchSpec) -> Result<Spawned, LaunchError> {
-    let size = spec.size.map(TerminalSize::from).unwrap_or_default();
+pub(super) fn spawn(spec: &LaunchSpec, pair: PtyPair) -> Result<Spawned, LaunchError> {
     let cwd = spec.working_directory();
     check_directory(&cwd)?;
     let argv = spec.command();
     let environment = spec.environment();
     let path = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value);
     let program = find_program(argv.first().map(OsString::as_os_str), path, &cwd)?;
-    let (master, slave) = open_pty(size).map_err(|error| failure(&error, "open a PTY"))?;
+    let PtyPair { master, slave } = pair;
+    let size = spec.size.map(TerminalSize::from).unwrap_or_default();
+    set_size(slave.as_fd(), size).map_err(|error| failure(&error, "set up the PTY"))?;
 
     let stdio = || slave.try_clone().map(Stdio::from);
     let wire = |error: &io::Error| failure(error, "duplicate the terminal");
@@ -70,8 +78,6 @@ pub(super) fn spawn(spec: &LaunchSpec) -> Result<Spawned, LaunchError> {
     prepare_child(&mut command, spec.umask);
     let child = command.spawn().map_err(|error| explain(&error, &program))?;
     let pid = i32::try_from(child.id()).unwrap_or_default();
-    rustix::fs::fcntl_setfl(&master, OFlags::NONBLOCK | OFlags::RDWR)
-        .map_err(|error| failure(&error.into(), "set up the PTY"))?;
     Ok(Spawned { master, slave, pid })
 }
 
@@ -107,15 +113,14 @@ fn prepare_child(command: &mut Command, umask: u32) {
     }
 }
 
-/// Opens a PTY pair of this size, UTF-8 aware.
-fn open_pty(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)> {
+/// Opens a PTY pair, UTF-8 aware; the master is non-blocking.
+///
+/// # Errors
+///
+/// What the system says.
+pub(super) fn open_pty() -> io::Result<PtyPair> {
     let pair = native_pty_system()
-        .openpty(PtySize {
-            rows: size.rows(),
-            cols: size.cols(),
-            pixel_width: size.x_pixels(),
-            pixel_height: size.y_pixels(),
-        })
+        .openpty(PtySize::default())
         .map_err(|error| io::Error::other(format!("{error:#}")))?;
     let missing = || io::Error::other("the PTY has no descriptor");
     let raw = pair.master.as_raw_fd().ok_or_else(missing)?;
@@ -128,7 +133,8 @@ fn open_pty(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)> {
     let mut attributes = tcgetattr(&slave)?;
     attributes.input_modes |= InputModes::IUTF8;
     tcsetattr(&slave, OptionalActions::Now, &attributes)?;
-    Ok((master, slave))
+    rustix::fs::fcntl_setfl(&master, OFlags::NONBLOCK | OFlags::RDWR)?;
+    Ok(PtyPair { master, slave })
 }
 
 /// Refuses a working directory in which the agent could not be started.
@@ -258,7 +264,7 @@ mod tests {
     }
 
     fn errno(argv: &[&str], cwd: &Path) -> (i32, String) {
-        let error = spawn(&spec(argv, cwd)).err().unwrap();
+        let error = spawn(&spec(argv, cwd), open_pty().unwrap()).err().unwrap();
         (error.errno, error.message)
     }
 

@@ -102,13 +102,15 @@ impl Fleet {
         make_private(dir.path())
             .map_err(|error| FleetError::Launch { errno: 0, message: error.to_string() })?;
         let bytes = spec.encode_to_vec();
-        dir.write_spec(&bytes)
-            .map_err(|source| FleetError::File { path: dir.path().to_owned(), source })?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let talk = async {
             if let Some(mut stdin) = stdin {
                 stdin.write_all(&bytes).await?;
                 stdin.shutdown().await?;
+            }
+            // For restarts; meanwhile the supervisor is at work.
+            if let Err(error) = dir.write_spec(&bytes) {
+                tracing::warn!(runner.id = %id, %error, "what it was started with is lost: it cannot be restarted");
             }
             let mut answer = Vec::new();
             if let Some(stdout) = stdout {

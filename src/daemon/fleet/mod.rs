@@ -13,7 +13,7 @@ mod lost;
 mod record;
 mod registry;
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -55,14 +55,6 @@ pub enum FleetError {
     /// It speaks another language.
     #[error("understand the supervisor: {0}")]
     Framing(#[from] FramingError),
-    /// A file of the runner could not be used.
-    #[error("use `{}`: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
 }
 
 impl From<FleetError> for Failure {

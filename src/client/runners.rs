@@ -14,8 +14,8 @@ use crate::{
         launch::env_vars,
         v1::{
             self, LaunchRunnerRequest, ListRunnersRequest, ReadLogRequest, ReadScrollbackRequest,
-            RestartRunnerRequest, RunnerRequest, SearchScrollbackRequest, SendInputRequest,
-            StopRunnerRequest, WatchFramesRequest, WatchRunnersRequest,
+            ResizeRunnerRequest, RestartRunnerRequest, RunnerRequest, SearchScrollbackRequest,
+            SendInputRequest, StopRunnerRequest, WatchFramesRequest, WatchRunnersRequest,
         },
     },
 };
@@ -296,7 +296,20 @@ impl Client {
         })
     }
 
-    /// Returns lines of history, counted from the oldest, and how many there are.
+    /// Changes the size of a runner's terminal; returns what it got.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such live runner or its supervisor is too old.
+    pub async fn resize(&self, runner: &str, size: TerminalSize) -> Result<TerminalSize, Failure> {
+        let request = ResizeRunnerRequest { runner: runner.to_owned(), size: Some(size.into()) };
+        let answer = self.runners().resize_runner(self.request(request)).await;
+        let got = answer.map_err(failed)?.into_inner().size;
+        Ok(got.map_or(size, TerminalSize::from))
+    }
+
+    /// Returns lines of history, counted from the oldest, and how many there are; styled ones carry
+    /// colours as SGR sequences and no others.
     ///
     /// # Errors
     ///
@@ -306,9 +319,10 @@ impl Client {
         runner: &str,
         from: u64,
         count: u32,
+        styled: bool,
     ) -> Result<(Vec<String>, u64), Failure> {
         let runner = runner.to_owned();
-        let request = self.request(ReadScrollbackRequest { runner, from, count, styled: false });
+        let request = self.request(ReadScrollbackRequest { runner, from, count, styled });
         let wire = self.runners().read_scrollback(request).await.map_err(failed)?.into_inner();
         Ok((wire.lines, wire.total))
     }

@@ -71,6 +71,7 @@ impl Supervisor {
                 let wire = |(line, text)| link::Match { line: line as u64, text };
                 reply.matches = found.into_iter().map(wire).collect();
             }
+            Some(Command::Resize(size)) => self.set_size(size.into()),
             Some(Command::Frames(control)) => self.control_frames(id, control.max_fps),
             None => "this supervisor is older than the request".clone_into(&mut reply.error),
         }

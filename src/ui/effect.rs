@@ -46,6 +46,8 @@ pub(super) enum Effect {
     Restart(RunnerId),
     /// Stop a runner's processes where they stand, or let them go on.
     SetPaused(RunnerId, bool),
+    /// Give a runner's terminal this size, once it has been wanted for a moment.
+    Resize(RunnerId, TerminalSize),
     /// Type bytes into a runner.
     SendKeys(RunnerId, Vec<u8>),
     /// Answer a runner's question, if it still asks that.

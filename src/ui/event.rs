@@ -45,6 +45,8 @@ pub(super) enum UiEvent {
     Frame(RunnerId, Box<Frame>),
     /// A watched screen is not to be had for now.
     FrameLost(RunnerId),
+    /// A runner's terminal cannot be given another size.
+    ResizeRefused(RunnerId),
     /// What an ended runner showed last.
     LastScreen(RunnerId, Vec<String>),
     /// The branch that is checked out in a directory, `None` if there is none.

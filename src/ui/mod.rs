@@ -18,6 +18,7 @@ mod feed;
 mod input;
 mod keymap;
 mod perform;
+mod resizing;
 mod screen;
 mod state;
 mod surroundings;

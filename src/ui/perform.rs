@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{Outcome, UiEvent},
-    feed,
+    feed, resizing,
     state::Watched,
     surroundings,
 };
@@ -29,6 +29,7 @@ use crate::{
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
         runner::RunnerStatus,
+        size::TerminalSize,
     },
 };
 
@@ -43,6 +44,7 @@ pub(super) struct Performer {
     client: watch::Receiver<Option<Client>>,
     events: mpsc::Sender<UiEvent>,
     keys: mpsc::UnboundedSender<Keys>,
+    sizes: mpsc::Sender<(RunnerId, TerminalSize)>,
     watching: HashMap<Watched, JoinHandle<()>>,
     environment: Environment,
     umask: u32,
@@ -58,7 +60,8 @@ impl Performer {
     ) -> Self {
         let (keys, keys_rx) = mpsc::unbounded_channel();
         tokio::spawn(type_keys(client.clone(), events.clone(), keys_rx));
-        Self { client, events, keys, watching: HashMap::new(), environment, umask }
+        let sizes = resizing::start(client.clone(), events.clone());
+        Self { client, events, keys, sizes, watching: HashMap::new(), environment, umask }
     }
 
     /// The connection, if there is one.
@@ -73,6 +76,10 @@ impl Performer {
             Effect::SendKeys(id, bytes) => {
                 // Its task lives as long as this does.
                 self.keys.send((id, bytes)).ok();
+            }
+            Effect::Resize(id, size) => {
+                // When there are too many, the next key asks again.
+                self.sizes.try_send((id, size)).ok();
             }
             Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),

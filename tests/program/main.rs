@@ -23,6 +23,7 @@ mod hostile;
 mod launching;
 mod lifecycle;
 mod output;
+mod panes;
 mod projects;
 mod stopping;
 mod support;

@@ -23,6 +23,7 @@ use crate::{
     domain::{
         id::RunnerId,
         runner::{Exit, Heartbeat},
+        size::TerminalSize,
     },
     process::{ProcessId, Table, UnknownProcess, supervisor_above},
     proto::link::v1::{
@@ -343,6 +344,15 @@ impl Fleet {
     /// When there is no supervisor, it does not answer, or the agent does not read its input.
     pub async fn type_text(&self, id: RunnerId, input: Type) -> Result<u64, FleetError> {
         self.ask(id, Command::Type(input)).await.map(|reply| reply.accepted_bytes)
+    }
+
+    /// Changes the size of its terminal.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor, it does not answer, or it is too old to do so.
+    pub async fn resize(&self, id: RunnerId, size: TerminalSize) -> Result<(), FleetError> {
+        self.ask(id, Command::Resize(size.into())).await.map(drop)
     }
 
     /// Asks about the screen, the history or a search in it.

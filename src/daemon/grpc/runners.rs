@@ -27,11 +27,12 @@ use crate::{
             AttachBytes, AttachExit, AttachRunnerRequest, AttachRunnerResponse, Frame,
             GetScreenResponse, GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest,
             LaunchRunnerResponse, ListRunnersRequest, ListRunnersResponse, LogChunk,
-            ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, RestartRunnerRequest,
-            Runner, RunnerRequest, SearchScrollbackRequest, SearchScrollbackResponse,
-            SendHeartbeatRequest, SendHeartbeatResponse, SendInputRequest, SendInputResponse,
-            StopRunnerRequest, StopRunnerResponse, WatchFramesRequest, WatchRunnersRequest,
-            WatchRunnersResponse, attach_runner_request::Message as AttachIn,
+            ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
+            ResizeRunnerResponse, RestartRunnerRequest, Runner, RunnerRequest,
+            SearchScrollbackRequest, SearchScrollbackResponse, SendHeartbeatRequest,
+            SendHeartbeatResponse, SendInputRequest, SendInputResponse, StopRunnerRequest,
+            StopRunnerResponse, WatchFramesRequest, WatchRunnersRequest, WatchRunnersResponse,
+            attach_runner_request::Message as AttachIn,
             attach_runner_response::Message as AttachOut, runners_server::Runners,
             search_scrollback_response::Match,
         },
@@ -189,6 +190,19 @@ impl Runners for Shared {
         let sent = self.services.send_input(&wire.runner, input).await;
         let accepted_bytes = sent.map_err(refuse)?;
         Ok(Response::new(SendInputResponse { accepted_bytes }))
+    }
+
+    async fn resize_runner(
+        &self,
+        request: Request<ResizeRunnerRequest>,
+    ) -> Result<Response<ResizeRunnerResponse>, Status> {
+        let wire = request.into_inner();
+        let Some(size) = wire.size.map(TerminalSize::from) else {
+            let what = "a resize needs a size";
+            return Err(refuse(Failure::usage("SIZE_MISSING", what)));
+        };
+        self.services.resize(&wire.runner, size).await.map_err(refuse)?;
+        Ok(Response::new(ResizeRunnerResponse { size: Some(size.into()) }))
     }
 
     async fn get_screen(

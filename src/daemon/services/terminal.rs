@@ -72,6 +72,16 @@ impl Services {
         Ok(self.fleet.type_text(id, input).await?)
     }
 
+    /// Changes the size of a runner's terminal.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such live runner or its supervisor cannot.
+    pub async fn resize(&self, word: &str, size: TerminalSize) -> Result<(), Failure> {
+        let (id, _) = self.live(word).await?;
+        Ok(self.fleet.resize(id, size).await?)
+    }
+
     /// Returns what a runner's screen shows; for an ended one, what it showed last.
     ///
     /// # Errors

@@ -21,6 +21,15 @@ fn keys(state: &mut State, keys: &str) -> Vec<Effect> {
     presses.flat_map(|press| update(state, UiEvent::Key(press))).collect()
 }
 
+/// The runners that an `x` was typed into.
+fn typed(effects: Vec<Effect>) -> Vec<RunnerId> {
+    let typed = |effect| match effect {
+        Effect::SendKeys(id, bytes) if bytes == b"x" => Some(id),
+        _ => None,
+    };
+    effects.into_iter().filter_map(typed).collect()
+}
+
 fn frame(state: &mut State, number: u128, size: (u16, u16), text: &str) {
     let size = TerminalSize::new(size.0, size.1);
     let frame = Frame { size, full: true, bytes: text.replace('\n', "\r\n").into() };
@@ -85,7 +94,7 @@ fn a_number_goes_there_and_types() {
     assert_eq!(state.mode, Mode::Typing(id(1)));
     keys(&mut state, "alt-shift-right");
     assert_eq!(state.mode, Mode::Typing(id(9)));
-    assert_eq!(keys(&mut state, "x"), [Effect::SendKeys(id(9), b"x".to_vec())]);
+    assert_eq!(typed(keys(&mut state, "x")), [id(9)]);
     keys(&mut state, "ctrl-\\ 7");
     assert!(state.toast.is_some());
 }
@@ -117,17 +126,10 @@ fn a_message_does_not_move_the_panes() {
 fn what_is_typed_goes_to_all_panes_while_they_are_synchronised() {
     let mut state = three(WIDE);
     keys(&mut state, "S");
-    let typed: Vec<RunnerId> = keys(&mut state, "x")
-        .into_iter()
-        .map(|effect| match effect {
-            Effect::SendKeys(id, bytes) if bytes == b"x" => id,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    assert_eq!(typed, panes(&state));
+    assert_eq!(typed(keys(&mut state, "x")), panes(&state));
     assert!(screen(&state).contains("keys go to all 3 panes at once"));
     keys(&mut state, "ctrl-\\ S enter");
-    assert_eq!(keys(&mut state, "x"), [Effect::SendKeys(id(4), b"x".to_vec())]);
+    assert_eq!(typed(keys(&mut state, "x")), [id(4)]);
 }
 
 #[test]
@@ -177,6 +179,32 @@ fn an_agent_that_asks_is_told_of_the_mouse_and_of_the_focus() {
     assert_eq!(update(&mut state, UiEvent::Focus(false)), [told("\x1b[O")]);
     assert_eq!(update(&mut state, UiEvent::Focus(true)), [told("\x1b[I")]);
     assert!(keys(&mut state, "ctrl-\\").contains(&told("\x1b[O")));
+}
+
+#[test]
+fn only_the_pane_that_is_typed_into_has_its_size() {
+    let mut state = three(WIDE);
+    let sizes = |effects: Vec<Effect>| -> Vec<(RunnerId, TerminalSize)> {
+        let resized = |effect| match effect {
+            Effect::Resize(id, size) => Some((id, size)),
+            _ => None,
+        };
+        effects.into_iter().filter_map(resized).collect()
+    };
+    let left = (id(1), TerminalSize::new(60, 37));
+    assert_eq!(sizes(keys(&mut state, "h")), []);
+    assert_eq!(sizes(keys(&mut state, "enter")), [left]);
+    // Until it has it, each key asks again; then no more.
+    assert_eq!(sizes(keys(&mut state, "x")), [left]);
+    frame(&mut state, 1, (60, 37), "");
+    assert_eq!(sizes(keys(&mut state, "x")), []);
+    // Who types elsewhere takes it, who types here takes it back.
+    frame(&mut state, 1, (100, 20), "");
+    assert_eq!(sizes(keys(&mut state, "x")), [left]);
+    update(&mut state, UiEvent::ResizeRefused(id(1)));
+    assert_eq!(sizes(keys(&mut state, "x")), []);
+    assert_eq!(sizes(keys(&mut state, "ctrl-\\ z")), []);
+    assert_eq!(sizes(keys(&mut state, "enter")), [(id(1), TerminalSize::new(120, 37))]);
 }
 
 #[test]

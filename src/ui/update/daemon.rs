@@ -37,6 +37,12 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty |= state.branches.learn(directory, branch);
         }
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
+        UiEvent::ResizeRefused(id) => {
+            let is_news = state.panes.fixed.replace(id) != Some(id);
+            if is_news && state.runners.get(&id).is_some_and(|r| r.status.is_live()) {
+                state.complain("its terminal keeps its size: its supervisor is older than this");
+            }
+        }
         UiEvent::LastScreen(id, lines) => {
             if let Some(screen) = state.screens.get_mut(&id) {
                 screen.last = lines;

@@ -10,6 +10,7 @@ mod launch;
 mod list;
 mod panes;
 mod pointer;
+mod resize;
 mod runner;
 mod typing;
 mod watch;
@@ -202,6 +203,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     watch::settle(state, effects);
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);
+    resize::settle(state, effects);
 }
 
 /// Nobody types into an agent that has ended.

@@ -1,6 +1,6 @@
 //! Keys that become text: in a line of our own, or in an agent.
 
-use super::{answer, panes};
+use super::{answer, panes, resize};
 use crate::{
     domain::id::RunnerId,
     terminal::{
@@ -31,7 +31,9 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         state.complain("not connected to the daemon; nothing was typed");
         return Vec::new();
     }
-    send(state, id, |modes| keys::encode(press, modes))
+    let mut effects = send(state, id, |modes| keys::encode(press, modes));
+    effects.extend(resize::on_typed(state, id));
+    effects
 }
 
 /// Takes in pasted text where text is wanted; elsewhere it would be a series of commands.

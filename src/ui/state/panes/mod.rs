@@ -13,7 +13,7 @@ pub(in crate::ui) use self::{
     tree::{Axis, Side, Tree},
 };
 use super::{Area, State, View, geometry, natural};
-use crate::domain::id::RunnerId;
+use crate::domain::{id::RunnerId, size::TerminalSize};
 
 /// A pane with less room than this for its screen is not worth looking at: then only the one in
 /// focus is shown.
@@ -45,6 +45,10 @@ pub(in crate::ui) struct Panes {
     pub(in crate::ui) is_synchronised: bool,
     /// What runners were called, for panes whose runner is gone.
     pub(in crate::ui) names: BTreeMap<RunnerId, String>,
+    /// The size that the pane that is typed into has asked for last.
+    pub(in crate::ui) asked: Option<(RunnerId, TerminalSize)>,
+    /// A runner whose terminal cannot be given another size.
+    pub(in crate::ui) fixed: Option<RunnerId>,
     /// What the mouse holds.
     pub(in crate::ui) drag: Option<Drag>,
     before: Vec<Layout>,

@@ -143,6 +143,11 @@ impl Places {
         self.runners().join(id.to_string())
     }
 
+    /// The arrangement of the dashboard's panes.
+    pub fn layout(&self) -> PathBuf {
+        self.root.join("layout.json")
+    }
+
     /// Log files of the daemon.
     pub fn logs(&self) -> PathBuf {
         self.root.join("log")

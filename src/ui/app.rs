@@ -24,6 +24,7 @@ use super::{
     feed::{self, Outlet},
     input,
     keymap::Keymap,
+    layouts::{Found, Layouts},
     perform::Performer,
     screen::Screen,
     state::{Settings, State},
@@ -61,6 +62,9 @@ pub(super) async fn run(options: UiOptions) -> Result<(), Failure> {
     let mut app = App::new(options, &screen)?;
     let result = app.run(&mut screen).await;
     drop(screen);
+    if let Some(layouts) = app.layouts.take() {
+        layouts.close().await;
+    }
     if result.is_ok() {
         app.say_goodbye();
     }
@@ -71,6 +75,7 @@ struct App {
     state: State,
     theme: Theme,
     keys: AttachConfig,
+    layouts: Option<Layouts>,
     input: Option<EventStream>,
     events: mpsc::Receiver<UiEvent>,
     performer: Performer,
@@ -90,6 +95,14 @@ impl App {
         let mut state = State::new(here, Utc::now(), screen.size());
         state.settings = Settings::new(&config);
         state.keys = Keymap::new(&config.keys);
+        let (layouts, found) = Layouts::open(&options.places);
+        let found = match found {
+            Found::Nothing => None,
+            Found::Layout(layout) => Some(Ok(Box::new(layout))),
+            Found::Damaged(why) => Some(Err(why)),
+        };
+        // Nothing can follow from it yet: nobody is connected.
+        drop(found.map(|found| update(&mut state, UiEvent::LayoutFound(found))));
         let on_signal = |kind| {
             signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
         };
@@ -97,6 +110,7 @@ impl App {
             state,
             theme: Theme::new(!environment::no_color()),
             keys: config.attach,
+            layouts: Some(layouts),
             input: Some(EventStream::new()),
             events,
             performer: Performer::new(client, events_tx, options.environment, options.umask),
@@ -193,6 +207,11 @@ impl App {
                 Effect::Suspend => self.suspend(screen).await?,
                 Effect::ReportMouse(mode) => screen.report_mouse(mode)?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
+                Effect::SaveLayout(layout) => {
+                    if let Some(layouts) = &self.layouts {
+                        layouts.save(*layout);
+                    }
+                }
                 effect => self.performer.perform(effect),
             }
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::state::Watched;
+use super::state::{SavedLayout, Watched};
 use crate::{
     domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize},
     terminal::MouseMode,
@@ -46,6 +46,8 @@ pub(super) enum Effect {
     Restart(RunnerId),
     /// Stop a runner's processes where they stand, or let them go on.
     SetPaused(RunnerId, bool),
+    /// Keep this arrangement of panes for the next start.
+    SaveLayout(Box<SavedLayout>),
     /// Give a runner's terminal this size, once it has been wanted for a moment.
     Resize(RunnerId, TerminalSize),
     /// Type bytes into a runner.

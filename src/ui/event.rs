@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::state::SavedLayout;
 use crate::{
     client::RunnerUpdate,
     domain::{
@@ -45,6 +46,8 @@ pub(super) enum UiEvent {
     Frame(RunnerId, Box<Frame>),
     /// A watched screen is not to be had for now.
     FrameLost(RunnerId),
+    /// What the last start had arranged, or why it cannot be used.
+    LayoutFound(Result<Box<SavedLayout>, String>),
     /// A runner's terminal cannot be given another size.
     ResizeRefused(RunnerId),
     /// What an ended runner showed last.

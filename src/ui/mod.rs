@@ -17,6 +17,7 @@ mod event;
 mod feed;
 mod input;
 mod keymap;
+mod layouts;
 mod perform;
 mod resizing;
 mod screen;

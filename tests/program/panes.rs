@@ -36,3 +36,59 @@ fn a_runner_opened_in_place_has_the_size_of_its_pane() {
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     terminal.assert_modes_restored();
 }
+
+#[test]
+fn panes_are_split_typed_into_zoomed_and_found_again() {
+    let world = World::with_project();
+    let one = world.agent("echo", &[]);
+    let two = world.agent("echo", &[]);
+    let mut terminal = open(&world, &two.name);
+    // The first pane, and beside it one for the other.
+    terminal.type_text("v");
+    terminal.wait_for(&format!("keys go to {}", one.name));
+    terminal.type_bytes(LEAVE);
+    terminal.wait_for("dashboard");
+    terminal.type_text("v");
+    terminal.wait_for("OPEN BESIDE");
+    terminal.type_text("\r");
+    terminal.wait_for(&format!("keys go to {}", two.name));
+    terminal.type_text("<two>");
+    terminal.wait_for("<two>");
+    terminal.type_bytes(b"\x1b[1;4D");
+    terminal.wait_for(&format!("keys go to {}", one.name));
+    terminal.type_text("<one>");
+    terminal.wait_for("<one>");
+    assert!(terminal.screen().contains("<two>"), "{}", terminal.screen());
+    // All at once.
+    terminal.type_bytes(LEAVE);
+    terminal.type_text("S");
+    terminal.wait_for("all 2 panes at once");
+    terminal.type_text("<both>");
+    wait_until("both echo", Duration::from_secs(10), || {
+        terminal.screen().matches("<both>").count() == 2
+    });
+    terminal.type_bytes(LEAVE);
+    terminal.type_text("Sz");
+    terminal.wait_for("1/2");
+    assert!(!terminal.screen().contains("<two>"), "{}", terminal.screen());
+    terminal.type_text("z");
+    terminal.wait_for("<two>");
+    // One ends in its pane.
+    world.run(["kill", &two.name, "--force"]).expect_code(0);
+    terminal.wait_for("starts it again");
+    terminal.type_text("\x1b");
+    terminal.wait_for("quit");
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+    terminal.assert_modes_restored();
+    // The next dashboard has the same panes.
+    let mut terminal = open(&world, &one.name);
+    terminal.type_text("w");
+    terminal.wait_for("<both>");
+    terminal.wait_for("starts it again");
+    terminal.type_text("\x1b");
+    terminal.wait_for("quit");
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+    assert_eq!(one.witness.alive().len(), 1, "the agent goes on");
+}

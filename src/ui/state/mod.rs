@@ -32,8 +32,8 @@ pub(super) use self::{
     mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Pick, Reply},
     notices::Notice,
     panes::{
-        Axis, Drag, Panes, Place, Shown, Side, Tree, all_places, for_grid, shown_panes,
-        without_pane,
+        Axis, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
+        shown_panes, without_pane,
     },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},

@@ -1,6 +1,6 @@
 //! The panes: what keys do to them, and how they look.
 
-use super::{PRESS, ended, fleet, id, mouse, runner, screen, state};
+use super::{PRESS, ended, fleet, id, list, mouse, runner, screen, state};
 use crate::{
     domain::{activity::ActivityState, id::RunnerId, key::KeyPress, size::TerminalSize},
     terminal::keys::{MouseAction, MouseButton},
@@ -205,6 +205,31 @@ fn only_the_pane_that_is_typed_into_has_its_size() {
     assert_eq!(sizes(keys(&mut state, "x")), []);
     assert_eq!(sizes(keys(&mut state, "ctrl-\\ z")), []);
     assert_eq!(sizes(keys(&mut state, "enter")), [(id(1), TerminalSize::new(120, 37))]);
+}
+
+#[test]
+fn an_arrangement_is_kept_and_found_but_never_an_empty_one() {
+    let mut before = state(WIDE, fleet());
+    let kept = |effects: Vec<Effect>| {
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::SaveLayout(layout) => Some(layout),
+            _ => None,
+        })
+    };
+    let layout = kept(keys(&mut before, "v")).unwrap();
+    assert_eq!(kept(keys(&mut before, "x ctrl-\\ esc")), None);
+    keys(&mut before, "w c");
+    assert_eq!((before.view, panes(&before)), (View::Dashboard, vec![]));
+    let mut after = state(WIDE, vec![]);
+    assert_eq!(update(&mut after, UiEvent::LayoutFound(Ok(layout))), []);
+    list(&mut after, fleet().split_off(1));
+    keys(&mut after, "w");
+    // The runner is gone; its name is known, and its pane can be closed.
+    assert!(screen(&after).contains("api-3 · gone"), "{}", screen(&after));
+    keys(&mut after, "c");
+    assert_eq!(after.view, View::Dashboard);
+    update(&mut after, UiEvent::LayoutFound(Err("it is damaged".to_owned())));
+    assert!(after.toast.unwrap().text.contains("damaged"));
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty = true;
             Vec::new()
         }
+        UiEvent::LayoutFound(found) => {
+            panes::on_found(state, found);
+            Vec::new()
+        }
         UiEvent::Focus(has_focus) => {
             state.has_focus = has_focus;
             Vec::new()
@@ -204,6 +208,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);
     resize::settle(state, effects);
+    panes::keep(state, effects);
 }
 
 /// Nobody types into an agent that has ended.

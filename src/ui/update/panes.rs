@@ -5,7 +5,8 @@ use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
     state::{
-        Axis, Mode, Pick, Side, State, Tree, View, all_places, for_grid, geometry, without_pane,
+        Axis, Mode, Pick, SavedLayout, Side, State, Tree, View, all_places, for_grid, geometry,
+        without_pane,
     },
 };
 use crate::{domain::id::RunnerId, terminal::keys::KeyPress};
@@ -164,6 +165,30 @@ pub(super) fn focus(state: &mut State, id: RunnerId) {
     state.panes.layout.focus = Some(id);
     if matches!(state.mode, Mode::Typing(_)) {
         enter(state);
+    }
+}
+
+/// Begins with what the last start had arranged.
+pub(super) fn on_found(state: &mut State, found: Result<Box<SavedLayout>, String>) {
+    match found {
+        Ok(layout) => {
+            state.panes.kept = Some((*layout).clone());
+            layout.restore(&mut state.panes);
+        }
+        Err(why) => state.complain(why),
+    }
+}
+
+/// Has the arrangement kept if it is another one; an empty one never replaces what is kept.
+pub(super) fn keep(state: &mut State, effects: &mut Vec<Effect>) {
+    // A divider that is being dragged is kept where it is let go.
+    if state.panes.drag.is_some() {
+        return;
+    }
+    let now = SavedLayout::of(&state.panes);
+    if now.is_some() && now != state.panes.kept {
+        state.panes.kept.clone_from(&now);
+        effects.extend(now.map(|layout| Effect::SaveLayout(Box::new(layout))));
     }
 }
 

@@ -4,12 +4,17 @@
 //! stands alone in front of the tree, which waits behind it unchanged.
 
 mod place;
+mod saved;
 mod tree;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 pub(in crate::ui) use self::{
     place::{Place, Places},
+    saved::SavedLayout,
     tree::{Axis, Side, Tree},
 };
 use super::{Area, State, View, geometry, natural};
@@ -45,6 +50,8 @@ pub(in crate::ui) struct Panes {
     pub(in crate::ui) is_synchronised: bool,
     /// What runners were called, for panes whose runner is gone.
     pub(in crate::ui) names: BTreeMap<RunnerId, String>,
+    /// The arrangement that is kept for the next start.
+    pub(in crate::ui) kept: Option<SavedLayout>,
     /// The size that the pane that is typed into has asked for last.
     pub(in crate::ui) asked: Option<(RunnerId, TerminalSize)>,
     /// A runner whose terminal cannot be given another size.

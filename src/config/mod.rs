@@ -7,6 +7,7 @@
 
 mod attach;
 mod daemon;
+mod dashboard;
 pub mod environment;
 pub mod keys;
 mod layers;
@@ -26,6 +27,7 @@ use thiserror::Error;
 pub use self::{
     attach::AttachConfig,
     daemon::DaemonConfig,
+    dashboard::DashboardConfig,
     keys::KeysConfig,
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
@@ -46,6 +48,8 @@ pub struct Config {
     pub attach: AttachConfig,
     /// Log files.
     pub logging: LoggingConfig,
+    /// How the dashboard looks.
+    pub dashboard: DashboardConfig,
     /// How the dashboard says that somebody is needed.
     pub notify: NotifyConfig,
     /// The keys of the dashboard.

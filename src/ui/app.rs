@@ -18,24 +18,24 @@ use tokio::{
 };
 
 use super::{
-    UiOptions,
+    UiOptions, choices,
     effect::Effect,
     event::UiEvent,
     feed::{self, Outlet},
     input,
     keymap::Keymap,
     layouts::{Found, Layouts},
+    looks::Looks,
     perform::Performer,
     screen::Screen,
     state::{Settings, State},
     surroundings,
-    theme::Theme,
     update::update,
     view,
 };
 use crate::{
     client::{AttachEnd, AttachOptions, attach},
-    config::{AttachConfig, environment},
+    config::{AttachConfig, Places},
     domain::{failure::Failure, id::RunnerId},
 };
 
@@ -73,7 +73,8 @@ pub(super) async fn run(options: UiOptions) -> Result<(), Failure> {
 
 struct App {
     state: State,
-    theme: Theme,
+    looks: Looks,
+    places: Places,
     keys: AttachConfig,
     layouts: Option<Layouts>,
     input: Option<EventStream>,
@@ -94,7 +95,6 @@ impl App {
         let config = options.loaded.config;
         let mut state = State::new(here, Utc::now(), screen.size());
         state.settings = Settings::new(&config);
-        state.keys = Keymap::new(&config.keys);
         let (layouts, found) = Layouts::open(&options.places);
         let found = match found {
             Found::Nothing => None,
@@ -103,12 +103,15 @@ impl App {
         };
         // Nothing can follow from it yet: nobody is connected.
         drop(found.map(|found| update(&mut state, UiEvent::LayoutFound(found))));
+        let looks = Looks::new(&mut state, &config, &options.loaded.origins, &options.places);
+        state.keys = Keymap::new(&config.keys, config.dashboard.accessible);
         let on_signal = |kind| {
             signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
         };
         Ok(Self {
             state,
-            theme: Theme::new(!environment::no_color()),
+            looks,
+            places: options.places.clone(),
             keys: config.attach,
             layouts: Some(layouts),
             input: Some(EventStream::new()),
@@ -140,7 +143,8 @@ impl App {
     }
 
     fn draw(&mut self, screen: &mut Screen) -> Result<(), Failure> {
-        let (state, theme) = (&self.state, self.theme);
+        let theme = self.looks.theme(&self.state);
+        let state = &self.state;
         let mut size = state.size;
         screen.draw(|frame| {
             size = (frame.area().width, frame.area().height);
@@ -202,6 +206,11 @@ impl App {
                 Effect::Redraw => {
                     screen.leave();
                     self.take_back(screen)?;
+                }
+                Effect::KeepTheme(name) => {
+                    if let Err(failure) = choices::keep_theme(&self.places, &name) {
+                        self.state.complain(format!("failed to {}", failure.message));
+                    }
                 }
                 Effect::Alert { bell, desktop } => screen.alert(bell, desktop.as_deref()),
                 Effect::Suspend => self.suspend(screen).await?,

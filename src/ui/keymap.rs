@@ -19,6 +19,8 @@ pub(super) struct Binding {
     pub(super) command: &'static Command,
     /// The keys; the first is the one that is named.
     pub(super) keys: Vec<KeyPress>,
+    /// How they are written.
+    pub(super) labels: Vec<String>,
 }
 
 /// All keys.
@@ -30,18 +32,23 @@ pub(super) struct Keymap {
 
 impl Default for Keymap {
     fn default() -> Self {
-        Self::new(&KeysConfig::default())
+        Self::new(&KeysConfig::default(), false)
     }
 }
 
 impl Keymap {
-    /// Returns the keys that a configuration, checked when it was loaded, asks for.
-    pub(super) fn new(config: &KeysConfig) -> Self {
+    /// Returns the keys that a configuration, checked when it was loaded, asks for; plain ones are
+    /// written in words alone.
+    pub(super) fn new(config: &KeysConfig, is_plain: bool) -> Self {
+        let label = |key: &KeyPress| if is_plain { key.to_string() } else { written(*key) };
         let bindings: Vec<Binding> = COMMANDS
             .iter()
-            .map(|command| Binding { command, keys: config.of(command).unwrap_or_default() })
+            .map(|command| {
+                let keys = config.of(command).unwrap_or_default();
+                Binding { command, labels: keys.iter().map(label).collect(), keys }
+            })
             .collect();
-        let by_key = bindings.iter().flat_map(|Binding { command, keys }| {
+        let by_key = bindings.iter().flat_map(|Binding { command, keys, .. }| {
             keys.iter().map(|key| ((command.context, *key), command.action))
         });
         Self { by_key: by_key.collect(), bindings }
@@ -77,17 +84,17 @@ impl Keymap {
 impl Binding {
     /// Returns how its first key is written, empty if it has none.
     pub(super) fn label(&self) -> String {
-        self.keys.first().map_or_else(String::new, |key| written(*key))
+        self.labels.first().cloned().unwrap_or_default()
     }
 
     /// Returns how all its keys are written.
     pub(super) fn labels(&self) -> String {
-        self.keys.iter().map(|key| written(*key)).collect::<Vec<_>>().join(" ")
+        self.labels.join(" ")
     }
 }
 
 /// Returns how a key is written on the screen, where room is dear.
-pub(super) fn written(press: KeyPress) -> String {
+fn written(press: KeyPress) -> String {
     let sign = match press.key {
         Key::Enter => "⏎",
         Key::Up => "↑",

@@ -12,12 +12,14 @@
 //! agents never depend on this program: it may end at any moment.
 
 mod app;
+mod choices;
 mod effect;
 mod event;
 mod feed;
 mod input;
 mod keymap;
 mod layouts;
+mod looks;
 mod perform;
 mod resizing;
 mod screen;

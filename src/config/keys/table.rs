@@ -155,6 +155,8 @@ pub enum Action {
     Events,
     /// Fold or unfold what is finished.
     Fold,
+    /// Choose a theme.
+    Themes,
     /// Show all keys.
     Help,
     /// Leave.
@@ -298,8 +300,18 @@ commands! {
         Down "down" "j down" "more" "Scroll down";
         Up "up" "k up" "" "Scroll up";
     }
+    /// The list of themes.
+    Themes "themes" {
+        Accept "choose" "enter" "keep it" "Keep the theme";
+        Cancel "cancel" "esc q ctrl-c" "as it was" "Go back to the theme as it was";
+        Down "down" "j down" "next" "Show the next theme";
+        Up "up" "k up" "" "Show the theme before";
+        First "first" "g home" "" "Show the first theme";
+        Last "last" "G end" "" "Show the last theme";
+    }
     /// Everywhere but in an agent; what a context says of the same key goes first.
     Global "global" {
+        Themes "themes" "ctrl-t" "" "Choose a theme";
         Redraw "redraw" "ctrl-l" "" "Paint the screen anew";
         Suspend "suspend" "ctrl-z" "" "Go to the shell; fg comes back";
     }

@@ -15,6 +15,7 @@ mod screens;
 mod settings;
 mod status;
 mod text_line;
+mod themes;
 mod view;
 
 use std::{
@@ -40,6 +41,7 @@ pub(super) use self::{
     settings::Settings,
     status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,
+    themes::{ThemePicker, Themes},
     view::View,
 };
 use crate::{
@@ -129,6 +131,8 @@ pub(super) struct State {
     pub(super) daemon: DaemonView,
     /// What is configured.
     pub(super) settings: Settings,
+    /// The themes.
+    pub(super) themes: Themes,
     /// The keys in force.
     pub(super) keys: Keymap,
     /// Where we are.
@@ -196,6 +200,7 @@ impl State {
             connection: Connection::Connecting,
             daemon: DaemonView::default(),
             settings: Settings::default(),
+            themes: Themes::default(),
             keys: Keymap::default(),
             here,
             runners: BTreeMap::new(),

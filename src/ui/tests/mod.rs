@@ -4,6 +4,7 @@ mod answers;
 mod notices;
 mod panes;
 mod screens;
+mod themes;
 mod updates;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,7 +15,7 @@ use super::{
     effect::Effect,
     event::{DaemonView, UiEvent},
     state::{State, Surroundings},
-    theme::Theme,
+    theme::{Depth, Library},
     update::update,
     view,
 };
@@ -185,7 +186,8 @@ fn press(state: &mut State, text: &str) -> Vec<Effect> {
 /// What the screen shows, without blanks at line ends.
 fn screen(state: &State) -> String {
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
-    terminal.draw(|frame| view::draw(frame, state, Theme::new(false))).unwrap();
+    let theme = Library::built_in().theme("mono", Depth::None, false);
+    terminal.draw(|frame| view::draw(frame, state, theme)).unwrap();
     let buffer = terminal.backend().buffer();
     let row = |y| (0..state.size.0).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     let rows = (0..state.size.1).map(|y| row(y).trim_end().to_owned());

@@ -341,7 +341,7 @@ fn keys_are_the_ones_configured() {
     let mut state = state(WIDE, fleet());
     let settings = r#"{ "list": { "stop": "ctrl-x", "help": "f1" } }"#;
     let config = serde_json::from_str(settings).unwrap();
-    state.keys = crate::ui::keymap::Keymap::new(&config);
+    state.keys = crate::ui::keymap::Keymap::new(&config, false);
     press(&mut state, "jj");
     assert_eq!(press(&mut state, "x?"), []);
     assert_eq!(state.mode, Mode::List);

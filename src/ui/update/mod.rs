@@ -12,6 +12,7 @@ mod panes;
 mod pointer;
 mod resize;
 mod runner;
+mod themes;
 mod typing;
 mod watch;
 
@@ -76,6 +77,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Launch(_) => Context::Launch,
         Mode::Line(..) => Context::Line,
         Mode::Pick(_) => Context::Pick,
+        Mode::Themes(_) => Context::Themes,
         Mode::Help(_) => Context::Help,
         Mode::Typing(_) => return None,
     })
@@ -97,6 +99,10 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     match action {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Themes if is_free(state) => {
+            themes::open(state);
+            return Vec::new();
+        }
         _ => {}
     }
     match context {
@@ -113,6 +119,7 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         Context::Confirm => runner::on_confirm(state, action),
         Context::Launch => launch::on_dialog(state, action),
         Context::Line => typing::on_line(state, action),
+        Context::Themes => themes::act(state, action),
         Context::Help => list::on_help(state, action),
     }
 }
@@ -143,6 +150,11 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
     }
+}
+
+/// Whether nothing is begun that opening something else would lose.
+fn is_free(state: &State) -> bool {
+    matches!(state.mode, Mode::List | Mode::Help(_))
 }
 
 /// Takes the choice whose number the key has in the table.

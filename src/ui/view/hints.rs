@@ -6,7 +6,7 @@ use super::text::{piece, put, total};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
-        keymap::{Action, Binding, Context, written},
+        keymap::{Action, Binding, Context},
         state::{Area, Arrangement, Group, Mode, State, View, question},
         theme::{Role, Theme},
         update,
@@ -97,17 +97,17 @@ fn pane_hint(state: &State, binding: &Binding) -> Option<&'static str> {
 
 /// How the keys of an action are written here; keys that belong together are written together.
 fn label(state: &State, binding: &Binding) -> String {
-    let Binding { command, keys } = binding;
-    match (command.context, command.action, keys.as_slice()) {
+    let Binding { command, labels, .. } = binding;
+    match (command.context, command.action, labels.as_slice()) {
         (Context::Panes, Action::FocusLeft, _) => {
             let sides = [Action::FocusLeft, Action::FocusDown, Action::FocusUp, Action::FocusRight];
             sides.map(|side| state.keys.label(Context::Panes, side)).concat()
         }
         (Context::Panes, Action::PaneByNumber, [first, .., last]) => {
-            format!("{}-{}", written(*first), written(*last))
+            format!("{first}-{last}")
         }
         (_, Action::Choose, [first, second, ..]) => {
-            format!("{} {}…", written(*first), written(*second))
+            format!("{first} {second}…")
         }
         _ => binding.label(),
     }

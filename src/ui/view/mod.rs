@@ -15,6 +15,7 @@ mod preview;
 mod prompt;
 mod spark;
 mod text;
+mod themes;
 mod welcome;
 
 use chrono::TimeDelta;
@@ -47,11 +48,22 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
         }
     }
     notices::draw(buf, state, theme, &areas);
+    if let Mode::Themes(picker) = &state.mode {
+        themes::draw(buf, state, theme, areas.body, picker);
+    }
     cursor = prompt::draw(buf, state, theme, areas.prompt).or(cursor);
     hints::draw(buf, state, theme, areas.hints);
+    theme.finish(buf, &screens(state, areas.preview));
     if let Some(at) = cursor {
         frame.set_cursor_position(at);
     }
+}
+
+/// Where the agents' own screens are.
+fn screens(state: &State, preview: Area) -> Vec<Rect> {
+    let panes = shown_panes(state).places.panes;
+    let all = panes.into_iter().map(|place| place.area).chain([preview]);
+    all.filter(|area| !area.is_empty()).map(rect).collect()
 }
 
 /// Returns after how long something on the screen changes by itself: an age that reads differently,

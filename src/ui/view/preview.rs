@@ -48,7 +48,7 @@ pub(super) fn screen(
             cursor
         }
         _ if runner.status.is_live() => {
-            let text = if state.is_current() { " waiting for its screen…" } else { "" };
+            let text = if state.is_current() { " waiting for its screen" } else { "" };
             put(buf, area, 0, vec![piece(text, theme.style(Role::Muted))]);
             None
         }

@@ -1,0 +1,62 @@
+//! What the user chose in the dashboard and finds again next time: small files in the root.
+//!
+//! Invariant: a file is replaced as a whole or not at all; one that cannot be read counts as none.
+
+use std::{
+    fs, io,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{config::Places, domain::failure::Failure};
+
+/// The longest name that is read back, in bytes.
+const MAX: usize = 256;
+
+/// Returns the theme that was chosen last.
+pub(super) fn theme(places: &Places) -> Option<String> {
+    let text = fs::read_to_string(theme_file(places)).ok()?;
+    Some(text.trim().to_owned()).filter(|name| !name.is_empty() && name.len() <= MAX)
+}
+
+/// Keeps the theme that was chosen.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub(super) fn keep_theme(places: &Places, name: &str) -> Result<(), Failure> {
+    let path = theme_file(places);
+    replace(&path, name.as_bytes()).map_err(|error| {
+        Failure::internal(format!("write `{}`: {error}", path.display()))
+            .with_hint("dashboard.theme in the configuration sets it, too")
+    })
+}
+
+fn theme_file(places: &Places) -> PathBuf {
+    places.root().join("dashboard.theme")
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let next = path.with_extension("new");
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+    file.write_all(bytes)?;
+    fs::rename(next, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places::at(dir.path());
+        assert_eq!(theme(&places), None);
+        keep_theme(&places, "night").unwrap();
+        keep_theme(&places, "day").unwrap();
+        assert_eq!(theme(&places).as_deref(), Some("day"));
+        assert!(keep_theme(&Places::at("/no/such/place"), "day").is_err());
+    }
+}

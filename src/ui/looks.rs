@@ -1,0 +1,68 @@
+//! The theme in force: found by its name when that changes, for the colours that the terminal has.
+
+use std::collections::BTreeMap;
+
+use super::{
+    choices,
+    state::{State, Themes},
+    theme::{DEFAULT, Depth, Library, Theme},
+};
+use crate::config::{Config, Origin, Places, environment, user_file};
+
+/// The themes, and the one that was drawn with last.
+pub(super) struct Looks {
+    library: Library,
+    depth: Depth,
+    is_accessible: bool,
+    last: Option<(String, Theme)>,
+}
+
+impl Looks {
+    /// Reads the themes and tells the state which there are and which one is shown: the configured
+    /// one, else the one that was chosen last.
+    pub(super) fn new(
+        state: &mut State,
+        config: &Config,
+        origins: &BTreeMap<String, Origin>,
+        places: &Places,
+    ) -> Self {
+        let directory = environment::config_home().map(|home| user_file(&home));
+        let directory = directory.map(|file| file.with_file_name("themes"));
+        let library = directory
+            .map_or_else(Library::built_in, |directory| Library::with_directory(&directory));
+        let configured = Some(config.dashboard.theme.clone()).filter(|name| !name.is_empty());
+        let set_in = configured.as_ref().and_then(|_| origins.get("dashboard.theme"));
+        let wanted = configured.or_else(|| choices::theme(places));
+        let shown = wanted.clone().filter(|name| library.has(name));
+        if let (Some(wanted), None) = (&wanted, &shown) {
+            state.complain(format!("there is no theme `{wanted}`; this is {DEFAULT}"));
+        } else if let Some(refused) = library.refused.first() {
+            state.complain(refused.clone());
+        }
+        state.themes = Themes {
+            all: library.list(),
+            shown: shown.unwrap_or_else(|| DEFAULT.to_owned()),
+            set_in: set_in.map(ToString::to_string),
+        };
+        Self { library, depth: depth(), is_accessible: config.dashboard.accessible, last: None }
+    }
+
+    /// Returns the theme that the state asks for.
+    pub(super) fn theme(&mut self, state: &State) -> Theme {
+        let wanted = &state.themes.shown;
+        match &self.last {
+            Some((name, theme)) if name == wanted => *theme,
+            _ => {
+                let theme = self.library.theme(wanted, self.depth, self.is_accessible);
+                self.last = Some((wanted.clone(), theme));
+                theme
+            }
+        }
+    }
+}
+
+/// How many colours our terminal has, by what it says of itself.
+fn depth() -> Depth {
+    let says = |name| environment::get_text(name).unwrap_or_default();
+    Depth::of(environment::no_color(), &says("COLORTERM"), &says("TERM"))
+}

@@ -1,0 +1,70 @@
+//! Themes: tried, kept or taken back; plain drawing.
+
+use ratatui::{Terminal, backend::TestBackend};
+
+use super::{fleet, key, press, state};
+use crate::{
+    config::KeysConfig,
+    domain::key::{Key, KeyPress},
+    ui::{
+        effect::Effect,
+        event::UiEvent,
+        state::{Mode, State, Themes},
+        theme::{Depth, Library},
+        update::update,
+        view,
+    },
+};
+
+fn choosing() -> State {
+    let mut state = state((80, 24), fleet());
+    let all = Library::built_in().list();
+    state.themes = Themes { all, shown: "terminal".to_owned(), set_in: None };
+    update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-t").unwrap()));
+    assert!(matches!(state.mode, Mode::Themes(_)));
+    state
+}
+
+#[test]
+fn a_theme_is_shown_while_the_cursor_is_on_it_and_kept_when_chosen() {
+    let mut state = choosing();
+    press(&mut state, "jj");
+    assert_eq!(state.themes.shown, "night");
+    insta::assert_snapshot!(super::screen(&state));
+    assert_eq!(key(&mut state, Key::Enter), [Effect::KeepTheme("night".to_owned())]);
+    assert_eq!(state.mode, Mode::List);
+}
+
+#[test]
+fn escape_takes_back_what_was_tried() {
+    let mut state = choosing();
+    press(&mut state, "jjj");
+    assert_eq!(key(&mut state, Key::Escape), []);
+    assert_eq!(state.themes.shown, "terminal");
+}
+
+#[test]
+fn plain_drawing_is_ascii_alone_and_says_every_state_as_a_word() {
+    let mut state = state((120, 40), fleet());
+    state.keys = crate::ui::keymap::Keymap::new(&KeysConfig::default(), true);
+    let theme = Library::built_in().theme("terminal", Depth::None, true);
+    let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+    terminal.draw(|frame| view::draw(frame, &state, theme)).unwrap();
+    let shown = terminal.backend().to_string();
+    assert!(shown.is_ascii(), "{shown}");
+    for word in ["permission", "working", "done", "failed", "idle", "enter open"] {
+        assert!(shown.contains(word), "{word}: {shown}");
+    }
+}
+
+#[test]
+fn a_background_is_put_behind_everything() {
+    let state = state((80, 24), fleet());
+    let theme = Library::built_in().theme("day", Depth::True, false);
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| view::draw(frame, &state, theme)).unwrap();
+    let cells = terminal.backend().buffer().content();
+    let background = cells[0].bg;
+    assert!(cells.iter().all(|cell| cell.bg == background));
+    assert_ne!(background, ratatui::style::Color::Reset);
+}

@@ -1,0 +1,193 @@
+//! Colours as they are written, how well they are read, and what is left of them on terminals with
+//! fewer.
+
+use ratatui::style::Color;
+
+/// How many colours a terminal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Depth {
+    /// All of them.
+    True,
+    /// The 256 of xterm.
+    Indexed,
+    /// The 16 of the terminal's palette.
+    Palette,
+    /// None; weight has to do.
+    None,
+}
+
+impl Depth {
+    /// Returns how many colours a terminal has, by what it says in `COLORTERM` and `TERM`.
+    pub(in crate::ui) fn of(no_color: bool, colorterm: &str, term: &str) -> Self {
+        let says = |words: &[&str], text: &str| words.iter().any(|word| text.contains(word));
+        if no_color || term == "dumb" {
+            Self::None
+        } else if says(&["truecolor", "24bit"], colorterm) || says(&["direct"], term) {
+            Self::True
+        } else if says(&["256color", "kitty", "alacritty", "ghostty", "wezterm", "foot"], term) {
+            Self::Indexed
+        } else {
+            Self::Palette
+        }
+    }
+}
+
+/// A colour of a theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    /// The terminal's own.
+    Default,
+    /// One of the terminal's palette, 0 to 15.
+    Palette(u8),
+    /// Red, green and blue.
+    Exact(u8, u8, u8),
+}
+
+/// The palette's names, in its order; the bright ones follow.
+const NAMES: [&str; 8] = ["black", "red", "green", "yellow", "blue", "magenta", "cyan", "white"];
+
+/// The six steps of xterm's cube.
+const STEPS: [u8; 6] = [0, 95, 135, 175, 215, 255];
+
+impl Ink {
+    /// Parses a colour, `None` for what is none.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        if text == "default" {
+            return Some(Self::Default);
+        }
+        if let Some(hex) = text.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.is_ascii()) {
+            let part = |at: usize| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+            return Some(Self::Exact(part(0)?, part(2)?, part(4)?));
+        }
+        let (name, bright) = match text.strip_prefix("bright-") {
+            Some(name) => (name, 8),
+            None => (text, 0),
+        };
+        let at = NAMES.iter().position(|known| *known == name)?;
+        Some(Self::Palette(u8::try_from(at).ok()? + bright))
+    }
+
+    /// Returns the nearest that a terminal of this depth has; `None` for its own.
+    #[expect(clippy::disallowed_methods, reason = "this is where roles become colours")]
+    pub(super) fn on(self, depth: Depth) -> Option<Color> {
+        match (self, depth) {
+            (_, Depth::None) | (Self::Default, _) => None,
+            (Self::Palette(at), _) => Some(palette(at)),
+            (Self::Exact(r, g, b), Depth::True) => Some(Color::Rgb(r, g, b)),
+            (Self::Exact(r, g, b), Depth::Indexed) => Some(Color::Indexed(indexed(r, g, b))),
+            (Self::Exact(r, g, b), Depth::Palette) => hue(r, g, b).map(palette),
+        }
+    }
+
+    /// Returns the contrast of two exact colours as WCAG defines it, from 1 to 21.
+    #[cfg(test)]
+    pub(super) fn contrast(self, other: Self) -> Option<f64> {
+        let luminance = |ink| match ink {
+            Self::Exact(r, g, b) => {
+                let linear = |part: u8| {
+                    let part = f64::from(part) / 255.0;
+                    if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+                };
+                Some(0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b))
+            }
+            _ => None,
+        };
+        let (a, b) = (luminance(self)?, luminance(other)?);
+        Some((a.max(b) + 0.05) / (a.min(b) + 0.05))
+    }
+}
+
+fn palette(at: u8) -> Color {
+    match at {
+        0 => Color::Black,
+        1 => Color::Red,
+        2 => Color::Green,
+        3 => Color::Yellow,
+        4 => Color::Blue,
+        5 => Color::Magenta,
+        6 => Color::Cyan,
+        7 => Color::Gray,
+        8 => Color::DarkGray,
+        9 => Color::LightRed,
+        10 => Color::LightGreen,
+        11 => Color::LightYellow,
+        12 => Color::LightBlue,
+        13 => Color::LightMagenta,
+        14 => Color::LightCyan,
+        _ => Color::White,
+    }
+}
+
+/// The nearest of xterm's 256 colours: in the cube or among the greys.
+fn indexed(r: u8, g: u8, b: u8) -> u8 {
+    let step = |part: u8| {
+        let nearest = (0..6_u8).zip(STEPS).min_by_key(|(_, step)| step.abs_diff(part));
+        nearest.unwrap_or((0, 0))
+    };
+    let ((ri, rs), (gi, gs), (bi, bs)) = (step(r), step(g), step(b));
+    let level = (u16::from(r) + u16::from(g) + u16::from(b)) / 3;
+    let grey = u8::try_from(level.saturating_sub(3) / 10).unwrap_or(23).min(23);
+    let value = 8 + 10 * grey;
+    let distance = |to: [u8; 3]| -> u32 {
+        let apart = |(a, b): (u8, u8)| u32::from(a.abs_diff(b)).pow(2);
+        [r, g, b].into_iter().zip(to).map(apart).sum()
+    };
+    if distance([value; 3]) < distance([rs, gs, bs]) {
+        232 + grey
+    } else {
+        16 + 36 * ri + 6 * gi + bi
+    }
+}
+
+/// The palette's colour of the same hue; a grey is left to the terminal, whose background nobody
+/// knows.
+fn hue(r: u8, g: u8, b: u8) -> Option<u8> {
+    let (most, least) = (r.max(g).max(b), r.min(g).min(b));
+    let spread = most - least;
+    if u16::from(spread) * 5 < u16::from(most) {
+        return None;
+    }
+    // Each part counts from the middle between the least and the most on.
+    let middle = least + spread / 2;
+    let at = u8::from(r > middle) + 2 * u8::from(g > middle) + 4 * u8::from(b > middle);
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "this is where roles become colours")]
+    fn indexed_color(at: u8) -> Color {
+        Color::Indexed(at)
+    }
+
+    #[test]
+    fn terminals_are_taken_at_their_word() {
+        for (no_color, colorterm, term, depth) in [
+            (true, "truecolor", "xterm-256color", Depth::None),
+            (false, "truecolor", "xterm", Depth::True),
+            (false, "", "xterm-256color", Depth::Indexed),
+            (false, "", "xterm-kitty", Depth::Indexed),
+            (false, "", "linux", Depth::Palette),
+            (false, "", "dumb", Depth::None),
+        ] {
+            assert_eq!(Depth::of(no_color, colorterm, term), depth, "{colorterm} {term}");
+        }
+    }
+
+    #[test]
+    fn colours_are_parsed_and_brought_down() {
+        let ink = |text| Ink::parse(text).unwrap();
+        assert_eq!(ink("bright-red"), Ink::Palette(9));
+        assert_eq!(ink("#ff8700").on(Depth::Indexed), Some(indexed_color(208)));
+        assert_eq!(ink("#808080").on(Depth::Indexed), Some(indexed_color(244)));
+        assert_eq!(ink("#f27a7a").on(Depth::Palette), Some(Color::Red));
+        assert_eq!(ink("#f2c14e").on(Depth::Palette), Some(Color::Yellow));
+        assert_eq!(ink("#8f97a5").on(Depth::Palette), None);
+        assert_eq!(ink("#ffffff").on(Depth::None), None);
+        for wrong in ["", "#12345", "#gggggg", "reddish", "#é1234"] {
+            assert_eq!(Ink::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     path::Path,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,6 +37,9 @@ use crate::{
 /// A supervisor that cuts connections off is looked at again so often, after such a pause.
 const DYING_TRIES: u32 = 20;
 const DYING_PAUSE: Duration = Duration::from_millis(50);
+
+/// A supervisor that is not stuck answers a question within so long; it is one loop that never waits.
+const LISTENING: Duration = Duration::from_secs(3);
 
 /// Clock ticks a second, as `/proc` counts CPU time; fixed in the kernel's interface.
 const TICKS: f64 = 100.0;
@@ -300,8 +304,16 @@ impl Fleet {
         // Killing takes up to 3 s after the grace period, and sweeping what is left then 4 s more; at
         // once killed, all is over after 3 s.
         let limit = if grace.is_zero() { LIMIT } else { grace + Duration::from_secs(10) };
-        let reply = self.link(id)?.0.ask(Command::Stop(Stop { grace_ms }), limit).await?;
-        Ok(reply.survivors)
+        let link = self.link(id)?.0;
+        let mut stopped = pin!(link.ask(Command::Stop(Stop { grace_ms }), limit));
+        // Its answer comes at the end; whether it is there to stop anything is known much earlier.
+        let listens = link.ask(Command::Screen(ScreenQuery {}), LISTENING);
+        let reply = tokio::select! {
+            reply = &mut stopped => reply,
+            Err(FleetError::Silent) = listens => Err(FleetError::Silent),
+            else => stopped.await,
+        };
+        Ok(reply?.survivors)
     }
 
     /// Kills a supervisor that lives but does not answer; true when there was one. What it leaves is

@@ -12,6 +12,9 @@ use crate::{
 /// The reason of the failure that means: the person pressed ctrl-c.
 pub(super) const INTERRUPTED: &str = "INTERRUPTED";
 
+/// Between two looks for the next daemon.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
+
 /// Loaded once for a command.
 #[derive(Debug)]
 pub(super) struct Context {
@@ -48,6 +51,17 @@ impl Context {
     pub(super) async fn running_client(&self) -> Result<Option<Client>, Failure> {
         let client = Client::connect_if_running(&self.places).await?;
         Ok(client.map(|client| self.limited(client)))
+    }
+
+    /// Waits for the next daemon after one has left, without starting one: somebody may have stopped it
+    /// on purpose.
+    pub(super) async fn next_client(&self) -> Result<Client, Failure> {
+        loop {
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+            if let Some(client) = self.running_client().await? {
+                return Ok(client);
+            }
+        }
     }
 
     fn limited(&self, client: Client) -> Client {

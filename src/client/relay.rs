@@ -15,7 +15,7 @@ use tokio::{
     io::{Interest, unix::AsyncFd},
     signal::unix::{SignalKind, signal},
     sync::mpsc,
-    time::{Instant, sleep},
+    time::{sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -27,15 +27,23 @@ use super::{
     tty::{RawTerminal, size_of_terminal},
 };
 use crate::{
+    config::Places,
     domain::{failure::Failure, size::TerminalSize},
     proto::v1::{
         AttachOpen, AttachRunnerRequest, AttachRunnerResponse,
         attach_runner_request::Message as Out, attach_runner_response::Message as In,
     },
+    terminal::{LeaveKey, Typed},
 };
 
 /// How long a lost daemon is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two looks for the next one.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
+/// What was typed did not arrive.
+const BELL: &[u8] = b"\x07";
 
 /// Relays the terminal until the user detaches or the agent ends.
 pub(super) async fn attach(
@@ -53,31 +61,40 @@ pub(super) async fn attach(
     let mut relay = Relay {
         id,
         read_only: options.read_only,
-        detach_keys: options.keys.detach_sequences(),
+        leave_key: LeaveKey::new(options.keys.detach_sequences()),
         offset: None,
         size,
     };
     let mut client = client.clone();
     loop {
-        let opened = relay.open(&client).await;
-        let lost = match opened {
-            Ok(streams) => match relay.carry(streams, &tty, &mut terminal).await? {
-                Some(end) => return Ok(end),
-                None => Instant::now(),
-            },
-            Err(failure) => return Err(failure),
-        };
+        let streams = relay.open(&client).await?;
+        if let Some(end) = relay.carry(streams, &tty, &mut terminal).await? {
+            return Ok(end);
+        }
         // The daemon is gone; the runner is not. The next daemon goes on where this one ended.
-        client = loop {
-            match Client::reconnect(client.places()).await {
-                Ok(Some(client)) if client.get_runner(&relay.id).await.is_ok() => break client,
-                Ok(_) | Err(_) if lost.elapsed() < PATIENCE => {
-                    sleep(Duration::from_millis(200)).await;
-                }
-                Ok(_) => return Ok(AttachEnd::Lost),
-                Err(failure) => return Err(failure),
+        let id = relay.id.clone();
+        let next = timeout(PATIENCE, next_daemon(client.places(), &id));
+        tokio::select! {
+            next = next => match next {
+                Ok(next) => client = next,
+                Err(_elapsed) => return Ok(AttachEnd::Lost),
+            },
+            left = relay.wait_for_leave(&tty, &mut terminal) => {
+                return left.map(|()| AttachEnd::Detached).map_err(local);
             }
-        };
+        }
+    }
+}
+
+/// Waits for a daemon that knows the runner.
+async fn next_daemon(places: &Places, runner: &str) -> Client {
+    loop {
+        if let Ok(Some(client)) = Client::reconnect(places).await
+            && client.get_runner(runner).await.is_ok()
+        {
+            return client;
+        }
+        sleep(RECONNECT_PAUSE).await;
     }
 }
 
@@ -97,7 +114,7 @@ type Streams = (mpsc::Sender<AttachRunnerRequest>, Streaming<AttachRunnerRespons
 struct Relay {
     id: String,
     read_only: bool,
-    detach_keys: Vec<Vec<u8>>,
+    leave_key: LeaveKey,
     offset: Option<u64>,
     size: TerminalSize,
 }
@@ -140,17 +157,14 @@ impl Relay {
                 },
                 keys = read_keys(tty) => {
                     let keys = keys.map_err(local)?;
-                    let detach = self.detach_keys.iter().filter_map(|key| {
-                        keys.windows(key.len()).position(|window| window == key)
-                    }).min();
-                    let typed = keys.get(..detach.unwrap_or(keys.len())).unwrap_or_default();
+                    let Typed { bytes: typed, leaves } = self.leave_key.look(&keys);
                     if !typed.is_empty() && !self.read_only {
-                        let typed = Bytes::copy_from_slice(typed);
+                        let typed = Bytes::from(typed);
                         if sender.send(message(Out::Input(typed))).await.is_err() {
-                            terminal.write(b"\x07").map_err(local)?;
+                            terminal.write(BELL).map_err(local)?;
                         }
                     }
-                    if detach.is_some() {
+                    if leaves {
                         return Ok(Some(AttachEnd::Detached));
                     }
                 }
@@ -162,6 +176,18 @@ impl Relay {
                 () = quit.recv() => return Ok(Some(AttachEnd::Detached)),
             }
         }
+    }
+
+    /// Waits until the user leaves; what else is typed is refused by a bell.
+    async fn wait_for_leave(
+        &mut self,
+        tty: &AsyncFd<OwnedFd>,
+        terminal: &mut RawTerminal,
+    ) -> io::Result<()> {
+        while !self.leave_key.look(&read_keys(tty).await?).leaves {
+            terminal.write(BELL)?;
+        }
+        Ok(())
     }
 
     /// Shows what came; returns the end if it was one.
@@ -179,7 +205,7 @@ impl Relay {
                 let signal = (!exit.signal.is_empty()).then_some(exit.signal);
                 return Ok(Some(AttachEnd::Exited { code: exit.code, signal }));
             }
-            In::InputRefused(_) => terminal.write(b"\x07")?,
+            In::InputRefused(_) => terminal.write(BELL)?,
         }
         Ok(None)
     }

@@ -24,6 +24,10 @@ const SUBMIT_PAUSE: Duration = Duration::from_millis(80);
 /// Lines given out in one answer.
 const MAX_LINES: usize = 2000;
 
+/// Bytes of history in one answer: half of what a message may hold. Lines beyond it are left out, and
+/// asked for again.
+const MAX_SCROLLBACK: usize = 4 << 20;
+
 impl Supervisor {
     /// Handles a message.
     pub(super) fn on_message(&mut self, id: u64, message: ToSupervisor) {
@@ -116,10 +120,13 @@ impl Supervisor {
         let from = usize::try_from(query.from).unwrap_or(usize::MAX);
         let count = (query.count as usize).min(MAX_LINES);
         let terminal = self.terminal.current();
-        link::Scrollback {
-            lines: terminal.history(from, count, query.styled),
-            total: terminal.history_len() as u64,
-        }
+        let mut lines = terminal.history(from, count, query.styled);
+        let mut room = MAX_SCROLLBACK;
+        lines.retain(|line| {
+            room = room.saturating_sub(line.len());
+            room > 0
+        });
+        link::Scrollback { lines, total: terminal.history_len() as u64 }
     }
 
     fn control_frames(&mut self, id: u64, max_fps: u32) {

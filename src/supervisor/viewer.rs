@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     domain::size::TerminalSize,
-    terminal::{ClippedView, InputFilter},
+    terminal::{ClippedView, InputFilter, LeaveKey, Typed},
 };
 
 /// Output that may wait for a viewer before it is dropped for a picture of the present.
@@ -32,15 +32,6 @@ const MIN_BACKLOG: usize = 16 << 10;
 /// A viewer that fell behind is shown the present after this pause: a picture for every gap would cost
 /// more than the bytes it stands for, and nobody sees more than sixty a second.
 const PICTURE_PAUSE: Duration = Duration::from_millis(16);
-
-/// What a viewer wants done with its keys.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Keys {
-    /// Type these bytes.
-    Type(Vec<u8>),
-    /// Type these bytes, then let go.
-    Detach(Vec<u8>),
-}
 
 /// Where a viewer's bytes go.
 pub(super) enum Sink {
@@ -114,8 +105,8 @@ pub(super) struct Viewer {
     /// Its terminal's size.
     pub size: TerminalSize,
     pub sink: Sink,
-    /// Byte strings that detach it.
-    pub detach_keys: Vec<Vec<u8>>,
+    /// The key that detaches it.
+    pub leave_key: LeaveKey,
     filter: InputFilter,
     /// It must be shown the present before anything else.
     pub lagging: bool,
@@ -149,7 +140,7 @@ impl Viewer {
             driver,
             size,
             sink,
-            detach_keys: Vec::new(),
+            leave_key: LeaveKey::default(),
             filter: InputFilter::new(),
             lagging: true,
             picture_due: None,
@@ -209,24 +200,15 @@ impl Viewer {
     }
 
     /// Looks through what its terminal sent: finds the detach key, takes out the terminal's replies.
-    pub(super) fn keys(&mut self, bytes: &[u8]) -> Keys {
-        let found = self.detach_keys.iter().filter_map(|key| find(bytes, key)).min();
-        let before = bytes.get(..found.unwrap_or(bytes.len())).unwrap_or_default();
-        let mut typed = Vec::with_capacity(before.len());
-        self.filter.filter(before, &mut typed);
+    pub(super) fn keys(&mut self, bytes: &[u8]) -> Typed {
+        let looked = self.leave_key.look(bytes);
+        let mut typed = Vec::with_capacity(looked.bytes.len());
+        self.filter.filter(&looked.bytes, &mut typed);
         if !self.driver {
             typed.clear();
         }
-        if found.is_some() { Keys::Detach(typed) } else { Keys::Type(typed) }
+        Typed { bytes: typed, leaves: looked.leaves }
     }
-}
-
-/// Returns where `needle` begins in `bytes`.
-fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
-    if needle.is_empty() || needle.len() > bytes.len() {
-        return None;
-    }
-    bytes.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -235,23 +217,17 @@ mod tests {
 
     fn viewer(driver: bool) -> Viewer {
         let mut viewer = Viewer::new(driver, TerminalSize::default(), Sink::Link);
-        viewer.detach_keys = crate::config::AttachConfig::default().detach_sequences();
+        let forms = crate::config::AttachConfig::default().detach_sequences();
+        viewer.leave_key = LeaveKey::new(forms);
         viewer
     }
 
     #[test]
-    fn the_detach_key_is_found_in_every_form_and_what_came_before_is_typed() {
-        for key in [&b"\x1c"[..], b"\x1b[92;5u", b"\x1b[27;5;92~"] {
-            let bytes = [b"abc", key].concat();
-            assert_eq!(viewer(true).keys(&bytes), Keys::Detach(b"abc".to_vec()));
-        }
-        assert_eq!(viewer(true).keys(b"\x1b[A"), Keys::Type(b"\x1b[A".to_vec()));
-    }
-
-    #[test]
     fn a_reader_types_nothing_but_can_detach() {
-        assert_eq!(viewer(false).keys(b"rm -rf\r"), Keys::Type(vec![]));
-        assert_eq!(viewer(false).keys(b"x\x1c"), Keys::Detach(vec![]));
+        let typed = |bytes: &[u8], leaves| Typed { bytes: bytes.to_vec(), leaves };
+        assert_eq!(viewer(false).keys(b"rm -rf\r"), typed(b"", false));
+        assert_eq!(viewer(false).keys(b"x\x1c"), typed(b"", true));
+        assert_eq!(viewer(true).keys(b"x\x1c"), typed(b"x", true));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     connection::Peer,
     pty::MAX_INPUT,
     run::Supervisor,
-    viewer::{Keys, Sink, Tty, Viewer},
+    viewer::{Sink, Tty, Viewer},
 };
 use crate::{
     domain::size::TerminalSize,
@@ -19,6 +19,7 @@ use crate::{
         VERSIONS,
         v1::{self as link, Hello, Role, from_supervisor::Message},
     },
+    terminal::{LeaveKey, Typed},
 };
 
 /// How long a grant may be used.
@@ -122,7 +123,8 @@ impl Supervisor {
         let tty = fd.as_ref().filter(|_| hello.tty).and_then(Tty::reopen);
         let taken = tty.is_some();
         let mut viewer = Viewer::new(driver, size, tty.map_or(Sink::Link, Sink::Tty));
-        viewer.detach_keys = hello.detach_keys.iter().map(|key| key.to_vec()).collect();
+        let forms = hello.detach_keys.iter().map(|form| form.to_vec()).collect();
+        viewer.leave_key = LeaveKey::new(forms);
         viewer.history = hello.history_lines as usize;
         viewer.inline = hello.inline;
         connection.peer = Peer::Viewer(Box::new(viewer));
@@ -198,18 +200,17 @@ impl Supervisor {
         let Some(viewer) = self.connection(id).and_then(|c| c.viewer()) else { return };
         let size = viewer.size;
         let driver = viewer.driver;
-        let keys = viewer.keys(bytes);
-        let (Keys::Type(typed) | Keys::Detach(typed)) = &keys;
+        let Typed { bytes: typed, leaves } = viewer.keys(bytes);
         if driver && !typed.is_empty() {
             self.set_size(size);
-            if !self.pty.write(typed) {
+            if !self.pty.write(&typed) {
                 let refused = typed.len() as u64;
                 if let Some(connection) = self.connection(id) {
                     connection.send(Message::InputRefused(refused));
                 }
             }
         }
-        if matches!(keys, Keys::Detach(_)) {
+        if leaves {
             self.detach(id);
         }
     }

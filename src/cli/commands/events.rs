@@ -10,7 +10,6 @@ use crate::{
         human,
         printer::Printer,
     },
-    client::Client,
     domain::{
         event::{Event, EventFilter},
         failure::Failure,
@@ -63,17 +62,7 @@ async fn subscribe(args: &EventArgs, context: &Context, printer: Printer) -> Res
             position = Some(event.position);
             print(&event, printer)?;
         }
-        client = reconnect(context).await?;
-    }
-}
-
-/// Waits for the next daemon, without starting one: somebody may have stopped it on purpose.
-async fn reconnect(context: &Context) -> Result<Client, Failure> {
-    loop {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        if let Some(client) = context.running_client().await? {
-            return Ok(client);
-        }
+        client = context.next_client().await?;
     }
 }
 

@@ -28,7 +28,7 @@ use super::{
     looks::Looks,
     perform::Performer,
     screen::Screen,
-    state::{Settings, State},
+    state::{Mode, Palette, Scope, Settings, State},
     surroundings,
     update::update,
     view,
@@ -57,7 +57,8 @@ enum Next {
 }
 
 /// Shows the dashboard until the user leaves it.
-pub(super) async fn run(options: UiOptions) -> Result<(), Failure> {
+pub(super) async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure> {
+    let is_picker = options.picker;
     let mut screen = Screen::take()?;
     let mut app = App::new(options, &screen)?;
     let result = app.run(&mut screen).await;
@@ -65,10 +66,10 @@ pub(super) async fn run(options: UiOptions) -> Result<(), Failure> {
     if let Some(layouts) = app.layouts.take() {
         layouts.close().await;
     }
-    if result.is_ok() {
+    if result.is_ok() && !is_picker {
         app.say_goodbye();
     }
-    result
+    result.map(|()| app.picked)
 }
 
 struct App {
@@ -84,6 +85,7 @@ struct App {
     quit: [Signal; 2],
     continued: Signal,
     drawn_at: Option<Instant>,
+    picked: Option<RunnerId>,
 }
 
 impl App {
@@ -105,6 +107,9 @@ impl App {
         drop(found.map(|found| update(&mut state, UiEvent::LayoutFound(found))));
         let looks = Looks::new(&mut state, &config, &options.loaded.origins, &options.places);
         state.keys = Keymap::new(&config.keys, config.dashboard.accessible);
+        if options.picker {
+            state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
+        }
         let on_signal = |kind| {
             signal(kind).map_err(|error| Failure::internal(format!("watch signals: {error}")))
         };
@@ -121,6 +126,7 @@ impl App {
             quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
             continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
             drawn_at: None,
+            picked: None,
         })
     }
 
@@ -206,6 +212,10 @@ impl App {
                 Effect::Redraw => {
                     screen.leave();
                     self.take_back(screen)?;
+                }
+                Effect::Picked(id) => {
+                    self.picked = Some(id);
+                    return Ok(Next::Leave);
                 }
                 Effect::KeepTheme(name) => {
                     if let Err(failure) = choices::keep_theme(&self.places, &name) {

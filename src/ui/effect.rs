@@ -19,6 +19,8 @@ pub(super) enum Effect {
     Suspend,
     /// Paint everything anew.
     Redraw,
+    /// Leave the dashboard with this runner as the choice.
+    Picked(RunnerId),
     /// Find this theme again next time.
     KeepTheme(String),
     /// Ring the terminal's bell, or have it notify the desktop with a text.

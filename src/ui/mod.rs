@@ -37,7 +37,7 @@ use std::path::PathBuf;
 
 use crate::{
     config::{Loaded, Places},
-    domain::{failure::Failure, launch::Environment},
+    domain::{failure::Failure, id::RunnerId, launch::Environment},
 };
 
 /// What the dashboard needs to know of the world it was started in.
@@ -53,15 +53,18 @@ pub struct UiOptions {
     pub environment: Environment,
     /// File mode creation mask of launched agents.
     pub umask: u32,
+    /// Only a runner is to be picked, nothing else done.
+    pub picker: bool,
     /// This is the demonstration, with a root and agents of its own.
     pub demo: bool,
 }
 
-/// Shows the dashboard until the user leaves it; the agents go on.
+/// Shows the dashboard until the user leaves it; the agents go on. Returns the runner that was
+/// picked, if that was what it was opened for.
 ///
 /// # Errors
 ///
 /// When there is no terminal, no daemon at the start, or the terminal is lost.
-pub async fn run(options: UiOptions) -> Result<(), Failure> {
+pub async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure> {
     app::run(options).await
 }

@@ -1,5 +1,6 @@
 //! `stratavore attach`: goes into a runner's terminal.
 
+use super::dashboard;
 use crate::{
     cli::{
         args::AttachArgs,
@@ -7,11 +8,11 @@ use crate::{
         is_interactive,
         printer::Printer,
     },
-    client::{self, AttachEnd, AttachOptions, Client, Path},
+    client::{self, AttachEnd, AttachOptions, Path},
     domain::failure::Failure,
 };
 
-/// Attaches to the runner named, or to the only live one.
+/// Attaches to the runner named, to the only live one, or to the one that is picked.
 pub(super) fn run(args: &AttachArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     need_terminal()?;
     let options = AttachOptions {
@@ -41,15 +42,33 @@ fn go(
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
+    let name = match name {
+        Some(name) => Some(name.to_owned()),
+        None => choose(context)?,
+    };
+    let Some(name) = name else { return Ok(()) };
     let (name, end) = block_on(async {
         let client = context.client().await?;
-        let name = match name {
-            Some(name) => name.to_owned(),
-            None => only_live(&client).await?,
-        };
         client::attach(&client, &name, options).await
     })?;
     tell(&name, &end, printer)
+}
+
+/// Returns the only live runner, or the one of several that the user picks; `None` if they pick
+/// none.
+fn choose(context: &Context) -> Result<Option<String>, Failure> {
+    let list = async || context.client().await?.list_runners("", "live", 0).await;
+    let live = block_on(list())?;
+    match live.as_slice() {
+        [] => Err(Failure::not_found("NO_RUNNER", "no runner is live")
+            .with_hint("stratavore launch starts one")),
+        [only] => Ok(Some(only.name.clone())),
+        _ => {
+            let Some(picked) = dashboard::pick(context)? else { return Ok(None) };
+            let known = block_on(list())?.into_iter().find(|runner| runner.id == picked);
+            Ok(Some(known.map_or_else(|| picked.to_string(), |runner| runner.name)))
+        }
+    }
 }
 
 /// Says how it ended and how to come back.
@@ -86,19 +105,4 @@ fn need_terminal() -> Result<(), Failure> {
     }
     Err(Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
         .with_hint("stratavore logs RUNNER --follow shows the output without one"))
-}
-
-/// Returns the name of the only live runner.
-async fn only_live(client: &Client) -> Result<String, Failure> {
-    let mut live = client.list_runners("", "live", 0).await?;
-    match (live.pop(), live.len()) {
-        (Some(runner), 0) => Ok(runner.name),
-        (None, _) => Err(Failure::not_found("NO_RUNNER", "no runner is live")
-            .with_hint("stratavore launch starts one")),
-        (Some(_), others) => {
-            let what = format!("{} runners are live, say which", others + 1);
-            Err(Failure::usage("RUNNER_NOT_NAMED", what)
-                .with_hint("stratavore runners --status live"))
-        }
-    }
 }

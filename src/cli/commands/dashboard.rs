@@ -9,7 +9,7 @@ use crate::{
         is_interactive,
         printer::Printer,
     },
-    domain::failure::Failure,
+    domain::{failure::Failure, id::RunnerId},
     ui::{self, UiOptions},
 };
 
@@ -26,13 +26,22 @@ pub(super) fn run(context: &Context, printer: Printer) -> Outcome {
 
 /// Opens the dashboard on these places.
 pub(super) fn open(context: &Context, demo: bool) -> Result<(), Failure> {
-    let options = UiOptions {
+    block_on(ui::run(options(context, demo, false)?)).map(drop)
+}
+
+/// Has the user pick a live runner; `None` if they pick none.
+pub(super) fn pick(context: &Context) -> Result<Option<RunnerId>, Failure> {
+    block_on(ui::run(options(context, false, true)?))
+}
+
+fn options(context: &Context, demo: bool, picker: bool) -> Result<UiOptions, Failure> {
+    Ok(UiOptions {
         places: context.places.clone(),
         loaded: context.loaded.clone(),
         cwd: current_dir()?,
         environment: environment_of_client(),
         umask: umask(),
+        picker,
         demo,
-    };
-    block_on(ui::run(options))
+    })
 }

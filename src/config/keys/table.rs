@@ -155,6 +155,10 @@ pub enum Action {
     Events,
     /// Fold or unfold what is finished.
     Fold,
+    /// Find anything.
+    Palette,
+    /// Find a runner.
+    Runners,
     /// Choose a theme.
     Themes,
     /// Show all keys.
@@ -194,6 +198,7 @@ commands! {
         Restart "restart" "R" "restart" "Start the runner again";
         ShowPanes "panes" "w" "panes" "Show the panes that were opened";
         Attach "attach" "a" "attach" "Attach: hand the whole terminal to the agent";
+        Palette "palette" ":" "palette" "Find anything: actions, runners, projects";
         Filter "filter" "/" "filter" "Show only runners that match";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";
@@ -223,6 +228,7 @@ commands! {
         PaneByNumber "number" "1 2 3 4 5 6 7 8 9" "go" "Go to the pane with this number and type there";
         Synchronise "synchronise" "S" "all at once" "Type into all panes at once, or into one again";
         Undo "undo" "u" "undo" "Bring back the arrangement before the last change";
+        Palette "palette" ":" "" "Find anything: actions, runners, projects";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         FocusDown "down" "j down" "" "Go to the pane below";
         FocusUp "up" "k up" "" "Go to the pane above";
@@ -266,6 +272,7 @@ commands! {
         LaunchShell "launch_shell" "s" "shell" "Launch a shell here";
         Launch "launch" "c n" "choose" "Choose a command and a directory";
         Demo "demo" "d" "demo" "How to see a demonstration";
+        Palette "palette" ":" "" "Find anything: actions, projects";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave";
     }
@@ -300,6 +307,15 @@ commands! {
         Down "down" "j down" "more" "Scroll down";
         Up "up" "k up" "" "Scroll up";
     }
+    /// The palette.
+    Palette "palette" {
+        Accept "choose" "enter" "choose" "Go there, or do it";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back";
+        Down "down" "down ctrl-n tab" "next" "Go to the next";
+        Up "up" "up shift-tab" "" "Go to the one before";
+        PageDown "page_down" "pgdn" "" "Go ten further";
+        PageUp "page_up" "pgup" "" "Go ten back";
+    }
     /// The list of themes.
     Themes "themes" {
         Accept "choose" "enter" "keep it" "Keep the theme";
@@ -311,6 +327,8 @@ commands! {
     }
     /// Everywhere but in an agent; what a context says of the same key goes first.
     Global "global" {
+        Palette "palette" "ctrl-p" "" "Find anything: actions, runners, projects";
+        Runners "runners" "ctrl-o" "" "Go to a runner by a few letters of its name";
         Themes "themes" "ctrl-t" "" "Choose a theme";
         Redraw "redraw" "ctrl-l" "" "Paint the screen anew";
         Suspend "suspend" "ctrl-z" "" "Go to the shell; fg comes back";

@@ -130,6 +130,11 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         return areas;
     }
     divide(state, rest, &mut areas);
+    if matches!(state.mode, Mode::Palette(_)) && areas.is_side_by_side() {
+        // It takes all that is on the left.
+        areas.list.height = areas.body.height;
+        (areas.projects, areas.events_rule, areas.events) = Default::default();
+    }
     areas.preview_after_launch = areas.preview;
     if matches!(state.mode, Mode::Typing(_)) && areas.preview.is_empty() {
         // Nobody types blindly: where there is no room for both, the screen takes it all.

@@ -9,6 +9,7 @@ mod geometry;
 mod history;
 mod mode;
 mod notices;
+mod palette;
 mod panes;
 mod rows;
 mod screens;
@@ -32,6 +33,7 @@ pub(super) use self::{
     history::{History, question},
     mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Pick, Reply},
     notices::Notice,
+    palette::{Entry, Palette, Scope, What},
     panes::{
         Axis, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
         shown_panes, without_pane,

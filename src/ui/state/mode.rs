@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, TextLine, ThemePicker};
+use super::{Axis, Palette, TextLine, ThemePicker};
 use crate::domain::id::RunnerId;
 
 /// Where the keys go.
@@ -22,6 +22,8 @@ pub(in crate::ui) enum Mode {
     Line(Reply),
     /// To the runners for a new pane.
     Pick(Pick),
+    /// Into the palette.
+    Palette(Palette),
     /// To the list of themes.
     Themes(ThemePicker),
     /// To the list of all keys; scrolled by so many lines.

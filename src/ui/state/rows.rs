@@ -115,7 +115,33 @@ fn matches(filter: &str, runner: &Runner, group: Group) -> bool {
     let reason = reason(runner, group);
     let all = [&runner.name, group.counted(), word(runner, group), &runner.agent, &reason];
     let all = all.join("\n").to_lowercase();
-    filter.split_whitespace().all(|wanted| all.contains(&wanted.to_lowercase()))
+    let is = |wanted: &str, what: &str| what.to_lowercase() == wanted;
+    filter.to_lowercase().split_whitespace().all(|wanted| match wanted.split_once(':') {
+        Some(("is", state)) => is_at(state, runner, group),
+        Some(("project", name)) => is(name, &runner.project),
+        Some(("agent", name)) => is(name, &runner.agent),
+        _ => all.contains(wanted),
+    })
+}
+
+/// Whether a runner is at what a filter such as `is:blocked` names: a group, or a word for it.
+fn is_at(state: &str, runner: &Runner, group: Group) -> bool {
+    let names = [
+        group.counted(),
+        word(runner, group),
+        runner.activity.state.as_str(),
+        runner.status.as_str(),
+    ];
+    let is_named = names.contains(&state);
+    match state {
+        "needs" | "waiting" => group == Group::NeedsYou,
+        "live" => runner.status.is_live(),
+        // What the agent reported last says nothing once it has ended or was looked at.
+        "done" | "working" | "blocked" | "error" => {
+            is_named && (group == Group::NeedsYou || group.counted() == state)
+        }
+        _ => is_named,
+    }
 }
 
 /// Compares names so that `api-2` comes before `api-10`.

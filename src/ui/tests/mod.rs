@@ -2,6 +2,7 @@
 
 mod answers;
 mod notices;
+mod palette;
 mod panes;
 mod screens;
 mod themes;

@@ -108,7 +108,7 @@ pub(super) fn go_to_notice(state: &mut State, at: usize) {
 }
 
 /// Selects a runner, which must be seen even if the filter would hide it.
-fn select(state: &mut State, id: RunnerId) {
+pub(super) fn select(state: &mut State, id: RunnerId) {
     state.selected = Some(id);
     if !shown(state).contains(&id) {
         state.filter.clear();

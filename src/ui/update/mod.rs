@@ -8,6 +8,7 @@ mod answer;
 mod daemon;
 mod launch;
 mod list;
+mod palette;
 mod panes;
 mod pointer;
 mod resize;
@@ -21,7 +22,7 @@ use super::{
     effect::Effect,
     event::UiEvent,
     keymap::{Action, Context},
-    state::{Mode, Reply, State, View, geometry, position_of, rows, shown},
+    state::{Mode, Reply, Scope, State, View, geometry, position_of, rows, shown},
 };
 use crate::{
     domain::{answer::Answer, key::KeyPress},
@@ -77,6 +78,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Launch(_) => Context::Launch,
         Mode::Line(..) => Context::Line,
         Mode::Pick(_) => Context::Pick,
+        Mode::Palette(_) => Context::Palette,
         Mode::Themes(_) => Context::Themes,
         Mode::Help(_) => Context::Help,
         Mode::Typing(_) => return None,
@@ -96,11 +98,25 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         typing::edit(state, press);
         return Vec::new();
     };
+    dispatch(state, context, action, Some(press))
+}
+
+/// Applies an action of a context; `press` is the key that asked for it, if one did.
+fn dispatch(
+    state: &mut State,
+    context: Context,
+    action: Action,
+    press: Option<KeyPress>,
+) -> Vec<Effect> {
     match action {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
-        Action::Themes if is_free(state) => {
-            themes::open(state);
+        Action::Themes | Action::Palette | Action::Runners if is_free(state) => {
+            match action {
+                Action::Themes => themes::open(state),
+                Action::Palette => palette::open(state, Scope::All),
+                _ => palette::open(state, Scope::Runners),
+            }
             return Vec::new();
         }
         _ => {}
@@ -119,6 +135,7 @@ fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         Context::Confirm => runner::on_confirm(state, action),
         Context::Launch => launch::on_dialog(state, action),
         Context::Line => typing::on_line(state, action),
+        Context::Palette => palette::act(state, action),
         Context::Themes => themes::act(state, action),
         Context::Help => list::on_help(state, action),
     }
@@ -158,8 +175,8 @@ fn is_free(state: &State) -> bool {
 }
 
 /// Takes the choice whose number the key has in the table.
-fn choose(state: &mut State, press: KeyPress) -> Vec<Effect> {
-    match state.keys.position(Context::List, Action::Choose, press) {
+fn choose(state: &mut State, press: Option<KeyPress>) -> Vec<Effect> {
+    match press.and_then(|press| state.keys.position(Context::List, Action::Choose, press)) {
         Some(at) => answer::act(state, &Answer::Choose(at.saturating_add(1))),
         None => Vec::new(),
     }
@@ -199,6 +216,7 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
 
 /// Restores the invariant.
 fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+    palette::settle(state);
     let before = state.selected_before;
     let listed = shown(state);
     if !state.has_chosen {

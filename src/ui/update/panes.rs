@@ -44,7 +44,7 @@ pub(super) fn open(state: &mut State, action: Action) {
 }
 
 /// Applies an action among the panes.
-pub(super) fn act(state: &mut State, action: Action, press: KeyPress) -> Vec<Effect> {
+pub(super) fn act(state: &mut State, action: Action, press: Option<KeyPress>) -> Vec<Effect> {
     match action {
         Action::Cancel => leave(state),
         Action::Type => enter(state),
@@ -267,8 +267,9 @@ fn go(state: &mut State, by: isize) {
 }
 
 /// Goes to a pane by its number and types there.
-fn by_number(state: &mut State, press: KeyPress) {
-    let at = state.keys.position(Context::Panes, Action::PaneByNumber, press);
+fn by_number(state: &mut State, press: Option<KeyPress>) {
+    let at =
+        press.and_then(|press| state.keys.position(Context::Panes, Action::PaneByNumber, press));
     let id = at.and_then(|at| state.panes.runners().get(usize::from(at)).copied());
     match id.filter(|_| state.panes.alone.is_none()) {
         Some(id) => {

@@ -81,6 +81,7 @@ pub(super) fn edit(state: &mut State, press: KeyPress) {
 
 fn line(state: &mut State) -> Option<&mut TextLine> {
     match &mut state.mode {
+        Mode::Palette(palette) => Some(&mut palette.line),
         Mode::Filter => Some(&mut state.filter),
         Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),

@@ -10,6 +10,7 @@ mod help;
 mod hints;
 mod list;
 mod notices;
+mod palette;
 mod panes;
 mod preview;
 mod prompt;
@@ -48,6 +49,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
         }
     }
     notices::draw(buf, state, theme, &areas);
+    if let Mode::Palette(palette) = &state.mode {
+        cursor = palette::draw(buf, state, theme, &areas, palette);
+    }
     if let Mode::Themes(picker) = &state.mode {
         themes::draw(buf, state, theme, areas.body, picker);
     }

@@ -1,0 +1,181 @@
+//! Everything that can be gone to or done, found by a few letters.
+//!
+//! Invariant: what is found is found anew whenever the letters or the runners change, never while
+//! drawing, and the cursor stands on something found if there is anything.
+
+use nucleo_matcher::{
+    Config, Matcher, Utf32Str,
+    pattern::{AtomKind, CaseMatching, Normalization, Pattern},
+};
+
+use super::{State, TextLine, View, natural, reason, word};
+use crate::{
+    domain::id::RunnerId,
+    ui::keymap::{Action, Command, Context},
+};
+
+/// Entries that are kept of what is found.
+const MAX_FOUND: usize = 200;
+
+/// What is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum Scope {
+    /// Actions, runners and projects.
+    All,
+    /// Runners alone, to go to one.
+    Runners,
+    /// Live runners alone; choosing one, or none, ends the program.
+    Standalone,
+}
+
+/// The palette while it is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Palette {
+    /// What is searched.
+    pub(in crate::ui) scope: Scope,
+    /// What was typed.
+    pub(in crate::ui) line: TextLine,
+    /// What was found, best first.
+    pub(in crate::ui) found: Vec<Entry>,
+    /// The one under the cursor.
+    pub(in crate::ui) at: usize,
+    /// The runner that was selected before.
+    pub(in crate::ui) before: Option<RunnerId>,
+}
+
+/// Something that can be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Entry {
+    /// What it is.
+    pub(in crate::ui) what: What,
+    /// What it is called.
+    pub(in crate::ui) text: String,
+    /// What is said beside it: the keys of an action, what a runner is at.
+    pub(in crate::ui) detail: String,
+}
+
+/// What an entry stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) enum What {
+    /// An action in its context.
+    Action(Context, Action),
+    /// A runner.
+    Runner(RunnerId),
+    /// A project.
+    Project(String),
+}
+
+impl Palette {
+    /// Returns a palette that nothing was typed into.
+    pub(in crate::ui) fn new(scope: Scope, before: Option<RunnerId>) -> Self {
+        Self { scope, line: TextLine::default(), found: Vec::new(), at: 0, before }
+    }
+
+    /// The entry under the cursor.
+    pub(in crate::ui) fn chosen(&self) -> Option<&Entry> {
+        self.found.get(self.at)
+    }
+
+    /// Searches again; the cursor stays on its entry while only what is known has changed.
+    pub(in crate::ui) fn search(&mut self, state: &State) {
+        let under = self.chosen().map(|entry| entry.what.clone());
+        self.found = find(&entries(state, self.scope), self.line.text());
+        let same = self.found.iter().position(|entry| Some(&entry.what) == under.as_ref());
+        self.at = same.unwrap_or(self.at.min(self.found.len().saturating_sub(1)));
+    }
+}
+
+/// Returns what matches, the best first; everything in its order for no letters.
+fn find(entries: &[Entry], letters: &str) -> Vec<Entry> {
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let pattern =
+        |kind| Pattern::new(letters.trim(), CaseMatching::Ignore, Normalization::Smart, kind);
+    // Letters far apart make sense in a name; in a sentence they would find anything.
+    let (apart, together) = (pattern(AtomKind::Fuzzy), pattern(AtomKind::Substring));
+    let mut buffer = Vec::new();
+    let mut score = |pattern: &Pattern, text: &str| {
+        pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)
+    };
+    let mut found: Vec<(u32, &Entry)> = entries
+        .iter()
+        .filter_map(|entry| {
+            let both = format!("{} {}", entry.text, entry.detail);
+            let name = match entry.what {
+                What::Action(..) => None,
+                // A name counts more than what is said beside it.
+                _ => score(&apart, &entry.text).map(|score| score * 2),
+            };
+            name.max(score(&together, &both)).map(|score| (score, entry))
+        })
+        .collect();
+    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.into_iter().take(MAX_FOUND).map(|(_, entry)| entry.clone()).collect()
+}
+
+/// Returns everything there is.
+fn entries(state: &State, scope: Scope) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    if scope == Scope::All {
+        entries.extend(actions(state));
+    }
+    entries.extend(runners(state, scope));
+    if scope == Scope::All {
+        let projects = state.projects.iter().map(|project| Entry {
+            what: What::Project(project.name.clone()),
+            text: project.name.clone(),
+            detail: "project".to_owned(),
+        });
+        entries.extend(projects);
+    }
+    entries
+}
+
+fn runners(state: &State, scope: Scope) -> Vec<Entry> {
+    let all = state.runners.values();
+    let listed = all.filter(|runner| scope != Scope::Standalone || runner.status.is_live());
+    let mut listed: Vec<_> = listed.map(|runner| (state.group(runner), runner)).collect();
+    listed.sort_by(|(a_group, a), (b_group, b)| {
+        a_group.cmp(b_group).then_with(|| natural(&a.name, &b.name)).then(a.id.cmp(&b.id))
+    });
+    let entry = |(group, runner): (_, &crate::domain::runner::Runner)| Entry {
+        what: What::Runner(runner.id),
+        text: runner.name.clone(),
+        detail: format!("{} · {}", word(runner, group), reason(runner, group)),
+    };
+    listed.into_iter().map(entry).collect()
+}
+
+/// The actions that have something to work on in the view that is shown.
+fn actions(state: &State) -> Vec<Entry> {
+    let view = match state.view {
+        View::Panes => Context::Panes,
+        _ if state.is_empty() => Context::Welcome,
+        View::Dashboard => Context::List,
+    };
+    let all =
+        [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));
+    all.filter(|binding| is_offered(binding.command))
+        .map(|binding| Entry {
+            what: What::Action(binding.command.context, binding.command.action),
+            text: binding.command.about.to_owned(),
+            detail: binding.labels(),
+        })
+        .collect()
+}
+
+/// Moving about is what keys are for, and a numbered choice needs its number.
+fn is_offered(command: &Command) -> bool {
+    !matches!(
+        command.action,
+        Action::Palette
+            | Action::Choose
+            | Action::PaneByNumber
+            | Action::Up
+            | Action::Down
+            | Action::PageUp
+            | Action::PageDown
+            | Action::First
+            | Action::Last
+            | Action::Cancel
+    )
+}

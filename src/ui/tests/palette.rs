@@ -1,0 +1,102 @@
+//! Finding anything by a few letters, and the filter by what runners are at.
+
+use super::{ended, fleet, id, key, press, project, screen, state};
+use crate::{
+    domain::key::{Key, KeyPress},
+    ui::{
+        effect::Effect,
+        event::UiEvent,
+        state::{Mode, Palette, Scope, State, View, What, shown},
+        update::update,
+    },
+};
+
+fn palette(state: &State) -> &Palette {
+    let Mode::Palette(palette) = &state.mode else { panic!("no palette: {:?}", state.mode) };
+    palette
+}
+
+fn ctrl(state: &mut State, key: &str) -> Vec<Effect> {
+    update(state, UiEvent::Key(KeyPress::parse(key).unwrap()))
+}
+
+fn open() -> State {
+    let mut state = state((120, 40), fleet());
+    update(&mut state, UiEvent::Projects(vec![project("api"), project("shop")]));
+    press(&mut state, ":");
+    state
+}
+
+#[test]
+fn a_few_letters_find_actions_runners_and_projects() {
+    let mut state = open();
+    press(&mut state, "launch");
+    insta::assert_snapshot!(screen(&state));
+    assert!(matches!(palette(&state).chosen().unwrap().what, What::Action(..)));
+    key(&mut state, Key::Enter);
+    assert!(matches!(state.mode, Mode::Launch(_)));
+    let mut state = open();
+    press(&mut state, "shop");
+    key(&mut state, Key::Enter);
+    assert_eq!(state.filter.text(), "project:shop");
+    let mut state = open();
+    press(&mut state, "wb10");
+    assert_eq!(state.selected, Some(id(3)), "its screen is shown while the cursor is on it");
+    key(&mut state, Key::Enter);
+    assert_eq!((state.selected, state.view), (Some(id(3)), View::Panes));
+}
+
+#[test]
+fn escape_goes_back_to_what_was_selected() {
+    let mut state = open();
+    press(&mut state, "docs");
+    assert_ne!(state.selected, Some(id(1)));
+    key(&mut state, Key::Escape);
+    assert_eq!((&state.mode, state.selected), (&Mode::List, Some(id(1))));
+    ctrl(&mut state, "ctrl-o");
+    let all = &palette(&state).found;
+    assert!(all.iter().all(|entry| matches!(entry.what, What::Runner(_))));
+    assert_eq!(all.len(), 9);
+}
+
+#[test]
+fn an_action_works_on_what_was_selected_before() {
+    let mut state = open();
+    press(&mut state, "stop the runner");
+    key(&mut state, Key::Enter);
+    let Mode::Confirm(confirm) = &state.mode else { panic!("not asked: {:?}", state.mode) };
+    assert_eq!(confirm.id, id(1));
+}
+
+#[test]
+fn the_picker_that_stands_alone_picks_a_live_one_or_none() {
+    let mut all = fleet();
+    all.push(ended(30, "web-30", 0, 5));
+    let mut state = state((80, 24), all);
+    state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
+    press(&mut state, "web");
+    assert_eq!(palette(&state).found.len(), 3);
+    insta::assert_snapshot!(screen(&state));
+    assert_eq!(key(&mut state, Key::Enter), [Effect::Picked(id(9))]);
+    assert_eq!(key(&mut state, Key::Escape), [Effect::Quit]);
+}
+
+#[test]
+fn the_filter_knows_states_projects_and_agents() {
+    for (filter, count) in [
+        ("is:blocked", 2),
+        ("is:needs", 2),
+        ("is:question", 1),
+        ("is:working", 3),
+        ("is:done", 1),
+        ("is:failed", 1),
+        ("is:live", 7),
+        ("project:web", 3),
+        ("project:web is:working", 2),
+        ("agent:codex", 0),
+    ] {
+        let mut state = state((120, 40), fleet());
+        press(&mut state, &format!("/{filter}"));
+        assert_eq!(shown(&state).len(), count, "{filter}");
+    }
+}

@@ -1,0 +1,87 @@
+//! The palette over the list: the letters typed, and what they find.
+
+use ratatui::{buffer::Buffer, layout::Position, text::Span};
+
+use super::{
+    prompt::field,
+    text::{clip, fit, piece, put, total, width},
+};
+use crate::ui::{
+    state::{Entry, Geometry, Palette, Scope, State, What},
+    theme::{Role, Theme},
+};
+
+/// Draws it over the list, or over everything where there is no list, and returns where the cursor
+/// is.
+pub(super) fn draw(
+    buf: &mut Buffer,
+    state: &State,
+    theme: Theme,
+    areas: &Geometry,
+    palette: &Palette,
+) -> Option<Position> {
+    let is_beside = !areas.list.is_empty() && !areas.preview.is_empty();
+    let area = if is_beside { areas.list } else { areas.body };
+    for row in 0..area.height {
+        put(
+            buf,
+            area,
+            row,
+            vec![piece(" ".repeat(usize::from(area.width)), theme.style(Role::Text))],
+        );
+    }
+    let label = match palette.scope {
+        Scope::All => " do or go to ❯ ",
+        Scope::Runners => " go to ❯ ",
+        Scope::Standalone => " attach to ❯ ",
+    };
+    let label = vec![piece(label, theme.style(Role::Accent))];
+    let cursor = field(buf, theme, area, label, &palette.line);
+    let rows = usize::from(area.height.saturating_sub(1));
+    let from = (palette.at + 1).saturating_sub(rows);
+    let shown = palette.found.iter().enumerate().skip(from).take(rows);
+    for (row, (at, entry)) in (1..area.height).zip(shown) {
+        put(buf, area, row, line(state, theme, entry, at == palette.at, usize::from(area.width)));
+    }
+    if palette.found.is_empty() {
+        let text = match (palette.scope, palette.line.is_blank()) {
+            (Scope::Standalone, true) => " no runner is live",
+            _ => " nothing like that",
+        };
+        put(buf, area, 1, vec![piece(text, theme.style(Role::Muted))]);
+    }
+    cursor
+}
+
+fn line(
+    state: &State,
+    theme: Theme,
+    entry: &Entry,
+    is_under: bool,
+    wide: usize,
+) -> Vec<Span<'static>> {
+    let mark = if is_under { "▌" } else { " " };
+    let role = if is_under { Role::Strong } else { Role::Text };
+    let mut pieces = vec![piece(mark, theme.style(Role::Accent))];
+    match &entry.what {
+        What::Runner(id) => {
+            let group = state.runners.get(id).map(|runner| state.group(runner));
+            let look = theme.style(group.map_or(Role::Muted, Theme::group));
+            pieces.push(piece(format!("{} ", group.map_or("", |group| group.glyph())), look));
+            pieces.push(piece(fit(&entry.text, 12), theme.style(role)));
+            pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
+        }
+        What::Project(_) => {
+            pieces.push(piece(format!("  {}", fit(&entry.text, 12)), theme.style(role)));
+            pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
+        }
+        What::Action(..) => {
+            // The keys stand at the right edge, where they are learnt in passing.
+            let keys = clip(&entry.detail, 16);
+            let left = wide.saturating_sub(total(&pieces) + width(&keys) + 4);
+            pieces.push(piece(format!("  {} ", fit(&entry.text, left)), theme.style(role)));
+            pieces.push(piece(keys, theme.style(Role::Accent)));
+        }
+    }
+    pieces
+}

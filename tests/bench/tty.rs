@@ -45,14 +45,23 @@ pub(crate) struct Tty {
 impl Tty {
     /// Opens a terminal and attaches it to a runner or a session.
     pub(crate) fn attach(world: &World, running: &Running) -> Result<Self> {
-        let (master, slave) = open_pair().context("open a PTY")?;
-        let mut command = world.attach_command(running);
+        Self::open(world.attach_command(running), SIZE, running.side)
+    }
+
+    /// Opens a terminal of a size and starts a program on it.
+    pub(crate) fn open(mut command: Command, size: (u16, u16), side: Side) -> Result<Self> {
+        let (master, slave) = open_pair(size).context("open a PTY")?;
         command.stdin(slave.try_clone()?).stdout(slave.try_clone()?).stderr(slave.try_clone()?);
         own_session(&mut command);
         let started = now_ns();
         let client = command.spawn().with_context(|| format!("start {command:?}"))?;
         let buffer = vec![0; 64 << 10];
-        Ok(Self { master, slave, client, side: running.side, buffer, total: 0, started })
+        Ok(Self { master, slave, client, side, buffer, total: 0, started })
+    }
+
+    /// The process on it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.client.id()
     }
 
     /// Waits until the client has taken the terminal over.
@@ -149,6 +158,16 @@ impl Tty {
         Ok(())
     }
 
+    /// Reads whatever comes for so long.
+    pub(crate) fn read_for(&mut self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while let Some(left) = time.checked_sub(began.elapsed()) {
+            self.read(left)?;
+            signal::check()?;
+        }
+        Ok(())
+    }
+
     /// Detaches with the key for it and waits until the client has left.
     pub(crate) fn detach(mut self) -> Result<()> {
         // tmux takes keys that follow each other too closely, or come too early, for a paste.
@@ -172,15 +191,14 @@ impl Drop for Tty {
     }
 }
 
-/// Opens a PTY of the common size.
-fn open_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+/// Opens a PTY of a size.
+fn open_pair((ws_col, ws_row): (u16, u16)) -> io::Result<(OwnedFd, OwnedFd)> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
     grantpt(&master)?;
     unlockpt(&master)?;
     let name = ptsname(&master, Vec::new())?;
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let slave = rustix::fs::open(name.as_c_str(), flags, Mode::empty())?;
-    let (ws_col, ws_row) = SIZE;
     tcsetwinsize(&slave, Winsize { ws_row, ws_col, ws_xpixel: 0, ws_ypixel: 0 })?;
     fcntl_setfl(&master, OFlags::RDWR | OFlags::NONBLOCK)?;
     Ok((master, slave))

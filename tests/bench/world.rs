@@ -23,6 +23,9 @@ use crate::{helper, herd::Herd, proc, signal};
 /// The project that all runners belong to.
 const PROJECT: &str = "bench";
 
+/// The project of runners that are only to be there.
+const ASIDE: &str = "aside";
+
 /// The session that keeps tmux's server alive.
 const HOLD: &str = "hold";
 
@@ -103,6 +106,7 @@ impl World {
         };
         let home = world.path("home");
         run(world.stratavore(&["new", PROJECT, "--path"]).arg(&home))?;
+        run(world.stratavore(&["new", ASIDE, "--path"]).arg(&home))?;
         let status: Value =
             serde_json::from_str(&run(&mut world.stratavore(&["status", "--format", "json"]))?)?;
         world.daemon_pid = number(&status, "pid")?;
@@ -210,6 +214,11 @@ impl World {
             Side::Direct | Side::Daemon => said.trim().to_owned(),
         };
         Ok(Running { side, name })
+    }
+
+    /// Starts a runner that does nothing, in a project of its own.
+    pub(crate) fn start_aside(&self) -> Result<()> {
+        run(&mut self.stratavore(&["launch", ASIDE, "--", "sleep", "100000"])).map(drop)
     }
 
     /// Returns the command that attaches a terminal.
@@ -379,6 +388,15 @@ impl Pipe {
             signal::check()?;
         }
         bail!("waited {} s in vain for a helper", LIMIT.as_secs())
+    }
+
+    /// Whether something was written into it since the last look.
+    pub(crate) fn was_written(&mut self) -> Result<bool> {
+        match self.file.read(&mut [0; 64]) {
+            Ok(count) => Ok(count > 0),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Writes a line for a shell that reads.

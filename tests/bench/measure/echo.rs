@@ -11,7 +11,7 @@ use crate::{
     signal,
     stats::{Sample, now_ns},
     tty::{Tty, find},
-    world::{LIMIT, Side, World},
+    world::{LIMIT, Running, Side, World},
 };
 
 /// Keys typed on each side.
@@ -65,8 +65,8 @@ fn rows(world: &World, name: &str, side: Side, most: f64) -> Result<Vec<Row>> {
     ])
 }
 
-/// Returns a terminal attached to a program that echoes, once it really does.
-fn echoing(world: &World, side: Side) -> Result<Tty> {
+/// Starts a program that echoes and waits until it is ready to.
+pub(super) fn agent(world: &World, side: Side) -> Result<Running> {
     let witness = world.fresh_path("witness");
     let binary = world.binary().display().to_string();
     let words = [&binary, "demo-agent", "--mode", "echo", "--witness"].map(str::to_owned);
@@ -76,6 +76,12 @@ fn echoing(world: &World, side: Side) -> Result<Tty> {
         let text = fs::read_to_string(&witness).unwrap_or_default();
         Ok(text.lines().any(|line| line == "ready").then_some(()))
     })?;
+    Ok(running)
+}
+
+/// Returns a terminal attached to a program that echoes, once it really does.
+fn echoing(world: &World, side: Side) -> Result<Tty> {
+    let running = agent(world, side)?;
     let mut tty = Tty::attach(world, &running)?;
     tty.wait_taken()?;
     // What is typed while the client still sets up may be thrown away.
@@ -90,7 +96,7 @@ fn echoing(world: &World, side: Side) -> Result<Tty> {
 }
 
 /// Strikes a key and returns the milliseconds until its echo.
-fn strike(tty: &mut Tty, key: u8) -> Result<f64> {
+pub(super) fn strike(tty: &mut Tty, key: u8) -> Result<f64> {
     tty.drain(QUIET)?;
     let began = now_ns();
     tty.type_bytes(&[key])?;

@@ -24,13 +24,13 @@ const REST: Duration = Duration::from_secs(3);
 
 /// Wake-ups and processor time of processes at one moment.
 #[derive(Debug)]
-struct Account {
+pub(super) struct Account {
     sleeps: Vec<u64>,
     cpu_ns: u64,
 }
 
 impl Account {
-    fn take(pids: &[u32]) -> Result<Self> {
+    pub(super) fn take(pids: &[u32]) -> Result<Self> {
         let sleeps = pids.iter().map(|pid| proc::sleeps(*pid)).collect::<Result<_>>()?;
         let cpu_ns = pids.iter().map(|pid| proc::cpu_ns(*pid)).sum::<Result<u64>>()?;
         Ok(Self { sleeps, cpu_ns })
@@ -46,7 +46,7 @@ impl Account {
     }
 
     /// Percent of one core since an earlier moment.
-    fn percent_since(&self, earlier: &Self, seconds: f64) -> f64 {
+    pub(super) fn percent_since(&self, earlier: &Self, seconds: f64) -> f64 {
         self.cpu_ns.saturating_sub(earlier.cpu_ns) as f64 / 1e9 / seconds * 100.0
     }
 }

@@ -1,6 +1,7 @@
 //! The measurements, in the order in which they are made: first what needs quiet, last what needs
 //! a crowd.
 
+mod dashboard;
 mod echo;
 mod flood;
 mod idle;
@@ -31,6 +32,10 @@ pub(crate) const MEASURES: &[Measure] = &[
     Measure { name: "reattach", run: reattach::measure },
     Measure { name: "slow-viewer", run: slow::measure },
     Measure { name: "memory", run: memory::measure },
+    Measure { name: "dashboard", run: dashboard::frames },
+    Measure { name: "panes", run: dashboard::panes },
+    Measure { name: "pane-flood", run: dashboard::flood },
+    Measure { name: "dashboard-idle", run: dashboard::idle },
     Measure { name: "idle-100", run: idle::measure },
     Measure { name: "echo-200", run: echo::in_a_crowd },
 ];

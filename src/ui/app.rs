@@ -1,8 +1,7 @@
 //! The loop: the only one, and the only place where events meet the state and the screen.
 //!
-//! A frame is drawn at once after a quiet time and else sixty times a second; what happens in
-//! between is drawn together. Nothing is drawn when nothing changed, and nothing wakes up before an
-//! age on the screen reads differently.
+//! `pace` says when a frame is drawn. Nothing is drawn when nothing changed, and nothing wakes up
+//! before an age on the screen reads differently.
 
 use std::{collections::BTreeSet, io::Write as _, time::Duration};
 
@@ -26,6 +25,7 @@ use super::{
     keymap::Keymap,
     layouts::{Found, Layouts},
     looks::Looks,
+    pace::Pace,
     perform::Performer,
     screen::Screen,
     state::{Mode, Palette, Scope, Settings, State},
@@ -39,8 +39,6 @@ use crate::{
     domain::{failure::Failure, id::RunnerId},
 };
 
-/// The least time between two frames.
-const FRAME: Duration = Duration::from_micros(16_667);
 /// Without an age on the screen there is nothing to wait for.
 const LONG: Duration = Duration::from_hours(24);
 /// What the feed may be ahead of the loop; a slow terminal slows it down.
@@ -84,7 +82,7 @@ struct App {
     feed: JoinHandle<Result<(), Failure>>,
     quit: [Signal; 2],
     continued: Signal,
-    drawn_at: Option<Instant>,
+    pace: Pace,
     picked: Option<RunnerId>,
 }
 
@@ -125,14 +123,14 @@ impl App {
             feed: tokio::spawn(feed::follow(options.places, outlet)),
             quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
             continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
-            drawn_at: None,
+            pace: Pace::default(),
             picked: None,
         })
     }
 
     async fn run(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         loop {
-            if self.state.is_dirty && self.drawn_at.is_none_or(|at| at.elapsed() >= FRAME) {
+            if self.state.is_dirty && self.pace.is_due(Instant::now()) {
                 self.draw(screen)?;
             }
             let Some(event) = self.wait(screen).await? else { return Ok(()) };
@@ -156,7 +154,7 @@ impl App {
             size = (frame.area().width, frame.area().height);
             view::draw(frame, state, theme);
         })?;
-        self.drawn_at = Some(Instant::now());
+        self.pace.drawn(Instant::now());
         // The terminal may have changed under the frame; then it is drawn again.
         self.state.is_dirty = size != self.state.size;
         self.state.size = size;
@@ -166,12 +164,12 @@ impl App {
 
     /// Waits for the next event; `None` to leave.
     async fn wait(&mut self, screen: &Screen) -> Result<Option<UiEvent>, Failure> {
-        let drawn_at = self.drawn_at.unwrap_or_else(Instant::now);
-        let pause = if self.state.is_dirty {
-            FRAME
+        let now = Instant::now();
+        let wake = if self.state.is_dirty {
+            self.pace.next(now)
         } else {
             let change = view::next_change(&self.state).and_then(|change| change.to_std().ok());
-            change.unwrap_or(LONG)
+            self.pace.drawn_at(now) + change.unwrap_or(LONG)
         };
         let [terminate, hang_up] = &mut self.quit;
         let input = self.input.get_or_insert_with(EventStream::new);
@@ -196,13 +194,14 @@ impl App {
                     let gone = || Failure::internal("follow the daemon: the feed ended");
                     return Err(ended.ok().and_then(Result::err).unwrap_or_else(gone));
                 }
-                () = sleep_until(drawn_at + pause) => return Ok(Some(UiEvent::Tick(Utc::now()))),
+                () = sleep_until(wake) => return Ok(Some(UiEvent::Tick(Utc::now()))),
             }
         }
     }
 
     async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
         self.state.now = Utc::now();
+        self.pace.saw(&event);
         if let UiEvent::Resized(..) = event {
             screen.repaint();
         }
@@ -231,7 +230,12 @@ impl App {
                         layouts.save(*layout);
                     }
                 }
-                effect => self.performer.perform(effect),
+                effect => {
+                    if let Effect::SendKeys(id, _) = effect {
+                        self.pace.typed(id);
+                    }
+                    self.performer.perform(effect);
+                }
             }
         }
         Ok(Next::On)

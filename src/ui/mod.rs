@@ -20,6 +20,7 @@ mod input;
 mod keymap;
 mod layouts;
 mod looks;
+mod pace;
 mod perform;
 mod resizing;
 mod screen;

@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, Loaded};
+use super::{Config, ConfigError, Loaded, presets};
 
 /// Largest configuration file read; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
@@ -199,7 +199,7 @@ fn check_known(
     known: &BTreeMap<String, Value>,
     origin: &str,
 ) -> Result<(), ConfigError> {
-    if known.contains_key(key) {
+    if known.contains_key(key) || presets::is_field(key) {
         return Ok(());
     }
     Err(ConfigError::UnknownKey {
@@ -359,6 +359,8 @@ mod tests {
             ("daemon:\n  heartbeat_interval_seconds: 0\n", "between 1 and 3600"),
             ("logging:\n  level: loud\n", "loud"),
             ("attach:\n  detach_key: ctrl-m\n", "Enter"),
+            ("presets:\n  mine:\n    modell: x\n", "presets.mine.modell"),
+            ("presets:\n  mine:\n    permissions: all\n", "none of own, plan"),
             ("keys:\n  list:\n    stopp: x\n", "did you mean `keys.list.stop`"),
             ("keys:\n  list:\n    stop: true\n", "keys.list.stop"),
             ("keys:\n  list:\n    stop: X\n", "keys.list.kill"),

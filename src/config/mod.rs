@@ -14,6 +14,7 @@ mod layers;
 mod logging;
 mod notify;
 pub mod places;
+pub mod presets;
 mod runner;
 
 use std::{
@@ -23,6 +24,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use crate::domain::agent_command::Permission;
 
 pub use self::{
     attach::AttachConfig,
@@ -52,6 +55,8 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// How the dashboard says that somebody is needed.
     pub notify: NotifyConfig,
+    /// Launches by a name.
+    pub presets: presets::Presets,
     /// The keys of the dashboard.
     pub keys: KeysConfig,
 }
@@ -157,6 +162,13 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         return Err(bad("logging.level", why));
     }
     let is_default = |key: &str| loaded.origins.get(key).is_none_or(|o| *o == Origin::Default);
+    for (name, preset) in &config.presets {
+        if Permission::parse(&preset.permissions).is_none() {
+            let all = Permission::ALL.map(Permission::as_str).join(", ");
+            let why = format!("`{}` is none of {all}", preset.permissions);
+            return Err(bad(&format!("presets.{name}.permissions"), why));
+        }
+    }
     keys::checked(&config.keys, is_default).map_err(|wrong| bad(&wrong.path, wrong.why))?;
     Ok(())
 }

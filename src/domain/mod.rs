@@ -4,6 +4,7 @@
 //! these types; the wire and the tables have their own and convert.
 
 pub mod activity;
+pub mod agent_command;
 pub mod answer;
 pub mod clock;
 pub mod event;

@@ -31,7 +31,7 @@ use super::{
     state::{Mode, Palette, Scope, Settings, State},
     surroundings,
     update::update,
-    view,
+    versions, view,
 };
 use crate::{
     client::{AttachEnd, AttachOptions, attach},
@@ -105,6 +105,10 @@ impl App {
         drop(found.map(|found| update(&mut state, UiEvent::LayoutFound(found))));
         let looks = Looks::new(&mut state, &config, &options.loaded.origins, &options.places);
         state.keys = Keymap::new(&config.keys, config.dashboard.accessible);
+        // What is configured goes before what was kept here.
+        state.presets = choices::presets(&options.places);
+        state.presets.extend(config.presets);
+        versions::ask(&state.here.found, &events_tx);
         if options.picker {
             state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
         }
@@ -216,9 +220,13 @@ impl App {
                     self.picked = Some(id);
                     return Ok(Next::Leave);
                 }
+                Effect::KeepPreset(name, preset) => {
+                    let kept = choices::keep_preset(&self.places, &name, preset);
+                    self.state.tell(kept.map(|()| format!("the preset {name} is kept")));
+                }
                 Effect::KeepTheme(name) => {
                     if let Err(failure) = choices::keep_theme(&self.places, &name) {
-                        self.state.complain(format!("failed to {}", failure.message));
+                        self.state.tell(Err(failure));
                     }
                 }
                 Effect::Alert { bell, desktop } => screen.alert(bell, desktop.as_deref()),

@@ -9,7 +9,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{config::Places, domain::failure::Failure};
+use crate::{
+    config::{
+        Places,
+        presets::{Preset, Presets},
+    },
+    domain::failure::Failure,
+};
 
 /// The longest name that is read back, in bytes.
 const MAX: usize = 256;
@@ -31,6 +37,33 @@ pub(super) fn keep_theme(places: &Places, name: &str) -> Result<(), Failure> {
         Failure::internal(format!("write `{}`: {error}", path.display()))
             .with_hint("dashboard.theme in the configuration sets it, too")
     })
+}
+
+/// Returns the presets that were kept.
+pub(super) fn presets(places: &Places) -> Presets {
+    let text = fs::read_to_string(preset_file(places)).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
+}
+
+/// Keeps a preset among the others.
+///
+/// # Errors
+///
+/// When they cannot be written.
+pub(super) fn keep_preset(places: &Places, name: &str, preset: Preset) -> Result<(), Failure> {
+    let path = preset_file(places);
+    let mut all = presets(places);
+    all.insert(name.to_owned(), preset);
+    let failed = |why: String| {
+        Failure::internal(format!("write `{}`: {why}", path.display()))
+            .with_hint("presets in the configuration do the same")
+    };
+    let text = serde_json::to_string_pretty(&all).map_err(|error| failed(error.to_string()))?;
+    replace(&path, text.as_bytes()).map_err(|error| failed(error.to_string()))
+}
+
+fn preset_file(places: &Places) -> PathBuf {
+    places.root().join("dashboard.presets")
 }
 
 fn theme_file(places: &Places) -> PathBuf {

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::state::{SavedLayout, Watched};
 use crate::{
+    config::presets::Preset,
     domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize},
     terminal::MouseMode,
 };
@@ -21,6 +22,8 @@ pub(super) enum Effect {
     Redraw,
     /// Leave the dashboard with this runner as the choice.
     Picked(RunnerId),
+    /// Find this preset next time.
+    KeepPreset(String, Preset),
     /// Find this theme again next time.
     KeepTheme(String),
     /// Ring the terminal's bell, or have it notify the desktop with a text.

@@ -52,6 +52,8 @@ pub(super) enum UiEvent {
     ResizeRefused(RunnerId),
     /// What an ended runner showed last.
     LastScreen(RunnerId, Vec<String>),
+    /// An agent that was found told its version.
+    Version(String, String),
     /// The branch that is checked out in a directory, `None` if there is none.
     Branch(PathBuf, Option<String>),
     /// An action ended.

@@ -28,6 +28,7 @@ mod state;
 mod surroundings;
 mod theme;
 mod update;
+mod versions;
 mod view;
 mod words;
 

@@ -1,6 +1,6 @@
 //! Looks round once at the start: known agents on PATH, the repository, the shell. Starts nothing.
 
-use std::{ffi::OsStr, fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsStr, fs, path::Path};
 
 use super::{UiOptions, state::Surroundings};
 use crate::{config::environment, domain::key::KeyPress};
@@ -23,6 +23,7 @@ pub(super) fn look(options: &UiOptions) -> Surroundings {
         home: environment::home(),
         git: branch(&options.cwd),
         found: owned(found),
+        versions: BTreeMap::new(),
         missing: owned(missing),
         shell: shell.unwrap_or(OsStr::new("/bin/sh")).to_string_lossy().into_owned(),
         demo: options.demo,

@@ -175,6 +175,10 @@ pub enum Action {
     Cancel,
     /// The next field.
     NextField,
+    /// The field before.
+    PreviousField,
+    /// Keep what is filled in as a preset.
+    KeepPreset,
     /// The next suggestion.
     NextChoice,
     /// The suggestion before.
@@ -292,8 +296,10 @@ commands! {
     Launch "launch" {
         Accept "launch" "enter" "launch" "Launch what is filled in";
         NextField "next_field" "tab" "next field" "Go to the next field";
+        PreviousField "previous_field" "shift-tab" "" "Go to the field before";
         NextChoice "next_choice" "down" "suggestions" "Fill in the next suggestion";
         PreviousChoice "previous_choice" "up" "" "Fill in the suggestion before";
+        KeepPreset "keep_preset" "ctrl-s" "keep as preset" "Keep what is filled in as the preset of this name";
         Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is launched";
     }
     /// A line for an agent.

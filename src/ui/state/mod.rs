@@ -7,6 +7,7 @@ mod branches;
 mod choice;
 mod geometry;
 mod history;
+mod launch;
 mod mode;
 mod notices;
 mod palette;
@@ -31,7 +32,8 @@ pub(super) use self::{
     choice::{project_for, unique_name},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     history::{History, question},
-    mode::{Confirm, Deed, LaunchDialog, LaunchField, Mode, Pick, Reply},
+    launch::{LaunchDialog, LaunchField},
+    mode::{Confirm, Deed, Mode, Pick, Reply},
     notices::Notice,
     palette::{Entry, Palette, Scope, What},
     panes::{
@@ -47,9 +49,10 @@ pub(super) use self::{
     view::View,
 };
 use crate::{
+    config::presets::Presets,
     domain::{
-        event::Event, id::RunnerId, key::KeyPress, project::Project, runner::Runner,
-        size::TerminalSize,
+        event::Event, failure::Failure, id::RunnerId, key::KeyPress, project::Project,
+        runner::Runner, size::TerminalSize,
     },
     terminal::MouseMode,
     ui::{event::DaemonView, keymap::Keymap},
@@ -100,6 +103,8 @@ pub(super) struct Surroundings {
     pub(super) git: Option<String>,
     /// Known agents found on PATH.
     pub(super) found: Vec<String>,
+    /// Their versions, as far as they told them.
+    pub(super) versions: BTreeMap<String, String>,
     /// Known agents that were not.
     pub(super) missing: Vec<String>,
     /// The user's shell.
@@ -133,6 +138,8 @@ pub(super) struct State {
     pub(super) daemon: DaemonView,
     /// What is configured.
     pub(super) settings: Settings,
+    /// Launches by a name.
+    pub(super) presets: Presets,
     /// The themes.
     pub(super) themes: Themes,
     /// The keys in force.
@@ -202,6 +209,7 @@ impl State {
             connection: Connection::Connecting,
             daemon: DaemonView::default(),
             settings: Settings::default(),
+            presets: Presets::new(),
             themes: Themes::default(),
             keys: Keymap::default(),
             here,
@@ -272,6 +280,14 @@ impl State {
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), is_failure: false });
         self.is_dirty = true;
+    }
+
+    /// Says how something went.
+    pub(super) fn tell(&mut self, how: Result<String, Failure>) {
+        match how {
+            Ok(text) => self.say(text),
+            Err(failure) => self.complain(format!("failed to {}", failure.message)),
+        }
     }
 
     /// Says that an action failed.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, Palette, TextLine, ThemePicker};
+use super::{Axis, LaunchDialog, Palette, TextLine, ThemePicker};
 use crate::domain::id::RunnerId;
 
 /// Where the keys go.
@@ -70,36 +70,4 @@ pub(in crate::ui) enum Deed {
     Kill,
     /// End it and start it again.
     Restart,
-}
-
-/// What is needed to launch, all of it filled in beforehand.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::ui) struct LaunchDialog {
-    /// Where the cursor is.
-    pub(in crate::ui) field: LaunchField,
-    /// The directory.
-    pub(in crate::ui) directory: TextLine,
-    /// The command line.
-    pub(in crate::ui) command: TextLine,
-    /// What is wrong with it, if it was tried.
-    pub(in crate::ui) wrong: Option<String>,
-}
-
-/// A field of the launch dialog.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::ui) enum LaunchField {
-    /// The directory.
-    Directory,
-    /// The command line.
-    Command,
-}
-
-impl LaunchDialog {
-    /// The line the cursor is in.
-    pub(in crate::ui) fn line(&mut self) -> &mut TextLine {
-        match self.field {
-            LaunchField::Directory => &mut self.directory,
-            LaunchField::Command => &mut self.command,
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Tests of the dashboard without a terminal, a daemon or async: events in, effects and text out.
 
 mod answers;
+mod launching;
 mod notices;
 mod palette;
 mod panes;
@@ -142,6 +143,7 @@ fn state(size: (u16, u16), runners: Vec<Runner>) -> State {
         home: Some("/home/ann".into()),
         git: Some("main".to_owned()),
         found: vec!["claude".to_owned(), "codex".to_owned()],
+        versions: [("claude".to_owned(), "2.1.328".to_owned())].into(),
         missing: vec!["gemini".to_owned(), "opencode".to_owned()],
         shell: "/bin/bash".to_owned(),
         demo: false,

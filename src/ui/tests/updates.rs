@@ -274,18 +274,22 @@ fn the_dialog_finds_the_project_around_the_directory() {
     let mut state = state(WIDE, fleet());
     update(&mut state, UiEvent::Projects(vec![project("shop"), project("api")]));
     assert_eq!(press(&mut state, "N")[0], Effect::ListProjects);
+    press(&mut state, "fix it");
+    key(&mut state, Key::Tab);
     update(&mut state, ctrl('u'));
     let effects = key(&mut state, Key::Enter);
     let Mode::Launch(dialog) = &state.mode else { panic!("{effects:?}") };
     assert_eq!(dialog.wrong.as_deref(), Some("the command is empty"));
-    press(&mut state, "codex 'fix it'");
-    key(&mut state, Key::Tab);
+    press(&mut state, "codex --search");
+    for _ in 0..3 {
+        key(&mut state, Key::Tab);
+    }
     update(&mut state, ctrl('u'));
     press(&mut state, "~/src/api/crates");
     let effects = key(&mut state, Key::Enter);
     let Some(Effect::Launch(order)) = effects.first() else { panic!("{effects:?}") };
     assert_eq!((order.project.as_str(), order.register.is_none()), ("api", true));
-    assert_eq!(order.command, ["codex", "fix it"]);
+    assert_eq!(order.command, ["codex", "--search", "--", "fix it"]);
     assert_eq!(order.cwd.to_str(), Some("/home/ann/src/api/crates"));
 }
 

@@ -33,6 +33,10 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.projects = projects;
         }
         UiEvent::Happened(events) => return on_happened(state, events),
+        UiEvent::Version(name, version) => {
+            state.is_dirty = true;
+            state.here.versions.insert(name, version);
+        }
         UiEvent::Branch(directory, branch) => {
             state.is_dirty |= state.branches.learn(directory, branch);
         }

@@ -7,6 +7,7 @@
 mod answer;
 mod daemon;
 mod launch;
+mod launch_dialog;
 mod list;
 mod palette;
 mod panes;
@@ -17,7 +18,10 @@ mod themes;
 mod typing;
 mod watch;
 
-pub(super) use self::launch::{default_command, expand, order, shorten};
+pub(super) use self::{
+    launch::{default_command, expand, shorten},
+    launch_dialog::{order_of, program},
+};
 use super::{
     effect::Effect,
     event::UiEvent,
@@ -133,7 +137,7 @@ fn dispatch(
         Context::Welcome => launch::on_welcome(state, action),
         Context::Filter => list::on_filter(state, action),
         Context::Confirm => runner::on_confirm(state, action),
-        Context::Launch => launch::on_dialog(state, action),
+        Context::Launch => launch_dialog::act(state, action),
         Context::Line => typing::on_line(state, action),
         Context::Palette => palette::act(state, action),
         Context::Themes => themes::act(state, action),
@@ -144,7 +148,7 @@ fn dispatch(
 fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Quit => vec![Effect::Quit],
-        Action::Launch => launch::open(state),
+        Action::Launch => launch_dialog::open(state),
         Action::Attach
         | Action::Stop
         | Action::Kill

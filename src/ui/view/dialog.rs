@@ -4,13 +4,20 @@ use ratatui::{buffer::Buffer, layout::Position};
 
 use super::{
     prompt::field,
-    text::{piece, put},
+    text::{fit, piece, put},
 };
-use crate::ui::{
-    state::{Area, LaunchDialog, LaunchField, State},
-    theme::{Role, Theme},
-    update::{expand, order, shorten},
+use crate::{
+    domain::agent_command::{self, Permission},
+    ui::{
+        keymap::{Action, Context},
+        state::{Area, LaunchDialog, LaunchField, State},
+        theme::{Role, Theme},
+        update::{expand, order_of, program, shorten},
+    },
 };
+
+/// Columns of a label.
+const LABEL: usize = 13;
 
 /// Draws the dialog and returns where the cursor is.
 pub(super) fn draw(
@@ -21,48 +28,81 @@ pub(super) fn draw(
     dialog: &LaunchDialog,
 ) -> Option<Position> {
     // Where it is low, the fields matter and the air between them does not.
-    let is_low = area.height < 9;
-    let row = |roomy: u16, low: u16| if is_low { low } else { roomy };
-    put(buf, area, row(1, 0), vec![piece(" LAUNCH AN AGENT", theme.style(Role::Strong))]);
+    let is_low = area.height < 13;
+    let is_god = dialog.permission() == Some(Permission::Everything);
+    let top = u16::from(!is_low);
+    let (title, role) = if is_god {
+        (" LAUNCH AN AGENT IN GOD MODE", Role::Warning)
+    } else {
+        (" LAUNCH AN AGENT", Role::Strong)
+    };
+    put(buf, area, top, vec![piece(title, theme.style(role))]);
     let mut cursor = None;
-    let fields = [
-        (LaunchField::Directory, " directory ", &dialog.directory, row(3, 1)),
-        (LaunchField::Command, " command   ", &dialog.command, row(4, 2)),
-    ];
-    for (name, label, line, at) in fields {
+    let first = top + 1 + u16::from(!is_low);
+    for (row, (name, label)) in (first..area.height).zip(LaunchField::ALL) {
         let is_focused = dialog.field == name;
-        let role = if is_focused { Role::Accent } else { Role::Muted };
+        let role = match (is_focused, is_god) {
+            (true, true) => Role::Warning,
+            (true, false) => Role::Accent,
+            (false, _) => Role::Muted,
+        };
         let mark = if is_focused { "▌" } else { " " };
-        let label = vec![piece(mark, theme.style(role)), piece(label, theme.style(role))];
-        if at < area.height {
-            let inner = Area { y: area.y + at, height: 1, ..area };
-            let at = field(buf, theme, inner, label, line);
-            cursor = if is_focused { at } else { cursor };
+        let label = vec![
+            piece(mark, theme.style(role)),
+            piece(format!("{} ", fit(label, LABEL)), theme.style(role)),
+        ];
+        let inner = Area { y: area.y + row, height: 1, ..area };
+        let at = field(buf, theme, inner, label, dialog.line_of(name));
+        cursor = if is_focused { at } else { cursor };
+        if !is_focused && dialog.line_of(name).is_blank() {
+            let x = u16::try_from(LABEL + 2).unwrap_or(0).min(area.width);
+            let beside = Area { x: area.x + x, width: area.width - x, ..inner };
+            put(buf, beside, 0, vec![piece(blank(name), theme.style(Role::Muted))]);
         }
     }
-    let told = match &dialog.wrong {
-        Some(wrong) => piece(format!(" × {wrong}"), theme.style(Role::Failed)),
-        None => piece(format!("  {}", outcome(state, dialog)), theme.style(Role::Muted)),
-    };
-    put(buf, area, row(6, 3), vec![told]);
+    let count = u16::try_from(LaunchField::ALL.len()).unwrap_or(0);
+    let below = first + count + u16::from(!is_low);
+    for (row, (text, role)) in (below..area.height).zip(told(state, dialog)) {
+        put(buf, area, row, vec![piece(format!("  {text}"), theme.style(role))]);
+    }
     cursor
 }
 
-/// What ⏎ will do.
-fn outcome(state: &State, dialog: &LaunchDialog) -> String {
-    let directory = expand(state, dialog.directory.text().trim());
-    match order(state, &directory, dialog.command.text()) {
-        Err(wrong) => wrong,
-        Ok(order) => {
-            let program = order.command.first().map(|word| word.to_string_lossy().into_owned());
-            let program = program.unwrap_or_default();
-            let name = order.project;
-            if order.register.is_some() {
-                let path = shorten(state, &directory);
-                format!("⏎ makes {path} the project {name} and starts {program} in it")
-            } else {
-                format!("⏎ starts {program} in project {name}")
-            }
-        }
+/// What an empty field means.
+fn blank(field: LaunchField) -> &'static str {
+    match field {
+        LaunchField::Prompt => "none; it waits for one",
+        LaunchField::Model => "the agent's own",
+        LaunchField::Preset => "none",
+        _ => "",
     }
+}
+
+/// What is wrong, or what ⏎ will do, and what the agent may do then.
+fn told(state: &State, dialog: &LaunchDialog) -> Vec<(String, Role)> {
+    if let Some(wrong) = &dialog.wrong {
+        return vec![(format!("× {wrong}"), Role::Failed)];
+    }
+    let order = match order_of(state, dialog) {
+        Ok(order) => order,
+        Err(wrong) => return vec![(wrong, Role::Muted)],
+    };
+    let enter = state.keys.label(Context::Launch, Action::Accept);
+    let name = order.project;
+    let what = program(dialog);
+    let what = what.rsplit('/').next().unwrap_or_default();
+    let directory = expand(state, dialog.directory.text().trim());
+    let mut told = vec![if order.register.is_some() {
+        let path = shorten(state, &directory);
+        (format!("{enter} makes {path} the project {name} and starts {what} in it"), Role::Text)
+    } else {
+        (format!("{enter} starts {what} in project {name}"), Role::Text)
+    }];
+    let permission = dialog.permission().unwrap_or_default();
+    if agent_command::is_known(&program(dialog)) {
+        let is_god = permission == Permission::Everything;
+        let role = if is_god { Role::Warning } else { Role::Muted };
+        told.push((format!("it {}", permission.allows()), role));
+    }
+    told
 }

@@ -74,10 +74,15 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 
 fn found(state: &State, theme: Theme) -> Vec<Span<'static>> {
     let missing = state.here.missing.join(", ");
+    let named = |name: &String| match state.here.versions.get(name) {
+        Some(version) => format!("{name} {version}"),
+        None => name.clone(),
+    };
+    let names: Vec<String> = state.here.found.iter().map(named).collect();
     let (text, missing) = match (state.here.found.is_empty(), missing.is_empty()) {
         (true, _) => ("no agent that is known here".to_owned(), format!("   ({missing})")),
-        (false, true) => (state.here.found.join("   "), String::new()),
-        (false, false) => (state.here.found.join("   "), format!("   ({missing}: not installed)")),
+        (false, true) => (names.join("   "), String::new()),
+        (false, false) => (names.join("   "), format!("   ({missing}: not installed)")),
     };
     vec![piece(text, theme.style(Role::Strong)), piece(missing, theme.style(Role::Muted))]
 }

@@ -1,0 +1,272 @@
+//! How an agent is told its model, what it may do without asking, and its first prompt: the flags
+//! of the agents we know, in one place.
+//!
+//! Invariant: a program we do not know gets no flag it was not given, and what cannot be said to a
+//! program is refused, never left out in silence. The flags were measured with Claude Code 2.1.328,
+//! Codex 0.169, Gemini 0.61 and opencode 1.18.
+
+use std::ffi::OsString;
+
+/// What an agent may do without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Permission {
+    /// What its own settings say.
+    #[default]
+    Own,
+    /// Nothing that changes anything.
+    Ask,
+    /// Edit files of the project.
+    Edits,
+    /// Read and propose, nothing else.
+    Plan,
+    /// What a model of its own holds to be harmless.
+    Auto,
+    /// Everything: god mode.
+    Everything,
+}
+
+impl Permission {
+    /// All of them, the most careful after the agent's own first.
+    pub const ALL: [Self; 6] =
+        [Self::Own, Self::Plan, Self::Ask, Self::Edits, Self::Auto, Self::Everything];
+
+    /// The word for people and configurations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Ask => "ask",
+            Self::Edits => "edits",
+            Self::Plan => "plan",
+            Self::Auto => "auto",
+            Self::Everything => "god",
+        }
+    }
+
+    /// Parses the word; empty means the agent's own.
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = if word.is_empty() { "own" } else { word };
+        Self::ALL.into_iter().find(|permission| permission.as_str() == word)
+    }
+
+    /// What it allows, in words.
+    pub fn allows(self) -> &'static str {
+        match self {
+            Self::Own => "asks what its own settings say",
+            Self::Ask => "asks before every change and every command",
+            Self::Edits => "edits files of the project without asking, asks for the rest",
+            Self::Plan => "reads and proposes; changes nothing",
+            Self::Auto => "asks only for what its own judgement holds to be risky",
+            Self::Everything => "runs every command and changes every file you can, without asking",
+        }
+    }
+}
+
+/// What an agent is told at its start.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wishes {
+    /// The model; empty for the agent's own.
+    pub model: String,
+    /// What it may do.
+    pub permission: Permission,
+    /// What it is to begin with; empty for nothing.
+    pub prompt: String,
+}
+
+/// An agent whose flags we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Claude,
+    Codex,
+    Gemini,
+    Opencode,
+}
+
+fn agent(program: &str) -> Option<Agent> {
+    match program.rsplit('/').next().unwrap_or(program) {
+        "claude" => Some(Agent::Claude),
+        "codex" => Some(Agent::Codex),
+        "gemini" => Some(Agent::Gemini),
+        "opencode" => Some(Agent::Opencode),
+        _ => None,
+    }
+}
+
+/// Returns whether a program is an agent that can be told something at its start.
+pub fn is_known(program: &str) -> bool {
+    agent(program).is_some()
+}
+
+/// Returns which permissions a program can be told; its own for one we do not know.
+pub fn permissions(program: &str) -> &'static [Permission] {
+    use Permission::{Ask, Auto, Edits, Everything, Own, Plan};
+    match agent(program) {
+        Some(Agent::Claude) => &[Own, Plan, Ask, Edits, Auto, Everything],
+        Some(Agent::Codex) => &[Own, Ask, Edits, Everything],
+        Some(Agent::Gemini) => &[Own, Plan, Ask, Edits, Everything],
+        Some(Agent::Opencode) => &[Own, Everything],
+        None => &[Own],
+    }
+}
+
+/// Returns names of models to begin with; an agent takes many more.
+pub fn models(program: &str) -> &'static [&'static str] {
+    match agent(program) {
+        Some(Agent::Claude) => &["opus", "sonnet", "haiku"],
+        _ => &[],
+    }
+}
+
+/// Returns the command with the flags for what is wished. `version` is the program's own, if it is
+/// known.
+///
+/// # Errors
+///
+/// Says what the program cannot be told.
+pub fn command(
+    mut command: Vec<OsString>,
+    version: Option<&str>,
+    wishes: &Wishes,
+) -> Result<Vec<OsString>, String> {
+    let program = command.first().map(|word| word.to_string_lossy().into_owned());
+    let program = program.unwrap_or_default();
+    let Some(agent) = agent(&program) else {
+        return match (wishes.model.is_empty(), wishes.prompt.is_empty(), wishes.permission) {
+            (true, true, Permission::Own) => Ok(command),
+            (false, ..) => Err(format!(
+                "{program}: how it is told a model is not known; write it into the command"
+            )),
+            (_, false, _) => Err(format!(
+                "{program}: how it is told a prompt is not known; write it into the command"
+            )),
+            _ => Err(format!(
+                "{program}: how it is told permissions is not known; write it into the command"
+            )),
+        };
+    };
+    if !permissions(&program).contains(&wishes.permission) {
+        return Err(format!("{program} has no mode `{}`", wishes.permission.as_str()));
+    }
+    if agent == Agent::Codex && version.is_some_and(has_shared_server) {
+        // Else the turn runs in a server of its own, which outlives the runner.
+        command.push("--no-daemon".into());
+    }
+    command.extend(flags(agent, wishes.permission).iter().map(OsString::from));
+    if !wishes.model.is_empty() {
+        command.extend(["--model".into(), wishes.model.clone().into()]);
+    }
+    if !wishes.prompt.is_empty() {
+        command.extend(prompt(agent, &wishes.prompt));
+    }
+    Ok(command)
+}
+
+fn flags(agent: Agent, permission: Permission) -> &'static [&'static str] {
+    match (agent, permission) {
+        (Agent::Claude, Permission::Ask) => &["--permission-mode", "manual"],
+        (Agent::Claude, Permission::Edits) => &["--permission-mode", "acceptEdits"],
+        (Agent::Claude, Permission::Plan) => &["--permission-mode", "plan"],
+        (Agent::Claude, Permission::Auto) => &["--permission-mode", "auto"],
+        // What it allows was said in our own dialog; its own would end the launch by default.
+        (Agent::Claude, Permission::Everything) => &[
+            "--dangerously-skip-permissions",
+            "--settings",
+            r#"{"skipDangerousModePermissionPrompt":true}"#,
+        ],
+        (Agent::Codex, Permission::Ask) => &["-a", "on-request", "-s", "read-only"],
+        (Agent::Codex, Permission::Edits) => &["-a", "on-request", "-s", "workspace-write"],
+        (Agent::Codex, Permission::Everything) => &["--dangerously-bypass-approvals-and-sandbox"],
+        (Agent::Gemini, Permission::Ask) => &["--approval-mode", "default"],
+        (Agent::Gemini, Permission::Edits) => &["--approval-mode", "auto_edit"],
+        (Agent::Gemini, Permission::Plan) => &["--approval-mode", "plan"],
+        (Agent::Gemini, Permission::Everything) => &["--approval-mode", "yolo"],
+        (Agent::Opencode, Permission::Everything) => &["--auto"],
+        _ => &[],
+    }
+}
+
+fn prompt(agent: Agent, text: &str) -> Vec<OsString> {
+    match agent {
+        // A text that begins with a dash is no flag.
+        Agent::Claude | Agent::Codex => vec!["--".into(), text.into()],
+        Agent::Gemini => vec![format!("--prompt-interactive={text}").into()],
+        Agent::Opencode => vec![format!("--prompt={text}").into()],
+    }
+}
+
+/// Codex has a server that all its windows share since 0.169 at the latest.
+fn has_shared_server(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (0, 169)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(program: &str, version: Option<&str>, wishes: &Wishes) -> Result<String, String> {
+        let words = command(vec![program.into()], version, wishes)?;
+        Ok(words.join(std::ffi::OsStr::new(" ")).into_string().unwrap())
+    }
+
+    #[test]
+    fn each_agent_is_told_in_its_own_words() {
+        let wishes = Wishes {
+            model: "opus".to_owned(),
+            permission: Permission::Everything,
+            prompt: "fix it".to_owned(),
+        };
+        assert_eq!(
+            said("/usr/bin/claude", None, &wishes).unwrap(),
+            "/usr/bin/claude --dangerously-skip-permissions --settings \
+             {\"skipDangerousModePermissionPrompt\":true} --model opus -- fix it"
+        );
+        assert_eq!(
+            said("codex", Some("0.169.0"), &wishes).unwrap(),
+            "codex --no-daemon --dangerously-bypass-approvals-and-sandbox --model opus -- fix it"
+        );
+        assert_eq!(
+            said("gemini", None, &wishes).unwrap(),
+            "gemini --approval-mode yolo --model opus --prompt-interactive=fix it"
+        );
+        assert_eq!(
+            said("opencode", None, &wishes).unwrap(),
+            "opencode --auto --model opus --prompt=fix it"
+        );
+    }
+
+    #[test]
+    fn nothing_wished_is_nothing_said() {
+        for program in ["claude", "codex", "gemini", "opencode", "bash"] {
+            assert_eq!(said(program, None, &Wishes::default()).unwrap(), program);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_refused() {
+        let wish = |model: &str, permission, prompt: &str| Wishes {
+            model: model.to_owned(),
+            permission,
+            prompt: prompt.to_owned(),
+        };
+        for wishes in [
+            wish("m", Permission::Own, ""),
+            wish("", Permission::Everything, ""),
+            wish("", Permission::Own, "p"),
+        ] {
+            assert!(said("bash", None, &wishes).unwrap_err().contains("bash"));
+        }
+        assert!(said("codex", None, &wish("", Permission::Plan, "")).is_err());
+    }
+
+    #[test]
+    fn every_permission_offered_has_its_flags_and_its_word() {
+        for program in ["claude", "codex", "gemini", "opencode"] {
+            for permission in permissions(program) {
+                let has_flags = !flags(agent(program).unwrap(), *permission).is_empty();
+                assert_eq!(has_flags, *permission != Permission::Own, "{program} {permission:?}");
+                assert_eq!(Permission::parse(permission.as_str()), Some(*permission));
+            }
+        }
+        assert_eq!(Permission::parse("everything"), None);
+    }
+}

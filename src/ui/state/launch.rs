@@ -1,0 +1,116 @@
+//! What is needed to launch, all of it filled in beforehand.
+
+use super::TextLine;
+use crate::{config::presets::Preset, domain::agent_command::Permission};
+
+/// The launch dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct LaunchDialog {
+    /// Where the cursor is.
+    pub(in crate::ui) field: LaunchField,
+    /// The name of a preset.
+    pub(in crate::ui) preset: TextLine,
+    /// The directory.
+    pub(in crate::ui) directory: TextLine,
+    /// The command line.
+    pub(in crate::ui) command: TextLine,
+    /// The model.
+    pub(in crate::ui) model: TextLine,
+    /// What the agent may do, as a word.
+    pub(in crate::ui) permissions: TextLine,
+    /// What it is to begin with.
+    pub(in crate::ui) prompt: TextLine,
+    /// What is wrong with it, if it was tried.
+    pub(in crate::ui) wrong: Option<String>,
+}
+
+/// A field of the launch dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum LaunchField {
+    /// The preset.
+    Preset,
+    /// The directory.
+    Directory,
+    /// The command line.
+    Command,
+    /// The model.
+    Model,
+    /// What the agent may do.
+    Permissions,
+    /// What it is to begin with.
+    Prompt,
+}
+
+impl LaunchField {
+    /// All fields from top to bottom, with their labels.
+    pub(in crate::ui) const ALL: [(Self, &'static str); 6] = [
+        (Self::Prompt, "first prompt"),
+        (Self::Command, "agent"),
+        (Self::Model, "model"),
+        (Self::Permissions, "permissions"),
+        (Self::Directory, "directory"),
+        (Self::Preset, "preset"),
+    ];
+
+    /// The field after this one, or the one before.
+    pub(in crate::ui) fn next(self, forward: bool) -> Self {
+        let count = Self::ALL.len();
+        let at = Self::ALL.iter().position(|(field, _)| *field == self).unwrap_or(0);
+        let to = if forward { at + 1 } else { at + count - 1 } % count;
+        Self::ALL.get(to).map_or(self, |(field, _)| *field)
+    }
+}
+
+impl LaunchDialog {
+    /// A field's line.
+    pub(in crate::ui) fn line_of(&self, field: LaunchField) -> &TextLine {
+        match field {
+            LaunchField::Preset => &self.preset,
+            LaunchField::Directory => &self.directory,
+            LaunchField::Command => &self.command,
+            LaunchField::Model => &self.model,
+            LaunchField::Permissions => &self.permissions,
+            LaunchField::Prompt => &self.prompt,
+        }
+    }
+
+    /// The line the cursor is in.
+    pub(in crate::ui) fn line(&mut self) -> &mut TextLine {
+        match self.field {
+            LaunchField::Preset => &mut self.preset,
+            LaunchField::Directory => &mut self.directory,
+            LaunchField::Command => &mut self.command,
+            LaunchField::Model => &mut self.model,
+            LaunchField::Permissions => &mut self.permissions,
+            LaunchField::Prompt => &mut self.prompt,
+        }
+    }
+
+    /// What the agent may do.
+    pub(in crate::ui) fn permission(&self) -> Option<Permission> {
+        Permission::parse(self.permissions.text().trim())
+    }
+
+    /// Fills in what a preset says.
+    pub(in crate::ui) fn fill(&mut self, name: &str, preset: &Preset) {
+        self.preset = TextLine::new(name);
+        if !preset.command.is_empty() {
+            self.command = TextLine::new(&preset.command);
+        }
+        self.model = TextLine::new(&preset.model);
+        let permission = Permission::parse(&preset.permissions).unwrap_or_default();
+        self.permissions = TextLine::new(permission.as_str());
+        self.prompt = TextLine::new(&preset.prompt);
+    }
+
+    /// What is filled in, as a preset.
+    pub(in crate::ui) fn as_preset(&self) -> Preset {
+        let text = |line: &TextLine| line.text().trim().to_owned();
+        Preset {
+            command: text(&self.command),
+            model: text(&self.model),
+            permissions: text(&self.permissions),
+            prompt: text(&self.prompt),
+        }
+    }
+}

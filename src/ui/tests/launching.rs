@@ -1,0 +1,91 @@
+//! The launch dialog: models, permissions, presets.
+
+use super::{fleet, key, press, screen, state};
+use crate::{
+    config::presets::Preset,
+    domain::key::{Key, KeyPress},
+    ui::{
+        effect::Effect,
+        event::UiEvent,
+        state::{LaunchField, Mode, State},
+        update::update,
+    },
+};
+
+fn open(size: (u16, u16)) -> State {
+    let mut state = state(size, fleet());
+    press(&mut state, "N");
+    state
+}
+
+fn to(state: &mut State, field: LaunchField) {
+    for _ in 0..LaunchField::ALL.len() {
+        let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
+        if dialog.field == field {
+            return;
+        }
+        key(state, Key::Tab);
+    }
+    panic!("{field:?} is not reached");
+}
+
+fn launched(state: &mut State) -> Vec<String> {
+    let effects = key(state, Key::Enter);
+    let Some(Effect::Launch(order)) = effects.first() else { panic!("{:?}", state.mode) };
+    order.command.iter().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn god_mode_is_said_in_words_and_in_the_colour_of_a_warning() {
+    let mut state = open((80, 24));
+    to(&mut state, LaunchField::Permissions);
+    key(&mut state, Key::Up);
+    insta::assert_snapshot!(screen(&state));
+    let command = launched(&mut state);
+    assert!(command.contains(&"--dangerously-skip-permissions".to_owned()), "{command:?}");
+}
+
+#[test]
+fn what_a_program_cannot_be_told_is_said_before_it_is_tried() {
+    let mut state = open((80, 24));
+    press(&mut state, "fix it");
+    to(&mut state, LaunchField::Command);
+    update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-u").unwrap()));
+    press(&mut state, "bash");
+    assert!(screen(&state).contains("bash: how it is told a prompt is not known"));
+    assert_eq!(key(&mut state, Key::Enter), []);
+    assert!(matches!(state.mode, Mode::Launch(_)));
+}
+
+#[test]
+fn presets_fill_in_and_are_kept() {
+    let mut state = open((120, 40));
+    let preset = Preset {
+        command: "codex".to_owned(),
+        model: "gpt-6-sol".to_owned(),
+        permissions: "edits".to_owned(),
+        prompt: "review the last commit".to_owned(),
+    };
+    state.presets.insert("review".to_owned(), preset.clone());
+    to(&mut state, LaunchField::Preset);
+    key(&mut state, Key::Down);
+    let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
+    assert_eq!(dialog.as_preset(), preset);
+    let keep = |state: &mut State| update(state, UiEvent::Key(KeyPress::parse("ctrl-s").unwrap()));
+    press(&mut state, "2");
+    assert_eq!(keep(&mut state), [Effect::KeepPreset("review2".to_owned(), preset.clone())]);
+    assert_eq!(state.presets.get("review2"), Some(&preset));
+    assert_eq!(
+        launched(&mut state).join(" "),
+        "codex -a on-request -s workspace-write --model gpt-6-sol -- review the last commit"
+    );
+    let mut state = open((120, 40));
+    assert_eq!(keep(&mut state), [], "it has no name yet");
+}
+
+#[test]
+fn versions_are_shown_as_they_are_told() {
+    let mut state = state((120, 40), Vec::new());
+    update(&mut state, UiEvent::Version("codex".to_owned(), "0.169.0".to_owned()));
+    assert!(screen(&state).contains("claude 2.1.328   codex 0.169.0"), "{}", screen(&state));
+}

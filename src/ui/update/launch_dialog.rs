@@ -1,0 +1,144 @@
+//! The launch dialog: moving through its fields, suggestions, presets, launching.
+
+use super::launch::{default_command, expand, line_of, order, shorten, start};
+use crate::{
+    domain::agent_command::{self, Wishes},
+    ui::{
+        effect::{Effect, LaunchOrder},
+        keymap::Action,
+        state::{LaunchDialog, LaunchField, Mode, State, TextLine},
+        words,
+    },
+};
+
+/// Opens the dialog: this directory, and the agent that was launched last or the first found.
+pub(super) fn open(state: &mut State) -> Vec<Effect> {
+    let newest = state.runners.values().max_by_key(|runner| runner.created_at);
+    let command = newest.map_or_else(
+        || default_command(state),
+        |runner| match runner.command.first() {
+            // Its flags are fields of their own here.
+            Some(program) if agent_command::is_known(program) => program.clone(),
+            _ => line_of(&runner.command),
+        },
+    );
+    let takes_prompt = agent_command::is_known(&command);
+    state.mode = Mode::Launch(LaunchDialog {
+        field: if takes_prompt { LaunchField::Prompt } else { LaunchField::Command },
+        preset: TextLine::default(),
+        directory: TextLine::new(&shorten(state, &state.here.cwd)),
+        command: TextLine::new(&command),
+        model: TextLine::default(),
+        permissions: TextLine::new("own"),
+        prompt: TextLine::default(),
+        wrong: None,
+    });
+    vec![Effect::ListProjects]
+}
+
+/// Applies an action in the dialog.
+pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    let Mode::Launch(dialog) = &state.mode else { return Vec::new() };
+    let mut dialog = dialog.clone();
+    let mut effects = Vec::new();
+    match action {
+        Action::Accept => match order_of(state, &dialog) {
+            Ok(order) => {
+                state.mode = Mode::List;
+                return start(state, order);
+            }
+            Err(wrong) => dialog.wrong = Some(wrong),
+        },
+        Action::NextField => dialog.field = dialog.field.next(true),
+        Action::PreviousField => dialog.field = dialog.field.next(false),
+        Action::NextChoice => choose(state, &mut dialog, true),
+        Action::PreviousChoice => choose(state, &mut dialog, false),
+        Action::KeepPreset => effects.extend(keep(state, &mut dialog)),
+        Action::Cancel => {
+            state.mode = Mode::List;
+            return Vec::new();
+        }
+        _ => {}
+    }
+    state.mode = Mode::Launch(dialog);
+    effects
+}
+
+/// Returns what launching what is filled in takes, or what is wrong with it.
+pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<LaunchOrder, String> {
+    let Some(permission) = dialog.permission() else {
+        return Err(format!("there are no permissions `{}`", dialog.permissions.text().trim()));
+    };
+    let wishes = Wishes {
+        model: dialog.model.text().trim().to_owned(),
+        permission,
+        prompt: dialog.prompt.text().trim().to_owned(),
+    };
+    let directory = expand(state, dialog.directory.text().trim());
+    order(state, &directory, dialog.command.text(), &wishes)
+}
+
+/// The program that is filled in.
+pub(in crate::ui) fn program(dialog: &LaunchDialog) -> String {
+    let words = words::split(dialog.command.text()).unwrap_or_default();
+    words.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// Keeps what is filled in as a preset of the name that is filled in.
+fn keep(state: &mut State, dialog: &mut LaunchDialog) -> Option<Effect> {
+    let name = dialog.preset.text().trim().to_owned();
+    if name.is_empty() || name.contains('.') {
+        dialog.field = LaunchField::Preset;
+        dialog.wrong = Some("give the preset a name, without dots".to_owned());
+        return None;
+    }
+    if dialog.permission().is_none() {
+        dialog.wrong = Some("these permissions do not exist".to_owned());
+        return None;
+    }
+    state.presets.insert(name.clone(), dialog.as_preset());
+    Some(Effect::KeepPreset(name, dialog.as_preset()))
+}
+
+/// Replaces the field by the next suggestion.
+fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
+    let program = program(dialog);
+    let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let mut choices: Vec<String> = match dialog.field {
+        LaunchField::Preset => state.presets.keys().cloned().collect(),
+        LaunchField::Directory => {
+            let projects = state.projects.iter().map(|project| shorten(state, &project.path));
+            std::iter::once(shorten(state, &state.here.cwd)).chain(projects).collect()
+        }
+        LaunchField::Command => {
+            let used = state.runners.values().map(|runner| line_of(&runner.command));
+            let found = state.here.found.iter().chain([&state.here.shell]);
+            found.cloned().chain(used).collect()
+        }
+        LaunchField::Model => {
+            let known = owned(agent_command::models(&program));
+            std::iter::once(String::new()).chain(known).collect()
+        }
+        LaunchField::Permissions => {
+            agent_command::permissions(&program).iter().map(|p| p.as_str().to_owned()).collect()
+        }
+        // What is to be done next nobody else knows.
+        LaunchField::Prompt => Vec::new(),
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    choices.retain(|choice| seen.insert(choice.clone()));
+    let text = dialog.line().text().to_owned();
+    let at = choices.iter().position(|choice| *choice == text);
+    let count = choices.len();
+    let next = match at {
+        None => 0,
+        Some(at) if forward => (at + 1) % count,
+        Some(at) => (at + count - 1) % count,
+    };
+    let Some(choice) = choices.get(next) else { return };
+    match (dialog.field, state.presets.get(choice)) {
+        (LaunchField::Preset, Some(preset)) => dialog.fill(choice, preset),
+        _ => *dialog.line() = TextLine::new(choice),
+    }
+    dialog.wrong = None;
+}

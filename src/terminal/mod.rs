@@ -41,6 +41,7 @@ mod scanner;
 mod screen;
 mod sgr;
 mod snapshot;
+mod still;
 mod style;
 mod term;
 mod tracker;
@@ -58,6 +59,7 @@ pub use mirror::{Mirror, MirrorState};
 pub use modes::{Modes, MouseEncoding, MouseMode};
 pub use pane::Pane;
 pub use scan::{Scan, Signal};
+pub use still::Still;
 pub use term::Terminal;
 
 /// How much history a [`Terminal`] keeps; whichever limit is reached first drops the oldest.

@@ -65,9 +65,7 @@ impl Pane {
             return None;
         }
         let (top, left) = self.origin(area.width, area.height);
-        let view = View { screen: self.decoder.screen(), top, left, width: area.width };
-        let cursor = Cursor::default().visibility(false);
-        PseudoTerminal::new(&view).cursor(cursor).render(area, buf);
+        draw_screen(self.decoder.screen(), (top, left), area, buf);
         self.cursor().and_then(|(row, col)| {
             let x = area.x.checked_add(col.checked_sub(left)?)?;
             let y = area.y.checked_add(row.checked_sub(top)?)?;
@@ -90,12 +88,29 @@ impl Pane {
         (top, left)
     }
 
+    /// Returns the rows with their colours, as [`super::Still`] reads them.
+    pub fn styled_rows(&self) -> Vec<String> {
+        self.decoder.screen().rows_formatted(0, self.size.cols()).collect()
+    }
+
     /// The last row that shows something.
     fn last_used_row(&self) -> u16 {
         let rows = self.decoder.screen().rows(0, self.size.cols());
         let last = rows.enumerate().filter(|(_, row)| !row.is_empty()).map(|(at, _)| at).last();
         last.and_then(|row| u16::try_from(row).ok()).unwrap_or(0)
     }
+}
+
+/// Draws the part of a screen that begins at a row and a column.
+pub(super) fn draw_screen(
+    screen: &vt100::Screen,
+    (top, left): (u16, u16),
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let view = View { screen, top, left, width: area.width };
+    let cursor = Cursor::default().visibility(false);
+    PseudoTerminal::new(&view).cursor(cursor).render(area, buf);
 }
 
 /// Returns the first row to show: the cursor's must be among them, else as low as is used.

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    UiOptions, choices,
+    UiOptions, choices, clipboard,
     effect::Effect,
     event::UiEvent,
     feed::{self, Outlet},
@@ -233,6 +233,12 @@ impl App {
                 Effect::Suspend => self.suspend(screen).await?,
                 Effect::ReportMouse(mode) => screen.report_mouse(mode)?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
+                Effect::Copy(text) => {
+                    if let Some(sequence) = clipboard::sequence(&text) {
+                        screen.write(&sequence)?;
+                    }
+                    clipboard::give(text);
+                }
                 Effect::SaveLayout(layout) => {
                     if let Some(layouts) = &self.layouts {
                         layouts.save(*layout);

@@ -53,6 +53,14 @@ pub(super) enum Effect {
     Restart(RunnerId),
     /// Stop a runner's processes where they stand, or let them go on.
     SetPaused(RunnerId, bool),
+    /// Ask what a runner's screen shows and how long its history is.
+    OpenScrollback(RunnerId),
+    /// Load lines of history from this one, counted from the oldest.
+    ReadScrollback(RunnerId, u64),
+    /// Search history and screen for a text.
+    SearchScrollback(RunnerId, String),
+    /// Put a text where it can be pasted from.
+    Copy(String),
     /// Keep this arrangement of panes for the next start.
     SaveLayout(Box<SavedLayout>),
     /// Give a runner's terminal this size, once it has been wanted for a moment.

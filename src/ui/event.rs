@@ -46,6 +46,12 @@ pub(super) enum UiEvent {
     Frame(RunnerId, Box<Frame>),
     /// A watched screen is not to be had for now.
     FrameLost(RunnerId),
+    /// What a runner's screen shows, and how many lines of history are before it.
+    ScrollbackOpened(RunnerId, Vec<String>, u64),
+    /// Lines of a runner's history from this one, counted from the oldest.
+    ScrollbackRead(RunnerId, u64, Vec<String>),
+    /// Lines of a runner's history and screen that have a text, counted from the oldest.
+    ScrollbackFound(RunnerId, String, Vec<u64>),
     /// What the last start had arranged, or why it cannot be used.
     LayoutFound(Result<Box<SavedLayout>, String>),
     /// A runner's terminal cannot be given another size.

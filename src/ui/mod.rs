@@ -13,6 +13,7 @@
 
 mod app;
 mod choices;
+mod clipboard;
 mod effect;
 mod event;
 mod feed;

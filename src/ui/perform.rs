@@ -17,7 +17,7 @@ use super::{
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{Outcome, UiEvent},
     feed, resizing,
-    state::Watched,
+    state::{CHUNK, MOST_MATCHES, Watched},
     surroundings,
 };
 use crate::{
@@ -152,6 +152,25 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             // Nothing may be known of it; then nothing is shown.
             let lines = client.screen(&id.to_string()).await.map(|screen| screen.lines);
             Some(UiEvent::LastScreen(id, lines.unwrap_or_default()))
+        }
+        Effect::OpenScrollback(id) => {
+            let screen = client.screen(&id.to_string()).await.ok()?;
+            Some(UiEvent::ScrollbackOpened(id, screen.lines, screen.history_lines))
+        }
+        Effect::ReadScrollback(id, from) => {
+            let count = u32::try_from(CHUNK).unwrap_or(u32::MAX);
+            let read = client.scrollback(&id.to_string(), from, count, true).await;
+            let (lines, _) = read.unwrap_or_default();
+            Some(UiEvent::ScrollbackRead(id, from, lines))
+        }
+        Effect::SearchScrollback(id, text) => {
+            match client.search(&id.to_string(), &text, MOST_MATCHES).await {
+                Ok(found) => {
+                    let lines = found.into_iter().map(|(line, _)| line).collect();
+                    Some(UiEvent::ScrollbackFound(id, text, lines))
+                }
+                Err(failure) => done("search", Err(failure)),
+            }
         }
         Effect::Stop(id, force) => {
             let stopped = client.stop(&id.to_string(), None, force).await;

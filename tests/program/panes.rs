@@ -92,3 +92,40 @@ fn panes_are_split_typed_into_zoomed_and_found_again() {
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     assert_eq!(one.witness.alive().len(), 1, "the agent goes on");
 }
+
+#[test]
+fn the_past_is_scrolled_searched_and_copied() {
+    let world = World::with_project();
+    let name = world.launch(&[], &["sh"]);
+    let mut terminal = open(&world, &name);
+    terminal.type_text("\r");
+    terminal.wait_for(&format!("keys go to {name}"));
+    terminal.type_text("seq -f 'line %g' 3000\r");
+    terminal.wait_for("line 3000");
+    // The wheel, on the agent's screen.
+    terminal.type_bytes(b"\x1b[<64;10;10M\x1b[<64;10;10M");
+    terminal.wait_for("history 2,9");
+    // Whoever types sees the present again.
+    terminal.type_text("#");
+    wait_until("the present is shown", Duration::from_secs(10), || {
+        !terminal.screen().contains("history 2,9")
+    });
+    terminal.type_bytes(LEAVE);
+    terminal.wait_for("quit");
+    terminal.type_text("v");
+    terminal.wait_for("arrange panes");
+    terminal.type_bytes(LEAVE);
+    terminal.type_text("/line 1234\r");
+    terminal.wait_for("1 match");
+    terminal.wait_for("line 1233 ");
+    terminal.type_text("y");
+    terminal.wait_for("copied 9 characters");
+    let expected = b"\x1b]52;c;bGluZSAxMjM0\x07";
+    let raw = terminal.raw();
+    assert!(raw.windows(expected.len()).any(|window| window == expected), "OSC 52 is sent");
+    terminal.type_text("\x1b");
+    terminal.wait_for("quit");
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+    terminal.assert_modes_restored();
+}

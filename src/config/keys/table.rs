@@ -71,6 +71,36 @@ pub enum Action {
     NextNeeding,
     /// Open the runner in place.
     Open,
+    /// Look at what the runner showed before.
+    Scrollback,
+    /// Half a screenful up.
+    HalfPageUp,
+    /// Half a screenful down.
+    HalfPageDown,
+    /// A column to the left.
+    Left,
+    /// A column to the right.
+    Right,
+    /// The first column.
+    LineStart,
+    /// The last column.
+    LineEnd,
+    /// The next word.
+    NextWord,
+    /// The word before.
+    PreviousWord,
+    /// Begin to select, or stop it.
+    Select,
+    /// Select whole lines.
+    SelectLines,
+    /// Search for a text.
+    Search,
+    /// The next match, older.
+    Older,
+    /// The next match, newer.
+    Newer,
+    /// Copy.
+    Copy,
     /// Open another pane beside.
     SplitRight,
     /// Open another pane below.
@@ -230,10 +260,12 @@ commands! {
         ClosePane "close" "c" "close" "Close this pane; its agent goes on";
         Zoom "zoom" "z" "zoom" "Show this pane only, or all again";
         PaneByNumber "number" "1 2 3 4 5 6 7 8 9" "go" "Go to the pane with this number and type there";
+        Scrollback "history" "[ pgup" "history" "Scroll, search and copy what the runner showed before";
         Synchronise "synchronise" "S" "all at once" "Type into all panes at once, or into one again";
         Undo "undo" "u" "undo" "Bring back the arrangement before the last change";
         Palette "palette" ":" "" "Find anything: actions, runners, projects";
         Help "help" "?" "help" "Show the keys that work here, and all others";
+        Search "search" "/" "" "Search what the runner showed before";
         FocusDown "down" "j down" "" "Go to the pane below";
         FocusUp "up" "k up" "" "Go to the pane above";
         FocusRight "right" "l right" "" "Go to the pane on the right";
@@ -262,6 +294,38 @@ commands! {
         FocusDown "down" "alt-shift-down" "" "Go to the pane below and type there";
         FocusUp "up" "alt-shift-up" "" "Go to the pane above and type there";
         FocusRight "right" "alt-shift-right" "" "Go to the pane on the right and type there";
+        PageUp "page_up" "shift-pgup" "" "Scroll back a screenful; the next key goes to the agent again";
+        PageDown "page_down" "shift-pgdn" "" "Scroll forward a screenful";
+    }
+    /// What a runner showed before.
+    History "history" {
+        Search "search" "/" "search" "Search for a text";
+        Older "older" "n" "older match" "Go to the next match, upwards";
+        Newer "newer" "N" "newer" "Go to the next match, downwards";
+        Select "select" "v space" "select" "Begin to select, or stop it";
+        SelectLines "select_lines" "V" "lines" "Begin to select whole lines, or stop it";
+        Copy "copy" "y enter" "copy" "Copy what is selected, or the line, and go back";
+        Cancel "back" "esc q ctrl-c" "back" "Show the present again; a selection is taken back first";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
+        Down "down" "j down" "" "A line down";
+        Up "up" "k up" "" "A line up";
+        HalfPageDown "half_page_down" "ctrl-d" "" "Half a screenful down";
+        HalfPageUp "half_page_up" "ctrl-u" "" "Half a screenful up";
+        PageDown "page_down" "pgdn ctrl-f" "" "A screenful down";
+        PageUp "page_up" "pgup ctrl-b" "" "A screenful up";
+        First "first" "g home" "" "To the oldest line";
+        Last "last" "G end" "" "To the newest line";
+        Left "left" "h left" "" "A column to the left";
+        Right "right" "l right" "" "A column to the right";
+        LineStart "line_start" "0" "" "To the first column";
+        LineEnd "line_end" "$" "" "To the last column that shows something";
+        NextWord "next_word" "w" "" "To the next word";
+        PreviousWord "previous_word" "b" "" "To the word before";
+    }
+    /// A text to search for.
+    Search "search" {
+        Accept "search" "enter" "search" "Search for the text, upwards from here";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is searched for";
     }
     /// The runners for a new pane.
     Pick "pick" {

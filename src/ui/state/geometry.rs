@@ -204,5 +204,5 @@ fn needs_prompt(state: &State) -> bool {
 }
 
 fn is_asked(state: &State) -> bool {
-    matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter)
+    matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter | Mode::Search(..))
 }

@@ -14,6 +14,7 @@ mod palette;
 mod panes;
 mod rows;
 mod screens;
+mod scrollback;
 mod settings;
 mod status;
 mod text_line;
@@ -37,11 +38,12 @@ pub(super) use self::{
     notices::Notice,
     palette::{Entry, Palette, Scope, What},
     panes::{
-        Axis, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
+        Axis, Click, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
         shown_panes, without_pane,
     },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
+    scrollback::{CHUNK, MOST_MATCHES, Scrollback, Search, Selection, Spot, Unit},
     settings::Settings,
     status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,

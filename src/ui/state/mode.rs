@@ -26,6 +26,10 @@ pub(in crate::ui) enum Mode {
     Palette(Palette),
     /// To the list of themes.
     Themes(ThemePicker),
+    /// To what this runner showed before.
+    Scrollback(RunnerId),
+    /// Into a text to search for there.
+    Search(RunnerId, TextLine),
     /// To the list of all keys; scrolled by so many lines.
     Help(usize),
 }

@@ -6,6 +6,7 @@ mod notices;
 mod palette;
 mod panes;
 mod screens;
+mod scrollback;
 mod themes;
 mod updates;
 
@@ -173,6 +174,12 @@ fn list(state: &mut State, runners: Vec<Runner>) -> Vec<Effect> {
 
 fn key(state: &mut State, key: Key) -> Vec<Effect> {
     update(state, UiEvent::Key(KeyPress { key, modifiers: Modifiers::default() }))
+}
+
+/// Presses keys as the configuration writes them, divided by blanks.
+fn keys(state: &mut State, keys: &str) -> Vec<Effect> {
+    let presses = keys.split_whitespace().map(|key| KeyPress::parse(key).unwrap());
+    presses.flat_map(|press| update(state, UiEvent::Key(press))).collect()
 }
 
 const PRESS: MouseAction = MouseAction::Press(MouseButton::Left);

@@ -1,8 +1,8 @@
 //! The panes: what keys do to them, and how they look.
 
-use super::{PRESS, ended, fleet, id, list, mouse, runner, screen, state};
+use super::{PRESS, ended, fleet, id, keys, list, mouse, runner, screen, state};
 use crate::{
-    domain::{activity::ActivityState, id::RunnerId, key::KeyPress, size::TerminalSize},
+    domain::{activity::ActivityState, id::RunnerId, size::TerminalSize},
     terminal::keys::{MouseAction, MouseButton},
     ui::{
         effect::Effect,
@@ -15,11 +15,6 @@ use crate::{
 const WIDE: (u16, u16) = (120, 40);
 const DRAG: MouseAction = MouseAction::Drag(MouseButton::Left);
 const RELEASE: MouseAction = MouseAction::Release(MouseButton::Left);
-
-fn keys(state: &mut State, keys: &str) -> Vec<Effect> {
-    let presses = keys.split_whitespace().map(|key| KeyPress::parse(key).unwrap());
-    presses.flat_map(|press| update(state, UiEvent::Key(press))).collect()
-}
 
 /// The runners that an `x` was typed into.
 fn typed(effects: Vec<Effect>) -> Vec<RunnerId> {
@@ -148,8 +143,8 @@ fn the_mouse_gives_the_focus_and_moves_dividers() {
     update(&mut state, mouse(RELEASE, 5, 5));
     assert_eq!((state.panes.focus(), &state.mode), (Some(id(1)), &Mode::List));
     // A second click types there.
-    update(&mut state, mouse(PRESS, 5, 5));
-    update(&mut state, mouse(RELEASE, 5, 5));
+    update(&mut state, mouse(PRESS, 6, 6));
+    update(&mut state, mouse(RELEASE, 6, 6));
     assert_eq!(state.mode, Mode::Typing(id(1)));
     let width = |state: &State| shown_panes(state).places.panes[0].area.width;
     let column = width(&state);

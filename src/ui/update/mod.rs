@@ -14,6 +14,7 @@ mod panes;
 mod pointer;
 mod resize;
 mod runner;
+mod scrollback;
 mod themes;
 mod typing;
 mod watch;
@@ -50,6 +51,12 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty = true;
             Vec::new()
         }
+        event @ (UiEvent::ScrollbackOpened(..)
+        | UiEvent::ScrollbackRead(..)
+        | UiEvent::ScrollbackFound(..)) => {
+            scrollback::on_event(state, event);
+            Vec::new()
+        }
         UiEvent::LayoutFound(found) => {
             panes::on_found(state, found);
             Vec::new()
@@ -84,6 +91,8 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Pick(_) => Context::Pick,
         Mode::Palette(_) => Context::Palette,
         Mode::Themes(_) => Context::Themes,
+        Mode::Scrollback(_) => Context::History,
+        Mode::Search(..) => Context::Search,
         Mode::Help(_) => Context::Help,
         Mode::Typing(_) => return None,
     })
@@ -129,6 +138,12 @@ fn dispatch(
         Context::List if action == Action::Choose => choose(state, press),
         Context::Global | Context::Typing => Vec::new(),
         Context::Panes => panes::act(state, action, press),
+        Context::History if action == Action::Help => {
+            state.mode = Mode::Help(0);
+            Vec::new()
+        }
+        Context::History => scrollback::act(state, action),
+        Context::Search => scrollback::on_search(state, action),
         Context::Pick => {
             panes::on_pick(state, action);
             Vec::new()
@@ -242,6 +257,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);
     resize::settle(state, effects);
+    scrollback::settle(state, effects);
     panes::keep(state, effects);
 }
 

@@ -1,6 +1,6 @@
 //! The panes: opening, arranging and leaving them.
 
-use super::runner;
+use super::{runner, scrollback};
 use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
@@ -48,6 +48,8 @@ pub(super) fn act(state: &mut State, action: Action, press: Option<KeyPress>) ->
     match action {
         Action::Cancel => leave(state),
         Action::Type => enter(state),
+        Action::Scrollback => return scrollback::enter(state, false),
+        Action::Search => return scrollback::enter(state, true),
         Action::Help => state.mode = Mode::Help(0),
         Action::FocusLeft => step(state, Side::Left),
         Action::FocusRight => step(state, Side::Right),
@@ -127,26 +129,28 @@ pub(super) fn on_pick(state: &mut State, action: Action) {
     state.mode = Mode::Pick(Pick { chosen, ..pick });
 }
 
-/// Applies a key that works while an agent is typed into; true when it was one.
-pub(super) fn on_typing_key(state: &mut State, press: KeyPress) -> bool {
+/// Applies a key that works while an agent is typed into; `None` when it is the agent's.
+pub(super) fn on_typing_key(state: &mut State, press: KeyPress) -> Option<Vec<Effect>> {
     if state.here.leave == Some(press) {
         if state.panes.alone.is_some() {
             leave(state);
         } else {
             state.mode = Mode::List;
         }
-        return true;
+        return Some(Vec::new());
     }
     let side = match state.keys.action(Context::Typing, press) {
         Some(Action::FocusLeft) => Side::Left,
         Some(Action::FocusRight) => Side::Right,
         Some(Action::FocusUp) => Side::Up,
         Some(Action::FocusDown) => Side::Down,
-        _ => return false,
+        Some(Action::PageUp) => return Some(scrollback::page(state, false)),
+        Some(Action::PageDown) => return Some(scrollback::page(state, true)),
+        _ => return None,
     };
     step(state, side);
     enter(state);
-    true
+    Some(Vec::new())
 }
 
 /// Makes the keys go to the runner in focus, if it lives.
@@ -163,8 +167,10 @@ pub(super) fn focus(state: &mut State, id: RunnerId) {
         return;
     }
     state.panes.layout.focus = Some(id);
-    if matches!(state.mode, Mode::Typing(_)) {
-        enter(state);
+    match state.mode {
+        Mode::Typing(_) => enter(state),
+        Mode::Scrollback(_) => state.mode = Mode::List,
+        _ => {}
     }
 }
 

@@ -3,7 +3,9 @@
 //! A click goes to an agent only while keys go there too: whoever arranges panes must not answer a
 //! dialog by it. The wheel only looks, so it always goes where it turns.
 
-use super::panes;
+use chrono::TimeDelta;
+
+use super::{panes, scrollback};
 use crate::{
     domain::{id::RunnerId, key::Modifiers},
     terminal::{
@@ -12,13 +14,20 @@ use crate::{
     },
     ui::{
         effect::Effect,
-        state::{Area, Axis, Drag, Mode, Place, State, View, shown_panes},
+        state::{
+            Area, Axis, Click, Drag, Mode, Place, Selection, Spot, State, Unit, View, shown_panes,
+        },
     },
 };
 
+/// Lines for one notch of the wheel.
+const WHEEL: i64 = 3;
+/// Two clicks at the same place within so long are a double one.
+const DOUBLE: TimeDelta = TimeDelta::milliseconds(400);
+
 /// Applies what the mouse did among the panes.
 pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
-    if !matches!(state.mode, Mode::List | Mode::Typing(_)) {
+    if !matches!(state.mode, Mode::List | Mode::Typing(_) | Mode::Scrollback(_)) {
         return Vec::new();
     }
     match mouse.action {
@@ -31,8 +40,23 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         },
         _ => {
             let place = shown_panes(state).places.at(mouse.col, mouse.row);
-            place.map_or_else(Vec::new, |place| pass(state, place.id, mouse))
+            place.map_or_else(Vec::new, |place| on_wheel(state, place.id, mouse))
         }
+    }
+}
+
+/// Turns the wheel where an agent wants it, else scrolls what the runner showed before.
+fn on_wheel(state: &mut State, id: RunnerId, mouse: MouseEvent) -> Vec<Effect> {
+    let passed = if state.panes.past.contains_key(&id) || mouse.modifiers.shift {
+        Vec::new()
+    } else {
+        pass(state, id, mouse)
+    };
+    match mouse.action {
+        _ if !passed.is_empty() => passed,
+        MouseAction::ScrollUp => scrollback::scroll(state, id, WHEEL),
+        MouseAction::ScrollDown => scrollback::scroll(state, id, -WHEEL),
+        _ => Vec::new(),
     }
 }
 
@@ -48,20 +72,64 @@ fn on_press(state: &mut State, mouse: MouseEvent, button: MouseButton) -> Vec<Ef
     if !had_focus {
         panes::focus(state, place.id);
         state.is_dirty = true;
-        return Vec::new();
     }
     if !place.screen().contains(col, row) {
         return Vec::new();
     }
     let wants = modes(state, place.id).is_some_and(|modes| modes.mouse != MouseMode::None);
-    if wants && state.mode == Mode::Typing(place.id) && !mouse.modifiers.shift {
+    let is_typed_into = state.mode == Mode::Typing(place.id) && had_focus;
+    let is_past = state.panes.past.contains_key(&place.id);
+    if wants && is_typed_into && !is_past && !mouse.modifiers.shift {
         state.panes.drag = Some(Drag::Passed(place.id));
         return pass(state, place.id, mouse);
     }
-    if button == MouseButton::Left {
-        state.panes.drag = Some(Drag::Click(place.id));
+    match scrollback::spot_at(state, place.id, col, row) {
+        Some(from) if button == MouseButton::Left => {
+            on_text(state, place.id, from, had_focus, mouse)
+        }
+        _ => Vec::new(),
     }
-    Vec::new()
+}
+
+/// The button went down on text: a second click there selects the word, a third one the line.
+fn on_text(
+    state: &mut State,
+    id: RunnerId,
+    from: Spot,
+    had_focus: bool,
+    mouse: MouseEvent,
+) -> Vec<Effect> {
+    let cell = (mouse.col, mouse.row);
+    let before = state.panes.click.filter(|click| click.cell == cell);
+    let before = before.filter(|click| state.now - click.at < DOUBLE);
+    let count = before.map_or(1, |click| click.count % 3 + 1);
+    state.panes.click = Some(Click { at: state.now, cell, count });
+    let unit = match count {
+        1 => Unit::Cells,
+        2 => Unit::Words,
+        _ => Unit::Lines,
+    };
+    state.panes.drag = Some(Drag::Screen { id, from, unit, had_focus });
+    if let Some(past) = state.panes.past.get_mut(&id) {
+        past.selection = None;
+        state.is_dirty = true;
+    }
+    if unit == Unit::Cells { Vec::new() } else { select(state, id, (from, from), unit) }
+}
+
+/// Selects from one place to another, on a screen that is held still for that.
+fn select(
+    state: &mut State,
+    id: RunnerId,
+    (anchor, head): (Spot, Spot),
+    unit: Unit,
+) -> Vec<Effect> {
+    let effects = scrollback::open(state, id);
+    if let Some(past) = state.panes.past.get_mut(&id) {
+        past.selection = Some(Selection { anchor, head, unit });
+        state.is_dirty = true;
+    }
+    effects
 }
 
 fn on_drag(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
@@ -71,16 +139,48 @@ fn on_drag(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
             Vec::new()
         }
         Some(Drag::Passed(id)) => pass(state, id, mouse),
-        Some(Drag::Click(_)) | None => Vec::new(),
+        Some(Drag::Screen { id, from, unit, .. }) => drag_over_text(state, id, from, unit, mouse),
+        None => Vec::new(),
     }
+}
+
+fn drag_over_text(
+    state: &mut State,
+    id: RunnerId,
+    from: Spot,
+    unit: Unit,
+    mouse: MouseEvent,
+) -> Vec<Effect> {
+    let Some(place) = shown_panes(state).places.of_runner(id) else { return Vec::new() };
+    let area = place.screen();
+    let mut effects = Vec::new();
+    // Beyond an edge it goes on.
+    if mouse.row < area.y {
+        effects.extend(scrollback::scroll(state, id, 1));
+    } else if mouse.row >= area.y + area.height && state.panes.past.contains_key(&id) {
+        effects.extend(scrollback::scroll(state, id, -1));
+    }
+    if let Some(to) = scrollback::spot_at(state, id, mouse.col, mouse.row)
+        && (to != from || state.panes.past.get(&id).is_some_and(|past| past.selection.is_some()))
+    {
+        effects.extend(select(state, id, (from, to), unit));
+    }
+    effects
 }
 
 fn on_release(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     match state.panes.drag.take() {
         Some(Drag::Passed(id)) => return pass(state, id, mouse),
-        Some(Drag::Click(id)) if state.mode == Mode::List && state.panes.focus() == Some(id) => {
-            state.is_dirty = true;
-            panes::enter(state);
+        Some(Drag::Screen { id, had_focus, .. }) => {
+            let past = state.panes.past.get(&id);
+            if past.is_some_and(|past| past.selection.is_some()) {
+                return scrollback::copy(state, id);
+            }
+            // A click where keys could go and nothing is looked at: they go there.
+            if had_focus && state.mode == Mode::List && past.is_none() {
+                state.is_dirty = true;
+                panes::enter(state);
+            }
         }
         _ => {}
     }

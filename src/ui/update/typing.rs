@@ -1,6 +1,6 @@
 //! Keys that become text: in a line of our own, or in an agent.
 
-use super::{answer, panes, resize};
+use super::{answer, panes, resize, scrollback};
 use crate::{
     domain::id::RunnerId,
     terminal::{
@@ -18,9 +18,11 @@ use crate::{
 /// Sends a key to the agent, or comes back from it.
 pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     let Mode::Typing(id) = state.mode else { return Vec::new() };
-    if state.view == View::Panes && panes::on_typing_key(state, press) {
+    if state.view == View::Panes
+        && let Some(effects) = panes::on_typing_key(state, press)
+    {
         state.is_dirty = true;
-        return Vec::new();
+        return effects;
     }
     if state.here.leave == Some(press) {
         state.mode = Mode::List;
@@ -31,6 +33,8 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         state.complain("not connected to the daemon; nothing was typed");
         return Vec::new();
     }
+    // Whoever types wants to see what comes of it.
+    scrollback::close(state, id);
     let mut effects = send(state, id, |modes| keys::encode(press, modes));
     effects.extend(resize::on_typed(state, id));
     effects
@@ -83,6 +87,7 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
     match &mut state.mode {
         Mode::Palette(palette) => Some(&mut palette.line),
         Mode::Filter => Some(&mut state.filter),
+        Mode::Search(_, line) => Some(line),
         Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),
         _ => None,

@@ -14,6 +14,7 @@ mod palette;
 mod panes;
 mod preview;
 mod prompt;
+mod scrollback;
 mod spark;
 mod text;
 mod themes;

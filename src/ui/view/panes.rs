@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Position, style::Style, text::Span};
 
 use super::{
-    preview,
+    preview, scrollback,
     text::{clip, piece, put, total},
 };
 use crate::ui::{
@@ -19,7 +19,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme) -> Option<Posi
     let mut cursor = None;
     for (number, place) in shown.places.panes.iter().enumerate() {
         let at = screen(buf, state, theme, *place);
-        if matches!(state.mode, Mode::Typing(id) if id == place.id) {
+        if matches!(state.mode, Mode::Typing(id) | Mode::Scrollback(id) if id == place.id) {
             cursor = at;
         }
         title(buf, state, theme, &shown, (number, *place));
@@ -38,7 +38,13 @@ fn screen(buf: &mut Buffer, state: &State, theme: Theme, place: Place) -> Option
         put(buf, area, 0, vec![piece(text, theme.style(Role::Muted))]);
         return None;
     };
-    preview::screen(buf, state, theme, area, runner)
+    match state.panes.past.get(&place.id) {
+        Some(past) => {
+            let has_keys = matches!(state.mode, Mode::Scrollback(id) if id == place.id);
+            scrollback::draw(buf, theme, area, past).filter(|_| has_keys)
+        }
+        None => preview::screen(buf, state, theme, area, runner),
+    }
 }
 
 /// How the lines around a pane look: where the focus is, and where keys go.
@@ -71,19 +77,21 @@ fn title(
     let inner = Area { x: area.x + 1, width: area.width.saturating_sub(2), ..area };
     let room = usize::from(inner.width);
     let mark = mark(state, shown, number, place);
+    let notes = notes(state, theme, place);
+    let wide = total(&notes);
+    // Where one looks matters more than what can be read from the dashboard, too.
+    let left = if wide * 2 > room { room } else { room.saturating_sub(wide) };
     let mut name = vec![piece(format!(" {mark}"), look)];
     if let Some(runner) = state.runners.get(&place.id) {
-        name.extend(preview::title(state, theme, runner, room.saturating_sub(mark.len() + 2)));
+        name.extend(preview::title(state, theme, runner, left.saturating_sub(mark.len() + 2)));
     } else {
         let known = state.panes.names.get(&place.id).map_or("runner", String::as_str);
         name.push(piece(format!("{known} · gone"), theme.style(Role::Muted)));
     }
     name.push(piece(" ", look));
-    let notes = notes(state, theme, place);
     let left = room.saturating_sub(total(&name));
     put(buf, inner, 0, name);
-    let wide = total(&notes);
-    if wide > 0 && wide < left {
+    if wide > 0 && wide <= left {
         let wide = u16::try_from(wide).unwrap_or(inner.width);
         let end = Area { x: inner.x + inner.width - wide, width: wide, ..inner };
         put(buf, end, 0, notes);
@@ -107,6 +115,10 @@ fn mark(state: &State, shown: &Shown, number: usize, place: Place) -> String {
 fn notes(state: &State, theme: Theme, place: Place) -> Vec<Span<'static>> {
     let mut notes = Vec::new();
     let area = place.screen();
+    if let Some(past) = state.panes.past.get(&place.id) {
+        notes.push(piece(scrollback::position(past, area.height), theme.style(Role::Accent)));
+        return notes;
+    }
     let screen = state.screens.get(&place.id).and_then(|screen| screen.pane.as_ref());
     if let Some(size) = screen.map(crate::terminal::Pane::size)
         && (size.cols() > area.width || size.rows() > area.height)

@@ -28,6 +28,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             let label = format!(" {what} {name} ❯ ");
             field(buf, theme, area, vec![piece(label, theme.style(Role::Accent))], &reply.line)
         }
+        Mode::Search(_, line) => {
+            let label = vec![piece(" search its past ❯ ", theme.style(Role::Accent))];
+            field(buf, theme, area, label, line)
+        }
         Mode::Filter => {
             let label = vec![piece(" filter / ", theme.style(Role::Accent))];
             field(buf, theme, area, label, &state.filter)

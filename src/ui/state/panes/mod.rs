@@ -17,7 +17,9 @@ pub(in crate::ui) use self::{
     saved::SavedLayout,
     tree::{Axis, Side, Tree},
 };
-use super::{Area, State, View, geometry, natural};
+use chrono::{DateTime, Utc};
+
+use super::{Area, Scrollback, Spot, State, Unit, View, geometry, natural};
 use crate::domain::{id::RunnerId, size::TerminalSize};
 
 /// A pane with less room than this for its screen is not worth looking at: then only the one in
@@ -50,6 +52,10 @@ pub(in crate::ui) struct Panes {
     pub(in crate::ui) is_synchronised: bool,
     /// What runners were called, for panes whose runner is gone.
     pub(in crate::ui) names: BTreeMap<RunnerId, String>,
+    /// What runners showed before, where it is looked at.
+    pub(in crate::ui) past: BTreeMap<RunnerId, Scrollback>,
+    /// The last click, to know a double one.
+    pub(in crate::ui) click: Option<Click>,
     /// The arrangement that is kept for the next start.
     pub(in crate::ui) kept: Option<SavedLayout>,
     /// The size that the pane that is typed into has asked for last.
@@ -75,8 +81,28 @@ pub(in crate::ui) enum Drag {
     },
     /// An agent is told of it.
     Passed(RunnerId),
-    /// The screen of the pane in focus.
-    Click(RunnerId),
+    /// The screen of a pane: text may be selected.
+    Screen {
+        /// Whose.
+        id: RunnerId,
+        /// Where the button went down.
+        from: Spot,
+        /// What a selection grows by.
+        unit: Unit,
+        /// The pane had the focus before.
+        had_focus: bool,
+    },
+}
+
+/// A click, to be counted with those before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) struct Click {
+    /// When.
+    pub(in crate::ui) at: DateTime<Utc>,
+    /// The column and row.
+    pub(in crate::ui) cell: (u16, u16),
+    /// The how manieth at the same place.
+    pub(in crate::ui) count: u8,
 }
 
 impl Panes {

@@ -7,6 +7,7 @@ mod attach;
 mod autostart;
 mod connect;
 mod events;
+mod plain_text;
 mod projects;
 mod relay;
 mod runners;
@@ -21,6 +22,7 @@ pub use self::{
     attach::{AttachEnd, AttachOptions, Path, attach},
     autostart::DAEMON_FLAG,
     events::EventStream,
+    plain_text::PlainText,
     runners::{
         FrameStream, FrameUpdate, LogStream, LogUpdate, RunnerStream, RunnerUpdate, ScreenView,
     },

@@ -3,7 +3,11 @@
 //! `pace` says when a frame is drawn. Nothing is drawn when nothing changed, and nothing wakes up
 //! before an age on the screen reads differently.
 
-use std::{collections::BTreeSet, io::Write as _, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    time::Duration,
+};
 
 use chrono::Utc;
 use crossterm::event::EventStream;
@@ -35,7 +39,7 @@ use super::{
 };
 use crate::{
     client::{AttachEnd, AttachOptions, attach},
-    config::{AttachConfig, Places},
+    config::{AttachConfig, Origin, Places},
     domain::{failure::Failure, id::RunnerId},
 };
 
@@ -108,6 +112,7 @@ impl App {
         // What is configured goes before what was kept here.
         state.presets = choices::presets(&options.places);
         state.presets.extend(config.presets);
+        state.config = config_rows(&options.loaded.values, &options.loaded.origins);
         versions::ask(&state.here.found, &events_tx);
         if options.picker {
             state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
@@ -338,6 +343,19 @@ impl App {
         // The terminal may be gone.
         writeln!(std::io::stderr(), "{text}").ok();
     }
+}
+
+/// Every setting with its value and where that is from.
+fn config_rows(
+    values: &BTreeMap<String, serde_json::Value>,
+    origins: &BTreeMap<String, Origin>,
+) -> Vec<(String, String, String)> {
+    let row = |(key, value): (&String, &serde_json::Value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let origin = origins.get(key).map(ToString::to_string).unwrap_or_default();
+        (key.clone(), value, origin)
+    };
+    values.iter().map(row).collect()
 }
 
 impl Drop for App {

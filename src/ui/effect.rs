@@ -43,6 +43,8 @@ pub(super) enum Effect {
     LastScreen(RunnerId),
     /// Read which branch is checked out in a directory.
     ReadBranch(PathBuf),
+    /// Read and follow this runner's log and no other.
+    ReadLog(Option<RunnerId>),
     /// Read the projects again.
     ListProjects,
     /// Start an agent.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::state::SavedLayout;
 use crate::{
-    client::RunnerUpdate,
+    client::{ComponentView, RunnerUpdate},
     domain::{
         event::Event, failure::Failure, id::RunnerId, project::Project, runner::Runner,
         size::TerminalSize,
@@ -58,6 +58,10 @@ pub(super) enum UiEvent {
     ResizeRefused(RunnerId),
     /// What an ended runner showed last.
     LastScreen(RunnerId, Vec<String>),
+    /// More of a runner's log.
+    Log(RunnerId, String),
+    /// A runner's log ends here, and why.
+    LogEnded(RunnerId, String),
     /// An agent that was found told its version.
     Version(String, String),
     /// The branch that is checked out in a directory, `None` if there is none.
@@ -86,6 +90,16 @@ pub(super) struct DaemonView {
     pub(super) version: String,
     /// What kind of database it uses.
     pub(super) database: String,
+    /// Its process.
+    pub(super) pid: u32,
+    /// Since when it runs.
+    pub(super) started_at: Option<DateTime<Utc>>,
+    /// Its resident memory.
+    pub(super) memory_kb: u64,
+    /// The root directory.
+    pub(super) root: String,
+    /// Its parts and how they are.
+    pub(super) parts: Vec<ComponentView>,
     /// Parts that are not well, as `name: detail`.
     pub(super) unwell: Vec<String>,
 }

@@ -16,13 +16,15 @@ use super::{
     state::Watched,
 };
 use crate::{
-    client::Client,
+    client::{Client, PlainText},
     config::Places,
-    domain::{event::EventFilter, failure::Failure},
+    domain::{event::EventFilter, failure::Failure, id::RunnerId},
 };
 
 /// Pauses between attempts grow from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// So much of a log is read before what comes.
+const LOG_TAIL: u64 = 256 * 1024;
 /// How often the daemon is asked how it is.
 const CHECK: Duration = Duration::from_secs(30);
 /// Events fetched at the start.
@@ -151,15 +153,52 @@ async fn stream(
 async fn ask(client: &Client) -> Result<DaemonView, Failure> {
     let status = client.status().await?;
     let health = client.health().await?;
-    let unwell = health.into_iter().filter(|component| component.state != "ok");
+    let unwell = health.iter().filter(|component| component.state != "ok");
+    let unwell =
+        unwell.map(|component| format!("{}: {}", component.name, component.detail)).collect();
     Ok(DaemonView {
         hostname: status.hostname,
         version: status.version,
         database: status.database,
-        unwell: unwell
-            .map(|component| format!("{}: {}", component.name, component.detail))
-            .collect(),
+        pid: status.pid,
+        started_at: Some(status.started_at),
+        memory_kb: status.memory_kb,
+        root: status.root,
+        parts: health,
+        unwell,
     })
+}
+
+/// Reads a runner's record, the newest part first known, and follows it until it is aborted.
+pub(super) async fn follow_log(client: Client, id: RunnerId, events: mpsc::Sender<UiEvent>) {
+    let why = match read_log(&client, id, &events).await {
+        Ok(true) => "(that is all)".to_owned(),
+        Ok(false) => return,
+        Err(failure) => format!("({})", failure.message),
+    };
+    events.send(UiEvent::LogEnded(id, why)).await.ok();
+}
+
+/// Returns whether somebody still listens.
+async fn read_log(
+    client: &Client,
+    id: RunnerId,
+    events: &mpsc::Sender<UiEvent>,
+) -> Result<bool, Failure> {
+    let mut log = client.read_log(&id.to_string(), Some(LOG_TAIL), true).await?;
+    let mut plain = PlainText::default();
+    while let Some(piece) = log.next().await? {
+        let mut text = Vec::new();
+        if piece.missing > 0 {
+            text.extend(format!("\n[{} bytes were not recorded]\n", piece.missing).into_bytes());
+        }
+        plain.take(&piece.bytes, &mut text);
+        let text = String::from_utf8_lossy(&text).into_owned();
+        if events.send(UiEvent::Log(id, text)).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Follows a runner's screen until it is aborted.

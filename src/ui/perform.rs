@@ -46,6 +46,7 @@ pub(super) struct Performer {
     keys: mpsc::UnboundedSender<Keys>,
     sizes: mpsc::Sender<(RunnerId, TerminalSize)>,
     watching: HashMap<Watched, JoinHandle<()>>,
+    reading: Option<JoinHandle<()>>,
     environment: Environment,
     umask: u32,
 }
@@ -61,7 +62,16 @@ impl Performer {
         let (keys, keys_rx) = mpsc::unbounded_channel();
         tokio::spawn(type_keys(client.clone(), events.clone(), keys_rx));
         let sizes = resizing::start(client.clone(), events.clone());
-        Self { client, events, keys, sizes, watching: HashMap::new(), environment, umask }
+        Self {
+            client,
+            events,
+            keys,
+            sizes,
+            watching: HashMap::new(),
+            reading: None,
+            environment,
+            umask,
+        }
     }
 
     /// The connection, if there is one.
@@ -81,6 +91,7 @@ impl Performer {
                 // When there are too many, the next key asks again.
                 self.sizes.try_send((id, size)).ok();
             }
+            Effect::ReadLog(id) => self.read_log(id),
             Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),
         }
@@ -101,6 +112,16 @@ impl Performer {
                 let (client, events) = (client.clone(), self.events.clone());
                 tokio::spawn(feed::follow_screen(client, *watched, events))
             });
+        }
+    }
+
+    fn read_log(&mut self, id: Option<RunnerId>) {
+        if let Some(reading) = self.reading.take() {
+            reading.abort();
+        }
+        if let (Some(id), Some(client)) = (id, self.client()) {
+            let events = self.events.clone();
+            self.reading = Some(tokio::spawn(feed::follow_log(client, id, events)));
         }
     }
 
@@ -135,6 +156,7 @@ impl Performer {
 impl Drop for Performer {
     fn drop(&mut self) {
         self.watch(&BTreeSet::new());
+        self.read_log(None);
     }
 }
 

@@ -185,6 +185,18 @@ pub enum Action {
     Events,
     /// Fold or unfold what is finished.
     Fold,
+    /// Show all events.
+    ShowEvents,
+    /// Show a runner's log.
+    ShowLog,
+    /// Show what is configured.
+    ShowSettings,
+    /// Show how everything is.
+    ShowHealth,
+    /// Follow the end.
+    Follow,
+    /// Show something whole.
+    Inspect,
     /// Find anything.
     Palette,
     /// Find a runner.
@@ -242,6 +254,10 @@ commands! {
         Arrange "arrange" "p" "by project" "Arrange by state or by project";
         Events "events" "e" "" "More room for the events, none, some";
         GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note; esc clears the notes";
+        ShowEvents "show_events" "E" "" "Show all events: filter, follow, look at one whole";
+        ShowLog "show_log" "l" "" "Show what the runner has written, and follow it";
+        ShowSettings "show_settings" "," "" "Show what is configured, and where";
+        ShowHealth "show_health" "H" "" "Show how the daemon, its parts and the supervisors are";
         Fold "fold" "f" "" "Show or fold what is finished";
         Down "down" "j down ctrl-n" "" "Select the next runner";
         Up "up" "k up" "" "Select the runner before";
@@ -376,6 +392,23 @@ commands! {
         Cancel "close" "esc ? q enter ctrl-c" "back" "Go back";
         Down "down" "j down" "more" "Scroll down";
         Up "up" "k up" "" "Scroll up";
+    }
+    /// The views that are lines to read.
+    Page "page" {
+        Cancel "back" "esc q ctrl-c" "back" "Go back: to all lines, then to the dashboard";
+        Filter "search" "/" "search" "Show only lines with some words";
+        Follow "follow" "f" "follow" "Follow the end, or stay here";
+        Inspect "inspect" "enter" "look at one" "Show the event as it is, as JSON";
+        Down "down" "j down ctrl-n" "" "Go a line down";
+        Up "up" "k up" "" "Go a line up";
+        PageDown "page_down" "pgdn space ctrl-d" "" "Go a screenful down";
+        PageUp "page_up" "pgup ctrl-u" "" "Go a screenful up";
+        First "first" "g home" "" "Go to the first line";
+        Last "last" "G end" "" "Go to the last line, and follow";
+        ShowEvents "show_events" "E" "events" "Show all events";
+        ShowSettings "show_settings" "," "settings" "Show what is configured";
+        ShowHealth "show_health" "H" "health" "Show how everything is";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
     }
     /// The palette.
     Palette "palette" {

@@ -142,7 +142,8 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas = Geometry { list: nothing, projects: nothing, events_rule: nothing, ..areas };
         areas = Geometry { events: nothing, divider: nothing, preview: body, ..areas };
     }
-    if state.is_empty() || matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) {
+    let is_full = matches!(state.mode, Mode::Help(_) | Mode::Launch(_));
+    if state.is_empty() || state.is_page() || is_full {
         let nothing = Area::default();
         areas = Geometry {
             list: nothing,

@@ -5,11 +5,14 @@
 
 mod branches;
 mod choice;
+mod event_text;
 mod geometry;
 mod history;
 mod launch;
+mod log_view;
 mod mode;
 mod notices;
+mod page;
 mod palette;
 mod panes;
 mod rows;
@@ -31,11 +34,14 @@ use chrono::{DateTime, Utc};
 pub(super) use self::{
     branches::Branches,
     choice::{project_for, unique_name},
+    event_text::{event_subject, event_text},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     history::{History, question},
     launch::{LaunchDialog, LaunchField},
+    log_view::LogView,
     mode::{Confirm, Deed, Mode, Pick, Reply},
     notices::Notice,
+    page::{Line, Page, Tone},
     palette::{Entry, Palette, Scope, What},
     panes::{
         Axis, Click, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
@@ -140,6 +146,12 @@ pub(super) struct State {
     pub(super) daemon: DaemonView,
     /// What is configured.
     pub(super) settings: Settings,
+    /// Where the user is in the view that is shown, if that is lines to read.
+    pub(super) page: Page,
+    /// A runner's log, while it is shown.
+    pub(super) log: Option<LogView>,
+    /// What is configured: key, value, where from.
+    pub(super) config: Vec<(String, String, String)>,
     /// Launches by a name.
     pub(super) presets: Presets,
     /// The themes.
@@ -211,6 +223,9 @@ impl State {
             connection: Connection::Connecting,
             daemon: DaemonView::default(),
             settings: Settings::default(),
+            page: Page::default(),
+            log: None,
+            config: Vec::new(),
             presets: Presets::new(),
             themes: Themes::default(),
             keys: Keymap::default(),

@@ -151,6 +151,7 @@ fn actions(state: &State) -> Vec<Entry> {
         View::Panes => Context::Panes,
         _ if state.is_empty() => Context::Welcome,
         View::Dashboard => Context::List,
+        View::Events | View::Log | View::Settings | View::Health => Context::Page,
     };
     let all =
         [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));

@@ -8,4 +8,12 @@ pub(in crate::ui) enum View {
     Dashboard,
     /// Runners' screens side by side and one below the other.
     Panes,
+    /// What has happened.
+    Events,
+    /// What a runner has written.
+    Log,
+    /// What is configured, and where.
+    Settings,
+    /// The daemon, its parts, the supervisors.
+    Health,
 }

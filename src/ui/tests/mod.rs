@@ -3,6 +3,7 @@
 mod answers;
 mod launching;
 mod notices;
+mod pages;
 mod palette;
 mod panes;
 mod screens;
@@ -23,7 +24,7 @@ use super::{
     view,
 };
 use crate::{
-    client::RunnerUpdate,
+    client::{ComponentView, RunnerUpdate},
     domain::{
         activity::{Activity, ActivitySource, ActivityState},
         event::Event,
@@ -162,6 +163,15 @@ fn connect(state: &mut State) -> Vec<Effect> {
         hostname: "laptop".to_owned(),
         version: "0.1.0".to_owned(),
         database: "SQLite".to_owned(),
+        pid: 4711,
+        started_at: Some(now() - TimeDelta::hours(3)),
+        memory_kb: 21_504,
+        root: "/home/ann/.local/state/stratavore".to_owned(),
+        parts: vec![ComponentView {
+            name: "database".to_owned(),
+            state: "ok".to_owned(),
+            detail: "SQLite".to_owned(),
+        }],
         unwell: Vec::new(),
     };
     update(state, UiEvent::Connected(daemon))

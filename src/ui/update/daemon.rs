@@ -33,6 +33,18 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.projects = projects;
         }
         UiEvent::Happened(events) => return on_happened(state, events),
+        UiEvent::Log(id, text) => {
+            if let Some(log) = state.log.as_mut().filter(|log| log.id == id) {
+                log.take(&text);
+                state.is_dirty = true;
+            }
+        }
+        UiEvent::LogEnded(id, why) => {
+            if let Some(log) = state.log.as_mut().filter(|log| log.id == id) {
+                log.ended = Some(why);
+                state.is_dirty = true;
+            }
+        }
         UiEvent::Version(name, version) => {
             state.is_dirty = true;
             state.here.versions.insert(name, version);

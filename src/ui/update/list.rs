@@ -47,6 +47,11 @@ pub(super) fn act(state: &mut State, action: Action) {
 pub(super) fn on_filter(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Accept => state.mode = Mode::List,
+        Action::Cancel if state.is_page() => {
+            state.page.search.clear();
+            state.mode = Mode::List;
+        }
+        _ if state.is_page() => {}
         Action::Cancel => {
             state.filter.clear();
             state.mode = Mode::List;

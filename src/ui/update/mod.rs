@@ -9,6 +9,7 @@ mod daemon;
 mod launch;
 mod launch_dialog;
 mod list;
+mod page;
 mod palette;
 mod panes;
 mod pointer;
@@ -82,6 +83,7 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
 pub(super) fn context(state: &State) -> Option<Context> {
     Some(match &state.mode {
         Mode::List if state.view == View::Panes => Context::Panes,
+        Mode::List if state.is_page() => Context::Page,
         Mode::List if state.is_empty() => Context::Welcome,
         Mode::List => Context::List,
         Mode::Filter => Context::Filter,
@@ -154,6 +156,7 @@ fn dispatch(
         Context::Confirm => runner::on_confirm(state, action),
         Context::Launch => launch_dialog::act(state, action),
         Context::Line => typing::on_line(state, action),
+        Context::Page => page::act(state, action),
         Context::Palette => palette::act(state, action),
         Context::Themes => themes::act(state, action),
         Context::Help => list::on_help(state, action),
@@ -173,6 +176,9 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::Line => runner::act(state, action),
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
+        Action::ShowEvents | Action::ShowLog | Action::ShowSettings | Action::ShowHealth => {
+            page::open(state, action)
+        }
         Action::Open
         | Action::SplitRight
         | Action::SplitBelow
@@ -204,6 +210,15 @@ fn choose(state: &mut State, press: Option<KeyPress>) -> Vec<Effect> {
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     if state.view == View::Panes {
         return pointer::on_mouse(state, mouse);
+    }
+    if state.is_page() {
+        let action = match mouse.action {
+            MouseAction::ScrollUp => Action::Up,
+            MouseAction::ScrollDown => Action::Down,
+            _ => return Vec::new(),
+        };
+        state.is_dirty = true;
+        return page::act(state, action);
     }
     let areas = geometry(state);
     let is_press = mouse.action == MouseAction::Press(MouseButton::Left);
@@ -252,6 +267,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     leave_ended(state);
     panes::settle(state);
     scroll(state);
+    page::settle(state);
     state.settle_notices();
     watch::settle(state, effects);
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));

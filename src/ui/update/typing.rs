@@ -84,8 +84,10 @@ pub(super) fn edit(state: &mut State, press: KeyPress) {
 }
 
 fn line(state: &mut State) -> Option<&mut TextLine> {
+    let is_page = state.is_page();
     match &mut state.mode {
         Mode::Palette(palette) => Some(&mut palette.line),
+        Mode::Filter if is_page => Some(&mut state.page.search),
         Mode::Filter => Some(&mut state.filter),
         Mode::Search(_, line) => Some(line),
         Mode::Line(reply) => Some(&mut reply.line),

@@ -42,6 +42,7 @@ fn visible(state: &State) -> Vec<RunnerId> {
     match state.view {
         _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) => Vec::new(),
         View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
+        View::Events | View::Log | View::Settings | View::Health => Vec::new(),
         View::Dashboard => state.selected_runner().map(|runner| runner.id).into_iter().collect(),
         View::Panes => {
             let panes = shown_panes(state).places.panes;

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, text::Span};
 use super::text::{fit, piece, put};
 use crate::ui::{
     keymap::{Action, Binding, Context},
-    state::{Area, State},
+    state::{Area, State, View},
     theme::{Role, Theme},
 };
 
@@ -25,7 +25,12 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area, sc
 }
 
 fn lines(state: &State, theme: Theme, width: u16) -> Vec<Vec<Span<'static>>> {
-    let here = if state.is_empty() { Context::Welcome } else { Context::List };
+    let here = match state.view {
+        View::Panes => Context::Panes,
+        _ if state.is_page() => Context::Page,
+        _ if state.is_empty() => Context::Welcome,
+        _ => Context::List,
+    };
     let mut lines = vec![heading(theme, "KEYS THAT WORK HERE")];
     section(&mut lines, state, theme, here, width);
     section(&mut lines, state, theme, Context::Global, width);

@@ -10,6 +10,7 @@ mod help;
 mod hints;
 mod list;
 mod notices;
+mod page;
 mod palette;
 mod panes;
 mod preview;
@@ -38,6 +39,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
         Mode::Help(scroll) => help::draw(buf, state, theme, areas.body, *scroll),
         Mode::Launch(dialog) => cursor = dialog::draw(buf, state, theme, areas.body, dialog),
         _ if state.view == View::Panes => cursor = panes::draw(buf, state, theme),
+        _ if state.is_page() => page::draw(buf, state, theme, areas.body),
         _ if !state.is_complete => welcome::draw_waiting(buf, state, theme, areas.body),
         _ if state.is_empty() => welcome::draw(buf, state, theme, areas.body),
         _ => {

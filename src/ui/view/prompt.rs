@@ -33,8 +33,13 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             field(buf, theme, area, label, line)
         }
         Mode::Filter => {
-            let label = vec![piece(" filter / ", theme.style(Role::Accent))];
-            field(buf, theme, area, label, &state.filter)
+            let (label, line) = if state.is_page() {
+                (" search / ", &state.page.search)
+            } else {
+                (" filter / ", &state.filter)
+            };
+            let label = vec![piece(label, theme.style(Role::Accent))];
+            field(buf, theme, area, label, line)
         }
         _ => {
             let toast = state.toast.as_ref()?;

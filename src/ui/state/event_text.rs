@@ -1,0 +1,42 @@
+//! An event in words.
+
+use super::Tone;
+use crate::domain::event::Event;
+
+/// Whom it happened to.
+pub(in crate::ui) fn event_subject(event: &Event) -> &str {
+    match (event.runner.as_str(), event.project.as_str()) {
+        ("", "") => &event.entity_type,
+        ("", project) => project,
+        (runner, _) => runner,
+    }
+}
+
+/// What happened, in words.
+pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
+    let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
+    let joined = |first: &str, second: &str| match second {
+        "" => first.to_owned(),
+        second => format!("{first}: {second}"),
+    };
+    match event.event_type.as_str() {
+        "runner.activity" => match field("state") {
+            "blocked" => {
+                let what = if field("kind").is_empty() { "blocked" } else { field("kind") };
+                (joined(what, field("message")), Tone::Warning)
+            }
+            "error" => (joined("error", field("message")), Tone::Bad),
+            "done" => (joined("done", field("message")), Tone::Good),
+            state => (joined(state, field("message")), Tone::Muted),
+        },
+        "runner.failed" => (joined("failed", field("reason")), Tone::Bad),
+        "runner.stopped" => ("ended".to_owned(), Tone::Plain),
+        "runner.starting" => ("launching".to_owned(), Tone::Muted),
+        "project.created" => ("project registered".to_owned(), Tone::Plain),
+        "project.deleted" => ("project removed".to_owned(), Tone::Plain),
+        other => {
+            let words = other.split_once('.').map_or(other, |(_, what)| what);
+            (words.to_owned(), Tone::Muted)
+        }
+    }
+}

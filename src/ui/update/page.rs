@@ -1,0 +1,101 @@
+//! Moving in the views that are lines to read.
+
+use crate::ui::{
+    effect::Effect,
+    keymap::Action,
+    state::{LogView, Mode, Page, State, View, geometry},
+};
+
+/// Opens one of the views.
+pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
+    let (view, follows) = match action {
+        Action::ShowEvents => (View::Events, true),
+        Action::ShowSettings => (View::Settings, false),
+        Action::ShowHealth => (View::Health, false),
+        Action::ShowLog => (View::Log, true),
+        _ => return Vec::new(),
+    };
+    let mut effects = Vec::new();
+    if view == View::Log {
+        let Some(runner) = state.selected_runner() else {
+            state.say("no runner is selected");
+            return Vec::new();
+        };
+        let (id, name) = (runner.id, runner.name.clone());
+        state.log = Some(LogView::new(id, name));
+        effects.push(Effect::ReadLog(Some(id)));
+    }
+    state.page = Page { follows, ..Page::default() };
+    state.view = view;
+    effects
+}
+
+/// Applies an action in a view.
+pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    let page = usize::from(geometry(state).body.height).saturating_sub(2).max(1);
+    let last = state.page_lines().len().saturating_sub(1);
+    let at = state.page.at;
+    let to = match action {
+        Action::Down => Some(at.saturating_add(1)),
+        Action::Up => Some(at.saturating_sub(1)),
+        Action::PageDown => Some(at.saturating_add(page)),
+        Action::PageUp => Some(at.saturating_sub(page)),
+        Action::First => Some(0),
+        Action::Last => Some(last),
+        _ => None,
+    };
+    if let Some(to) = to {
+        state.page.at = to.min(last);
+        // Who goes up wants to read; who is at the end wants to see what comes.
+        let is_growing = matches!(state.view, View::Events | View::Log);
+        state.page.follows = is_growing && state.page.inspected.is_none() && to >= last;
+        return Vec::new();
+    }
+    match action {
+        Action::Filter => state.mode = Mode::Filter,
+        Action::Follow => state.page.follows = !state.page.follows,
+        Action::Inspect => inspect(state),
+        Action::Help => state.mode = Mode::Help(0),
+        Action::Cancel => return back(state),
+        action => return open(state, action),
+    }
+    Vec::new()
+}
+
+/// Restores the invariant.
+pub(super) fn settle(state: &mut State) {
+    if !state.is_page() {
+        return;
+    }
+    let last = state.page_lines().len().saturating_sub(1);
+    let rows = usize::from(geometry(state).body.height).saturating_sub(1).max(1);
+    let page = &mut state.page;
+    page.at = if page.follows { last } else { page.at.min(last) };
+    let low = (page.at + 1).saturating_sub(rows);
+    page.top = page.top.clamp(low, page.at).min((last + 1).saturating_sub(rows));
+}
+
+fn inspect(state: &mut State) {
+    if state.view == View::Events && state.page.inspected.is_none() {
+        state.page.inspected = state.event_at_cursor().map(|event| event.position);
+        state.page.follows = false;
+        (state.page.at, state.page.top) = (0, 0);
+    }
+}
+
+/// From the whole to the list, from the found to all, from the view to the dashboard.
+fn back(state: &mut State) -> Vec<Effect> {
+    if let Some(position) = state.page.inspected.take() {
+        let at = state.events.iter().position(|event| event.position == position);
+        state.page.at = at.unwrap_or(0);
+        return Vec::new();
+    }
+    if !state.page.search.is_blank() {
+        state.page.search.clear();
+        return Vec::new();
+    }
+    let was_log = state.view == View::Log;
+    state.view = View::Dashboard;
+    state.log = None;
+    if was_log { vec![Effect::ReadLog(None)] } else { Vec::new() }
+}

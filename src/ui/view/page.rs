@@ -1,0 +1,74 @@
+//! The views that are lines to read, with the cursor's line marked.
+
+use ratatui::buffer::Buffer;
+
+use super::text::{clip_front, fit, piece, put, width};
+use crate::ui::{
+    state::{Area, Line, State, Tone},
+    theme::{Role, Theme},
+};
+
+/// The role of a tone.
+pub(super) fn role(tone: Tone) -> Role {
+    match tone {
+        Tone::Plain => Role::Text,
+        Tone::Muted => Role::Muted,
+        Tone::Heading => Role::Strong,
+        Tone::Good => Role::Done,
+        Tone::Warning => Role::Warning,
+        Tone::Bad => Role::Failed,
+    }
+}
+
+/// Draws the page that is shown.
+pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    let lines = state.page_lines();
+    let count = lines.len();
+    let mut title = vec![piece(format!(" {}", state.page_title()), theme.style(Role::Strong))];
+    let search = state.page.search.text();
+    let found = if state.page.search.is_blank() {
+        format!("   {count} lines")
+    } else {
+        format!("   {count} lines with `{search}`")
+    };
+    title.push(piece(found, theme.style(Role::Muted)));
+    if state.page.follows {
+        title.push(piece("   following", theme.style(Role::Accent)));
+    }
+    put(buf, area, 0, title);
+    let head = lines.iter().map(|line| width(&line.head)).max().unwrap_or(0);
+    let head = head.min(usize::from(area.width) / 2);
+    let shown = lines.iter().enumerate().skip(state.page.top);
+    for (row, (at, line)) in (1..area.height).zip(shown) {
+        draw_line(
+            buf,
+            theme,
+            Area { y: area.y + row, height: 1, ..area },
+            line,
+            head,
+            at == state.page.at,
+        );
+    }
+    if count == 0 && area.height > 1 {
+        put(buf, area, 1, vec![piece("  nothing yet", theme.style(Role::Muted))]);
+    }
+}
+
+fn draw_line(buf: &mut Buffer, theme: Theme, area: Area, line: &Line, head: usize, is_under: bool) {
+    let mark = if is_under { "▌" } else { " " };
+    let mut pieces = vec![piece(mark, theme.style(Role::Accent))];
+    if head > 0 {
+        let heading = if line.tone == Tone::Heading { Role::Strong } else { Role::Muted };
+        pieces.push(piece(format!("{}  ", fit(&line.head, head)), theme.style(heading)));
+    }
+    let left = usize::from(area.width).saturating_sub(3 + head);
+    // What matters least goes first where it is narrow.
+    let tail = if left >= 60 { clip_front(&line.tail, 36) } else { String::new() };
+    let room = left.saturating_sub(width(&tail) + 2);
+    let text = if tail.is_empty() { line.text.clone() } else { fit(&line.text, room) };
+    pieces.push(piece(text, theme.style(role(line.tone))));
+    if !tail.is_empty() {
+        pieces.push(piece(format!("  {tail}"), theme.style(Role::Muted)));
+    }
+    put(buf, area, 0, pieces);
+}

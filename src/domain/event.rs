@@ -4,7 +4,7 @@
 //! and the state cannot disagree.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -80,7 +80,7 @@ pub struct NewEvent {
 }
 
 /// A committed event.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     /// Its place in the log.
     pub position: u64,

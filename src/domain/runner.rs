@@ -124,7 +124,7 @@ impl Exit {
 pub const SUPERVISOR_LOST: &str = "supervisor lost";
 
 /// A runner as stored and shown.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Runner {
     /// Its id.
     pub id: RunnerId,

@@ -6,6 +6,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Write as _,
+    panic::PanicHookInfo,
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,6 +33,7 @@ use super::{
     looks::Looks,
     pace::Pace,
     perform::Performer,
+    report,
     screen::Screen,
     state::{Mode, Palette, Scope, Settings, State},
     surroundings,
@@ -61,8 +64,11 @@ enum Next {
 /// Shows the dashboard until the user leaves it.
 pub(super) async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure> {
     let is_picker = options.picker;
-    let mut screen = Screen::take()?;
-    let mut app = App::new(options, &screen)?;
+    let recorder = report::Shared::default();
+    let (logs, shared) = (options.places.logs(), Arc::clone(&recorder));
+    let report = move |info: &PanicHookInfo<'_>| report::write_panic(&logs, &shared, info).ok();
+    let mut screen = Screen::take(Box::new(report))?;
+    let mut app = App::new(options, recorder, &screen)?;
     let result = app.run(&mut screen).await;
     drop(screen);
     if let Some(layouts) = app.layouts.take() {
@@ -88,10 +94,11 @@ struct App {
     continued: Signal,
     pace: Pace,
     picked: Option<RunnerId>,
+    recorder: report::Shared,
 }
 
 impl App {
-    fn new(options: UiOptions, screen: &Screen) -> Result<Self, Failure> {
+    fn new(options: UiOptions, recorder: report::Shared, screen: &Screen) -> Result<Self, Failure> {
         let here = surroundings::look(&options);
         let (events_tx, events) = mpsc::channel(AHEAD);
         let (client_tx, client) = watch::channel(None);
@@ -134,6 +141,7 @@ impl App {
             continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
             pace: Pace::default(),
             picked: None,
+            recorder,
         })
     }
 
@@ -211,6 +219,9 @@ impl App {
     async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
         self.state.now = Utc::now();
         self.pace.saw(&event);
+        if let Ok(mut recorder) = self.recorder.lock() {
+            recorder.note(&self.state, &event);
+        }
         if let UiEvent::Resized(..) = event {
             screen.repaint();
         }
@@ -228,6 +239,13 @@ impl App {
                 Effect::KeepPreset(name, preset) => {
                     let kept = choices::keep_preset(&self.places, &name, preset);
                     self.state.tell(kept.map(|()| format!("the preset {name} is kept")));
+                }
+                Effect::Dump => {
+                    let written = report::write_events(&self.places.logs(), &self.recorder);
+                    let written = written.map(|path| format!("it is in {}", path.display()));
+                    self.state.tell(written.map_err(|error| {
+                        Failure::internal(format!("write what happened: {error}"))
+                    }));
                 }
                 Effect::KeepTheme(name) => {
                     if let Err(failure) = choices::keep_theme(&self.places, &name) {

@@ -24,6 +24,8 @@ pub(super) enum Effect {
     Picked(RunnerId),
     /// Find this preset next time.
     KeepPreset(String, Preset),
+    /// Write what happened last into a file.
+    Dump,
     /// Find this theme again next time.
     KeepTheme(String),
     /// Ring the terminal's bell, or have it notify the desktop with a text.

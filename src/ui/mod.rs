@@ -23,6 +23,8 @@ mod layouts;
 mod looks;
 mod pace;
 mod perform;
+mod recorder;
+mod report;
 mod resizing;
 mod screen;
 mod state;

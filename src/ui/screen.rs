@@ -8,6 +8,7 @@ use std::{
     io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
     mem::ManuallyDrop,
     panic::{self, PanicHookInfo},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -30,6 +31,9 @@ const BUFFER: usize = 1 << 16;
 
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
+/// Writes a report of a panic and returns where it is, if it could be written.
+pub(super) type Report = dyn Fn(&PanicHookInfo<'_>) -> Option<PathBuf> + Send + Sync;
+
 /// The terminal, taken.
 pub(super) struct Screen {
     /// Never dropped: its `Drop` prints an error when the terminal is gone, and where standard error
@@ -41,12 +45,12 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal. Whatever panics from now on is reported by `report`.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub(super) fn take() -> Result<Self, Failure> {
+    pub(super) fn take(report: Box<Report>) -> Result<Self, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             let what = "open the dashboard: standard input and output are no terminal";
             return Err(Failure::usage("NO_TERMINAL", what)
@@ -58,6 +62,10 @@ impl Screen {
         panic::set_hook(Box::new(move |info| {
             restore();
             previous(info);
+            if let Some(path) = report(info) {
+                // The terminal may be gone.
+                writeln!(io::stderr(), "a report is in {}", path.display()).ok();
+            }
             // A task may have panicked, which nobody else would notice.
             notify.notify_one();
         }));

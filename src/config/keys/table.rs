@@ -197,6 +197,8 @@ pub enum Action {
     Follow,
     /// Show something whole.
     Inspect,
+    /// Write what happened last into a file.
+    Dump,
     /// Find anything.
     Palette,
     /// Find a runner.
@@ -408,6 +410,7 @@ commands! {
         ShowEvents "show_events" "E" "events" "Show all events";
         ShowSettings "show_settings" "," "settings" "Show what is configured";
         ShowHealth "show_health" "H" "health" "Show how everything is";
+        GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note";
         Help "help" "?" "help" "Show the keys that work here, and all others";
     }
     /// The palette.
@@ -433,6 +436,7 @@ commands! {
         Palette "palette" "ctrl-p" "" "Find anything: actions, runners, projects";
         Runners "runners" "ctrl-o" "" "Go to a runner by a few letters of its name";
         Themes "themes" "ctrl-t" "" "Choose a theme";
+        Dump "dump" "" "" "Write what happened last into a file, to report a mistake";
         Redraw "redraw" "ctrl-l" "" "Paint the screen anew";
         Suspend "suspend" "ctrl-z" "" "Go to the shell; fg comes back";
     }

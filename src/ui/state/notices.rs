@@ -75,7 +75,9 @@ impl State {
     /// Where the notes stand: where they cover least, at the top of the screen beside or below the
     /// list, else at the end of the list.
     pub(in crate::ui) fn notices_area(&self, areas: &Geometry) -> Area {
-        let count = u16::try_from(self.notices.len()).unwrap_or(0);
+        // A small screen is not covered by more than the newest.
+        let most = if self.size.1 < 20 { 1 } else { MAX };
+        let count = u16::try_from(self.notices.len().min(most)).unwrap_or(0);
         let has_screen = !areas.preview.is_empty();
         let under = if has_screen { areas.preview } else { areas.body };
         let height = (count * self.lines_of_notice()).min(under.height);

@@ -6,10 +6,13 @@ mod notices;
 mod pages;
 mod palette;
 mod panes;
+mod robust;
 mod screens;
 mod scrollback;
 mod themes;
 mod updates;
+
+use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::{Terminal, backend::TestBackend};
@@ -19,7 +22,7 @@ use super::{
     effect::Effect,
     event::{DaemonView, UiEvent},
     state::{State, Surroundings},
-    theme::{Depth, Library},
+    theme::{Depth, Library, Theme},
     update::update,
     view,
 };
@@ -203,11 +206,14 @@ fn press(state: &mut State, text: &str) -> Vec<Effect> {
     text.chars().flat_map(|c| key(state, Key::Char(c))).collect()
 }
 
+/// Parsed once.
+static THEME: LazyLock<Theme> =
+    LazyLock::new(|| Library::built_in().theme("mono", Depth::None, false));
+
 /// What the screen shows, without blanks at line ends.
 fn screen(state: &State) -> String {
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
-    let theme = Library::built_in().theme("mono", Depth::None, false);
-    terminal.draw(|frame| view::draw(frame, state, theme)).unwrap();
+    terminal.draw(|frame| view::draw(frame, state, *THEME)).unwrap();
     let buffer = terminal.backend().buffer();
     let row = |y| (0..state.size.0).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     let rows = (0..state.size.1).map(|y| row(y).trim_end().to_owned());

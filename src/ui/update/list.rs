@@ -5,7 +5,7 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::Action,
-        state::{Arrangement, EventsRoom, Group, Mode, Row, State, geometry, rows, shown},
+        state::{Arrangement, EventsRoom, Group, Mode, Row, State, View, geometry, rows, shown},
     },
 };
 
@@ -107,7 +107,10 @@ fn next_needing(state: &mut State) {
 /// Selects the runner of a note.
 pub(super) fn go_to_notice(state: &mut State, at: usize) {
     match state.notices.get(at).map(|notice| notice.id) {
-        Some(id) => select(state, id),
+        Some(id) => {
+            state.view = View::Dashboard;
+            select(state, id);
+        }
         None => state.say("no notes"),
     }
 }

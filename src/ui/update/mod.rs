@@ -126,6 +126,7 @@ fn dispatch(
     match action {
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Dump => return vec![Effect::Dump],
         Action::Themes | Action::Palette | Action::Runners if is_free(state) => {
             match action {
                 Action::Themes => themes::open(state),

@@ -1,5 +1,6 @@
 //! Moving in the views that are lines to read.
 
+use super::list;
 use crate::ui::{
     effect::Effect,
     keymap::Action,
@@ -56,6 +57,10 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Follow => state.page.follows = !state.page.follows,
         Action::Inspect => inspect(state),
         Action::Help => state.mode = Mode::Help(0),
+        Action::GoToNotice => {
+            list::go_to_notice(state, 0);
+            return Vec::new();
+        }
         Action::Cancel => return back(state),
         action => return open(state, action),
     }

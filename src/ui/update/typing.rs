@@ -65,6 +65,10 @@ pub(super) fn on_line(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Edits the line that is being typed, if one is.
 pub(super) fn edit(state: &mut State, press: KeyPress) {
+    if let Mode::Palette(palette) = &mut state.mode {
+        // Other letters find others: the best of them first.
+        palette.found.clear();
+    }
     let Some(line) = line(state) else { return };
     match (press.key, press.modifiers.ctrl, press.modifiers.alt) {
         (Key::Char(c), false, false) => line.insert(c),

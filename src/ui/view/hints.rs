@@ -119,6 +119,19 @@ fn is_vital(binding: &Binding) -> bool {
     leaves || matches!(command.action, Action::Help | Action::Quit)
 }
 
+/// How a key is called in a view that is lines to read.
+fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
+    let applies = match binding.command.action {
+        Action::Follow => matches!(state.view, View::Events | View::Log),
+        Action::Inspect => state.view == View::Events && state.page.inspected.is_none(),
+        Action::ShowEvents => state.view != View::Events,
+        Action::ShowSettings => state.view != View::Settings,
+        Action::ShowHealth => state.view != View::Health,
+        _ => true,
+    };
+    applies.then_some(binding.command.hint)
+}
+
 /// How a key is called now, `None` when it has nothing to do.
 fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
     if binding.command.hint.is_empty() {
@@ -127,6 +140,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
     match binding.command.context {
         Context::List => {}
         Context::Panes => return pane_hint(state, binding),
+        Context::Page => return page_hint(state, binding),
         _ => return Some(binding.command.hint),
     }
     let status = state.selected_runner().map(|runner| runner.status);

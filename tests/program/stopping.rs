@@ -4,19 +4,16 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Agent, Say as _, World, elapsed_since, now, wait_until, wait_value};
+use crate::support::{Agent, Say as _, World, wait_until, wait_value};
 
 const SOON: Duration = Duration::from_secs(10);
 
 /// Kills a runner and checks that its whole tree is gone when the command returns.
 #[track_caller]
 fn kill_and_look(world: &World, agent: &Agent) {
-    let begun = now();
     world.run(["kill", &agent.name, "--grace", "500ms"]).expect_code(0);
-    let took = elapsed_since(begun);
     let alive = agent.witness.alive();
     assert!(alive.is_empty(), "{alive:?} outlived the stop");
-    assert!(took < Duration::from_secs(4), "the stop took {took:?}");
     let runner = world.show(&agent.name);
     assert_eq!(runner.text("status"), "terminated", "{runner}");
     assert!(runner["survivors"].as_array().unwrap().is_empty(), "{runner}");

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod agent_command;
 pub mod answer;
 pub mod clock;
+pub mod echo;
 pub mod event;
 pub mod failure;
 pub mod id;

@@ -10,6 +10,7 @@ use super::{
     run::Supervisor,
 };
 use crate::{
+    domain::echo::ECHO_WINDOW,
     process::Table,
     proto::link::v1::{
         self as link, Reply, Request, Role, ToSupervisor, from_supervisor::Message,
@@ -96,6 +97,11 @@ impl Supervisor {
             let room = self.pty.room();
             return Err(format!("the agent does not read its input; room for {room} more bytes"));
         }
+        for connection in &mut self.connections {
+            if let Peer::Daemon(Some(frames)) = &mut connection.peer {
+                frames.echo_until = Some(monotonic() + ECHO_WINDOW);
+            }
+        }
         if input.submit {
             self.submit_due = Some(monotonic() + SUBMIT_PAUSE);
         }
@@ -137,6 +143,7 @@ impl Supervisor {
             encoder: FrameEncoder::new(),
             interval: Duration::from_secs(1) / max_fps.min(60),
             last: None,
+            echo_until: None,
             dirty: true,
             size,
         });

@@ -51,6 +51,8 @@ pub(super) struct FrameStream {
     /// The shortest time between two frames.
     pub interval: std::time::Duration,
     pub last: Option<Instant>,
+    /// Until then a change may be the echo of a key.
+    pub echo_until: Option<Instant>,
     pub dirty: bool,
     pub size: crate::domain::size::TerminalSize,
 }

@@ -19,7 +19,7 @@ use super::{
     viewer::{Sink, Viewer},
 };
 use crate::{
-    domain::clock::to_micros,
+    domain::{clock::to_micros, echo::ECHO_INTERVAL},
     proto::link::v1::{self as link, from_supervisor::Message},
     terminal::{ClippedView, Scan, Signal, Terminal},
 };
@@ -221,7 +221,11 @@ impl Supervisor {
 fn due_at(connection: &Connection, now: Instant) -> Option<Instant> {
     let waits = !connection.outbox.is_empty();
     let (dirty, last, interval, waits) = match &connection.peer {
-        Peer::Daemon(Some(frames)) => (frames.dirty, frames.last, frames.interval, waits),
+        Peer::Daemon(Some(frames)) => {
+            let is_echo = frames.echo_until.is_some_and(|until| now < until);
+            let interval = if is_echo { ECHO_INTERVAL } else { frames.interval };
+            (frames.dirty, frames.last, interval, waits)
+        }
         Peer::Viewer(viewer) => {
             let waits = match &viewer.sink {
                 Sink::Tty(tty) => !tty.outbox.is_empty(),

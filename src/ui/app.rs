@@ -147,7 +147,7 @@ impl App {
 
     async fn run(&mut self, screen: &mut Screen) -> Result<(), Failure> {
         loop {
-            if self.state.is_dirty && self.pace.is_due(Instant::now()) {
+            if self.state.is_dirty && self.pace.due(Instant::now()) <= Instant::now() {
                 self.draw(screen)?;
             }
             let Some(event) = self.wait(screen).await? else { return Ok(()) };
@@ -183,7 +183,7 @@ impl App {
     async fn wait(&mut self, screen: &Screen) -> Result<Option<UiEvent>, Failure> {
         let now = Instant::now();
         let wake = if self.state.is_dirty {
-            self.pace.next(now)
+            self.pace.due(now)
         } else {
             let change = view::next_change(&self.state).and_then(|change| change.to_std().ok());
             self.pace.drawn_at(now) + change.unwrap_or(LONG)
@@ -218,7 +218,7 @@ impl App {
 
     async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
         self.state.now = Utc::now();
-        self.pace.saw(&event);
+        self.pace.saw(&event, Instant::now());
         if let Ok(mut recorder) = self.recorder.lock() {
             recorder.note(&self.state, &event);
         }
@@ -269,7 +269,7 @@ impl App {
                 }
                 effect => {
                     if let Effect::SendKeys(id, _) = effect {
-                        self.pace.typed(id);
+                        self.pace.typed(id, Instant::now());
                     }
                     self.performer.perform(effect);
                 }

@@ -1,15 +1,18 @@
 //! When a frame is drawn: at once for what a person waits for, else sixty times a second at most.
 //!
-//! A key that changes the screen, and the first change of a screen that was typed into, are drawn as
-//! they come; what else happens is collected, so that one pane that spews delays no other. Invariant:
-//! there are no more frames beyond sixty a second than keys were pressed.
+//! A key that changes the screen is drawn as it comes, and so is what a screen shows for a moment after
+//! it was typed into, for that is the echo; what else happens is collected, so that one pane that spews
+//! delays no other. Invariant: with no key pressed there are no more than sixty frames a second.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::event::UiEvent;
-use crate::domain::id::RunnerId;
+use crate::domain::{
+    echo::{ECHO_INTERVAL, ECHO_WINDOW},
+    id::RunnerId,
+};
 
 /// The least time between two frames that nobody waits for.
 const FRAME: Duration = Duration::from_micros(16_667);
@@ -18,40 +21,40 @@ const FRAME: Duration = Duration::from_micros(16_667);
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     drawn_at: Option<Instant>,
-    /// Whose screens were typed into and have not changed since.
-    awaited: Vec<RunnerId>,
-    is_urgent: bool,
+    /// Whose screens were typed into, and until when a change of them may be the echo.
+    echoing: Vec<(RunnerId, Instant)>,
+    /// A key was pressed since the last frame.
+    has_key: bool,
+    /// A screen that was typed into has changed since.
+    has_echo: bool,
 }
 
 impl Pace {
     /// Takes note of what happened.
-    pub(super) fn saw(&mut self, event: &UiEvent) {
+    pub(super) fn saw(&mut self, event: &UiEvent, now: Instant) {
         match event {
-            UiEvent::Key(_) => self.is_urgent = true,
+            UiEvent::Key(_) => self.has_key = true,
             UiEvent::Frame(id, _) => {
-                let known = self.awaited.len();
-                self.awaited.retain(|awaited| awaited != id);
-                self.is_urgent |= self.awaited.len() < known;
+                self.has_echo |= self.echoing.iter().any(|(of, until)| of == id && now < *until);
             }
             _ => {}
         }
     }
 
     /// Takes note that keys went to a runner.
-    pub(super) fn typed(&mut self, id: RunnerId) {
-        if !self.awaited.contains(&id) {
-            self.awaited.push(id);
-        }
+    pub(super) fn typed(&mut self, id: RunnerId, now: Instant) {
+        self.echoing.retain(|(of, until)| *of != id && now < *until);
+        self.echoing.push((id, now + ECHO_WINDOW));
     }
 
-    /// Whether what changed is drawn now.
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.is_urgent || self.drawn_at.is_none_or(|at| now >= at + FRAME)
-    }
-
-    /// When a change that nobody waits for is drawn.
-    pub(super) fn next(&self, now: Instant) -> Instant {
-        self.drawn_at.map_or(now, |at| at + FRAME)
+    /// When what changed is drawn.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let pause = match (self.has_key, self.has_echo) {
+            (true, _) => Duration::ZERO,
+            (_, true) => ECHO_INTERVAL,
+            _ => FRAME,
+        };
+        self.drawn_at.map_or(now, |at| at + pause)
     }
 
     /// When the last frame was drawn; now if none was.
@@ -61,8 +64,11 @@ impl Pace {
 
     /// Takes note that a frame was drawn.
     pub(super) fn drawn(&mut self, now: Instant) {
-        self.drawn_at = Some(now);
-        self.is_urgent = false;
+        *self = Self {
+            drawn_at: Some(now),
+            echoing: std::mem::take(&mut self.echoing),
+            ..Self::default()
+        };
     }
 }
 
@@ -85,25 +91,26 @@ mod tests {
     fn an_echo_is_drawn_at_once_and_what_spews_is_not() {
         let (typed, spewing) = (RunnerId::random(), RunnerId::random());
         let mut pace = Pace::default();
-        let now = Instant::now();
-        assert!(pace.is_due(now), "the first frame");
-        pace.drawn(now);
-        pace.saw(&frame(spewing));
-        assert!(!pace.is_due(now));
+        let start = Instant::now();
+        let ms = |ms| start + Duration::from_millis(ms);
+        assert_eq!(pace.due(start), start, "the first frame");
+        pace.drawn(start);
+        pace.saw(&frame(spewing), ms(1));
+        assert_eq!(pace.due(ms(1)), start + FRAME);
 
-        pace.typed(typed);
-        pace.saw(&frame(spewing));
-        assert!(!pace.is_due(now));
-        pace.saw(&frame(typed));
-        assert!(pace.is_due(now));
-        pace.drawn(now);
-        pace.saw(&frame(typed));
-        assert!(!pace.is_due(now), "one key, one frame");
+        pace.typed(typed, ms(3));
+        pace.saw(&frame(spewing), ms(4));
+        assert_eq!(pace.due(ms(4)), start + FRAME);
+        pace.saw(&frame(typed), ms(5));
+        assert!(pace.due(ms(5)) <= ms(5));
+        pace.drawn(ms(5));
+        pace.saw(&frame(typed), ms(6));
+        assert_eq!(pace.due(ms(6)), ms(5) + ECHO_INTERVAL);
+        pace.drawn(ms(7));
+        pace.saw(&frame(typed), ms(3) + ECHO_WINDOW);
+        assert_eq!(pace.due(ms(30)), ms(7) + FRAME, "too late for an echo");
 
-        let now = now + FRAME;
-        assert!(pace.is_due(now));
-        pace.drawn(now);
-        pace.saw(&UiEvent::Key(KeyPress::parse("j").unwrap()));
-        assert!(pace.is_due(now));
+        pace.saw(&UiEvent::Key(KeyPress::parse("j").unwrap()), ms(8));
+        assert!(pace.due(ms(8)) <= ms(8));
     }
 }

@@ -16,7 +16,11 @@ use tokio::{
 
 use super::{Fleet, FleetError, LIMIT, link::LinkHandle};
 use crate::{
-    domain::{id::RunnerId, size::TerminalSize},
+    domain::{
+        echo::{ECHO_INTERVAL, ECHO_WINDOW},
+        id::RunnerId,
+        size::TerminalSize,
+    },
     proto::link::v1::{Frame, FrameControl, request::Command},
     terminal::{Mirror, MirrorState},
 };
@@ -29,6 +33,8 @@ struct Shared {
     /// Counts frames; closed when the link is gone.
     version: Mutex<Option<watch::Sender<u64>>>,
     subscribers: Mutex<usize>,
+    /// Until then a change may be the echo of a key.
+    echo_until: watch::Sender<Option<Instant>>,
     /// Held while the supervisor is told to begin or to end, so that the two never cross.
     control: tokio::sync::Mutex<()>,
 }
@@ -43,6 +49,7 @@ impl Default for FrameHub {
             mirror: Mutex::default(),
             version: Mutex::new(Some(watch::Sender::new(0))),
             subscribers: Mutex::new(0),
+            echo_until: watch::Sender::new(None),
             control: tokio::sync::Mutex::new(()),
         }))
     }
@@ -72,6 +79,11 @@ impl FrameHub {
         }
     }
 
+    /// Takes note that something is being typed: its echo is waited for.
+    pub(super) fn typed(&self) {
+        self.0.echo_until.send_replace(Some(Instant::now() + ECHO_WINDOW));
+    }
+
     /// Tells subscribers that there will be no more.
     pub(super) fn close(&self) {
         *lock(&self.0.version) = None;
@@ -84,7 +96,8 @@ pub struct FrameFeed {
     link: LinkHandle,
     version: watch::Receiver<u64>,
     interval: Duration,
-    next: Instant,
+    echo_until: watch::Receiver<Option<Instant>>,
+    last: Option<Instant>,
     seen: Option<(TerminalSize, MirrorState)>,
 }
 
@@ -106,11 +119,12 @@ impl Fleet {
             *subscribers == 1
         };
         let feed = FrameFeed {
+            echo_until: hub.0.echo_until.subscribe(),
             hub,
             link: link.clone(),
             version,
             interval: Duration::from_secs(1) / fps.clamp(1, SOURCE_FPS),
-            next: Instant::now(),
+            last: None,
             seen: None,
         };
         if first {
@@ -126,14 +140,26 @@ impl FrameFeed {
     /// runner is gone.
     pub async fn next(&mut self) -> Option<(TerminalSize, bool, Bytes)> {
         loop {
-            sleep_until(self.next).await;
+            let due = self.due();
+            tokio::select! {
+                () = sleep_until(due) => {}
+                // It may be due earlier now.
+                Ok(()) = self.echo_until.changed() => continue,
+            }
             self.version.borrow_and_update();
             if let Some(frame) = self.difference() {
-                self.next = Instant::now() + self.interval;
+                self.last = Some(Instant::now());
                 return Some(frame);
             }
             self.version.changed().await.ok()?;
         }
+    }
+
+    /// When the next frame may be sent.
+    fn due(&self) -> Instant {
+        let now = Instant::now();
+        let is_echo = self.echo_until.borrow().is_some_and(|until| now < until);
+        self.last.map_or(now, |last| last + if is_echo { ECHO_INTERVAL } else { self.interval })
     }
 
     /// Returns what changed since the last frame.

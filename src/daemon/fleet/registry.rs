@@ -355,7 +355,9 @@ impl Fleet {
     ///
     /// When there is no supervisor, it does not answer, or the agent does not read its input.
     pub async fn type_text(&self, id: RunnerId, input: Type) -> Result<u64, FleetError> {
-        self.ask(id, Command::Type(input)).await.map(|reply| reply.accepted_bytes)
+        let (link, frames) = self.link(id)?;
+        frames.typed();
+        link.ask(Command::Type(input), LIMIT).await.map(|reply| reply.accepted_bytes)
     }
 
     /// Changes the size of its terminal.

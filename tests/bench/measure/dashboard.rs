@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Result, bail};
 
-use super::{echo, idle::Account, millis};
+use super::{idle::Account, millis};
 use crate::{
     herd::Herd,
     proc,
@@ -31,8 +31,8 @@ const KEYS: usize = 300;
 /// Keys that nothing else on the screen contains.
 const LETTERS: &[u8] = b"@^";
 
-/// Panes beside the one that is typed into.
-const BUSY: usize = 5;
+/// Panes, each of them busy; the first is typed into, and its terminal echoes.
+const BUSY: usize = 6;
 
 /// Lines a second of a busy one.
 const RATE: &str = "50";
@@ -103,28 +103,23 @@ pub(super) fn panes(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
             .map(str::to_owned)
             .collect()
     };
-    for _ in 0..IDLE - BUSY - 1 {
+    for _ in 0..IDLE - BUSY {
         // In a project of their own: the grid is of one project.
         world.start_aside()?;
     }
-    for _ in 0..BUSY - 1 {
-        let witness = world.fresh_path("witness").display().to_string();
-        world.start(
-            Side::Direct,
-            &agent(&["--mode", "seq", "--rate", RATE, "--witness", &witness]),
-        )?;
-    }
-    let last = world.start(Side::Direct, &agent(&["--mode", "seq", "--rate", RATE]))?;
-    let echoing = echo::agent(world, Side::Direct)?;
-    let mut tty = typing_in_grid(world, &echoing)?;
+    let busy = agent(&["--mode", "seq", "--rate", RATE]);
+    let started: Vec<Running> =
+        (0..BUSY).map(|_| world.start(Side::Direct, &busy)).collect::<Result<_>>()?;
+    let (Some(first), Some(last)) = (started.first(), started.last()) else { return Ok(vec![]) };
+    let mut tty = typing_in_grid(world, first)?;
     let busy = strikes(&mut tty)?;
     let memory = proc::pss_kib(tty.pid())? / 1024.0;
     drop(tty);
 
     // The same with one of them at full speed.
-    world.end(&last)?;
+    world.end(last)?;
     world.start(Side::Direct, &agent(&["--mode", "spew"]))?;
-    let mut tty = typing_in_grid(world, &echoing)?;
+    let mut tty = typing_in_grid(world, first)?;
     let spewing = strikes(&mut tty)?;
     let milli = |sample: &Sample, percent| sample.percentile(percent);
     Ok(vec![
@@ -218,7 +213,7 @@ fn open(command: Command) -> Result<Tty> {
     Tty::open(command, SIZE, Side::Direct)
 }
 
-/// Opens the dashboard with a grid of all runners of the project, typing into this one.
+/// Opens the dashboard with a grid of all runners of this one's project, typing into the first.
 fn typing_in_grid(world: &World, runner: &Running) -> Result<Tty> {
     let mut tty = open(world.stratavore(&[]))?;
     tty.wait_for(runner.name.as_bytes(), LIMIT)?;
@@ -227,17 +222,11 @@ fn typing_in_grid(world: &World, runner: &Running) -> Result<Tty> {
     tty.read_for(QUIET)?;
     tty.type_bytes(b"#")?;
     tty.read_for(QUIET)?;
-    for number in b'1'..=b'6' {
-        tty.type_bytes(&[number])?;
-        tty.read_for(QUIET)?;
-        tty.type_bytes(b"@")?;
-        if tty.wait_for(b"@", Duration::from_millis(500)).is_ok() {
-            return Ok(tty);
-        }
-        tty.type_bytes(b"\x1c")?;
-        tty.read_for(QUIET)?;
-    }
-    bail!("no pane echoes")
+    tty.type_bytes(b"1")?;
+    tty.read_for(QUIET)?;
+    tty.type_bytes(b"@")?;
+    tty.wait_for(b"@", LIMIT)?;
+    Ok(tty)
 }
 
 /// Strikes keys and returns the milliseconds until each was on the screen.

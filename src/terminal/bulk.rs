@@ -15,6 +15,7 @@ use alacritty_terminal::{
 };
 
 use super::{
+    lexer::printable,
     line::visible_len,
     screen::{Screen, row_index},
 };
@@ -36,15 +37,15 @@ impl Screen {
         if text.len() / 2 <= rows || !self.is_plain() {
             return Bulk::default();
         }
-        let lines = plain_lines(text, cols).count();
-        let unseen = (lines + 1).saturating_sub(rows);
+        let lines: Vec<&[u8]> = plain_lines(text, cols).collect();
+        let unseen = (lines.len() + 1).saturating_sub(rows);
         if unseen == 0 {
-            return Bulk { taken: 0, left: lines };
+            return Bulk { taken: 0, left: lines.len() };
         }
         // What is on the screen, but for the empty row that the cursor is in, goes first.
         self.save_rows(rows - 1);
         let mut taken = 0;
-        for line in plain_lines(text, cols).take(unseen) {
+        for line in lines.iter().take(unseen) {
             self.ring.push_plain(line);
             taken += line.len() + LINE_END.len();
         }
@@ -53,7 +54,7 @@ impl Screen {
             cells.fill(Cell::default());
         }
         self.move_to(0, 0);
-        Bulk { taken, left: lines - unseen }
+        Bulk { taken, left: lines.len() - unseen }
     }
 
     /// Whether the next line is drawn unstyled into an empty last row and then scrolls the screen.
@@ -84,7 +85,7 @@ fn plain_lines(text: &[u8], cols: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let window = rest.get(..rest.len().min(cols + LINE_END.len()))?;
-        let length = window.iter().position(|byte| !matches!(byte, b' '..=b'~'))?;
+        let length = printable(window);
         let (line, after) = rest.split_at_checked(length).filter(|(line, _)| line.len() <= cols)?;
         rest = after.strip_prefix(LINE_END)?;
         Some(line)

@@ -10,6 +10,7 @@ use std::time::Duration;
 use alacritty_terminal::vte::ansi::{CharsetIndex, Handler, Processor, Timeout};
 
 use super::HistoryLimits;
+use super::lexer::printable;
 use super::screen::Screen;
 use super::sgr;
 use crate::domain::size::TerminalSize;
@@ -79,7 +80,7 @@ impl Engine {
             }
             let len = match first {
                 b' '..=b'~' => {
-                    let len = run(bytes, |byte| (b' '..=b'~').contains(&byte));
+                    let len = printable(bytes);
                     self.screen.print_ascii(bytes.get(..len).unwrap_or_default());
                     len
                 }

@@ -140,17 +140,28 @@ fn ends_string(byte: u8) -> bool {
 
 /// Returns how many bytes from the start need no attention.
 pub(crate) fn skip_text(bytes: &[u8]) -> usize {
+    skip(bytes, attention)
+}
+
+/// Returns how many bytes from the start are printable ASCII.
+pub(crate) fn printable(bytes: &[u8]) -> usize {
+    skip(bytes, |byte| u8::from(!(b' '..=b'~').contains(&byte)))
+}
+
+/// Returns how many bytes from the start are no hits.
+#[inline]
+fn skip(bytes: &[u8], hit: impl Fn(u8) -> u8) -> usize {
     let mut done = 0;
     let (blocks, _) = bytes.as_chunks::<16>();
     for block in blocks {
         // No early exit inside a block: this loop becomes a few vector instructions.
-        if block.iter().fold(0, |hits, byte| hits | attention(*byte)) != 0 {
+        if block.iter().fold(0, |hits, byte| hits | hit(*byte)) != 0 {
             break;
         }
         done += block.len();
     }
     let tail = bytes.get(done..).unwrap_or_default();
-    done + tail.iter().position(|byte| attention(*byte) != 0).unwrap_or(tail.len())
+    done + tail.iter().position(|byte| hit(*byte) != 0).unwrap_or(tail.len())
 }
 
 /// Returns 1 for a byte that is not mere text. Without a branch, or it would not be vectorised.

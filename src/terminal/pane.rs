@@ -95,9 +95,12 @@ impl Pane {
 
     /// The last row that shows something.
     fn last_used_row(&self) -> u16 {
-        let rows = self.decoder.screen().rows(0, self.size.cols());
-        let last = rows.enumerate().filter(|(_, row)| !row.is_empty()).map(|(at, _)| at).last();
-        last.and_then(|row| u16::try_from(row).ok()).unwrap_or(0)
+        let screen = self.decoder.screen();
+        let is_used = |row: &u16| {
+            let mut cells = (0..self.size.cols()).filter_map(|col| screen.cell(*row, col));
+            cells.any(vt100::Cell::has_contents)
+        };
+        (0..self.size.rows()).rev().find(is_used).unwrap_or(0)
     }
 }
 

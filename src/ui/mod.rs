@@ -30,6 +30,7 @@ mod screen;
 mod state;
 mod surroundings;
 mod theme;
+mod typist;
 mod update;
 mod versions;
 mod view;

@@ -1,9 +1,11 @@
 //! Does what `update` wants done with the daemon, each in a task of its own, so that no answer is
-//! waited for while keys are pressed. Keys for an agent go through one task: their order counts.
+//! waited for while keys are pressed.
 
-use std::collections::{BTreeSet, HashMap};
-
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
@@ -19,6 +21,7 @@ use super::{
     feed, resizing,
     state::{CHUNK, MOST_MATCHES, Watched},
     surroundings,
+    typist::Typist,
 };
 use crate::{
     client::Client,
@@ -36,14 +39,11 @@ use crate::{
 /// Time for an agent whose dialog was refused to show its prompt again.
 const SETTLE: Duration = Duration::from_millis(400);
 
-/// Keys for an agent.
-type Keys = (RunnerId, Vec<u8>);
-
 /// Carries out effects.
 pub(super) struct Performer {
     client: watch::Receiver<Option<Client>>,
     events: mpsc::Sender<UiEvent>,
-    keys: mpsc::UnboundedSender<Keys>,
+    typist: Typist,
     sizes: mpsc::Sender<(RunnerId, TerminalSize)>,
     watching: HashMap<Watched, JoinHandle<()>>,
     reading: Option<JoinHandle<()>>,
@@ -59,13 +59,12 @@ impl Performer {
         environment: Environment,
         umask: u32,
     ) -> Self {
-        let (keys, keys_rx) = mpsc::unbounded_channel();
-        tokio::spawn(type_keys(client.clone(), events.clone(), keys_rx));
+        let typist = Typist::new(client.clone(), events.clone());
         let sizes = resizing::start(client.clone(), events.clone());
         Self {
             client,
             events,
-            keys,
+            typist,
             sizes,
             watching: HashMap::new(),
             reading: None,
@@ -83,10 +82,7 @@ impl Performer {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Watch(screens) => self.watch(&screens),
-            Effect::SendKeys(id, bytes) => {
-                // Its task lives as long as this does.
-                self.keys.send((id, bytes)).ok();
-            }
+            Effect::SendKeys(id, bytes) => self.typist.type_bytes(id, bytes),
             Effect::Resize(id, size) => {
                 // When there are too many, the next key asks again.
                 self.sizes.try_send((id, size)).ok();
@@ -265,36 +261,5 @@ async fn launch(
     match client.launch(&request).await {
         Ok((runner, _)) => Outcome::Launched(Box::new(runner)),
         Err(failure) => Outcome::Failed("launch", failure),
-    }
-}
-
-/// Types keys in the order they were pressed, those that waited together at once.
-async fn type_keys(
-    client: watch::Receiver<Option<Client>>,
-    events: mpsc::Sender<UiEvent>,
-    mut keys: mpsc::UnboundedReceiver<Keys>,
-) {
-    let mut next = None;
-    loop {
-        let (id, mut bytes) = match next.take() {
-            Some(keys) => keys,
-            None => match keys.recv().await {
-                Some(keys) => keys,
-                None => return,
-            },
-        };
-        while let Ok((other, more)) = keys.try_recv() {
-            if other != id {
-                next = Some((other, more));
-                break;
-            }
-            bytes.extend(more);
-        }
-        let Some(client) = client.borrow().clone() else { continue };
-        if let Err(failure) = client.send_keys(&id.to_string(), Bytes::from(bytes)).await
-            && events.send(UiEvent::Outcome(Outcome::Failed("type", failure))).await.is_err()
-        {
-            return;
-        }
     }
 }

@@ -18,11 +18,13 @@ use tokio::sync::Notify;
 
 use crate::{domain::failure::Failure, terminal::MouseMode};
 
-/// Alternate screen, bracketed paste, focus, mouse buttons and wheel but no motion.
-const ENTER: &[u8] = b"\x1b[?1049h\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[2J";
+/// Alternate screen, keys that can be told apart (kitty's first flag, for agents to which shift-enter
+/// is another key than enter), bracketed paste, focus, mouse buttons and wheel but no motion.
+const ENTER: &[u8] =
+    b"\x1b[?1049h\x1b[>1u\x1b[?2004h\x1b[?1004h\x1b[?1000h\x1b[?1006h\x1b[?25l\x1b[2J";
 /// All of that off again.
 const LEAVE: &[u8] =
-    b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1004l\x1b[?2004l\x1b[m\x1b[?1049l\x1b[?25h";
+    b"\x1b[?2026l\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1004l\x1b[?2004l\x1b[<1u\x1b[m\x1b[?1049l\x1b[?25h";
 /// What is between these is shown at once by terminals that know them.
 const BEGIN_SYNC: &[u8] = b"\x1b[?2026h";
 const END_SYNC: &[u8] = b"\x1b[?2026l";

@@ -284,6 +284,7 @@ commands! {
         Palette "palette" ":" "" "Find anything: actions, runners, projects";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Search "search" "/" "" "Search what the runner showed before";
+        Launch "launch" "N" "" "Launch a new agent in a pane beside this one";
         FocusDown "down" "j down" "" "Go to the pane below";
         FocusUp "up" "k up" "" "Go to the pane above";
         FocusRight "right" "l right" "" "Go to the pane on the right";

@@ -1,12 +1,14 @@
 //! The panes: what keys do to them, and how they look.
 
+use proptest::prelude::*;
+
 use super::{PRESS, ended, fleet, id, keys, list, mouse, runner, screen, state};
 use crate::{
     domain::{activity::ActivityState, id::RunnerId, size::TerminalSize},
     terminal::keys::{MouseAction, MouseButton},
     ui::{
         effect::Effect,
-        event::{Frame, UiEvent},
+        event::{Frame, Outcome, UiEvent},
         state::{Mode, State, View, shown_panes},
         update::update,
     },
@@ -258,3 +260,88 @@ looks!(classic_typing, (80, 24), "1");
 looks!(classic_synchronised, (80, 24), "S");
 looks!(classic_zoomed, (80, 24), "z");
 looks!(classic_picking, (80, 24), "v");
+
+#[test]
+fn what_is_launched_among_the_panes_gets_one() {
+    let mut state = three(WIDE);
+    keys(&mut state, "N");
+    assert!(matches!(state.mode, Mode::Launch(_)));
+    keys(&mut state, "esc");
+    let new = runner(50, "shop-1", ActivityState::Starting, 0);
+    update(&mut state, UiEvent::Outcome(Outcome::Launched(Box::new(new))));
+    assert_eq!((panes(&state).len(), &state.mode), (4, &Mode::Typing(id(50))));
+}
+
+/// Keys that mean something in some context.
+const ANY: [&str; 38] = [
+    "h",
+    "j",
+    "k",
+    "l",
+    "v",
+    "s",
+    "c",
+    "z",
+    "u",
+    "o",
+    "=",
+    "H",
+    "J",
+    "K",
+    "L",
+    "{",
+    "}",
+    "#",
+    "S",
+    "[",
+    "/",
+    "n",
+    "y",
+    "V",
+    "w",
+    "b",
+    "g",
+    "G",
+    "1",
+    "2",
+    "tab",
+    "enter",
+    "esc",
+    "ctrl-\\",
+    "shift-pgup",
+    "pgup",
+    "?",
+    "x",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_that_is_done_to_them_fails(
+        steps in prop::collection::vec((0..60_usize, 0..130_u16, 0..45_u16), 1..40),
+        size in (1..130_u16, 1..45_u16),
+    ) {
+        let mut state = three(WIDE);
+        update(&mut state, UiEvent::Resized(size.0, size.1));
+        for (what, col, row) in steps {
+            match what {
+                38..=41 => drop(update(&mut state, mouse(PRESS, col, row))),
+                42..=45 => drop(update(&mut state, mouse(DRAG, col, row))),
+                46..=49 => drop(update(&mut state, mouse(RELEASE, col, row))),
+                50..=53 => drop(update(&mut state, mouse(MouseAction::ScrollUp, col, row))),
+                54 => drop(update(&mut state, UiEvent::Resized(col.max(1), row.max(1)))),
+                55..=57 => {
+                    let rows = vec!["text".to_owned(); usize::from(row)];
+                    let event = UiEvent::ScrollbackOpened(id(1), rows.clone(), u64::from(col));
+                    update(&mut state, event);
+                    update(&mut state, UiEvent::ScrollbackRead(id(1), 0, rows));
+                }
+                58 => frame(&mut state, 1, (col.max(2), row.max(2)), "日本語\n\x1b[?1003h\x1b[?1006h"),
+                59 => drop(list(&mut state, fleet().split_off(usize::from(row % 9)))),
+                key => drop(keys(&mut state, ANY[key])),
+            }
+        }
+        prop_assert_eq!(screen(&state).split('\n').count(), usize::from(state.size.1));
+    }
+}

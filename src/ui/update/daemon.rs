@@ -192,13 +192,15 @@ fn stopped_text(state: &State, runner: &Runner, already: bool) -> String {
 fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
         Outcome::Launched(runner) => {
-            let key = state.keys.label(Context::List, Action::Attach);
-            state.say(format!("{} runs; {key} attaches", runner.name));
+            let key = state.keys.label(Context::List, Action::Open);
+            state.say(format!("{} runs; {key} opens it", runner.name));
             state.selected = Some(runner.id);
             state.has_chosen = true;
             // The daemon's own word may have been quicker and newer.
-            state.runners.entry(runner.id).or_insert(*runner);
+            let id = runner.id;
+            state.runners.entry(id).or_insert(*runner);
             state.filter.clear();
+            super::panes::on_launched(state, id);
         }
         Outcome::Done(text) => state.say(text),
         Outcome::Stopped(runner, already) => state.say(stopped_text(state, &runner, already)),

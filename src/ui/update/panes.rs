@@ -1,6 +1,6 @@
 //! The panes: opening, arranging and leaving them.
 
-use super::{runner, scrollback};
+use super::{launch_dialog, runner, scrollback};
 use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
@@ -51,6 +51,7 @@ pub(super) fn act(state: &mut State, action: Action, press: Option<KeyPress>) ->
         Action::Scrollback => return scrollback::enter(state, false),
         Action::Search => return scrollback::enter(state, true),
         Action::Help => state.mode = Mode::Help(0),
+        Action::Launch => return launch_dialog::open(state),
         Action::FocusLeft => step(state, Side::Left),
         Action::FocusRight => step(state, Side::Right),
         Action::FocusUp => step(state, Side::Up),
@@ -171,6 +172,14 @@ pub(super) fn focus(state: &mut State, id: RunnerId) {
         Mode::Typing(_) => enter(state),
         Mode::Scrollback(_) => state.mode = Mode::List,
         _ => {}
+    }
+}
+
+/// Shows a runner that was launched from among the panes beside the one in focus.
+pub(super) fn on_launched(state: &mut State, id: RunnerId) {
+    if state.view == View::Panes && state.panes.alone.is_none() && state.mode == Mode::List {
+        split(state, Axis::SideBySide, id);
+        enter(state);
     }
 }
 

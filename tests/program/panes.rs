@@ -76,9 +76,8 @@ fn panes_are_split_typed_into_zoomed_and_found_again() {
     // One ends in its pane.
     world.run(["kill", &two.name, "--force"]).expect_code(0);
     terminal.wait_for("starts it again");
-    terminal.type_text("\x1b");
-    terminal.wait_for("quit");
-    terminal.type_text("q");
+    // Not esc: with the next key it would be alt and that key.
+    terminal.type_text("qq");
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     terminal.assert_modes_restored();
     // The next dashboard has the same panes.
@@ -86,9 +85,8 @@ fn panes_are_split_typed_into_zoomed_and_found_again() {
     terminal.type_text("w");
     terminal.wait_for("<both>");
     terminal.wait_for("starts it again");
-    terminal.type_text("\x1b");
-    terminal.wait_for("quit");
-    terminal.type_text("q");
+    // Not esc: with the next key it would be alt and that key.
+    terminal.type_text("qq");
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     assert_eq!(one.witness.alive().len(), 1, "the agent goes on");
 }
@@ -123,9 +121,8 @@ fn the_past_is_scrolled_searched_and_copied() {
     let expected = b"\x1b]52;c;bGluZSAxMjM0\x07";
     let raw = terminal.raw();
     assert!(raw.windows(expected.len()).any(|window| window == expected), "OSC 52 is sent");
-    terminal.type_text("\x1b");
-    terminal.wait_for("quit");
-    terminal.type_text("q");
+    // Not esc: with the next key it would be alt and that key.
+    terminal.type_text("qq");
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     terminal.assert_modes_restored();
 }

@@ -51,7 +51,7 @@ impl Permission {
     /// What it allows, in words.
     pub fn allows(self) -> &'static str {
         match self {
-            Self::Own => "asks what its own settings say",
+            Self::Own => "does what its own settings allow",
             Self::Ask => "asks before every change and every command",
             Self::Edits => "edits files of the project without asking, asks for the rest",
             Self::Plan => "reads and proposes; changes nothing",

@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Area, Geometry, Group, Mode, State, View, geometry, shown_panes};
+use super::{Area, Geometry, Group, Mode, State, View, shown_panes};
 use crate::domain::{id::RunnerId, runner::Runner};
 
 /// Notes shown at a time.
@@ -98,7 +98,7 @@ impl State {
         is_on.then(|| usize::from((row - area.y) / self.lines_of_notice()))
     }
 
-    /// Whether the user has this runner's screen before the eyes.
+    /// Whether the user has this runner before the eyes.
     fn is_looked_at(&self, runner: &Runner) -> bool {
         if let Mode::Typing(id) = self.mode {
             return id == runner.id;
@@ -107,7 +107,7 @@ impl State {
             let panes = shown_panes(self).places.panes;
             return panes.iter().any(|place| place.id == runner.id);
         }
-        let is_shown = !geometry(self).preview.is_empty() && self.has_chosen;
-        self.selected == Some(runner.id) && is_shown
+        // In a page nothing of it is seen; in the list at least its row is.
+        self.view == View::Dashboard && self.selected == Some(runner.id) && self.has_chosen
     }
 }

@@ -179,7 +179,7 @@ fn told_pid(pid: Option<u32>) -> String {
 
 fn event_line(event: &Event) -> Line {
     let (text, tone) = event_text(event);
-    let time = event.timestamp.with_timezone(&Local).format("%m-%d %H:%M:%S");
+    let time = event.timestamp.with_timezone(&Local).format("%H:%M:%S");
     Line {
         tail: event.event_type.clone(),
         ..Line::new(format!("{time}  {}", event_subject(event)), text, tone)

@@ -1,6 +1,7 @@
 //! Tests of the dashboard without a terminal, a daemon or async: events in, effects and text out.
 
 mod answers;
+mod gallery;
 mod launching;
 mod notices;
 mod pages;

@@ -122,7 +122,9 @@ fn is_vital(binding: &Binding) -> bool {
 /// How a key is called in a view that is lines to read.
 fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
-        Action::Follow => matches!(state.view, View::Events | View::Log),
+        Action::Follow => {
+            matches!(state.view, View::Events | View::Log) && state.page.inspected.is_none()
+        }
         Action::Inspect => state.view == View::Events && state.page.inspected.is_none(),
         Action::ShowEvents => state.view != View::Events,
         Action::ShowSettings => state.view != View::Settings,

@@ -315,6 +315,7 @@ commands! {
         FocusRight "right" "alt-shift-right" "" "Go to the pane on the right and type there";
         PageUp "page_up" "shift-pgup" "" "Scroll back a screenful; the next key goes to the agent again";
         PageDown "page_down" "shift-pgdn" "" "Scroll forward a screenful";
+        Scrollback "history" "alt-pgup" "" "Scroll, search and copy by keys what the runner showed before";
     }
     /// What a runner showed before.
     History "history" {

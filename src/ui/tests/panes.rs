@@ -68,6 +68,15 @@ fn what_has_ended_is_looked_at_and_restarted() {
 }
 
 #[test]
+fn a_double_click_opens_in_place_too() {
+    let mut state = state(WIDE, fleet());
+    update(&mut state, mouse(PRESS, 5, 4));
+    assert_eq!((state.view, state.selected), (View::Dashboard, Some(id(9))));
+    update(&mut state, mouse(PRESS, 5, 4));
+    assert_eq!((state.view, &state.mode), (View::Panes, &Mode::Typing(id(9))));
+}
+
+#[test]
 fn panes_are_opened_moved_among_and_closed() {
     let mut state = three(WIDE);
     assert_eq!(panes(&state), [id(1), id(9), id(4)]);

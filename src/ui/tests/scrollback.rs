@@ -120,6 +120,15 @@ fn a_text_is_searched_upwards_and_its_lines_are_gone_through() {
 }
 
 #[test]
+fn keys_come_back_to_an_agent_that_stands_alone() {
+    let mut state = opened((80, 23));
+    press(&mut state, "alt-pgup k");
+    assert_eq!(state.mode, Mode::Scrollback(id(1)));
+    press(&mut state, "esc");
+    assert_eq!(state.mode, Mode::Typing(id(1)));
+}
+
+#[test]
 fn keys_select_and_copy() {
     let mut state = opened((80, 23));
     keys(&mut state, "ctrl-\\ v ctrl-\\");

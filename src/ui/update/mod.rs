@@ -238,6 +238,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
                 state.selected = Some(id);
                 state.mode = Mode::List;
                 state.toast = None;
+                if pointer::clicks(state, mouse) == 2 {
+                    panes::open(state, Action::Open);
+                }
             }
         }
         MouseAction::ScrollUp => list::step(state, -1),

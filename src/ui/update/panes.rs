@@ -72,9 +72,14 @@ pub(super) fn act(state: &mut State, action: Action, press: Option<KeyPress>) ->
 
 /// Changes the arrangement.
 fn arrange(state: &mut State, action: Action) {
-    if let Some(id) = state.panes.alone.take() {
-        // Whoever arranges a runner that stands alone wants it among the others.
-        split(state, Axis::SideBySide, id);
+    if let Some(id) = state.panes.alone {
+        match action {
+            Action::ClosePane => leave(state),
+            // Whoever splits a runner that stands alone wants it among the others.
+            Action::SplitRight | Action::SplitBelow => split(state, Axis::SideBySide, id),
+            Action::Grid => {}
+            _ => return,
+        }
     }
     let Some(id) = state.panes.layout.focus else { return };
     match action {
@@ -147,6 +152,7 @@ pub(super) fn on_typing_key(state: &mut State, press: KeyPress) -> Option<Vec<Ef
         Some(Action::FocusDown) => Side::Down,
         Some(Action::PageUp) => return Some(scrollback::page(state, false)),
         Some(Action::PageDown) => return Some(scrollback::page(state, true)),
+        Some(Action::Scrollback) => return Some(scrollback::enter(state, false)),
         _ => return None,
     };
     step(state, side);

@@ -91,6 +91,16 @@ fn on_press(state: &mut State, mouse: MouseEvent, button: MouseButton) -> Vec<Ef
     }
 }
 
+/// Counts a click with those just before at the same place: 1, 2, 3 and 1 again.
+pub(super) fn clicks(state: &mut State, mouse: MouseEvent) -> u8 {
+    let cell = (mouse.col, mouse.row);
+    let before = state.panes.click.filter(|click| click.cell == cell);
+    let before = before.filter(|click| state.now - click.at < DOUBLE);
+    let count = before.map_or(1, |click| click.count % 3 + 1);
+    state.panes.click = Some(Click { at: state.now, cell, count });
+    count
+}
+
 /// The button went down on text: a second click there selects the word, a third one the line.
 fn on_text(
     state: &mut State,
@@ -99,12 +109,7 @@ fn on_text(
     had_focus: bool,
     mouse: MouseEvent,
 ) -> Vec<Effect> {
-    let cell = (mouse.col, mouse.row);
-    let before = state.panes.click.filter(|click| click.cell == cell);
-    let before = before.filter(|click| state.now - click.at < DOUBLE);
-    let count = before.map_or(1, |click| click.count % 3 + 1);
-    state.panes.click = Some(Click { at: state.now, cell, count });
-    let unit = match count {
+    let unit = match clicks(state, mouse) {
         1 => Unit::Cells,
         2 => Unit::Words,
         _ => Unit::Lines,

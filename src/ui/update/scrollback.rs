@@ -220,6 +220,10 @@ fn leave(state: &mut State, id: RunnerId) {
     close(state, id);
     if matches!(state.mode, Mode::Scrollback(_)) {
         state.mode = Mode::List;
+        // There is nothing to arrange around a runner that stands alone.
+        if state.panes.alone.is_some() {
+            super::panes::enter(state);
+        }
     }
 }
 

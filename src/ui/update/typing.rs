@@ -44,6 +44,11 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
 pub(super) fn on_paste(state: &mut State, text: &str) -> Vec<Effect> {
     state.is_dirty = true;
     if let Mode::Typing(id) = state.mode {
+        if !state.is_current() {
+            state.complain("not connected to the daemon; nothing was typed");
+            return Vec::new();
+        }
+        scrollback::close(state, id);
         return send(state, id, |modes| paste::encode(text, modes.bracketed_paste));
     }
     if let Some(line) = line(state) {

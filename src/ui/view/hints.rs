@@ -16,7 +16,12 @@ use crate::{
 /// Draws the keys that fit, the most important first.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let Some(context) = update::context(state) else {
-        put(buf, area, 0, typing(state, theme));
+        let mut pieces = typing(state, theme);
+        // What has no room is left out whole; where keys go and the way back never are.
+        while pieces.len() > 4 && total(&pieces) > usize::from(area.width) {
+            pieces.truncate(pieces.len() - 2);
+        }
+        put(buf, area, 0, pieces);
         return;
     };
     let mut pieces = Vec::new();
@@ -71,6 +76,14 @@ fn typing(state: &State, theme: Theme) -> Vec<Span<'static>> {
         let side = state.keys.label(Context::Typing, Action::FocusLeft);
         pieces.push(piece(format!("   {side}"), theme.style(Role::Accent)));
         pieces.push(piece("↑↓→ other pane", theme.style(Role::Muted)));
+    }
+    if are_panes {
+        let back = state.keys.label(Context::Typing, Action::PageUp);
+        let keys = state.keys.label(Context::Typing, Action::Scrollback);
+        pieces.push(piece(format!("   {back}"), theme.style(Role::Accent)));
+        pieces.push(piece(" scroll", theme.style(Role::Muted)));
+        pieces.push(piece(format!("   {keys}"), theme.style(Role::Accent)));
+        pieces.push(piece(" search, copy", theme.style(Role::Muted)));
     }
     pieces
 }

@@ -7,6 +7,7 @@ use super::{
     text::{clip, piece, put, total},
 };
 use crate::ui::{
+    keymap::{Action, Context},
     state::{
         Area, Axis, Mode, Pick, Place, Shown, State, glyph, reason, shown_panes, without_pane, word,
     },
@@ -34,7 +35,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme) -> Option<Posi
 fn screen(buf: &mut Buffer, state: &State, theme: Theme, place: Place) -> Option<Position> {
     let area = place.screen();
     let Some(runner) = state.runners.get(&place.id) else {
-        let text = " this runner is gone; c closes its pane";
+        let key = state.keys.label(Context::Panes, Action::ClosePane);
+        let text = format!(" this runner is gone; {key} closes its pane");
+        // Before the daemon has told its runners, nobody knows.
+        let text = if state.is_complete { text } else { String::new() };
         put(buf, area, 0, vec![piece(text, theme.style(Role::Muted))]);
         return None;
     };
@@ -86,7 +90,8 @@ fn title(
         name.extend(preview::title(state, theme, runner, left.saturating_sub(mark.len() + 2)));
     } else {
         let known = state.panes.names.get(&place.id).map_or("runner", String::as_str);
-        name.push(piece(format!("{known} · gone"), theme.style(Role::Muted)));
+        let gone = if state.is_complete { " · gone" } else { "" };
+        name.push(piece(format!("{known}{gone}"), theme.style(Role::Muted)));
     }
     name.push(piece(" ", look));
     let left = room.saturating_sub(total(&name));

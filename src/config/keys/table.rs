@@ -247,7 +247,7 @@ commands! {
         ShowPanes "panes" "w" "panes" "Show the panes that were opened";
         Attach "attach" "a" "attach" "Attach: hand the whole terminal to the agent";
         Palette "palette" ":" "palette" "Find anything: actions, runners, projects";
-        Filter "filter" "/" "filter" "Show only runners that match";
+        Filter "filter" "/" "filter" "Show only runners that match: words, is:blocked, project:x, agent:x";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";
         Kill "kill" "X" "" "Kill the runner at once";
@@ -396,6 +396,10 @@ commands! {
         Cancel "close" "esc ? q enter ctrl-c" "back" "Go back";
         Down "down" "j down" "more" "Scroll down";
         Up "up" "k up" "" "Scroll up";
+        PageDown "page_down" "pgdn space ctrl-d" "" "Go a screenful down";
+        PageUp "page_up" "pgup ctrl-u" "" "Go a screenful up";
+        First "first" "g home" "" "Go to the first key";
+        Last "last" "G end" "" "Go to the last key";
     }
     /// The views that are lines to read.
     Page "page" {

@@ -42,7 +42,7 @@ pub(super) use self::{
     mode::{Confirm, Deed, Mode, Pick, Reply},
     notices::Notice,
     page::{Line, Page, Tone},
-    palette::{Entry, Palette, Scope, What},
+    palette::{Entry, Palette, Scope, What, palette_area},
     panes::{
         Axis, Click, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
         shown_panes, without_pane,

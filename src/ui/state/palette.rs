@@ -8,7 +8,7 @@ use nucleo_matcher::{
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
-use super::{State, TextLine, View, natural, reason, word};
+use super::{Area, Geometry, State, TextLine, View, natural, reason, word};
 use crate::{
     domain::id::RunnerId,
     ui::keymap::{Action, Command, Context},
@@ -71,6 +71,11 @@ impl Palette {
         Self { scope, line: TextLine::default(), found: Vec::new(), at: 0, before }
     }
 
+    /// The first entry that is shown in so many rows.
+    pub(in crate::ui) fn top(&self, rows: usize) -> usize {
+        (self.at + 1).saturating_sub(rows)
+    }
+
     /// The entry under the cursor.
     pub(in crate::ui) fn chosen(&self) -> Option<&Entry> {
         self.found.get(self.at)
@@ -83,6 +88,12 @@ impl Palette {
         let same = self.found.iter().position(|entry| Some(&entry.what) == under.as_ref());
         self.at = same.unwrap_or(self.at.min(self.found.len().saturating_sub(1)));
     }
+}
+
+/// Where it stands: over the list, or over everything where there is no list beside a screen.
+pub(in crate::ui) fn palette_area(areas: &Geometry) -> Area {
+    let is_beside = !areas.list.is_empty() && !areas.preview.is_empty();
+    if is_beside { areas.list } else { areas.body }
 }
 
 /// Returns what matches, the best first; everything in its order for no letters.

@@ -100,3 +100,31 @@ fn the_filter_knows_states_projects_and_agents() {
         assert_eq!(shown(&state).len(), count, "{filter}");
     }
 }
+
+#[test]
+fn a_click_takes_the_entry_and_nothing_under_it() {
+    let mut state = state((120, 40), fleet());
+    ctrl(&mut state, "ctrl-o");
+    update(&mut state, super::mouse(super::PRESS, 5, 30));
+    assert!(matches!(state.mode, Mode::Palette(_)), "there is no entry");
+    update(&mut state, super::mouse(super::PRESS, 5, 4));
+    assert_eq!((state.selected, state.view), (Some(id(9)), View::Panes));
+    let mut state = super::state((120, 40), fleet());
+    press(&mut state, "N");
+    update(&mut state, super::mouse(super::PRESS, 5, 4));
+    assert!(matches!(state.mode, Mode::Launch(_)), "the dialog is not lost by a click");
+}
+
+#[test]
+fn all_keys_can_be_scrolled_to_and_no_further() {
+    let mut state = state((80, 24), fleet());
+    press(&mut state, "?G");
+    let shown = screen(&state);
+    assert!(!shown.contains("KEYS THAT WORK HERE"), "{shown}");
+    let last: Vec<&str> = shown.lines().rev().skip(1).collect();
+    assert!(!last[0].trim().is_empty(), "the last line is the last key: {shown}");
+    press(&mut state, "jj");
+    assert_eq!(screen(&state), shown);
+    press(&mut state, "g");
+    assert!(screen(&state).contains("KEYS THAT WORK HERE"));
+}

@@ -63,12 +63,22 @@ pub(super) fn on_filter(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Applies an action while all keys are listed.
 pub(super) fn on_help(state: &mut State, action: Action) -> Vec<Effect> {
+    let rows = usize::from(geometry(state).body.height);
+    let last = state.keys.help_lines().saturating_sub(rows);
     if let Mode::Help(scroll) = &mut state.mode {
-        match action {
-            Action::Down => *scroll = scroll.saturating_add(1).min(100),
-            Action::Up => *scroll = scroll.saturating_sub(1),
-            _ => state.mode = Mode::List,
-        }
+        let to = match action {
+            Action::Down => scroll.saturating_add(1),
+            Action::Up => scroll.saturating_sub(1),
+            Action::PageDown => scroll.saturating_add(rows),
+            Action::PageUp => scroll.saturating_sub(rows),
+            Action::First => 0,
+            Action::Last => last,
+            _ => {
+                state.mode = Mode::List;
+                return Vec::new();
+            }
+        };
+        *scroll = to.min(last);
     }
     Vec::new()
 }

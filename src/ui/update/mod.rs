@@ -9,6 +9,7 @@ mod daemon;
 mod launch;
 mod launch_dialog;
 mod list;
+mod over;
 mod page;
 mod palette;
 mod panes;
@@ -212,6 +213,10 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     if state.view == View::Panes {
         return pointer::on_mouse(state, mouse);
     }
+    if let Some(effects) = over::on_mouse(state, mouse) {
+        state.is_dirty = true;
+        return effects;
+    }
     if state.is_page() {
         let action = match mouse.action {
             MouseAction::ScrollUp => Action::Up,
@@ -269,6 +274,10 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     }
     state.selected_before = state.selected;
     leave_ended(state);
+    if let Mode::Typing(id) = state.mode {
+        // Who is inside sees what ends there.
+        state.mark_seen(id);
+    }
     panes::settle(state);
     scroll(state);
     page::settle(state);

@@ -7,7 +7,7 @@ use super::{
     text::{clip, fit, piece, put, total, width},
 };
 use crate::ui::{
-    state::{Entry, Geometry, Palette, Scope, State, What},
+    state::{Entry, Geometry, Palette, Scope, State, What, palette_area},
     theme::{Role, Theme},
 };
 
@@ -20,8 +20,7 @@ pub(super) fn draw(
     areas: &Geometry,
     palette: &Palette,
 ) -> Option<Position> {
-    let is_beside = !areas.list.is_empty() && !areas.preview.is_empty();
-    let area = if is_beside { areas.list } else { areas.body };
+    let area = palette_area(areas);
     for row in 0..area.height {
         put(
             buf,
@@ -38,7 +37,7 @@ pub(super) fn draw(
     let label = vec![piece(label, theme.style(Role::Accent))];
     let cursor = field(buf, theme, area, label, &palette.line);
     let rows = usize::from(area.height.saturating_sub(1));
-    let from = (palette.at + 1).saturating_sub(rows);
+    let from = palette.top(rows);
     let shown = palette.found.iter().enumerate().skip(from).take(rows);
     for (row, (at, entry)) in (1..area.height).zip(shown) {
         put(buf, area, row, line(state, theme, entry, at == palette.at, usize::from(area.width)));

@@ -274,6 +274,7 @@ commands! {
         Type "type" "enter i" "type" "Type into the agent of this pane";
         Cancel "dashboard" "esc q ctrl-c" "dashboard" "Go back to the dashboard; the panes are kept";
         FocusLeft "left" "h left" "move" "Go to the pane on the left";
+        NextNeeding "next_needing" "n" "next that needs you" "Go to the next that needs you, in its pane or in place";
         SplitRight "split_right" "v" "split" "Open another runner beside this pane";
         ClosePane "close" "c" "close" "Close this pane; its agent goes on";
         Zoom "zoom" "z" "zoom" "Show this pane only, or all again";

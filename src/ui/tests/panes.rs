@@ -106,6 +106,20 @@ fn a_number_goes_there_and_types() {
 }
 
 #[test]
+fn a_key_goes_to_the_next_that_needs_a_person_wherever_it_is() {
+    let mut state = three(WIDE);
+    keys(&mut state, "n");
+    assert_eq!((state.panes.focus(), &state.mode), (Some(id(1)), &Mode::Typing(id(1))));
+    keys(&mut state, "ctrl-\\ n");
+    assert_eq!(state.mode, Mode::Typing(id(9)));
+    // One without a pane is opened in place.
+    keys(&mut state, "ctrl-\\ c n");
+    assert_eq!(state.mode, Mode::Typing(id(1)));
+    keys(&mut state, "ctrl-\\ n");
+    assert_eq!((state.panes.alone, &state.mode), (Some(id(9)), &Mode::Typing(id(9))));
+}
+
+#[test]
 fn only_what_is_shown_is_asked_for() {
     let mut state = three(WIDE);
     let watched = |state: &State| state.watched.iter().map(|w| w.id).collect::<Vec<_>>();
@@ -134,6 +148,7 @@ fn what_is_typed_goes_to_all_panes_while_they_are_synchronised() {
     keys(&mut state, "S");
     assert_eq!(typed(keys(&mut state, "x")), panes(&state));
     assert!(screen(&state).contains("keys go to all 3 panes at once"));
+    assert!(state.watched.iter().all(|watched| watched.is_typed_into));
     keys(&mut state, "ctrl-\\ S enter");
     assert_eq!(typed(keys(&mut state, "x")), [id(4)]);
 }

@@ -1,6 +1,6 @@
 //! The panes: opening, arranging and leaving them.
 
-use super::{launch_dialog, runner, scrollback};
+use super::{launch_dialog, list, runner, scrollback};
 use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
@@ -56,6 +56,7 @@ pub(super) fn act(state: &mut State, action: Action, press: Option<KeyPress>) ->
         Action::FocusRight => step(state, Side::Right),
         Action::FocusUp => step(state, Side::Up),
         Action::FocusDown => step(state, Side::Down),
+        Action::NextNeeding => next_needing(state),
         Action::NextPane => go(state, 1),
         Action::PreviousPane => go(state, -1),
         Action::PaneByNumber => by_number(state, press),
@@ -285,6 +286,20 @@ fn go(state: &mut State, by: isize) {
     if state.panes.alone.is_none() {
         state.panes.layout.focus = state.panes.further(by);
     }
+}
+
+/// Goes to the runner that has waited longest for a person, in its pane if it has one.
+fn next_needing(state: &mut State) {
+    let before = state.selected;
+    list::act(state, Action::NextNeeding);
+    let Some(id) = state.selected.filter(|id| before != Some(*id)) else { return };
+    if state.panes.runners().contains(&id) {
+        state.panes.alone = None;
+        state.panes.layout.focus = Some(id);
+    } else {
+        state.panes.alone = Some(id);
+    }
+    enter(state);
 }
 
 /// Goes to a pane by its number and types there.

@@ -17,6 +17,7 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     let kept = visible.iter().copied().chain(state.selected).chain(panes);
     let kept: BTreeSet<RunnerId> = kept.collect();
     state.screens.retain(|id, _| kept.contains(id));
+    let is_synchronised = state.panes.is_synchronised && state.view == View::Panes;
     let mut wanted = BTreeSet::new();
     for id in visible {
         let Some(status) = state.runners.get(&id).map(|runner| runner.status) else { continue };
@@ -27,7 +28,10 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
             effects.push(Effect::LastScreen(id));
         }
         if is_current && matches!(status, RunnerStatus::Running | RunnerStatus::Paused) {
-            let is_typed_into = matches!(state.mode, Mode::Typing(typed) if typed == id);
+            let is_typed_into = match state.mode {
+                Mode::Typing(typed) => typed == id || is_synchronised,
+                _ => false,
+            };
             wanted.insert(Watched { id, is_typed_into });
         }
     }

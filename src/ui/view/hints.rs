@@ -95,12 +95,17 @@ fn pane_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let is_live = state.selected_runner().is_some_and(|runner| runner.status.is_live());
     let applies = match binding.command.action {
         Action::Type => is_live,
+        Action::NextNeeding => state
+            .runners
+            .values()
+            .any(|r| state.group(r) == Group::NeedsYou && state.selected != Some(r.id)),
         Action::FocusLeft | Action::PaneByNumber | Action::Zoom | Action::Synchronise => are_many,
         Action::ClosePane | Action::Undo => !is_alone,
         Action::Restart => !is_live,
         _ => true,
     };
     let word = match binding.command.action {
+        Action::NextNeeding if state.size.0 < 160 => "needs you",
         Action::Zoom if state.panes.layout.is_zoomed => "show all",
         Action::Synchronise if state.panes.is_synchronised => "one at a time",
         _ => binding.command.hint,

@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{piece, put, total};
+use super::text::{piece, put, total, width};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
@@ -27,16 +27,19 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let mut pieces = Vec::new();
     // How to get out is said before everything else gets its room.
     let bindings = state.keys.in_context(context).filter(|binding| !binding.keys.is_empty());
-    let last = bindings.clone().filter(|b| is_vital(b) && hint(state, b).is_some());
-    let reserved: usize = last.map(|binding| label(state, binding).chars().count() + 8).sum();
-    let width = usize::from(area.width);
+    let vital = bindings.clone().filter(|binding| is_vital(binding));
+    let reserved: usize = vital
+        .filter_map(|binding| Some((label(state, binding), hint(state, binding)?)))
+        .map(|(label, hint)| width(&label) + width(hint) + 3)
+        .sum();
+    let room = usize::from(area.width);
     let (vital, others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
     for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
         let key = piece(format!(" {}", label(state, binding)), theme.style(Role::Accent));
         let word = piece(format!(" {hint} "), theme.style(Role::Muted));
         let needed = total(&[key.clone(), word.clone()]);
-        let limit = if is_vital(binding) { width } else { width.saturating_sub(reserved) };
+        let limit = if is_vital(binding) { room } else { room.saturating_sub(reserved) };
         if total(&pieces) + needed <= limit {
             pieces.extend([key, word]);
         }

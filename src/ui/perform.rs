@@ -208,11 +208,22 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         Effect::Answer(order) => done("answer", answer(client, *order).await),
         Effect::SendText(id, text) => {
-            let sent = client.send_text(&id.to_string(), &text, true).await;
+            let sent = send_line(client, id, &text).await;
             done("send the line", sent.map(|_| "the line was sent".to_owned()))
         }
         _ => None,
     }
+}
+
+/// Sends a line unless the agent has come to ask something: its dialog would take letters for keys.
+async fn send_line(client: &Client, id: RunnerId, text: &str) -> Result<u64, Failure> {
+    let word = id.to_string();
+    let runner = client.get_runner(&word).await?;
+    if runner.status == RunnerStatus::Running && runner.activity.state == ActivityState::Blocked {
+        let what = format!("{} asks something now; nothing was sent", runner.name);
+        return Err(Failure::conflict("IT_ASKS", what));
+    }
+    client.send_text(&word, text, true).await
 }
 
 /// Answers a question if it is still the one that is asked.

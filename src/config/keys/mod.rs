@@ -1,7 +1,7 @@
 //! The section `keys`: which keys ask for which action, as `keys.<context>.<action>`.
 //!
 //! The defaults are the table in `table.rs`; a configuration replaces the keys of single actions,
-//! and an empty text takes them away. Invariant: a [`KeysConfig`] that was [`checked`] has no key
+//! and an empty text takes them away. Invariant: a [`KeysConfig`] that was loaded and so checked has no key
 //! that means two things in one context, and every context can be left.
 
 mod table;

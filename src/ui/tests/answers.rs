@@ -186,6 +186,17 @@ fn branches_are_read_where_they_are_shown_and_when_something_happened() {
 }
 
 #[test]
+fn what_only_the_user_may_decide_is_not_even_begun() {
+    let mut state = state(WIDE, vec![blocked(1, "api-1", "auth", "sign in", 30)]);
+    look(&mut state);
+    for answer in ["y", "n", "1", "r"] {
+        assert_eq!(press(&mut state, answer), []);
+        assert_eq!(state.mode, Mode::List);
+        assert!(toast(&state).contains("only you may decide"), "{}", toast(&state));
+    }
+}
+
+#[test]
 fn what_is_asked_of_a_new_runner_is_not_confused_with_idle() {
     let mut fresh = runner(1, "api-1", ActivityState::Starting, 1);
     fresh.status = RunnerStatus::Running;

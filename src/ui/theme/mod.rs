@@ -113,12 +113,17 @@ impl Theme {
     }
 
     /// Finishes a frame: puts the background behind everything that has none of its own, and in a
-    /// plain theme draws with ASCII alone, except on the agents' own screens.
-    pub(super) fn finish(self, buf: &mut Buffer, screens: &[Rect]) {
+    /// plain theme draws with ASCII alone, except on the agents' own screens where nothing of ours is
+    /// over them.
+    pub(super) fn finish(self, buf: &mut Buffer, screens: &[Rect], over: &[Rect]) {
+        if !self.is_plain && self.background.is_none() {
+            return;
+        }
         let area = buf.area;
         for position in area.positions() {
             let Some(cell) = buf.cell_mut(position) else { continue };
-            if self.is_plain && !screens.iter().any(|screen| screen.contains(position)) {
+            let is_in = |areas: &[Rect]| areas.iter().any(|area| area.contains(position));
+            if self.is_plain && (!is_in(screens) || is_in(over)) {
                 plain::draw(cell);
             }
             if let Some(background) = self.background {

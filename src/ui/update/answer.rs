@@ -43,6 +43,14 @@ pub(super) fn act(state: &mut State, answer: &Answer) -> Vec<Effect> {
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
     if let Some(runner) = state.selected_runner() {
         let (id, asked) = (runner.id, question(runner));
+        let kind = runner.activity.kind.as_deref().unwrap_or_default();
+        let reply = Answer::Reply(String::new());
+        if asked.is_some()
+            && let Err(why) = answer::steps(&runner.agent, kind, &reply)
+        {
+            state.say(format!("{} {why}", runner.name));
+            return Vec::new();
+        }
         state.mode = Mode::Line(Reply { id, asked, line: TextLine::default() });
     }
     Vec::new()

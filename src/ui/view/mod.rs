@@ -25,7 +25,7 @@ use chrono::TimeDelta;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    state::{Area, Group, Mode, Row, State, View, geometry, rows, shown_panes},
+    state::{Area, Geometry, Group, Mode, Row, State, View, geometry, rows, shown_panes},
     theme::Theme,
 };
 
@@ -60,10 +60,19 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     }
     cursor = prompt::draw(buf, state, theme, areas.prompt).or(cursor);
     hints::draw(buf, state, theme, areas.hints);
-    theme.finish(buf, &screens(state, areas.preview));
+    theme.finish(buf, &screens(state, areas.preview), &over(state, &areas));
     if let Some(at) = cursor {
         frame.set_cursor_position(at);
     }
+}
+
+/// What stands over them.
+fn over(state: &State, areas: &Geometry) -> Vec<Rect> {
+    let mut over = vec![rect(state.notices_area(areas))];
+    if matches!(state.mode, Mode::Themes(_)) {
+        over.push(rect(themes::area(state, areas.body)));
+    }
+    over
 }
 
 /// Where the agents' own screens are.

@@ -11,7 +11,14 @@ use crate::ui::{
 /// Columns of the list.
 const WIDE: u16 = 62;
 
-/// Draws the list at the right edge.
+/// Returns where the list stands: at the right edge.
+pub(super) fn area(state: &State, body: Area) -> Area {
+    let width = WIDE.min(body.width);
+    let lines = u16::try_from(state.themes.all.len() + 2).unwrap_or(u16::MAX);
+    Area { x: body.x + body.width - width, width, height: lines.min(body.height), ..body }
+}
+
+/// Draws the list.
 pub(super) fn draw(
     buf: &mut Buffer,
     state: &State,
@@ -20,9 +27,8 @@ pub(super) fn draw(
     picker: &ThemePicker,
 ) {
     let all = &state.themes.all;
-    let width = WIDE.min(body.width);
-    let height = u16::try_from(all.len() + 2).unwrap_or(u16::MAX).min(body.height);
-    let area = Area { x: body.x + body.width - width, width, height, ..body };
+    let area = area(state, body);
+    let Area { width, height, .. } = area;
     let wide = usize::from(width);
     let line = |text: &str, role| {
         vec![

@@ -35,8 +35,11 @@ const MAX_CONNECTIONS: usize = 128;
 /// After this long without output, spare memory is given back, once.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// Where that takes several turns, the agent and keys get theirs in between.
-const SETTLE_PAUSE: Duration = Duration::from_millis(20);
+/// After this long without a longer history, it is packed more tightly.
+const PACK: Duration = Duration::from_secs(1);
+
+/// That takes several turns; the agent and keys get theirs in between.
+const PACK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Output is collected this long before it is recorded: a disk write for each key would compete with
 /// its echo.
@@ -98,6 +101,10 @@ pub(super) struct Supervisor {
     signals: Signals,
     next_id: u64,
     settle_due: Option<Instant>,
+    /// The history is packed further.
+    pack_due: Option<Instant>,
+    /// How much of it was not packed at the last look.
+    loose: usize,
     /// Collected output is written to the record.
     log_due: Option<Instant>,
     /// Connections are accepted again.
@@ -155,6 +162,8 @@ impl Supervisor {
             next_id: 0,
             // What starting took is given back like what a burst took.
             settle_due: Some(monotonic() + SETTLE),
+            pack_due: None,
+            loose: 0,
             log_due: None,
             accept_due: None,
             buffer: Vec::new(),
@@ -330,6 +339,7 @@ impl Supervisor {
             self.log.flush();
             self.terminal.current();
         }
+        self.pack_history(now);
         if self.settle_due.is_some_and(|due| now >= due) {
             self.settle_due = None;
             self.settle();
@@ -340,8 +350,14 @@ impl Supervisor {
 
     /// The next moment at which something is due; `None` to sleep until something happens.
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let dues =
-            [self.status_due, self.submit_due, self.settle_due, self.log_due, self.accept_due];
+        let dues = [
+            self.status_due,
+            self.submit_due,
+            self.settle_due,
+            self.pack_due,
+            self.log_due,
+            self.accept_due,
+        ];
         let pictures = self.connections.iter().filter_map(|connection| match &connection.peer {
             Peer::Viewer(viewer) if viewer.lagging => viewer.picture_due.filter(|due| *due > now),
             _ => None,
@@ -350,12 +366,23 @@ impl Supervisor {
         dues.into_iter().chain([frames, self.phase_due()]).flatten().chain(pictures).min()
     }
 
+    /// Packs the history when it has not grown for a while.
+    fn pack_history(&mut self, now: Instant) {
+        let loose = self.terminal.loose();
+        if loose > self.loose {
+            self.pack_due = Some(now + PACK);
+        } else if self.pack_due.is_some_and(|due| now >= due) {
+            self.pack_due = self.terminal.current().pack().then_some(now + PACK_PAUSE);
+            if self.pack_due.is_none() {
+                super::memory::give_back();
+            }
+        }
+        self.loose = self.terminal.loose();
+    }
+
     /// Gives back the memory that a burst of output needed.
     fn settle(&mut self) {
-        if self.terminal.settle() {
-            self.settle_due = Some(monotonic() + SETTLE_PAUSE);
-            return;
-        }
+        self.terminal.settle();
         self.log.settle();
         self.buffer = Vec::new();
         super::memory::give_back();

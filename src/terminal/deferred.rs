@@ -59,10 +59,14 @@ impl Deferred {
         self.terminal.size()
     }
 
+    /// How much of the history is not packed: [`Terminal::loose`].
+    pub fn loose(&self) -> usize {
+        self.terminal.loose()
+    }
+
     /// Frees spare memory: [`Terminal::settle`].
-    pub fn settle(&mut self) -> bool {
-        let more = self.current().settle();
+    pub fn settle(&mut self) {
+        self.current().settle();
         self.waiting = Vec::new();
-        more
     }
 }

@@ -1,8 +1,9 @@
 //! The history: rows that have scrolled off the top, packed into blocks.
 //!
-//! Rows are appended to an open block of 32 KiB; a full one is packed with LZ4, which costs next to
-//! nothing while an agent spews. Once it is quiet, blocks are packed again with DEFLATE, which takes
-//! half of the room. Over the limits the oldest block goes as a whole, so appending costs the same however
+//! Rows are appended to an open block of 32 KiB. Full ones stay as they are for a moment: most rows of
+//! an agent that spews are forgotten before packing them would have been worth it. What is more than
+//! 2 MiB is packed with LZ4, which is quick; once the history has stopped growing everything is packed
+//! with DEFLATE, which takes a third of the room. Over the limits the oldest block goes as a whole, so appending costs the same however
 //! long the history is. Invariant: [`Ring::len`] never exceeds the row limit, memory exceeds the
 //! byte limit by at most the open block.
 
@@ -17,7 +18,10 @@ use super::line::{Line, LineEncoder, encode_plain};
 /// enough that LZ4 finds its repetitions (64 KiB gained 4 % and read four times slower).
 const BLOCK_BYTES: usize = 32 * 1024;
 
-/// Blocks packed again in one call, so that none takes longer than a few milliseconds.
+/// Bytes of full blocks that are kept as they are.
+const MOST_LOOSE: usize = 2 << 20;
+
+/// Blocks packed tightly in one call, so that none takes longer than a few milliseconds.
 const REPACKED: usize = 8;
 
 /// The library's default: higher levels gain nothing on lines of text.
@@ -26,6 +30,7 @@ const DEFLATE_LEVEL: u8 = 6;
 /// How a block is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Packing {
+    None,
     Lz4,
     Deflate,
 }
@@ -45,6 +50,7 @@ impl Block {
 
     fn unpack(&self) -> Vec<u8> {
         match self.packing {
+            Packing::None => self.packed.to_vec(),
             Packing::Lz4 => {
                 lz4_flex::block::decompress(&self.packed, self.raw_len).unwrap_or_default()
             }
@@ -56,7 +62,13 @@ impl Block {
         }
     }
 
-    /// Packs it so that it takes less room.
+    /// Packs it quickly.
+    fn pack(&mut self) {
+        self.packed = lz4_flex::block::compress(&self.packed).into();
+        self.packing = Packing::Lz4;
+    }
+
+    /// Packs it so that it takes the least room.
     fn repack(&mut self) {
         let packed = miniz_oxide::deflate::compress_to_vec(&self.unpack(), DEFLATE_LEVEL);
         self.packed = packed.into();
@@ -70,11 +82,12 @@ pub(crate) struct Ring {
     limits: HistoryLimits,
     blocks: VecDeque<Block>,
     block_bytes: usize,
+    /// How many of the newest blocks are not packed.
+    loose: usize,
     open: Vec<u8>,
     open_lines: usize,
     total: usize,
     encoder: LineEncoder,
-    scratch: Vec<u8>,
 }
 
 impl Ring {
@@ -84,11 +97,11 @@ impl Ring {
             limits,
             blocks: VecDeque::new(),
             block_bytes: 0,
+            loose: 0,
             open: Vec::new(),
             open_lines: 0,
             total: 0,
             encoder: LineEncoder::default(),
-            scratch: Vec::new(),
         }
     }
 
@@ -137,22 +150,31 @@ impl Ring {
 
     /// Bytes held, spare room included.
     pub(crate) fn memory(&self) -> usize {
-        self.block_bytes + self.open.capacity() + self.scratch.capacity()
+        self.block_bytes + self.open.capacity()
     }
 
-    /// Packs a few more blocks tightly and gives spare room back; returns whether there is more to do.
-    pub(crate) fn settle(&mut self) -> bool {
-        let loose = |block: &&mut Block| block.packing == Packing::Lz4;
-        for block in self.blocks.iter_mut().filter(loose).take(REPACKED) {
+    /// Packs a few more blocks tightly; returns whether there is more to do.
+    pub(crate) fn pack(&mut self) -> bool {
+        let wasteful = |block: &&mut Block| block.packing != Packing::Deflate;
+        for block in self.blocks.iter_mut().filter(wasteful).take(REPACKED) {
             self.block_bytes -= block.cost();
+            self.loose -= usize::from(block.packing == Packing::None);
             block.repack();
             self.block_bytes += block.cost();
         }
+        self.blocks.iter().any(|block| block.packing != Packing::Deflate)
+    }
+
+    /// How many full blocks are not packed at all.
+    pub(crate) fn loose(&self) -> usize {
+        self.loose
+    }
+
+    /// Gives spare room back.
+    pub(crate) fn settle(&mut self) {
         self.open.shrink_to_fit();
         self.blocks.shrink_to_fit();
-        self.scratch = Vec::new();
         self.encoder = LineEncoder::default();
-        self.blocks.iter().any(|block| block.packing == Packing::Lz4)
     }
 
     /// Calls `visit` with `count` rows from `from`, oldest first, until it returns false.
@@ -184,20 +206,30 @@ impl Ring {
     }
 
     fn close_block(&mut self) {
-        let room = lz4_flex::block::get_maximum_output_size(self.open.len());
-        self.scratch.resize(room, 0);
-        let Ok(len) = lz4_flex::block::compress_into(&self.open, &mut self.scratch) else {
-            return;
-        };
-        let packed = self.scratch.get(..len).unwrap_or_default().into();
-        let packing = Packing::Lz4;
-        let block = Block { packed, packing, raw_len: self.open.len(), lines: self.open_lines };
+        let raw_len = self.open.len();
+        let packed = self.open.as_slice().into();
+        let block = Block { packed, packing: Packing::None, raw_len, lines: self.open_lines };
         self.block_bytes += block.cost();
         self.blocks.push_back(block);
+        self.loose += 1;
         self.open.clear();
         self.open.shrink_to(BLOCK_BYTES * 2);
         self.open_lines = 0;
+        if self.loose * BLOCK_BYTES > MOST_LOOSE {
+            self.pack_one();
+        }
         self.drop_oldest();
+    }
+
+    /// Packs the oldest block that is not; false when there is none.
+    fn pack_one(&mut self) -> bool {
+        let at = self.blocks.len() - self.loose;
+        let Some(block) = self.blocks.get_mut(at) else { return false };
+        self.block_bytes -= block.cost();
+        block.pack();
+        self.block_bytes += block.cost();
+        self.loose -= 1;
+        true
     }
 
     fn drop_oldest(&mut self) {
@@ -206,9 +238,14 @@ impl Ring {
             if !too_many && self.block_bytes <= self.limits.bytes {
                 return;
             }
+            // Packed, more of it fits.
+            if !too_many && self.pack_one() {
+                continue;
+            }
+            let Some(oldest) = self.blocks.pop_front() else { return };
+            self.loose -= usize::from(oldest.packing == Packing::None);
             self.block_bytes -= oldest.cost();
             self.total -= oldest.lines;
-            self.blocks.pop_front();
         }
     }
 }
@@ -276,9 +313,9 @@ mod tests {
             ring.push(&row(&format!("line {n}: reading src/lib.rs, {} tests passed", n * 7 % 300)));
         }
         let (before, memory) = (texts(&ring, 0, usize::MAX), ring.memory());
-        while ring.settle() {}
+        while ring.pack() {}
         assert_eq!(texts(&ring, 0, usize::MAX), before);
-        assert!(ring.memory() < memory * 2 / 3, "{memory} became {}", ring.memory());
+        assert!(ring.memory() < memory / 3, "{memory} became {}", ring.memory());
         ring.push(&row("one more"));
         assert_eq!(texts(&ring, ring.len() - 1, 1), ["one more"]);
     }

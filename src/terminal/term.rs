@@ -186,12 +186,22 @@ impl Terminal {
         search.found.into()
     }
 
-    /// Frees spare memory, as far as it takes a few milliseconds; returns whether there is more to do.
-    /// Meant for a program that has been quiet for a while.
-    pub fn settle(&mut self) -> bool {
+    /// Frees spare memory; meant for a program that has been quiet for a while.
+    pub fn settle(&mut self) {
         self.scanner.settle();
         self.engine.screen.term.grid_mut().truncate();
-        self.engine.screen.ring.settle()
+        self.engine.screen.ring.settle();
+    }
+
+    /// Packs some of the history more tightly, for a few milliseconds; returns whether there is more to
+    /// do. Meant for a history that does not grow.
+    pub fn pack(&mut self) -> bool {
+        self.engine.screen.ring.pack()
+    }
+
+    /// How much of the history is not packed at all; a number that changes when it grows.
+    pub fn loose(&self) -> usize {
+        self.engine.screen.ring.loose()
     }
 
     /// Learns the viewer's default colours, which programs ask for to choose their theme.

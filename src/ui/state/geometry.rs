@@ -3,6 +3,8 @@
 //!
 //! Invariant: every area lies within the screen; what does not fit is empty.
 
+use unicode_width::UnicodeWidthStr as _;
+
 use super::{Arrangement, EventsRoom, Mode, State, View, rows};
 
 /// From this width the selected runner's screen stands beside the list.
@@ -111,11 +113,14 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas.hints = rest.take_bottom(1);
     }
     if needs_prompt(state) && height >= 2 {
-        // Panes must not change their size for a message: it takes the place of the header, a
-        // question that of the last row.
+        // Panes must not change their size for a message: it takes the end of the header, a question
+        // the last row.
         areas.prompt = match (are_panes, is_asked(state)) {
             (false, _) => rest.take_bottom(1),
-            (true, false) if !areas.header.is_empty() => areas.header,
+            (true, false) if !areas.header.is_empty() => {
+                let text = state.toast.as_ref().map_or(0, |toast| toast.text.width() + 4);
+                { areas.header }.take_right(u16::try_from(text).unwrap_or(u16::MAX))
+            }
             (true, _) => { rest }.take_bottom(1),
         };
     }

@@ -21,38 +21,67 @@ const FRAME: Duration = Duration::from_micros(16_667);
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     drawn_at: Option<Instant>,
-    /// Whose screens were typed into, and until when a change of them may be the echo.
-    echoing: Vec<(RunnerId, Instant)>,
-    /// A key was pressed since the last frame.
-    has_key: bool,
-    /// A screen that was typed into has changed since.
-    has_echo: bool,
+    echoing: Vec<Echo>,
+    /// What changed since the last frame and is waited for.
+    urgency: Urgency,
+}
+
+/// A screen that was typed into.
+#[derive(Debug)]
+struct Echo {
+    of: RunnerId,
+    /// Until when a change of it may be the echo.
+    until: Instant,
+    /// It has changed since.
+    has_come: bool,
+}
+
+/// How much a change is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Urgency {
+    #[default]
+    None,
+    /// A screen that was typed into has changed once more.
+    Echo,
+    /// It has changed for the first time since, or a key was pressed that is not typed.
+    Now,
 }
 
 impl Pace {
     /// Takes note of what happened.
     pub(super) fn saw(&mut self, event: &UiEvent, now: Instant) {
-        match event {
-            UiEvent::Key(_) => self.has_key = true,
+        let urgency = match event {
+            UiEvent::Key(_) => Urgency::Now,
             UiEvent::Frame(id, _) => {
-                self.has_echo |= self.echoing.iter().any(|(of, until)| of == id && now < *until);
+                let echo = self.echoing.iter_mut().find(|echo| echo.of == *id && now < echo.until);
+                match echo {
+                    Some(echo) if echo.has_come => Urgency::Echo,
+                    Some(echo) => {
+                        echo.has_come = true;
+                        Urgency::Now
+                    }
+                    None => Urgency::None,
+                }
             }
-            _ => {}
-        }
+            _ => Urgency::None,
+        };
+        self.urgency = self.urgency.max(urgency);
     }
 
-    /// Takes note that keys went to a runner.
+    /// Takes note that what was pressed went to a runner: nothing is to be seen of it before its
+    /// echo, and a frame now would only delay that.
     pub(super) fn typed(&mut self, id: RunnerId, now: Instant) {
-        self.echoing.retain(|(of, until)| *of != id && now < *until);
-        self.echoing.push((id, now + ECHO_WINDOW));
+        self.echoing.retain(|echo| echo.of != id && now < echo.until);
+        self.echoing.push(Echo { of: id, until: now + ECHO_WINDOW, has_come: false });
+        self.urgency = Urgency::None;
     }
 
     /// When what changed is drawn.
     pub(super) fn due(&self, now: Instant) -> Instant {
-        let pause = match (self.has_key, self.has_echo) {
-            (true, _) => Duration::ZERO,
-            (_, true) => ECHO_INTERVAL,
-            _ => FRAME,
+        let pause = match self.urgency {
+            Urgency::Now => Duration::ZERO,
+            Urgency::Echo => ECHO_INTERVAL,
+            Urgency::None => FRAME,
         };
         self.drawn_at.map_or(now, |at| at + pause)
     }
@@ -64,11 +93,8 @@ impl Pace {
 
     /// Takes note that a frame was drawn.
     pub(super) fn drawn(&mut self, now: Instant) {
-        *self = Self {
-            drawn_at: Some(now),
-            echoing: std::mem::take(&mut self.echoing),
-            ..Self::default()
-        };
+        self.drawn_at = Some(now);
+        self.urgency = Urgency::None;
     }
 }
 
@@ -98,9 +124,12 @@ mod tests {
         pace.saw(&frame(spewing), ms(1));
         assert_eq!(pace.due(ms(1)), start + FRAME);
 
+        pace.saw(&UiEvent::Key(KeyPress::parse("x").unwrap()), ms(3));
         pace.typed(typed, ms(3));
         pace.saw(&frame(spewing), ms(4));
-        assert_eq!(pace.due(ms(4)), start + FRAME);
+        assert_eq!(pace.due(ms(4)), start + FRAME, "nothing is to be seen of the key yet");
+        // Whatever was drawn in between, the echo is drawn at once.
+        pace.drawn(ms(4));
         pace.saw(&frame(typed), ms(5));
         assert!(pace.due(ms(5)) <= ms(5));
         pace.drawn(ms(5));

@@ -120,7 +120,6 @@ impl App {
         state.presets = choices::presets(&options.places);
         state.presets.extend(config.presets);
         state.config = config_rows(&options.loaded.values, &options.loaded.origins);
-        versions::ask(&state.here.found, &events_tx);
         if options.picker {
             state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
         }
@@ -239,6 +238,9 @@ impl App {
                 Effect::KeepPreset(name, preset) => {
                     let kept = choices::keep_preset(&self.places, &name, preset);
                     self.state.tell(kept.map(|()| format!("the preset {name} is kept")));
+                }
+                Effect::AskVersions => {
+                    versions::ask(&self.state.here.found, self.performer.events());
                 }
                 Effect::Dump => {
                     let written = report::write_events(&self.places.logs(), &self.recorder);

@@ -24,6 +24,8 @@ pub(super) enum Effect {
     Picked(RunnerId),
     /// Find this preset next time.
     KeepPreset(String, Preset),
+    /// Ask the agents that were found for their versions.
+    AskVersions,
     /// Write what happened last into a file.
     Dump,
     /// Find this theme again next time.

@@ -73,6 +73,11 @@ impl Performer {
         }
     }
 
+    /// Where outcomes go.
+    pub(super) fn events(&self) -> &mpsc::Sender<UiEvent> {
+        &self.events
+    }
+
     /// The connection, if there is one.
     pub(super) fn client(&self) -> Option<Client> {
         self.client.borrow().clone()

@@ -359,7 +359,7 @@ commands! {
     Welcome "welcome" {
         LaunchFound "launch_found" "enter" "launch" "Launch the agent that was found, or the shell, here";
         LaunchShell "launch_shell" "s" "shell" "Launch a shell here";
-        Launch "launch" "c n" "choose" "Choose a command and a directory";
+        Launch "launch" "c n N" "choose" "Choose a command and a directory";
         Demo "demo" "d" "demo" "How to see a demonstration";
         Palette "palette" ":" "" "Find anything: actions, projects";
         Help "help" "?" "help" "Show the keys that work here, and all others";

@@ -154,6 +154,8 @@ pub(super) struct State {
     pub(super) config: Vec<(String, String, String)>,
     /// Launches by a name.
     pub(super) presets: Presets,
+    /// The versions of the agents were asked for.
+    pub(super) are_versions_asked: bool,
     /// The themes.
     pub(super) themes: Themes,
     /// The keys in force.
@@ -227,6 +229,7 @@ impl State {
             log: None,
             config: Vec::new(),
             presets: Presets::new(),
+            are_versions_asked: false,
             themes: Themes::default(),
             keys: Keymap::default(),
             here,

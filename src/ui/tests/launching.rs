@@ -89,3 +89,12 @@ fn versions_are_shown_as_they_are_told() {
     update(&mut state, UiEvent::Version("codex".to_owned(), "0.169.0".to_owned()));
     assert!(screen(&state).contains("claude 2.1.328   codex 0.169.0"), "{}", screen(&state));
 }
+
+#[test]
+fn versions_are_asked_for_once_and_only_when_they_matter() {
+    let mut state = state((120, 40), fleet());
+    assert!(!press(&mut state, "j").contains(&Effect::AskVersions));
+    assert!(press(&mut state, "N").contains(&Effect::AskVersions));
+    key(&mut state, Key::Escape);
+    assert!(!press(&mut state, "N").contains(&Effect::AskVersions));
+}

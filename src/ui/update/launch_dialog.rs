@@ -36,6 +36,15 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
     vec![Effect::ListProjects]
 }
 
+/// Asks for the versions of the agents once they are about to be shown or launched; each answer costs
+/// the start of a program.
+pub(super) fn versions_to_ask(state: &mut State) -> Option<Effect> {
+    let is_time = state.is_empty() || matches!(state.mode, Mode::Launch(_));
+    let is_due = is_time && !state.are_versions_asked && !state.here.found.is_empty();
+    state.are_versions_asked |= is_due;
+    is_due.then_some(Effect::AskVersions)
+}
+
 /// Applies an action in the dialog.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     let Mode::Launch(dialog) = &state.mode else { return Vec::new() };

@@ -283,6 +283,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     page::settle(state);
     state.settle_notices();
     watch::settle(state, effects);
+    effects.extend(launch_dialog::versions_to_ask(state));
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);
     resize::settle(state, effects);

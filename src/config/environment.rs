@@ -39,6 +39,11 @@ pub fn config_home() -> Option<PathBuf> {
         .or_else(|| home().map(|home| home.join(".config")))
 }
 
+/// Whether the terminal is on another machine, or seems to be.
+pub fn is_remote() -> bool {
+    ["SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"].iter().any(|name| get(name).is_some())
+}
+
 /// Whether colour is unwanted: `NO_COLOR` set, or a terminal without any.
 pub fn no_color() -> bool {
     get("NO_COLOR").is_some() || get_text("TERM").is_none_or(|term| term == "dumb")

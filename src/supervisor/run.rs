@@ -45,6 +45,10 @@ const PACK_PAUSE: Duration = Duration::from_millis(20);
 /// its echo.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
 
+/// A key's echo is looked for so long: about what being put to sleep and woken takes. At thirty keys a
+/// second it is a fifth of a percent of a core.
+const ECHO: Duration = Duration::from_micros(60);
+
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -265,16 +269,27 @@ impl Supervisor {
         }
     }
 
-    /// Takes one batch of the agent's output.
-    pub(super) fn take_output(&mut self) {
+    /// Looks for a key's echo for a moment before going back to sleep: most programs echo sooner than
+    /// this process would be woken for it.
+    pub(super) fn await_echo(&mut self) {
+        let until = monotonic() + ECHO;
+        while !self.take_output() && monotonic() < until {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Takes one batch of the agent's output; false when there is none.
+    pub(super) fn take_output(&mut self) -> bool {
         let mut buffer = std::mem::take(&mut self.buffer);
-        if let super::pty::Output::Bytes(count) = self.pty.read(&mut buffer) {
+        let output = self.pty.read(&mut buffer);
+        if let super::pty::Output::Bytes(count) = output {
             self.distribute(buffer.get(..count).unwrap_or_default());
             let now = monotonic();
             self.settle_due = Some(now + SETTLE);
             self.log_due.get_or_insert(now + LOG_PAUSE);
         }
         self.buffer = buffer;
+        matches!(output, super::pty::Output::Bytes(_))
     }
 
     fn accept(&mut self) {

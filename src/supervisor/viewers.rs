@@ -22,6 +22,9 @@ use crate::{
     terminal::{LeaveKey, Typed},
 };
 
+/// What is longer was not typed by hand.
+const MOST_KEY: usize = 16;
+
 /// How long a grant may be used.
 const GRANT_LIFE: Duration = Duration::from_secs(30);
 
@@ -208,6 +211,8 @@ impl Supervisor {
                 if let Some(connection) = self.connection(id) {
                     connection.send(Message::InputRefused(refused));
                 }
+            } else if typed.len() <= MOST_KEY {
+                self.await_echo();
             }
         }
         if leaves {

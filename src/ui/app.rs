@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     client::{AttachEnd, AttachOptions, attach},
-    config::{AttachConfig, Origin, Places},
+    config::{AttachConfig, Origin, Places, environment},
     domain::{failure::Failure, id::RunnerId},
 };
 
@@ -138,7 +138,7 @@ impl App {
             feed: tokio::spawn(feed::follow(options.places, outlet)),
             quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
             continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
-            pace: Pace::default(),
+            pace: Pace::new(environment::is_remote()),
             picked: None,
             recorder,
         })
@@ -166,11 +166,11 @@ impl App {
         let theme = self.looks.theme(&self.state);
         let state = &self.state;
         let mut size = state.size;
-        screen.draw(|frame| {
+        let bytes = screen.draw(|frame| {
             size = (frame.area().width, frame.area().height);
             view::draw(frame, state, theme);
         })?;
-        self.pace.drawn(Instant::now());
+        self.pace.drawn(Instant::now(), bytes);
         // The terminal may have changed under the frame; then it is drawn again.
         self.state.is_dirty = size != self.state.size;
         self.state.size = size;

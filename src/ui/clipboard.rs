@@ -48,8 +48,7 @@ pub(super) fn give(text: String) {
 
 /// The tool for the desktop that this session is on; over SSH the desktop is another one's.
 fn tool() -> Option<(PathBuf, &'static [&'static str])> {
-    let is_remote = ["SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT"];
-    if is_remote.iter().any(|name| environment::get(name).is_some()) {
+    if environment::is_remote() {
         return None;
     }
     let here = TOOLS.iter().filter(|(_, _, desktop)| {

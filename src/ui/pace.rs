@@ -2,7 +2,9 @@
 //!
 //! A key that changes the screen is drawn as it comes, and so is what a screen shows for a moment after
 //! it was typed into, for that is the echo; what else happens is collected, so that one pane that spews
-//! delays no other. Invariant: with no key pressed there are no more than sixty frames a second.
+//! delays no other. To a terminal on another machine it is also collected until the last frame must have
+//! arrived: what fills the line now is what a key waits for later. Invariant: with no key pressed there
+//! are no more than sixty frames a second.
 
 use std::time::Duration;
 
@@ -17,10 +19,20 @@ use crate::domain::{
 /// The least time between two frames that nobody waits for.
 const FRAME: Duration = Duration::from_micros(16_667);
 
+/// Bytes a second that a line to another machine is trusted with: a slow one takes as many, and on a
+/// fast one a screen that spews is still shown several times a second.
+const REMOTE_RATE: usize = 20_000;
+
+/// However large a frame was, the next waits no longer than this for it.
+const MOST_WAIT: Duration = Duration::from_secs(1);
+
 /// Decides when the next frame is drawn.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
+    is_remote: bool,
     drawn_at: Option<Instant>,
+    /// How long the last frame is on its way.
+    travel: Duration,
     echoing: Vec<Echo>,
     /// What changed since the last frame and is waited for.
     urgency: Urgency,
@@ -48,6 +60,11 @@ enum Urgency {
 }
 
 impl Pace {
+    /// Returns the pace for a terminal here or on another machine.
+    pub(super) fn new(is_remote: bool) -> Self {
+        Self { is_remote, ..Self::default() }
+    }
+
     /// Takes note of what happened.
     pub(super) fn saw(&mut self, event: &UiEvent, now: Instant) {
         let urgency = match event {
@@ -81,7 +98,7 @@ impl Pace {
         let pause = match self.urgency {
             Urgency::Now => Duration::ZERO,
             Urgency::Echo => ECHO_INTERVAL,
-            Urgency::None => FRAME,
+            Urgency::None => FRAME.max(self.travel),
         };
         self.drawn_at.map_or(now, |at| at + pause)
     }
@@ -91,8 +108,10 @@ impl Pace {
         self.drawn_at.unwrap_or(now)
     }
 
-    /// Takes note that a frame was drawn.
-    pub(super) fn drawn(&mut self, now: Instant) {
+    /// Takes note that a frame of so many bytes was drawn.
+    pub(super) fn drawn(&mut self, now: Instant, bytes: usize) {
+        let travel = Duration::from_millis((bytes * 1000 / REMOTE_RATE) as u64).min(MOST_WAIT);
+        self.travel = if self.is_remote { travel } else { Duration::ZERO };
         self.drawn_at = Some(now);
         self.urgency = Urgency::None;
     }
@@ -120,7 +139,7 @@ mod tests {
         let start = Instant::now();
         let ms = |ms| start + Duration::from_millis(ms);
         assert_eq!(pace.due(start), start, "the first frame");
-        pace.drawn(start);
+        pace.drawn(start, 100);
         pace.saw(&frame(spewing), ms(1));
         assert_eq!(pace.due(ms(1)), start + FRAME);
 
@@ -129,17 +148,31 @@ mod tests {
         pace.saw(&frame(spewing), ms(4));
         assert_eq!(pace.due(ms(4)), start + FRAME, "nothing is to be seen of the key yet");
         // Whatever was drawn in between, the echo is drawn at once.
-        pace.drawn(ms(4));
+        pace.drawn(ms(4), 100);
         pace.saw(&frame(typed), ms(5));
         assert!(pace.due(ms(5)) <= ms(5));
-        pace.drawn(ms(5));
+        pace.drawn(ms(5), 100);
         pace.saw(&frame(typed), ms(6));
         assert_eq!(pace.due(ms(6)), ms(5) + ECHO_INTERVAL);
-        pace.drawn(ms(7));
+        pace.drawn(ms(7), 100_000);
         pace.saw(&frame(typed), ms(3) + ECHO_WINDOW);
         assert_eq!(pace.due(ms(30)), ms(7) + FRAME, "too late for an echo");
 
         pace.saw(&UiEvent::Key(KeyPress::parse("j").unwrap()), ms(8));
         assert!(pace.due(ms(8)) <= ms(8));
+    }
+
+    #[test]
+    fn a_slow_line_is_not_filled_with_what_nobody_waits_for() {
+        let start = Instant::now();
+        let mut pace = Pace::new(true);
+        pace.drawn(start, 4000);
+        assert_eq!(pace.due(start), start + Duration::from_millis(200));
+        pace.saw(&UiEvent::Key(KeyPress::parse("j").unwrap()), start);
+        assert_eq!(pace.due(start), start);
+        pace.drawn(start, 1_000_000);
+        assert_eq!(pace.due(start), start + MOST_WAIT);
+        pace.drawn(start, 10);
+        assert_eq!(pace.due(start), start + FRAME);
     }
 }

@@ -5,11 +5,14 @@
 //! to, the shell after ctrl-z) gets it as the shell had it.
 
 use std::{
-    io::{self, BufWriter, IsTerminal as _, Stdout, Write as _},
+    io::{self, BufWriter, IsTerminal as _, Stdout, Write},
     mem::ManuallyDrop,
     panic::{self, PanicHookInfo},
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
@@ -31,6 +34,26 @@ const END_SYNC: &[u8] = b"\x1b[?2026l";
 /// A whole frame of an ordinary screen goes out in one write.
 const BUFFER: usize = 1 << 16;
 
+type Backend = CrosstermBackend<BufWriter<Counted>>;
+
+/// Standard output, with a count of the bytes that went there.
+struct Counted {
+    out: Stdout,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.bytes.fetch_add(count, Ordering::Relaxed);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
 /// Writes a report of a panic and returns where it is, if it could be written.
@@ -40,7 +63,9 @@ pub(super) type Report = dyn Fn(&PanicHookInfo<'_>) -> Option<PathBuf> + Send + 
 pub(super) struct Screen {
     /// Never dropped: its `Drop` prints an error when the terminal is gone, and where standard error
     /// is the same terminal, that print panics.
-    terminal: ManuallyDrop<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
+    terminal: ManuallyDrop<Terminal<Backend>>,
+    /// Bytes written since the last frame.
+    bytes: Arc<AtomicUsize>,
     previous_hook: Arc<Hook>,
     panicked: Arc<Notify>,
     is_left: bool,
@@ -71,11 +96,12 @@ impl Screen {
             // A task may have panicked, which nobody else would notice.
             notify.notify_one();
         }));
-        let entered = enter().and_then(|()| new_terminal());
+        let bytes = Arc::default();
+        let entered = enter().and_then(|()| new_terminal(&bytes));
         match entered {
             Ok(terminal) => {
                 let terminal = ManuallyDrop::new(terminal);
-                Ok(Self { terminal, previous_hook, panicked, is_left: false })
+                Ok(Self { terminal, bytes, previous_hook, panicked, is_left: false })
             }
             Err(error) => {
                 restore();
@@ -90,19 +116,19 @@ impl Screen {
         self.terminal.size().map_or((80, 24), |size| (size.width, size.height))
     }
 
-    /// Draws a frame.
+    /// Draws a frame; returns the bytes it took.
     ///
     /// # Errors
     ///
     /// When the terminal is gone.
-    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<(), Failure> {
+    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> Result<usize, Failure> {
         let drawn = || {
             self.terminal.backend_mut().write_all(BEGIN_SYNC)?;
             self.terminal.draw(view)?;
             self.terminal.backend_mut().write_all(END_SYNC)?;
-            io::Write::flush(self.terminal.backend_mut())
+            Write::flush(self.terminal.backend_mut())
         };
-        drawn().map_err(|error| failed(&error))
+        drawn().map(|()| self.bytes.swap(0, Ordering::Relaxed)).map_err(|error| failed(&error))
     }
 
     /// Makes the next frame paint everything: a terminal that changed its size and changed it back
@@ -125,7 +151,7 @@ impl Screen {
             bytes.extend(format!("\x1b]9;{text}\x1b\\").into_bytes());
         }
         let out = self.terminal.backend_mut();
-        out.write_all(&bytes).and_then(|()| io::Write::flush(out)).ok();
+        out.write_all(&bytes).and_then(|()| Write::flush(out)).ok();
     }
 
     /// Gives the terminal back for a while.
@@ -140,7 +166,7 @@ impl Screen {
     ///
     /// When it is gone.
     pub(super) fn enter_again(&mut self) -> Result<(), Failure> {
-        let entered = enter().and_then(|()| new_terminal());
+        let entered = enter().and_then(|()| new_terminal(&self.bytes));
         *self.terminal = entered.map_err(|error| failed(&error))?;
         self.is_left = false;
         Ok(())
@@ -170,7 +196,7 @@ impl Screen {
     /// When the terminal is gone.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let out = self.terminal.backend_mut();
-        let written = out.write_all(bytes).and_then(|()| io::Write::flush(out));
+        let written = out.write_all(bytes).and_then(|()| Write::flush(out));
         written.map_err(|error| failed(&error))
     }
 
@@ -205,8 +231,9 @@ fn enter() -> io::Result<()> {
     out.flush()
 }
 
-fn new_terminal() -> io::Result<Terminal<CrosstermBackend<BufWriter<Stdout>>>> {
-    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(BUFFER, io::stdout())))
+fn new_terminal(bytes: &Arc<AtomicUsize>) -> io::Result<Terminal<Backend>> {
+    let out = Counted { out: io::stdout(), bytes: Arc::clone(bytes) };
+    Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(BUFFER, out)))
 }
 
 /// Puts the terminal back; a terminal that is gone needs none of it.

@@ -65,10 +65,20 @@ fn the_only_live_runner_needs_no_name() {
     let mut terminal = attach(&world, &[]);
     echoes(&terminal, "hello");
     detach(&mut terminal, DETACH, &agent.name);
-    world.agent("echo", &[]);
+    let other = world.agent("echo", &[]);
+    // Of several, one is chosen.
     let mut terminal = start(&world, &[]);
-    assert_eq!(terminal.wait_exit(), 2);
-    terminal.assert_restored();
+    terminal.wait_for(&format!("{} ", other.name));
+    terminal.type_text(&other.name);
+    terminal.type_text("\r");
+    wait_until("the picker is gone", SOON, || !terminal.screen().contains("attach to"));
+    terminal.wait_taken();
+    wait_until("it is attached", SOON, || {
+        terminal.type_text(".");
+        terminal.screen().contains("..")
+    });
+    detach(&mut terminal, DETACH, &other.name);
+    world.wait_log(&other.name, "..");
 }
 
 #[test]

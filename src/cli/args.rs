@@ -155,6 +155,9 @@ pub(super) struct LaunchArgs {
     /// The project; without it, the one of this directory
     #[arg(add = ArgValueCandidates::new(complete::projects))]
     pub project: Option<String>,
+    /// Name the runner; without it, the project's name and the next number
+    #[arg(long, value_name = "NAME", conflicts_with = "count")]
+    pub name: Option<String>,
     /// Start so many
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub count: u32,

@@ -147,6 +147,7 @@ impl Client {
         let request = LaunchRunnerRequest {
             request_id: launch.request_id.map(|id| id.to_string()).unwrap_or_default(),
             project: launch.project.clone(),
+            name: launch.name.clone(),
             command: launch
                 .command
                 .iter()

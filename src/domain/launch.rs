@@ -21,6 +21,8 @@ pub struct LaunchRequest {
     pub request_id: Option<uuid::Uuid>,
     /// The project's name.
     pub project: String,
+    /// The runner's name; empty for the project's and the next number.
+    pub name: String,
     /// Program and arguments; empty for the default agent.
     pub command: Vec<OsString>,
     /// Working directory; `None` for the project's.

@@ -5,6 +5,9 @@
 
 use thiserror::Error;
 
+/// The shortest name that a runner may be given.
+pub const LEAST_RUNNER_NAME: usize = 3;
+
 /// The longest name allowed, in bytes.
 pub const MAX_NAME: usize = 64;
 
@@ -70,8 +73,14 @@ pub enum NameError {
     #[error("a name begins with a letter or a digit; {0} does not")]
     BadStart(String),
     /// A command's name.
-    #[error("`{0}` is a command of stratavore and cannot name a project")]
+    #[error("`{0}` is a command of stratavore and cannot be a name")]
     Reserved(String),
+    /// Too short to be told from the beginning of an id.
+    #[error("a runner's name has at least {LEAST_RUNNER_NAME} characters; `{0}` has fewer")]
+    TooShort(String),
+    /// It may be given to another runner.
+    #[error("names that end with a dash and a number are given by stratavore; `{0}` is one")]
+    Numbered(String),
 }
 
 /// Checks a project's name.
@@ -96,6 +105,23 @@ pub fn check_project_name(name: &str) -> Result<(), NameError> {
     }
     if RESERVED.contains(&name) {
         return Err(NameError::Reserved(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Checks a name that a person gives to a runner.
+///
+/// # Errors
+///
+/// Says which rule the name breaks, with anything unprintable escaped.
+pub fn check_runner_name(name: &str) -> Result<(), NameError> {
+    check_project_name(name)?;
+    let last = name.rsplit_once('-').map_or("", |(_, last)| last);
+    if !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NameError::Numbered(name.to_owned()));
+    }
+    if name.len() < LEAST_RUNNER_NAME {
+        return Err(NameError::TooShort(name.to_owned()));
     }
     Ok(())
 }
@@ -144,6 +170,16 @@ mod tests {
             assert!(!error.contains('\u{202e}'), "{error:?}");
         }
         assert_eq!(check_project_name(&"x".repeat(65)), Err(NameError::TooLong(65)));
+    }
+
+    #[test]
+    fn a_runner_is_given_no_name_that_another_may_get() {
+        for name in ["reviewer", "fix-login", "v2.1", "a-1b"] {
+            assert_eq!(check_runner_name(name), Ok(()), "{name}");
+        }
+        for name in ["api-3", "x-0", "ab", "kill", "-a", ""] {
+            assert!(check_runner_name(name).is_err(), "{name}");
+        }
     }
 
     #[test]

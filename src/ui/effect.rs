@@ -99,6 +99,8 @@ pub(super) struct LaunchOrder {
     pub(super) project: String,
     /// The project to be registered first.
     pub(super) register: Option<NewProject>,
+    /// The runner's name; empty for the next number.
+    pub(super) name: String,
     /// Program and arguments.
     pub(super) command: Vec<OsString>,
     /// Working directory.

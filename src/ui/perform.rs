@@ -267,6 +267,7 @@ async fn launch(
     let request = LaunchRequest {
         request_id: Some(Uuid::new_v4()),
         project: order.project,
+        name: order.name,
         command: order.command,
         cwd: Some(order.cwd),
         environment,

@@ -235,3 +235,14 @@ fn launches_at_once_inherit_nothing_from_each_other() {
     assert_eq!(terminals.len(), witnesses.len(), "each has a terminal of its own");
     assert!(witnesses.iter().all(|witness| witness.starts() == 1));
 }
+
+#[test]
+fn a_runner_can_be_named() {
+    let world = World::with_project();
+    let launch = |name: &str| world.run(["launch", "p", "--name", name, "--", "sleep", "60"]);
+    assert_eq!(launch("reviewer").expect_code(0).stdout.trim(), "reviewer");
+    launch("reviewer").expect_error(4, &["`reviewer` is taken"]);
+    launch("p-9").expect_error(2, &["given by stratavore"]);
+    world.run(["kill", "reviewer"]).expect_code(0);
+    assert_eq!(world.show("reviewer").text("status"), "terminated");
+}

@@ -83,6 +83,7 @@ async fn populate(places: &Places) -> Result<(), Failure> {
             let request = LaunchRequest {
                 request_id: None,
                 project: (*project).to_owned(),
+                name: String::new(),
                 command,
                 cwd: None,
                 environment: environment_of_client(),

@@ -48,6 +48,7 @@ async fn launch(
     let request = LaunchRequest {
         request_id: args.request_id,
         project,
+        name: args.name.unwrap_or_default(),
         command: args.command,
         cwd,
         environment: environment_of_client(),

@@ -50,6 +50,7 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
         let request = LaunchRequest {
             request_id: None,
             project: name.to_owned(),
+            name: String::new(),
             command: Vec::new(),
             cwd: None,
             environment: environment_of_client(),

@@ -349,6 +349,7 @@ fn launch_request(wire: LaunchRunnerRequest) -> Result<LaunchRequest, Failure> {
     Ok(LaunchRequest {
         request_id,
         project: wire.project,
+        name: wire.name,
         command: wire.command.into_iter().map(|word| OsString::from_vec(word.into())).collect(),
         cwd: (!wire.cwd.is_empty()).then(|| wire.cwd.into()),
         environment: from_env_vars(wire.environment),

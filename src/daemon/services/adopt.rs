@@ -146,6 +146,7 @@ impl Services {
             supervisor_pid: known.identity.supervisor_pid,
             created_at: DateTime::from_timestamp_micros(spec.created_at_us).unwrap_or_default(),
             runner: NewRunner {
+                name: None,
                 id: known.id,
                 project: spec.project.clone(),
                 project_path: spec.project_path.clone(),

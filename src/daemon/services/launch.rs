@@ -23,7 +23,8 @@ use crate::{
         event::{EventType, NewEvent},
         failure::Failure,
         id::RunnerId,
-        launch::{LaunchRequest, RestartPolicy, agent_environment},
+        launch::{LaunchRequest, agent_environment},
+        name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, agent_of},
         size::TerminalSize,
@@ -51,6 +52,10 @@ impl Services {
     /// kept as `failed` with the reason.
     pub async fn launch(&self, request: LaunchRequest) -> Result<(Runner, bool), Failure> {
         let project = self.get_project(&request.project).await?;
+        if !request.name.is_empty() {
+            check_runner_name(&request.name)
+                .map_err(|error| Failure::usage("BAD_NAME", error.to_string()))?;
+        }
         let command = self.command(&request)?;
         check_arguments(&command)?;
         let services = self.clone();
@@ -93,6 +98,7 @@ impl Services {
         let new = NewRunner {
             id,
             project: project.name.clone(),
+            name: (!request.name.is_empty()).then(|| request.name.clone()),
             project_path: project.path.to_string_lossy().into_owned(),
             node_id: self.context.origin.node_id.clone(),
             agent: agent_of(&command),
@@ -101,7 +107,7 @@ impl Services {
             restart: request.restart.as_str().to_owned(),
             max_restart_attempts: self.context.config.runner.max_restart_attempts,
             request_id: request.request_id,
-            request_digest: digest(&project.name, &command, &cwd, request.restart),
+            request_digest: digest(&request, &project.name, &command, &cwd),
             at: self.context.clock.now(),
         };
         let event = NewEvent {
@@ -290,8 +296,9 @@ fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
 }
 
 /// Tells whether two requests are the same one.
-fn digest(project: &str, command: &[OsString], cwd: &Path, restart: RestartPolicy) -> String {
-    let mut text = format!("{project}\0{}\0{}", cwd.display(), restart.as_str());
+fn digest(request: &LaunchRequest, project: &str, command: &[OsString], cwd: &Path) -> String {
+    let (name, restart) = (&request.name, request.restart.as_str());
+    let mut text = format!("{project}\0{}\0{restart}\0{name}", cwd.display());
     for word in command {
         text.push('\0');
         text.push_str(&word.to_string_lossy());

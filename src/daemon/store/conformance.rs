@@ -62,6 +62,7 @@ impl World {
         NewRunner {
             id: RunnerId::random(),
             project: project.into(),
+            name: None,
             project_path: "/tmp".into(),
             node_id: "node".into(),
             agent: "bash".into(),
@@ -123,6 +124,24 @@ async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept() {
 
     world.project("p").await;
     assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-2");
+}
+
+#[tokio::test]
+async fn a_runner_may_be_given_a_name_that_nobody_has() {
+    let world = world().await;
+    world.project("p").await;
+    let named = || NewRunner { name: Some("reviewer".into()), ..World::new_runner("p") };
+    let (runner, _) = world.runner(&named()).await;
+    assert_eq!(runner.name, "reviewer");
+    assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-2");
+    for name in ["reviewer", "p"] {
+        let new = NewRunner { name: Some(name.into()), ..World::new_runner("p") };
+        let event = event(EventType::RunnerStarting, "runner", &new.id.to_string());
+        let error = world.store.runner_create(&new, event).await.unwrap_err();
+        assert_eq!(reason(&error), "NAME_TAKEN");
+    }
+    let found = world.store.runner_find("reviewer").await.unwrap();
+    assert_eq!(found.len(), 1);
 }
 
 #[tokio::test]

@@ -36,6 +36,8 @@ pub struct NewRunner {
     pub id: RunnerId,
     /// Its project's name.
     pub project: String,
+    /// The name it was given; without one it gets the project's and the next number.
+    pub name: Option<String>,
     /// Its project's directory.
     pub project_path: String,
     /// The node.
@@ -96,7 +98,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `PROJECT_NOT_FOUND`, or `REQUEST_ID_REUSED` when the earlier request was another one.
+    /// `PROJECT_NOT_FOUND`, `NAME_TAKEN`, or `REQUEST_ID_REUSED` when the earlier request was another
+    /// one.
     pub async fn runner_create(
         &self,
         new: &NewRunner,
@@ -112,9 +115,17 @@ impl Store {
             "UPDATE projects SET last_runner = last_runner + 1, total_runners = total_runners + 1, \
              last_accessed_at = $2 WHERE name = $1",
         );
+        let name = new.name.as_deref().unwrap_or_default();
+        let is_free = Query::new(
+            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM runners WHERE name = $1) \
+             AND NOT EXISTS (SELECT 1 FROM projects WHERE name = $1)",
+        );
+        let taken = Failure::conflict("NAME_TAKEN", format!("the name `{name}` is taken"))
+            .with_hint(format!("stratavore restart {name} starts it again if it is a runner's"));
         let repeated = Failure::conflict("REQUEST_REPEATED", "launch twice with one request id");
         let write = Write::causing(vec![event])
             .require(number.bind(new.project.as_str()).bind(new.at), missing)
+            .require(is_free.bind(new.name.clone()), taken)
             .require(insert(new), repeated)
             .run(projects::recount(&new.project, new.at))
             .unflushed();
@@ -409,7 +420,7 @@ fn insert(new: &NewRunner) -> Query {
     Query::new(concat!(
         "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
          restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \
-         updated_at) SELECT $1, name || '-' || last_runner, $2, name, path, $4, $5, $6, $7, $8, \
+         updated_at) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, $6, $7, $8, \
          $9, $10, $11, $11, $11 FROM projects WHERE name = $3 \
          ON CONFLICT (request_id) DO NOTHING RETURNING ",
         columns!()
@@ -425,6 +436,7 @@ fn insert(new: &NewRunner) -> Query {
     .bind(new.request_id)
     .bind(new.request_digest.as_str())
     .bind(new.at)
+    .bind(new.name.clone())
 }
 
 fn first(rows: &[Record]) -> Result<Runner, StoreError> {

@@ -20,6 +20,8 @@ pub(in crate::ui) struct LaunchDialog {
     pub(in crate::ui) permissions: TextLine,
     /// What it is to begin with.
     pub(in crate::ui) prompt: TextLine,
+    /// What the runner is called.
+    pub(in crate::ui) name: TextLine,
     /// What is wrong with it, if it was tried.
     pub(in crate::ui) wrong: Option<String>,
 }
@@ -39,16 +41,19 @@ pub(in crate::ui) enum LaunchField {
     Permissions,
     /// What it is to begin with.
     Prompt,
+    /// What the runner is called.
+    Name,
 }
 
 impl LaunchField {
     /// All fields from top to bottom, with their labels.
-    pub(in crate::ui) const ALL: [(Self, &'static str); 6] = [
+    pub(in crate::ui) const ALL: [(Self, &'static str); 7] = [
         (Self::Prompt, "first prompt"),
         (Self::Command, "agent"),
         (Self::Model, "model"),
         (Self::Permissions, "permissions"),
         (Self::Directory, "directory"),
+        (Self::Name, "name"),
         (Self::Preset, "preset"),
     ];
 
@@ -71,6 +76,7 @@ impl LaunchDialog {
             LaunchField::Model => &self.model,
             LaunchField::Permissions => &self.permissions,
             LaunchField::Prompt => &self.prompt,
+            LaunchField::Name => &self.name,
         }
     }
 
@@ -83,6 +89,7 @@ impl LaunchDialog {
             LaunchField::Model => &mut self.model,
             LaunchField::Permissions => &mut self.permissions,
             LaunchField::Prompt => &mut self.prompt,
+            LaunchField::Name => &mut self.name,
         }
     }
 

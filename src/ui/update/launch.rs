@@ -63,7 +63,7 @@ pub(in crate::ui) fn order(
         tags: Vec::new(),
     });
     let (cwd, size) = (directory.to_owned(), state.launch_size());
-    Ok(LaunchOrder { project, register, command, cwd, size })
+    Ok(LaunchOrder { project, register, name: String::new(), command, cwd, size })
 }
 
 /// Returns the path that the user typed.

@@ -2,7 +2,10 @@
 
 use super::launch::{default_command, expand, line_of, order, shorten, start};
 use crate::{
-    domain::agent_command::{self, Wishes},
+    domain::{
+        agent_command::{self, Wishes},
+        name::check_runner_name,
+    },
     ui::{
         effect::{Effect, LaunchOrder},
         keymap::Action,
@@ -31,6 +34,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         model: TextLine::default(),
         permissions: TextLine::new("own"),
         prompt: TextLine::default(),
+        name: TextLine::default(),
         wrong: None,
     });
     vec![Effect::ListProjects]
@@ -84,7 +88,15 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         prompt: dialog.prompt.text().trim().to_owned(),
     };
     let directory = expand(state, dialog.directory.text().trim());
-    order(state, &directory, dialog.command.text(), &wishes)
+    let name = dialog.name.text().trim().to_owned();
+    if !name.is_empty() {
+        check_runner_name(&name).map_err(|error| error.to_string())?;
+        if state.runners.values().any(|runner| runner.name == name) {
+            return Err(format!("there is a runner {name} already"));
+        }
+    }
+    let order = order(state, &directory, dialog.command.text(), &wishes)?;
+    Ok(LaunchOrder { name, ..order })
 }
 
 /// The program that is filled in.
@@ -132,7 +144,7 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
             agent_command::permissions(&program).iter().map(|p| p.as_str().to_owned()).collect()
         }
         // What is to be done next nobody else knows.
-        LaunchField::Prompt => Vec::new(),
+        LaunchField::Prompt | LaunchField::Name => Vec::new(),
     };
     let mut seen = std::collections::BTreeSet::new();
     choices.retain(|choice| seen.insert(choice.clone()));

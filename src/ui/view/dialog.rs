@@ -62,7 +62,12 @@ pub(super) fn draw(
     }
     let count = u16::try_from(LaunchField::ALL.len()).unwrap_or(0);
     let below = first + count + u16::from(!is_low);
-    for (row, (text, role)) in (below..area.height).zip(told(state, dialog)) {
+    let mut told = told(state, dialog);
+    if is_god && told.len() > usize::from(area.height.saturating_sub(below)) {
+        // Where there is room for one line only, it is the warning.
+        told.reverse();
+    }
+    for (row, (text, role)) in (below..area.height).zip(told) {
         put(buf, area, row, vec![piece(format!("  {text}"), theme.style(role))]);
     }
     cursor
@@ -73,6 +78,7 @@ fn blank(field: LaunchField) -> &'static str {
     match field {
         LaunchField::Prompt => "none; it waits for one",
         LaunchField::Model => "the agent's own",
+        LaunchField::Name => "the project's, numbered",
         LaunchField::Preset => "none",
         _ => "",
     }

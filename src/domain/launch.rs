@@ -108,6 +108,15 @@ pub fn is_passed_on(name: &OsStr) -> bool {
         || !(exact.contains(&name) || prefixes.iter().any(|prefix| name.starts_with(prefix)))
 }
 
+/// Whether the client's terminal says that its background is light: the last number of `COLORFGBG`,
+/// which rxvt began and many terminals set, is that of the background among the sixteen colours.
+pub fn has_light_background(environment: &Environment) -> bool {
+    let named = environment.iter().rev().find(|(name, _)| name == "COLORFGBG");
+    let number =
+        named.and_then(|(_, value)| value.to_str()?.rsplit(';').next()?.parse::<u8>().ok());
+    matches!(number, Some(7 | 9..=15))
+}
+
 /// Returns the environment an agent gets.
 ///
 /// That is what [`is_passed_on`] lets through, the terminal's own variables and the mark of its
@@ -164,5 +173,16 @@ mod tests {
         assert_eq!(find(RUNNER_MARK).as_deref(), Some("some-id"));
         assert!(find("PATH").is_some());
         assert_eq!(got.len(), 5);
+    }
+
+    #[test]
+    fn a_light_background_is_told_by_its_number() {
+        for (value, is_light) in
+            [("0;15", true), ("0;default;15", true), ("15;0", false), ("12;8", false), ("x", false)]
+        {
+            let environment = vec![("COLORFGBG".into(), value.into())];
+            assert_eq!(has_light_background(&environment), is_light, "{value}");
+        }
+        assert!(!has_light_background(&Vec::new()));
     }
 }

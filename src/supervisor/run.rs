@@ -23,7 +23,7 @@ use super::{
     viewers::{Grants, MAX_TYPED},
 };
 use crate::{
-    domain::{activity::Activity, size::TerminalSize},
+    domain::{activity::Activity, launch::has_light_background, size::TerminalSize},
     proto::link::v1::{Identity, LaunchSpec},
     runner_dir::RunnerDir,
     terminal::{Deferred, HistoryLimits},
@@ -48,6 +48,10 @@ const LOG_PAUSE: Duration = Duration::from_millis(50);
 /// A key's echo is looked for so long: about what being put to sleep and woken takes. At thirty keys a
 /// second it is a fifth of a percent of a core.
 const ECHO: Duration = Duration::from_micros(60);
+
+/// What agents are told of a terminal with a light background, when they ask for its colours.
+const BLACK: (u8, u8, u8) = (0, 0, 0);
+const WHITE: (u8, u8, u8) = (255, 255, 255);
 
 /// Pause after a connection could not be accepted.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -141,6 +145,10 @@ impl Supervisor {
         let narrow = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let limits =
             HistoryLimits { lines: narrow(spec.history_lines), bytes: narrow(spec.history_bytes) };
+        let mut terminal = Deferred::new(size, limits);
+        if has_light_background(&spec.environment()) {
+            terminal.current().set_colors(BLACK, WHITE);
+        }
         Self {
             log: OutputLog::start(dir.output(), spec.log_bytes),
             // The environment is on disk for restarts; here it would only be memory.
@@ -148,7 +156,7 @@ impl Supervisor {
             dir,
             identity,
             pty: Pty::new(spawned),
-            terminal: Deferred::new(size, limits),
+            terminal,
             stream: Stream::default(),
             connections: Vec::new(),
             grants: Grants::default(),

@@ -59,10 +59,11 @@
 //! tell which.
 //!
 //! **Output.** agent → PTY → `supervisor/output`: `terminal` scans the batch, answers its queries,
-//! cuts them from what is forwarded, draws the screen, keeps the history in a compressed ring;
-//! viewers get bytes, the record gets everything. A viewer that lags loses the past and is shown the
-//! present. A dashboard pane gets frames: the supervisor sends differences, the daemon's
-//! `fleet/frames` keeps a mirror and sends each subscriber what it has not seen, at its own pace.
+//! cuts them from what is forwarded, draws the screen when somebody looks, keeps the history in a
+//! compressed ring; viewers get bytes, the record gets everything. A viewer that lags loses the past
+//! and is shown the present. A dashboard pane gets frames: the supervisor sends differences, the
+//! daemon's `fleet/frames` keeps a mirror and sends each subscriber what it has not seen, at its own
+//! pace.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

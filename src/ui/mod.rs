@@ -8,8 +8,8 @@
 //!
 //! `update` is pure: a state and an event in, effects out. `app` is the only loop, and it and
 //! what it starts (`feed`, `perform`) are the only I/O. Invariant: a frame is drawn only after
-//! something visible changed, at most sixty a second; with nothing due nothing wakes up. The
-//! agents never depend on this program: it may end at any moment.
+//! something visible changed, and beyond what a person waits for at most sixty a second; with nothing
+//! due nothing wakes up. The agents never depend on this program: it may end at any moment.
 
 mod app;
 mod choices;
@@ -34,6 +34,7 @@ mod typist;
 mod update;
 mod versions;
 mod view;
+mod widgets;
 mod words;
 
 #[cfg(test)]

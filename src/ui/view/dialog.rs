@@ -2,10 +2,6 @@
 
 use ratatui::{buffer::Buffer, layout::Position};
 
-use super::{
-    prompt::field,
-    text::{fit, piece, put},
-};
 use crate::{
     domain::agent_command::{self, Permission},
     ui::{
@@ -13,6 +9,7 @@ use crate::{
         state::{Area, LaunchDialog, LaunchField, State},
         theme::{Role, Theme},
         update::{expand, order_of, program, shorten},
+        widgets::{field, fit, piece, put},
     },
 };
 

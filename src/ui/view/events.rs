@@ -3,15 +3,13 @@
 use chrono::Local;
 use ratatui::buffer::Buffer;
 
-use super::{
-    page::role,
-    text::{fit, piece, put, width},
-};
+use super::page::role;
 use crate::{
     domain::event::Event,
     ui::{
         state::{Area, Geometry, State, event_subject, event_text},
         theme::{Role, Theme},
+        widgets::{fit, piece, put, width},
     },
 };
 

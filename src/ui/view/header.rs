@@ -2,11 +2,11 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{clip, piece, put, total};
 use crate::ui::{
     keymap::{Action, Context},
     state::{Area, Connection, Geometry, Group, Mode, State},
     theme::{Role, Theme},
+    widgets::{clip, piece, put, total},
 };
 
 /// What is counted, in this order, as long as there is room.

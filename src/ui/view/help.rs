@@ -3,11 +3,11 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{fit, piece, put};
 use crate::ui::{
     keymap::{Action, Binding, Context},
     state::{Area, State, View},
     theme::{Role, Theme},
+    widgets::{fit, piece, put},
 };
 
 /// From this width the names that the configuration uses are shown.

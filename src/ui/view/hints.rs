@@ -2,7 +2,6 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{piece, put, total, width};
 use crate::{
     domain::runner::RunnerStatus,
     ui::{
@@ -10,6 +9,7 @@ use crate::{
         state::{Area, Arrangement, Group, Mode, State, View, question},
         theme::{Role, Theme},
         update,
+        widgets::{piece, put, total, width},
     },
 };
 

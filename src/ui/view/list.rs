@@ -3,10 +3,6 @@
 
 use ratatui::{buffer::Buffer, style::Style, text::Span};
 
-use super::{
-    spark::{bar, spark},
-    text::{clip, clip_front, fit, fit_right, piece, put, total, width},
-};
 use crate::{
     domain::runner::Runner,
     ui::{
@@ -17,6 +13,7 @@ use crate::{
         },
         theme::{Role, Theme},
         update::shorten,
+        widgets::{bar, clip, clip_front, fit, fit_right, piece, put, spark, total, width},
     },
 };
 

@@ -16,8 +16,6 @@ mod panes;
 mod preview;
 mod prompt;
 mod scrollback;
-mod spark;
-mod text;
 mod themes;
 mod welcome;
 

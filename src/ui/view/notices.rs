@@ -2,11 +2,11 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{clip, fit, piece, put, total, width};
 use crate::ui::{
     keymap::{Action, Context},
     state::{Geometry, Notice, State, glyph, told, word},
     theme::{Role, Theme},
+    widgets::{clip, fit, piece, put, total, width},
 };
 
 /// Draws them.

@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 
-use super::text::{clip_front, fit, piece, put, width};
 use crate::ui::{
     state::{Area, Line, State, Tone},
     theme::{Role, Theme},
+    widgets::{clip_front, fit, piece, put, width},
 };
 
 /// The role of a tone.

@@ -2,13 +2,10 @@
 
 use ratatui::{buffer::Buffer, layout::Position, text::Span};
 
-use super::{
-    prompt::field,
-    text::{clip, fit, piece, put, total, width},
-};
 use crate::ui::{
     state::{Entry, Geometry, Palette, Scope, State, What, palette_area},
     theme::{Role, Theme},
+    widgets::{clip, field, fit, piece, put, total, width},
 };
 
 /// Draws it over the list, or over everything where there is no list, and returns where the cursor

@@ -2,16 +2,14 @@
 
 use ratatui::{buffer::Buffer, layout::Position, style::Style, text::Span};
 
-use super::{
-    preview, scrollback,
-    text::{clip, piece, put, total},
-};
+use super::{preview, scrollback};
 use crate::ui::{
     keymap::{Action, Context},
     state::{
         Area, Axis, Mode, Pick, Place, Shown, State, glyph, reason, shown_panes, without_pane, word,
     },
     theme::{Role, Theme},
+    widgets::{clip, piece, put, total},
 };
 
 /// Draws the panes and returns where the cursor of the agent that is typed into is.

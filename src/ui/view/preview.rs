@@ -2,11 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Position, text::Span};
 
-use super::{
-    header::rule,
-    rect,
-    text::{clip, clip_front, piece, put, total, width},
-};
+use super::{header::rule, rect};
 use crate::{
     domain::runner::Runner,
     ui::{
@@ -16,6 +12,7 @@ use crate::{
         },
         theme::{Role, Theme},
         update::shorten,
+        widgets::{clip, clip_front, piece, put, total, width},
     },
 };
 

@@ -1,12 +1,11 @@
 //! The line above the keys: a question, a line being typed, or how the last action went.
 
-use ratatui::{buffer::Buffer, layout::Position, text::Span};
-use unicode_width::UnicodeWidthStr as _;
+use ratatui::{buffer::Buffer, layout::Position};
 
-use super::text::{clip_front, piece, put, total};
 use crate::ui::{
-    state::{Area, Mode, State, TextLine},
+    state::{Area, Mode, State},
     theme::{Role, Theme},
+    widgets::{field, piece, put},
 };
 
 /// Draws it and returns where the cursor is, if something is typed.
@@ -53,23 +52,4 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             None
         }
     }
-}
-
-/// Draws a line that is being typed after a label, so that its cursor is seen.
-pub(super) fn field(
-    buf: &mut Buffer,
-    theme: Theme,
-    area: Area,
-    mut label: Vec<Span<'static>>,
-    line: &TextLine,
-) -> Option<Position> {
-    let room = usize::from(area.width).saturating_sub(total(&label) + 1);
-    let (before, after) = line.split();
-    let before = clip_front(before, room);
-    let offset = total(&label) + before.width();
-    label.push(piece(before, theme.style(Role::Text)));
-    label.push(piece(after.to_owned(), theme.style(Role::Text)));
-    put(buf, area, 0, label);
-    let x = area.x.checked_add(u16::try_from(offset).ok()?)?;
-    area.contains(x, area.y).then_some(Position { x, y: area.y })
 }

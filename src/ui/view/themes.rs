@@ -2,10 +2,10 @@
 
 use ratatui::buffer::Buffer;
 
-use super::text::{fit, piece, put};
 use crate::ui::{
     state::{Area, State, ThemePicker},
     theme::{Role, Theme},
+    widgets::{fit, piece, put},
 };
 
 /// Columns of the list.

@@ -2,12 +2,12 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
-use super::text::{clip_front, fit, piece, put};
 use crate::ui::{
     keymap::{Action, Context},
     state::{Area, Connection, State, project_for, unique_name},
     theme::{Role, Theme},
     update::{default_command, shorten},
+    widgets::{clip_front, fit, piece, put},
 };
 
 /// Draws what is shown before the daemon has answered.

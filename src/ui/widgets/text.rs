@@ -11,12 +11,12 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use crate::ui::state::Area;
 
 /// Returns the columns a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(in crate::ui) fn width(text: &str) -> usize {
     text.width()
 }
 
 /// Returns the text cut to `columns`, with `…` at the end if something is missing.
-pub(super) fn clip(text: &str, columns: usize) -> String {
+pub(in crate::ui) fn clip(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -37,7 +37,7 @@ pub(super) fn clip(text: &str, columns: usize) -> String {
 }
 
 /// Returns the text cut to `columns` at its front, for paths, whose end says most.
-pub(super) fn clip_front(text: &str, columns: usize) -> String {
+pub(in crate::ui) fn clip_front(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -55,25 +55,25 @@ pub(super) fn clip_front(text: &str, columns: usize) -> String {
 }
 
 /// Returns the text in exactly so many columns, cut or filled at its end.
-pub(super) fn fit(text: &str, columns: usize) -> String {
+pub(in crate::ui) fn fit(text: &str, columns: usize) -> String {
     let text = clip(text, columns);
     let missing = columns.saturating_sub(text.width());
     text + &" ".repeat(missing)
 }
 
 /// Returns the text in exactly so many columns, filled at its front.
-pub(super) fn fit_right(text: &str, columns: usize) -> String {
+pub(in crate::ui) fn fit_right(text: &str, columns: usize) -> String {
     let text = clip(text, columns);
     " ".repeat(columns.saturating_sub(text.width())) + &text
 }
 
 /// Returns a styled piece.
-pub(super) fn piece(text: impl Into<String>, style: Style) -> Span<'static> {
+pub(in crate::ui) fn piece(text: impl Into<String>, style: Style) -> Span<'static> {
     Span::styled(text.into(), style)
 }
 
 /// Writes a line of pieces into a row of an area; what does not fit ends in `…`.
-pub(super) fn put(buf: &mut Buffer, area: Area, row: u16, pieces: Vec<Span<'static>>) {
+pub(in crate::ui) fn put(buf: &mut Buffer, area: Area, row: u16, pieces: Vec<Span<'static>>) {
     let inside = area.y.saturating_add(row);
     if row >= area.height || inside >= buf.area.bottom() || area.x >= buf.area.right() {
         return;
@@ -97,7 +97,7 @@ pub(super) fn put(buf: &mut Buffer, area: Area, row: u16, pieces: Vec<Span<'stat
 }
 
 /// Returns the columns pieces take together.
-pub(super) fn total(pieces: &[Span<'_>]) -> usize {
+pub(in crate::ui) fn total(pieces: &[Span<'_>]) -> usize {
     pieces.iter().map(|piece| piece.content.width()).sum()
 }
 

@@ -5,7 +5,7 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 
 /// Returns the newest samples as bars in exactly so many columns, the newest at the right; a full
 /// bar is `full`, or the largest sample if that is more.
-pub(super) fn spark<'a>(
+pub(in crate::ui) fn spark<'a>(
     samples: impl DoubleEndedIterator<Item = &'a f64> + Clone,
     full: f64,
     columns: usize,
@@ -18,7 +18,7 @@ pub(super) fn spark<'a>(
 }
 
 /// Returns a bar that is filled to a part of one.
-pub(super) fn bar(part: f64, columns: u8) -> String {
+pub(in crate::ui) fn bar(part: f64, columns: u8) -> String {
     let filled = (1..=columns).filter(|at| part * f64::from(columns) + 0.5 >= f64::from(*at));
     let filled = filled.count();
     "▓".repeat(filled) + &"░".repeat(usize::from(columns) - filled)

@@ -1,0 +1,12 @@
+//! What views are made of: pieces of text that fit, bars, a line to type in. Nothing here knows what
+//! is shown.
+
+mod field;
+mod spark;
+mod text;
+
+pub(super) use self::{
+    field::field,
+    spark::{bar, spark},
+    text::{clip, clip_front, fit, fit_right, piece, put, total, width},
+};

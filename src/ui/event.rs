@@ -104,6 +104,10 @@ pub(super) struct DaemonView {
     pub(super) unwell: Vec<String>,
 }
 
+/// What was tried when keys were refused, and when an answer was: both change what keys mean.
+pub(super) const TYPE: &str = "type";
+pub(super) const ANSWER: &str = "answer";
+
 /// How an action ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {

@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     effect::{AnswerOrder, Effect, LaunchOrder},
-    event::{Outcome, UiEvent},
+    event::{ANSWER, Outcome, UiEvent},
     feed, resizing,
     state::{CHUNK, MOST_MATCHES, Watched},
     surroundings,
@@ -211,7 +211,7 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             let word = if paused { "is paused" } else { "goes on" };
             done("do that", runner.map(|runner| format!("{} {word}", runner.name)))
         }
-        Effect::Answer(order) => done("answer", answer(client, *order).await),
+        Effect::Answer(order) => done(ANSWER, answer(client, *order).await),
         Effect::SendText(id, text) => {
             let sent = send_line(client, id, &text).await;
             done("send the line", sent.map(|_| "the line was sent".to_owned()))

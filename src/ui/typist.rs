@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 
-use super::event::{Outcome, UiEvent};
+use super::event::{Outcome, TYPE, UiEvent};
 use crate::{
     client::Client,
     domain::{failure::Failure, id::RunnerId},
@@ -56,7 +56,7 @@ impl Typist {
     fn refuse(&self) {
         let failure = Failure::unavailable("INPUT_BLOCKED", "the agent does not read its input");
         // A loop that does not listen has worse to tell.
-        self.events.try_send(UiEvent::Outcome(Outcome::Failed("type", failure))).ok();
+        self.events.try_send(UiEvent::Outcome(Outcome::Failed(TYPE, failure))).ok();
     }
 }
 
@@ -73,9 +73,12 @@ async fn type_keys(
             bytes.extend(more);
         }
         let current = client.borrow().clone();
-        let Some(client) = current else { continue };
-        if let Err(failure) = client.send_keys(&word, Bytes::from(bytes)).await
-            && events.send(UiEvent::Outcome(Outcome::Failed("type", failure))).await.is_err()
+        let typed = match current {
+            Some(client) => client.send_keys(&word, Bytes::from(bytes)).await.map(drop),
+            None => Err(Failure::unavailable("NO_DAEMON", "the daemon is away")),
+        };
+        if let Err(failure) = typed
+            && events.send(UiEvent::Outcome(Outcome::Failed(TYPE, failure))).await.is_err()
         {
             return;
         }

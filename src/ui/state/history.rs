@@ -25,6 +25,8 @@ const LOOK: TimeDelta = TimeDelta::seconds(1);
 /// What was noticed of a runner.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(in crate::ui) struct History {
+    /// When the question was asked that was answered last.
+    pub(in crate::ui) answered: Option<DateTime<Utc>>,
     /// When it came into its status, if that was seen.
     status_since: Option<(RunnerStatus, DateTime<Utc>)>,
     /// CPU in percent of one core, oldest first.

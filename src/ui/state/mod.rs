@@ -39,7 +39,7 @@ pub(super) use self::{
     history::{History, question},
     launch::{LaunchDialog, LaunchField},
     log_view::LogView,
-    mode::{Confirm, Deed, Mode, Pick, Reply},
+    mode::{Confirm, Deed, Held, Mode, Pick, Reply},
     notices::Notice,
     page::{Line, Page, Tone},
     palette::{Entry, Palette, Scope, What, palette_area},
@@ -294,6 +294,12 @@ impl State {
         } else {
             TerminalSize::new(self.size.0, self.size.1)
         }
+    }
+
+    /// Takes keys away from an agent and gives them to nobody, until their user has noticed.
+    pub(super) fn hold(&mut self, why: impl Into<String>) {
+        self.mode = Mode::Held(Held { why: why.into(), last: self.now });
+        self.is_dirty = true;
     }
 
     /// Says how an action went.

@@ -20,6 +20,8 @@ pub(in crate::ui) enum Mode {
     Typing(RunnerId),
     /// Into a line for an agent.
     Line(Reply),
+    /// Nowhere: what they were typed into is gone, and its user may not have noticed yet.
+    Held(Held),
     /// To the runners for a new pane.
     Pick(Pick),
     /// Into the palette.
@@ -43,6 +45,15 @@ pub(in crate::ui) struct Reply {
     pub(in crate::ui) asked: Option<DateTime<Utc>>,
     /// The line.
     pub(in crate::ui) line: TextLine,
+}
+
+/// Keys that are held back, because as commands they would do something that nobody meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Held {
+    /// What happened.
+    pub(in crate::ui) why: String,
+    /// When the last key was pressed: after a pause they mean something again.
+    pub(in crate::ui) last: DateTime<Utc>,
 }
 
 /// A runner being chosen for a new pane.

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         activity::ActivityState,
         answer::Step,
+        failure::Failure,
         id::RunnerId,
         runner::{Runner, RunnerStatus},
         size::TerminalSize,
@@ -14,7 +15,7 @@ use crate::{
     terminal::keys::Key,
     ui::{
         effect::Effect,
-        event::{Frame, UiEvent},
+        event::{ANSWER, Frame, Outcome, UiEvent},
         state::{Group, Mode, State},
         update::update,
     },
@@ -51,19 +52,47 @@ fn one(change: impl FnOnce(&mut Runner)) -> UiEvent {
 
 #[test]
 fn a_question_is_answered_from_its_row() {
-    let mut state = state(WIDE, fleet());
-    look(&mut state);
-    assert_eq!(sent(&press(&mut state, "y")), (id(1), keys(b"1")));
-    assert_eq!(sent(&press(&mut state, "n")), (id(1), keys(b"\x1b")));
-    assert_eq!(sent(&press(&mut state, "2")), (id(1), keys(b"2")));
+    let looked = || {
+        let mut state = state(WIDE, fleet());
+        look(&mut state);
+        state
+    };
+    assert_eq!(sent(&press(&mut looked(), "y")), (id(1), keys(b"1")));
+    assert_eq!(sent(&press(&mut looked(), "n")), (id(1), keys(b"\x1b")));
+    assert_eq!(sent(&press(&mut looked(), "2")), (id(1), keys(b"2")));
+    let mut state = looked();
     key(&mut state, Key::Tab);
     // Yes is no answer to which port.
     assert_eq!(press(&mut state, "y"), []);
     assert!(toast(&state).contains("choose by number"), "{}", toast(&state));
     assert_eq!(sent(&press(&mut state, "3")), (id(9), keys(b"3")));
+    let mut state = looked();
+    key(&mut state, Key::Tab);
     press(&mut state, "r8080");
     let (to, steps) = sent(&key(&mut state, Key::Enter));
     assert_eq!((to, steps.last()), (id(9), Some(&Step::Line("8080".to_owned()))));
+}
+
+#[test]
+fn a_question_is_answered_once() {
+    let mut state = state(WIDE, fleet());
+    look(&mut state);
+    sent(&press(&mut state, "y"));
+    // The agent may be about to ask something else.
+    for again in ["y", "n", "1"] {
+        assert_eq!(press(&mut state, again), []);
+        assert!(toast(&state).contains("was answered"), "{}", toast(&state));
+    }
+    let failure = Failure::unavailable("X", "it did not arrive");
+    update(&mut state, UiEvent::Outcome(Outcome::Failed(ANSWER, failure)));
+    sent(&press(&mut state, "y"));
+    let asks_again = one(|runner| {
+        runner.activity.since = Some(now());
+        runner.activity.message = Some("rm -rf".to_owned());
+    });
+    update(&mut state, asks_again);
+    look(&mut state);
+    sent(&press(&mut state, "n"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     terminal::keys::{Key, KeyPress, Modifiers, MouseAction},
     ui::{
         effect::Effect,
-        event::{Frame, Outcome, UiEvent},
+        event::{DaemonView, Frame, Outcome, TYPE, UiEvent},
         state::{Connection, Mode, Row, State, Watched, rows, shown},
         update::update,
         view,
@@ -176,8 +176,42 @@ fn an_agent_that_ends_is_not_typed_into() {
     gone.status = RunnerStatus::Terminated;
     let update_of = RunnerUpdate { runners: vec![gone], removed: vec![], complete: false };
     update(&mut state, UiEvent::Runners(update_of));
-    assert_eq!(state.mode, Mode::List);
-    assert!(state.toast.as_ref().unwrap().text.contains("has ended"));
+    // What goes on being typed means nothing, and pastes neither, until there is a pause.
+    for letters in ["enjoy", "ky is", "123"] {
+        assert_eq!(press(&mut state, letters), []);
+        assert_eq!(update(&mut state, UiEvent::Paste("q".to_owned())), []);
+    }
+    assert!(matches!(&state.mode, Mode::Held(held) if held.why.contains("has ended")));
+    state.now += chrono::TimeDelta::seconds(2);
+    assert_eq!(press(&mut state, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn a_hole_in_what_is_typed_ends_the_typing() {
+    let typing = || {
+        let mut state = state(WIDE, fleet());
+        press(&mut state, "i");
+        state
+    };
+    let mut lost = typing();
+    update(&mut lost, UiEvent::Disconnected("gone".to_owned()));
+    assert_eq!(press(&mut lost, "abc"), []);
+    update(&mut lost, UiEvent::Connected(DaemonView::default()));
+    assert_eq!(press(&mut lost, "def"), [], "the first letters are missing");
+    key(&mut lost, Key::Escape);
+    assert_eq!(lost.mode, Mode::List);
+
+    let mut refused = typing();
+    let failure = Failure::unavailable("X", "it does not read");
+    update(&mut refused, UiEvent::Outcome(Outcome::Failed(TYPE, failure)));
+    assert_eq!(press(&mut refused, "abc"), []);
+
+    let mut anew = typing();
+    let mut runner = fleet().remove(0);
+    runner.run += 1;
+    let update_of = RunnerUpdate { runners: vec![runner], removed: vec![], complete: false };
+    update(&mut anew, UiEvent::Runners(update_of));
+    assert_eq!(press(&mut anew, "abc"), [], "half a line is not for another process");
 }
 
 #[test]

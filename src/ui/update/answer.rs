@@ -82,6 +82,12 @@ pub(super) fn submit(state: &mut State, reply: Reply) -> Vec<Effect> {
 }
 
 fn send(state: &mut State, runner: &Runner, asked: DateTime<Utc>, answer: &Answer) -> Vec<Effect> {
+    // Until the agent says otherwise it may have gone on to ask something that nobody has seen.
+    if state.histories.get(&runner.id).is_some_and(|history| history.answered == Some(asked)) {
+        let open = state.keys.label(Context::List, Action::Open);
+        state.say(format!("{} was answered just now; {open} opens it", runner.name));
+        return Vec::new();
+    }
     let kind = runner.activity.kind.as_deref().unwrap_or_default();
     let steps = match answer::steps(&runner.agent, kind, answer) {
         Ok(steps) => steps,
@@ -97,5 +103,6 @@ fn send(state: &mut State, runner: &Runner, asked: DateTime<Utc>, answer: &Answe
         Answer::Reply(_) => "was sent the reply".to_owned(),
     };
     let said = format!("{} {said}", runner.name);
+    state.histories.entry(runner.id).or_default().answered = Some(asked);
     vec![Effect::Answer(Box::new(AnswerOrder { id: runner.id, asked, steps, said }))]
 }

@@ -6,10 +6,10 @@ use crate::{
     terminal::Pane,
     ui::{
         effect::Effect,
-        event::{Frame, Outcome, UiEvent},
+        event::{ANSWER, Frame, Outcome, TYPE, UiEvent},
         keymap::{Action, Context},
         state::{
-            Connection, FIGURES_FROM, Group, MAX_EVENTS, State, geometry, reason, title, word,
+            Connection, FIGURES_FROM, Group, MAX_EVENTS, Mode, State, geometry, reason, title, word,
         },
     },
 };
@@ -90,8 +90,11 @@ fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
         let known = state.runners.get(&runner.id);
         state.is_dirty |= known.is_none_or(|known| is_seen(known, &runner, with_figures));
         if known.is_some_and(|known| known.run != runner.run) {
-            // Another run has another screen.
+            // Another run has another screen, and half a line typed is not meant for it.
             state.screens.remove(&runner.id);
+            if state.mode == Mode::Typing(runner.id) {
+                state.hold(format!("{} was started anew; nothing more is typed", runner.name));
+            }
         }
         let known = state.runners.get(&runner.id);
         let before = known.map(|known| (state.group(known), known.activity.since));
@@ -210,7 +213,17 @@ fn on_outcome(state: &mut State, outcome: Outcome) {
             } else {
                 format!(" ({})", failure.hint)
             };
-            state.complain(format!("failed to {what}: {}{hint}", failure.message));
+            let text = format!("failed to {what}: {}{hint}", failure.message);
+            if what == ANSWER {
+                // It may be tried again.
+                state.histories.values_mut().for_each(|history| history.answered = None);
+            }
+            // Keys that come later would leave a hole in what is typed.
+            if what == TYPE && matches!(state.mode, Mode::Typing(_)) {
+                state.hold(text);
+            } else {
+                state.complain(text);
+            }
         }
     }
 }

@@ -97,12 +97,15 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Scrollback(_) => Context::History,
         Mode::Search(..) => Context::Search,
         Mode::Help(_) => Context::Help,
-        Mode::Typing(_) => return None,
+        Mode::Typing(_) | Mode::Held(_) => return None,
     })
 }
 
 fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     let had_toast = state.toast.take().is_some();
+    if typing::is_held(state, press) {
+        return Vec::new();
+    }
     let Some(context) = context(state) else {
         // What an agent is typed shows when it echoes it; a frame now would only delay that.
         state.is_dirty |= had_toast;
@@ -298,12 +301,9 @@ fn leave_ended(state: &mut State) {
     if runner.is_some_and(|runner| runner.status.is_live()) {
         return;
     }
-    let text = runner.map_or_else(
-        || "the runner is gone".to_owned(),
-        |runner| format!("{} has ended; keys are no longer typed", runner.name),
-    );
-    state.mode = Mode::List;
-    state.say(text);
+    let name = runner.map_or("the runner", |runner| runner.name.as_str());
+    let why = format!("{name} has ended; nothing more is typed");
+    state.hold(why);
 }
 
 fn scroll(state: &mut State) {

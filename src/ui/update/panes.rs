@@ -299,7 +299,8 @@ fn next_needing(state: &mut State) {
     } else {
         state.panes.alone = Some(id);
     }
-    enter(state);
+    // Not into it: the next key may have been pressed before the question could be read.
+    state.mode = Mode::List;
 }
 
 /// Goes to a pane by its number and types there.

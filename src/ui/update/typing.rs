@@ -1,5 +1,7 @@
 //! Keys that become text: in a line of our own, or in an agent.
 
+use chrono::TimeDelta;
+
 use super::{answer, panes, resize, scrollback};
 use crate::{
     domain::id::RunnerId,
@@ -14,6 +16,27 @@ use crate::{
         state::{Mode, State, TextLine, View, shown_panes},
     },
 };
+
+/// Why keys are held when there is no daemon: typed later they would leave a hole in the text.
+const LOST: &str = "the daemon is away; from this key on nothing was typed";
+
+/// Keys that follow each other this closely belong to what was being typed.
+const PAUSE: TimeDelta = TimeDelta::milliseconds(1000);
+
+/// Whether a key is held back because it was meant for what is no longer there; after a pause, or the
+/// key that leaves, keys mean something again.
+pub(super) fn is_held(state: &mut State, press: KeyPress) -> bool {
+    let (now, leave) = (state.now, state.here.leave);
+    let Mode::Held(held) = &mut state.mode else { return false };
+    let leaves = press.key == Key::Escape || leave == Some(press);
+    let has_paused = now - held.last >= PAUSE;
+    held.last = now;
+    if leaves || has_paused {
+        state.mode = Mode::List;
+        state.is_dirty = true;
+    }
+    leaves || !has_paused
+}
 
 /// Sends a key to the agent, or comes back from it.
 pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
@@ -30,7 +53,7 @@ pub(super) fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
         return Vec::new();
     }
     if !state.is_current() {
-        state.complain("not connected to the daemon; nothing was typed");
+        state.hold(LOST);
         return Vec::new();
     }
     // Whoever types wants to see what comes of it.
@@ -45,7 +68,7 @@ pub(super) fn on_paste(state: &mut State, text: &str) -> Vec<Effect> {
     state.is_dirty = true;
     if let Mode::Typing(id) = state.mode {
         if !state.is_current() {
-            state.complain("not connected to the daemon; nothing was typed");
+            state.hold(LOST);
             return Vec::new();
         }
         scrollback::close(state, id);

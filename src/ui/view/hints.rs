@@ -15,6 +15,15 @@ use crate::{
 
 /// Draws the keys that fit, the most important first.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
+    if let Mode::Held(held) = &state.mode {
+        let pieces = vec![
+            piece(format!(" {}", held.why), theme.style(Role::Warning)),
+            piece("   esc", theme.style(Role::Accent)),
+            piece(" go on", theme.style(Role::Muted)),
+        ];
+        put(buf, area, 0, pieces);
+        return;
+    }
     let Some(context) = update::context(state) else {
         let mut pieces = typing(state, theme);
         // What has no room is left out whole; where keys go and the way back never are.

@@ -106,7 +106,7 @@ impl App {
         let config = options.loaded.config;
         let mut state = State::new(here, Utc::now(), screen.size());
         state.settings = Settings::new(&config);
-        let (layouts, found) = Layouts::open(&options.places);
+        let (layouts, found) = Layouts::open(&options.places, events_tx.clone());
         let found = match found {
             Found::Nothing => None,
             Found::Layout(layout) => Some(Ok(Box::new(layout))),

@@ -11,13 +11,16 @@ use std::{
 };
 
 use tokio::{
-    sync::watch,
+    sync::{mpsc, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
 
-use super::state::SavedLayout;
-use crate::config::Places;
+use super::{
+    event::{Outcome, UiEvent},
+    state::SavedLayout,
+};
+use crate::{config::Places, domain::failure::Failure};
 
 /// While it changes again and again, as under a divider that is dragged, it is not written.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -45,12 +48,12 @@ pub(super) enum Found {
 }
 
 impl Layouts {
-    /// Reads what was kept and begins to keep what is changed.
-    pub(super) fn open(places: &Places) -> (Self, Found) {
+    /// Reads what was kept and begins to keep what is changed; what cannot be kept is told.
+    pub(super) fn open(places: &Places, events: mpsc::Sender<UiEvent>) -> (Self, Found) {
         let path = places.layout();
         let found = read(&path);
         let (latest, changes) = watch::channel(None);
-        let writer = tokio::spawn(keep(path, changes));
+        let writer = tokio::spawn(keep(path, changes, events));
         (Self { latest, writer }, found)
     }
 
@@ -67,7 +70,12 @@ impl Layouts {
     }
 }
 
-async fn keep(path: PathBuf, mut changes: watch::Receiver<Option<SavedLayout>>) {
+async fn keep(
+    path: PathBuf,
+    mut changes: watch::Receiver<Option<SavedLayout>>,
+    events: mpsc::Sender<UiEvent>,
+) {
+    let mut is_told = false;
     while changes.changed().await.is_ok() {
         tokio::select! {
             () = sleep(PAUSE) => {}
@@ -75,9 +83,19 @@ async fn keep(path: PathBuf, mut changes: watch::Receiver<Option<SavedLayout>>) 
             () = closed(changes.clone()) => {}
         }
         let Some(layout) = changes.borrow_and_update().clone() else { continue };
-        let path = path.clone();
-        // What could not be kept is asked for anew with the next change.
-        tokio::task::spawn_blocking(move || write(&path, &layout).ok()).await.ok();
+        let file = path.clone();
+        let written = tokio::task::spawn_blocking(move || write(&file, &layout)).await;
+        // What could not be kept is tried again with the next change, and told once.
+        let failed = written.ok().and_then(Result::err);
+        if let Some(error) = failed.as_ref().filter(|_| !is_told) {
+            let what = format!("{}: {error}", path.display());
+            let failure = Failure::unavailable("LAYOUT_NOT_KEPT", what);
+            let told =
+                UiEvent::Outcome(Outcome::Failed("keep the arrangement of the panes", failure));
+            // A loop that does not listen is being left.
+            events.try_send(told).ok();
+        }
+        is_told = failed.is_some();
     }
 }
 
@@ -113,7 +131,8 @@ fn damaged(path: &Path, why: &str) -> Found {
 }
 
 fn write(path: &Path, layout: &SavedLayout) -> io::Result<()> {
-    let new = path.with_extension("json.new");
+    // Two dashboards must not write into one file.
+    let new = path.with_extension(format!("json.{}.new", std::process::id()));
     let mut options = fs::OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     io::Write::write_all(&mut file, layout.text().as_bytes())?;
@@ -126,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::id::RunnerId,
-        ui::state::{Axis, Panes},
+        ui::state::{Axis, MOST_PANES, Panes},
     };
 
     fn layout(panes: usize) -> Option<SavedLayout> {
@@ -141,13 +160,13 @@ mod tests {
     async fn what_was_arranged_is_found_again() {
         let dir = tempfile::tempdir().unwrap();
         let places = Places::at(dir.path());
-        let (layouts, found) = Layouts::open(&places);
+        let (layouts, found) = Layouts::open(&places, mpsc::channel(1).0);
         assert_eq!(found, Found::Nothing);
         layouts.save(layout(1).unwrap());
         let last = layout(3).unwrap();
         layouts.save(last.clone());
         layouts.close().await;
-        let (_layouts, found) = Layouts::open(&places);
+        let (_layouts, found) = Layouts::open(&places, mpsc::channel(1).0);
         assert_eq!(found, Found::Layout(last));
         assert_eq!(layout(0), None, "an empty one is never kept");
     }
@@ -161,12 +180,35 @@ mod tests {
         let ratio = one.replace("\"ratio\": 500", "\"ratio\": 1000");
         for text in ["", "{", "[1]", &newer, &ratio, &"[".repeat(100_000)] {
             fs::write(places.layout(), text).unwrap();
-            let (_layouts, found) = Layouts::open(&places);
+            let (_layouts, found) = Layouts::open(&places, mpsc::channel(1).0);
             let Found::Damaged(told) = found else { panic!("{text} was used") };
             assert!(told.contains("layout.json.damaged"), "{told}");
             let aside = dir.path().join("layout.json.damaged");
             assert_eq!(fs::read_to_string(aside).unwrap(), text);
             assert!(!places.layout().exists());
         }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_kept_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let places = Places::at(dir.path());
+        fs::create_dir(places.layout()).unwrap();
+        fs::write(places.layout().join("x"), "").unwrap();
+        let (events, mut told) = mpsc::channel(8);
+        let (layouts, _found) = Layouts::open(&places, events);
+        fs::create_dir_all(places.layout().join("y")).unwrap();
+        layouts.save(layout(1).unwrap());
+        let Some(UiEvent::Outcome(Outcome::Failed(what, _))) = told.recv().await else { panic!() };
+        assert!(what.contains("panes"));
+        layouts.save(layout(2).unwrap());
+        layouts.close().await;
+        assert!(told.try_recv().is_err());
+    }
+
+    #[test]
+    fn the_deepest_arrangement_is_read_back() {
+        let deepest = layout(MOST_PANES).unwrap();
+        assert_eq!(SavedLayout::parse(&deepest.text()), Ok(deepest));
     }
 }

@@ -44,8 +44,8 @@ pub(super) use self::{
     page::{Line, Page, Tone},
     palette::{Entry, Palette, Scope, What, palette_area},
     panes::{
-        Axis, Click, Drag, Panes, Place, SavedLayout, Shown, Side, Tree, all_places, for_grid,
-        shown_panes, without_pane,
+        Axis, Click, Drag, MOST_PANES, Panes, Place, SavedLayout, Shown, Side, Tree, all_places,
+        for_grid, shown_panes, without_pane,
     },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},

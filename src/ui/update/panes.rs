@@ -5,8 +5,8 @@ use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
     state::{
-        Axis, Mode, Pick, SavedLayout, Side, State, Tree, View, all_places, for_grid, geometry,
-        without_pane,
+        Axis, MOST_PANES, Mode, Pick, SavedLayout, Side, State, Tree, View, all_places, for_grid,
+        geometry, without_pane,
     },
 };
 use crate::{domain::id::RunnerId, terminal::keys::KeyPress};
@@ -207,10 +207,10 @@ pub(super) fn keep(state: &mut State, effects: &mut Vec<Effect>) {
     if state.panes.drag.is_some() {
         return;
     }
-    let now = SavedLayout::of(&state.panes);
-    if now.is_some() && now != state.panes.kept {
-        state.panes.kept.clone_from(&now);
-        effects.extend(now.map(|layout| Effect::SaveLayout(Box::new(layout))));
+    let Some(now) = SavedLayout::of(&state.panes) else { return };
+    if state.panes.kept.as_ref().is_none_or(|kept| !kept.is_like(&now)) {
+        state.panes.kept = Some(now.clone());
+        effects.push(Effect::SaveLayout(Box::new(now)));
     }
 }
 
@@ -252,6 +252,11 @@ fn show(state: &mut State) {
 }
 
 fn split(state: &mut State, axis: Axis, id: RunnerId) {
+    let runners = state.panes.runners();
+    if runners.len() >= MOST_PANES && !runners.contains(&id) {
+        state.say(format!("there are {MOST_PANES} panes, which is the most; close one first"));
+        return;
+    }
     state.panes.open(axis, id);
     show(state);
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 pub(in crate::ui) use self::{
     place::{Place, Places},
-    saved::SavedLayout,
+    saved::{MOST_PANES, SavedLayout},
     tree::{Axis, Side, Tree},
 };
 use chrono::{DateTime, Utc};

@@ -15,8 +15,9 @@ use crate::domain::id::RunnerId;
 
 /// The form that this program writes.
 const VERSION: u32 = 1;
-/// More panes than these fit no screen.
-const MOST: usize = 256;
+/// More panes than these fit no screen; and each may lie inside of all others, which is as deep as JSON
+/// is read back.
+pub(in crate::ui) const MOST_PANES: usize = 48;
 
 /// An arrangement as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,13 +55,22 @@ impl SavedLayout {
         if different.len() != runners.len() {
             return Err("a runner has two panes in it".to_owned());
         }
-        if runners.len() > MOST {
-            return Err(format!("it has {} panes, at most {MOST} are possible", runners.len()));
+        if runners.len() > MOST_PANES {
+            return Err(format!(
+                "it has {} panes, at most {MOST_PANES} are possible",
+                runners.len()
+            ));
         }
         if !has_ratios(&saved.tree) {
             return Err("a pane in it has nothing or everything of its split".to_owned());
         }
         Ok(saved)
+    }
+
+    /// Whether another arrangement differs by more than where its user is in it: that alone must not undo
+    /// what was arranged elsewhere meanwhile.
+    pub(in crate::ui) fn is_like(&self, other: &Self) -> bool {
+        self.tree == other.tree && self.names == other.names
     }
 
     /// Returns it as text.

@@ -200,7 +200,7 @@ pub(super) struct State {
     pub(super) mode: Mode,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
-    /// Notes about runners that nobody looks at, the newest first.
+    /// Notes about runners that nobody looks at, the most urgent first.
     pub(super) notices: Vec<Notice>,
     /// The runners' own screens, as far as they are known.
     pub(super) screens: Screens,

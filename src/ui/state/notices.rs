@@ -1,7 +1,8 @@
 //! Notes about runners that nobody looks at: who needs a person, failed, or is done.
 //!
-//! Invariant: at most one a runner and [`MAX`] in all, the newest first; a note goes when its time
-//! is up, when it is no longer true, or when the user has gone there.
+//! Invariant: at most one a runner and [`MAX`] in all, who needs a person before who failed before
+//! who is done, of those the newest first; a note goes when its time is up, when it is no longer
+//! true, when the user has gone there, or when more urgent ones take its room.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -45,6 +46,8 @@ impl State {
         if self.settings.notify.toasts {
             self.notices.retain(|notice| notice.id != id);
             self.notices.insert(0, Notice { id, group, at: self.now });
+            // Stable: of those that are as urgent, the newest stays first.
+            self.notices.sort_by_key(|notice| notice.group);
             self.notices.truncate(MAX);
             self.is_dirty = true;
         }
@@ -75,7 +78,7 @@ impl State {
     /// Where the notes stand: where they cover least, at the top of the screen beside or below the
     /// list, else at the end of the list.
     pub(in crate::ui) fn notices_area(&self, areas: &Geometry) -> Area {
-        // A small screen is not covered by more than the newest.
+        // A small screen is not covered by more than the first.
         let most = if self.size.1 < 20 { 1 } else { MAX };
         let count = u16::try_from(self.notices.len().min(most)).unwrap_or(0);
         let has_screen = !areas.preview.is_empty();

@@ -1,4 +1,5 @@
-//! The lines of the list: who needs a person first, then by name, and never in another order.
+//! The lines of the list: who needs a person first, of those who has waited longest, the others by
+//! name, and never in another order.
 
 use std::{
     cmp::Ordering,
@@ -53,7 +54,11 @@ pub(in crate::ui) fn rows(state: &State) -> Vec<Row> {
         .filter(|(group, runner)| matches(state.filter.text(), runner, *group))
         .collect();
     listed.sort_by(|(a_group, a), (b_group, b)| {
-        a_group.cmp(b_group).then_with(|| natural(&a.name, &b.name)).then(a.id.cmp(&b.id))
+        let is_waiting = *a_group == Group::NeedsYou;
+        let by_wait =
+            if is_waiting { state.since(a).cmp(&state.since(b)) } else { Ordering::Equal };
+        let by_name = natural(&a.name, &b.name).then(a.id.cmp(&b.id));
+        a_group.cmp(b_group).then(by_wait).then(by_name)
     });
     let finished = listed.iter().filter(|(group, _)| *group == Group::Finished).count();
     let is_open = state.finished_open.unwrap_or(finished <= FINISHED_SHOWN)

@@ -11,11 +11,13 @@ use crate::domain::{
 /// An agent that has not reported for so long after its start will hardly report at all.
 const FIRST_REPORT: TimeDelta = TimeDelta::seconds(5);
 
-/// What runners are listed under; the order is that of the list.
+/// What runners are listed under; the order is that of the list, and of how urgent it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::ui) enum Group {
     /// A person must decide or look.
     NeedsYou,
+    /// Ended badly.
+    Failed,
     /// A turn is in progress.
     Working,
     /// A turn has ended and nobody has looked.
@@ -30,8 +32,6 @@ pub(in crate::ui) enum Group {
     Paused,
     /// Being ended.
     Stopping,
-    /// Ended badly.
-    Failed,
     /// Ended.
     Finished,
 }

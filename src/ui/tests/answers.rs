@@ -98,7 +98,7 @@ fn a_question_is_answered_once() {
 #[test]
 fn who_asks_nothing_is_sent_nothing() {
     let mut state = state(WIDE, fleet());
-    press(&mut state, "jj");
+    press(&mut state, "jjj");
     look(&mut state);
     for answer in ["y", "n", "1"] {
         assert_eq!(press(&mut state, answer), []);

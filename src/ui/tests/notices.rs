@@ -37,12 +37,29 @@ fn news_of_others_is_noted_and_one_key_goes_there() {
         ],
     );
     let about: Vec<_> = state.notices.iter().map(|notice| notice.id).collect();
-    assert_eq!(about, [id(3), id(2)], "the one that is looked at needs no note");
+    assert_eq!(about, [id(2), id(3)], "the one that is looked at needs no note");
     insta::assert_snapshot!(screen(&state));
     press(&mut state, "o");
-    assert_eq!((state.selected, state.notices.len()), (Some(id(3)), 1));
+    assert_eq!((state.selected, state.notices.len()), (Some(id(2)), 1));
     press(&mut state, "o");
-    assert_eq!((state.selected, state.notices.len()), (Some(id(2)), 0));
+    assert_eq!((state.selected, state.notices.len()), (Some(id(3)), 0));
+}
+
+#[test]
+fn who_is_done_does_not_push_away_who_is_blocked() {
+    let mut state = quiet();
+    let asks = || blocked(2, "api-2", "question", "Which port?", 0);
+    let working =
+        |number: u128| runner(number, &format!("docs-{number}"), ActivityState::Working, 100);
+    let first = || runner(1, "api-1", ActivityState::Working, 100);
+    list(&mut state, [vec![first(), asks()], (10..16).map(working).collect()].concat());
+    let mut all = vec![first(), asks(), ended(10, "docs-10", 1, 0)];
+    all.extend((11..16).map(|n| runner(n, &format!("docs-{n}"), ActivityState::Done, 0)));
+    list(&mut state, all);
+    let about: Vec<_> = state.notices.iter().map(|notice| notice.id).collect();
+    assert_eq!(about, [id(2), id(10), id(15)]);
+    press(&mut state, "o");
+    assert_eq!(state.selected, Some(id(2)));
 }
 
 #[test]

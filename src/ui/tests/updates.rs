@@ -47,17 +47,17 @@ fn who_needs_a_person_comes_first_then_names_as_people_count() {
     let state = state(WIDE, fleet());
     assert_eq!(
         names(&state),
-        ["api-3", "web-1", "api-1", "web-9", "web-10", "docs-1", "docs-2", "etl-1", "etl-2"]
+        ["api-3", "web-1", "etl-1", "api-1", "web-9", "web-10", "docs-1", "docs-2", "etl-2"]
     );
 }
 
 #[test]
 fn the_selection_follows_the_runner_not_the_line() {
     let mut state = state(WIDE, fleet());
-    press(&mut state, "jj");
+    press(&mut state, "jjj");
     assert_eq!(state.selected, Some(id(2)));
     let mut all = fleet();
-    all.push(blocked(20, "aaa-1", "question", "first in the list", 1));
+    all.push(blocked(20, "aaa-1", "question", "first in the list", 900));
     list(&mut state, all);
     assert_eq!((state.selected, names(&state)[0]), (Some(id(2)), "aaa-1"));
     // Once it is gone, its neighbour is selected.
@@ -73,9 +73,21 @@ fn before_the_first_key_whoever_stands_first_is_selected() {
     assert_eq!(state.selected, Some(id(1)));
     press(&mut state, "p");
     let mut all = fleet();
-    all.push(blocked(20, "aaa-1", "question", "first in the list", 1));
+    all.push(blocked(20, "aaa-1", "question", "first in the list", 900));
     list(&mut state, all);
     assert_eq!(state.selected, Some(id(1)));
+}
+
+#[test]
+fn who_waits_longest_stands_first_and_who_failed_before_who_works() {
+    let runners = vec![
+        runner(1, "a-1", ActivityState::Working, 5),
+        ended(2, "b-1", 1, 5),
+        blocked(3, "c-1", "permission", "now", 3),
+        blocked(4, "d-1", "permission", "long ago", 300),
+    ];
+    let state = state((80, 24), runners);
+    assert_eq!(shown(&state), [id(4), id(3), id(2), id(1)]);
 }
 
 #[test]
@@ -128,7 +140,7 @@ fn many_finished_runners_are_folded_until_asked_for() {
 #[test]
 fn what_destroys_is_asked_first_and_names_what_is_lost() {
     let mut state = state(WIDE, fleet());
-    press(&mut state, "jj");
+    press(&mut state, "jjj");
     assert_eq!(press(&mut state, "x"), []);
     let Mode::Confirm(confirm) = &state.mode else { panic!("not asked") };
     assert_eq!(
@@ -217,7 +229,7 @@ fn a_hole_in_what_is_typed_ends_the_typing() {
 #[test]
 fn a_line_is_written_and_sent() {
     let mut state = state(WIDE, fleet());
-    press(&mut state, "jjthelo q");
+    press(&mut state, "jjjthelo q");
     key(&mut state, Key::Left);
     key(&mut state, Key::Backspace);
     assert_eq!(key(&mut state, Key::Enter), [Effect::SendText(id(2), "heloq".to_owned())]);
@@ -358,9 +370,9 @@ fn the_mouse_selects_and_scrolls() {
     update(&mut state, mouse(PRESS, 5, 4));
     assert_eq!(state.selected, Some(id(9)));
     update(&mut state, mouse(MouseAction::ScrollDown, 5, 4));
-    assert_eq!(state.selected, Some(id(2)));
+    assert_eq!(state.selected, Some(id(7)));
     update(&mut state, mouse(PRESS, 5, 2));
-    assert_eq!(state.selected, Some(id(2)));
+    assert_eq!(state.selected, Some(id(7)));
 }
 
 #[test]
@@ -380,7 +392,7 @@ fn keys_are_the_ones_configured() {
     let settings = r#"{ "list": { "stop": "ctrl-x", "help": "f1" } }"#;
     let config = serde_json::from_str(settings).unwrap();
     state.keys = crate::ui::keymap::Keymap::new(&config, false);
-    press(&mut state, "jj");
+    press(&mut state, "jjj");
     assert_eq!(press(&mut state, "x?"), []);
     assert_eq!(state.mode, Mode::List);
     assert!(super::screen(&state).contains("ctrl-x stop"));

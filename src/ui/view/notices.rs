@@ -25,15 +25,15 @@ fn note(
     state: &State,
     theme: Theme,
     notice: &Notice,
-    is_newest: bool,
+    is_first: bool,
     wide: u16,
 ) -> Vec<Vec<Span<'static>>> {
     let Some(runner) = state.runners.get(&notice.id) else { return Vec::new() };
     let look = theme.style(Theme::group(notice.group));
     let wide = usize::from(wide);
-    // Only the newest has a key: one that goes to another note each time would not be learnt.
+    // Only the first has a key: one that goes to another note each time would not be learnt.
     let key =
-        if is_newest { state.keys.label(Context::List, Action::GoToNotice) } else { String::new() };
+        if is_first { state.keys.label(Context::List, Action::GoToNotice) } else { String::new() };
     let key = if key.is_empty() { key } else { format!(" {key} ") };
     let mut head = vec![
         piece("▌", look),

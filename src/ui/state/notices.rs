@@ -76,29 +76,32 @@ impl State {
     }
 
     /// Where the notes stand: where they cover least, at the top of the screen beside or below the
-    /// list, else at the end of the list.
+    /// list, else on the line under the header, else at the end of what there is.
     pub(in crate::ui) fn notices_area(&self, areas: &Geometry) -> Area {
         // A small screen is not covered by more than the first.
         let most = if self.size.1 < 20 { 1 } else { MAX };
         let count = u16::try_from(self.notices.len().min(most)).unwrap_or(0);
+        if count > 0 && are_in_rule(areas) {
+            return areas.rule;
+        }
         let has_screen = !areas.preview.is_empty();
         let under = if has_screen { areas.preview } else { areas.body };
-        let height = (count * self.lines_of_notice()).min(under.height);
+        let height = (count * self.lines_of_notice(areas)).min(under.height);
         let width = WIDE.min(under.width);
         let y = if has_screen { under.y } else { under.y + under.height - height };
         Area { x: under.x + under.width - width, y, width, height }
     }
 
-    /// Lines of a note: where the terminal is low, one has to do.
-    pub(in crate::ui) fn lines_of_notice(&self) -> u16 {
-        if self.size.1 < 20 { 1 } else { 2 }
+    /// Lines of a note: where there is little room, one has to do.
+    pub(in crate::ui) fn lines_of_notice(&self, areas: &Geometry) -> u16 {
+        if self.size.1 < 20 || are_in_rule(areas) { 1 } else { 2 }
     }
 
     /// Returns which note stands at a cell of the terminal.
     pub(in crate::ui) fn notice_at(&self, areas: &Geometry, col: u16, row: u16) -> Option<usize> {
         let area = self.notices_area(areas);
         let is_on = area.contains(col, row);
-        is_on.then(|| usize::from((row - area.y) / self.lines_of_notice()))
+        is_on.then(|| usize::from((row - area.y) / self.lines_of_notice(areas)))
     }
 
     /// Whether the user has this runner before the eyes.
@@ -113,4 +116,10 @@ impl State {
         // In a page nothing of it is seen; in the list at least its row is.
         self.view == View::Dashboard && self.selected == Some(runner.id) && self.has_chosen
     }
+}
+
+/// Whether the first note takes the line under the header: over a list it would cover a row and look
+/// like one.
+fn are_in_rule(areas: &Geometry) -> bool {
+    areas.preview.is_empty() && !areas.rule.is_empty()
 }

@@ -63,6 +63,20 @@ fn who_is_done_does_not_push_away_who_is_blocked() {
 }
 
 #[test]
+fn on_a_small_screen_a_note_covers_no_row() {
+    let mut state = quiet();
+    update(&mut state, UiEvent::Resized(40, 12));
+    let rows = |state: &State| screen(state).lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+    let asks = vec![blocked(2, "api-2", "question", "Which port?", 0)];
+    list(&mut state, [asks, vec![runner(1, "api-1", ActivityState::Working, 100)]].concat());
+    let with_note = rows(&state);
+    assert!(screen(&state).lines().nth(1).unwrap().starts_with(" ? api-2 claude question"));
+    key(&mut state, Key::Escape);
+    assert!(screen(&state).lines().nth(1).unwrap().starts_with("────"));
+    assert_eq!(rows(&state), with_note);
+}
+
+#[test]
 fn a_note_goes_with_its_time_its_truth_or_escape() {
     let raise = || {
         let mut state = quiet();

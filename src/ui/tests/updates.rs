@@ -91,6 +91,36 @@ fn who_waits_longest_stands_first_and_who_failed_before_who_works() {
 }
 
 #[test]
+fn a_row_that_moves_away_does_not_take_the_list_along() {
+    let mut all: Vec<_> =
+        (1..=3).map(|n| blocked(n, &format!("q-{n}"), "permission", "go?", 9)).collect();
+    all.extend((4..=20).map(|n| runner(n, &format!("w-{n}"), ActivityState::Working, 9)));
+    let mut state = state((80, 24), all);
+    key(&mut state, Key::Tab);
+    // It was answered: it works, then it is done.
+    for to in [ActivityState::Working, ActivityState::Done] {
+        let runners = vec![runner(2, "q-2", to, 0)];
+        let moved = RunnerUpdate { runners, removed: Vec::new(), complete: false };
+        update(&mut state, UiEvent::Runners(moved));
+        assert_eq!((state.selected, state.scroll), (Some(id(2)), 0));
+    }
+    // The next key speaks of it, so that it shows.
+    press(&mut state, "k");
+    assert!(state.scroll > 0);
+    key(&mut state, Key::Tab);
+    assert_eq!((state.selected, state.scroll), (Some(id(1)), 0));
+}
+
+#[test]
+fn a_screen_that_grows_shows_more_from_the_top() {
+    let mut state = state((40, 12), fleet());
+    press(&mut state, "jjjjjjj");
+    assert!(state.scroll > 0);
+    update(&mut state, UiEvent::Resized(120, 40));
+    assert_eq!(state.scroll, 0);
+}
+
+#[test]
 fn moving_stops_at_both_ends_and_the_list_scrolls_along() {
     let mut state = state((40, 8), fleet());
     key(&mut state, Key::Up);

@@ -108,6 +108,8 @@ fn next_needing(state: &mut State) {
     match waiting.get(next).or(waiting.first()) {
         Some((_, id)) => {
             let id = *id;
+            // The others that wait stand above: they are shown with it as far as there is room.
+            state.scroll = 0;
             select(state, id);
         }
         None => state.say("nobody needs you"),

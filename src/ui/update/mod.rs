@@ -1,8 +1,8 @@
 //! What follows from what happened: a state and an event in, effects out. Pure: no I/O, no clock,
 //! no async, so that everything here is tested by calling it.
 //!
-//! Invariant: after each event the selection names a listed runner if there is one, the list is
-//! scrolled so that it shows, and exactly the visible screens are asked for.
+//! Invariant: after each event the selection names a listed runner if there is one, after what the
+//! user did the list is scrolled so that it shows, and exactly the visible screens are asked for.
 
 mod answer;
 mod daemon;
@@ -38,6 +38,8 @@ use crate::{
 
 /// Applies an event and returns what is to be done.
 pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
+    let size = state.size;
+    let is_users = matches!(event, UiEvent::Key(_) | UiEvent::Mouse(_) | UiEvent::Resized(..));
     let mut effects = match event {
         UiEvent::Key(press) => on_key(state, press),
         UiEvent::Paste(text) => typing::on_paste(state, &text),
@@ -76,7 +78,11 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
         }
         event => daemon::on_event(state, event),
     };
-    settle(state, &mut effects);
+    if state.size != size {
+        // More of who needs you may have room now.
+        state.scroll = 0;
+    }
+    settle(state, is_users, &mut effects);
     effects
 }
 
@@ -260,11 +266,13 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Restores the invariant.
-fn settle(state: &mut State, effects: &mut Vec<Effect>) {
+/// Restores the invariant, after something that the user did or that came by itself.
+fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     palette::settle(state);
     let before = state.selected_before;
     let listed = shown(state);
+    // A row that goes elsewhere by itself does not take the list with it: who needs you stays.
+    let is_led = is_users || !state.has_chosen || before != state.selected;
     if !state.has_chosen {
         state.selected = listed.first().copied();
     }
@@ -282,7 +290,7 @@ fn settle(state: &mut State, effects: &mut Vec<Effect>) {
         state.mark_seen(id);
     }
     panes::settle(state);
-    scroll(state);
+    scroll(state, is_led);
     page::settle(state);
     state.settle_notices();
     watch::settle(state, effects);
@@ -306,10 +314,16 @@ fn leave_ended(state: &mut State) {
     state.hold(why);
 }
 
-fn scroll(state: &mut State) {
+/// Keeps the list within its rows; scrolls to the selected one if the user led there.
+fn scroll(state: &mut State, is_led: bool) {
     let height = usize::from(geometry(state).list.height);
+    if height == 0 {
+        // It is not shown now and is found again as it was.
+        return;
+    }
     let rows = rows(state);
-    if let Some(at) = state.selected.and_then(|id| position_of(&rows, id)) {
+    let selected = state.selected.filter(|_| is_led && !matches!(state.mode, Mode::Typing(_)));
+    if let Some(at) = selected.and_then(|id| position_of(&rows, id)) {
         // The heading of the first one of a group comes into view with it.
         let from = if at > 0 && rows.get(at - 1).is_some_and(|row| row.runner().is_none()) {
             at - 1

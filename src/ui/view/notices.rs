@@ -12,10 +12,12 @@ use crate::ui::{
 /// Draws them.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     let area = state.notices_area(areas);
-    let per_note = state.lines_of_notice();
+    let per_note = state.lines_of_notice(areas);
     let notices = state.notices.iter().enumerate();
     for ((at, notice), top) in notices.zip((0..area.height).step_by(usize::from(per_note))) {
-        for (line, pieces) in (0..per_note).zip(note(state, theme, notice, at == 0, area.width)) {
+        for (line, pieces) in
+            (0..per_note).zip(note(state, theme, notice, at == 0, (area.width, per_note)))
+        {
             put(buf, area, top + line, pieces);
         }
     }
@@ -26,7 +28,7 @@ fn note(
     theme: Theme,
     notice: &Notice,
     is_first: bool,
-    wide: u16,
+    (wide, lines): (u16, u16),
 ) -> Vec<Vec<Span<'static>>> {
     let Some(runner) = state.runners.get(&notice.id) else { return Vec::new() };
     let look = theme.style(Theme::group(notice.group));
@@ -36,7 +38,8 @@ fn note(
         if is_first { state.keys.label(Context::List, Action::GoToNotice) } else { String::new() };
     let key = if key.is_empty() { key } else { format!(" {key} ") };
     let mut head = vec![
-        piece("▌", look),
+        // In a line of its own it must not look like the selected row.
+        piece(if lines == 1 { " " } else { "▌" }, look),
         piece(format!("{} ", glyph(runner, notice.group)), look),
         piece(clip(&runner.name, 20), theme.style(Role::Strong)),
         piece(format!(" {} {}", runner.agent, word(runner, notice.group)), look),

@@ -127,6 +127,13 @@ impl KeyPress {
         Ok(self)
     }
 
+    /// Whether it is text, or what ends or mends it.
+    pub fn is_text(self) -> bool {
+        let is_bare = !self.modifiers.ctrl && !self.modifiers.alt;
+        let keys = [Key::Enter, Key::Tab, Key::Backspace, Key::Escape];
+        is_bare && (matches!(self.key, Key::Char(_)) || keys.contains(&self.key))
+    }
+
     /// Whether it never is text that is typed.
     pub fn is_command(self) -> bool {
         let Self { key, modifiers } = self;

@@ -30,6 +30,7 @@ use super::{
     input,
     keymap::Keymap,
     layouts::{Found, Layouts},
+    leaving,
     looks::Looks,
     pace::Pace,
     perform::Performer,
@@ -145,6 +146,7 @@ impl App {
     }
 
     async fn run(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+        leaving::in_time()?;
         loop {
             if self.state.is_dirty && self.pace.due(Instant::now()) <= Instant::now() {
                 self.draw(screen)?;

@@ -20,6 +20,7 @@ mod feed;
 mod input;
 mod keymap;
 mod layouts;
+mod leaving;
 mod looks;
 mod pace;
 mod perform;

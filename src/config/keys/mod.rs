@@ -87,7 +87,12 @@ pub(super) fn checked(keys: &KeysConfig, is_default: impl Fn(&str) -> bool) -> R
             return Err(bad("it needs a key, or there is no way out".to_owned()));
         }
         for key in own {
-            if command.context == Context::Global && !key.is_command() {
+            let is_needed = match command.context {
+                Context::Global => !key.is_command(),
+                Context::Typing => key.is_text(),
+                _ => false,
+            };
+            if is_needed {
                 let why = format!("`{key}` is needed for text; use ctrl, alt or a function key");
                 return Err(bad(why));
             }
@@ -98,6 +103,18 @@ pub(super) fn checked(keys: &KeysConfig, is_default: impl Fn(&str) -> bool) -> R
             let why = format!("`{key}` is a key of `{holder}` already; give that another one");
             return Err(BadKey { path: blamed, why });
         }
+    }
+    // What works everywhere is taken away by a default on purpose, and by a person by mistake.
+    for ((context, key), command) in &taken {
+        let Some(global) = taken.get(&(Context::Global, *key)) else { continue };
+        let (path, everywhere) = (path_of(command), path_of(global));
+        if *context == Context::Global || (is_default(&path) && is_default(&everywhere)) {
+            continue;
+        }
+        let (blamed, holder) =
+            if is_default(&path) { (everywhere, path) } else { (path, everywhere) };
+        let why = format!("`{key}` is a key of `{holder}` already; give that another one");
+        return Err(BadKey { path: blamed, why });
     }
     Ok(())
 }
@@ -141,6 +158,8 @@ mod tests {
         assert_eq!(with(&[("list.kill", "")]), Ok(()));
         assert!(with(&[("confirm.no", "")]).is_err());
         assert!(with(&[("global.redraw", "w")]).is_err());
+        assert!(with(&[("list.stop", "ctrl-z")]).unwrap_err().why.contains("keys.global.suspend"));
+        assert!(with(&[("typing.left", "a")]).is_err(), "letters are the agent's");
         assert!(with(&[("list.kill", "hyper-x")]).unwrap_err().why.contains("not a key"));
     }
 

@@ -256,10 +256,10 @@ commands! {
         Arrange "arrange" "p" "by project" "Arrange by state or by project";
         Events "events" "e" "" "More room for the events, none, some";
         GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note; esc clears the notes";
-        ShowEvents "show_events" "E" "" "Show all events: filter, follow, look at one whole";
-        ShowLog "show_log" "l" "" "Show what the runner has written, and follow it";
-        ShowSettings "show_settings" "," "" "Show what is configured, and where";
-        ShowHealth "show_health" "H" "" "Show how the daemon, its parts and the supervisors are";
+        ShowEvents "show_events" "E" "events" "Show all events: filter, follow, look at one whole";
+        ShowLog "show_log" "l" "log" "Show the logs: what the runner has written, and follow it";
+        ShowSettings "show_settings" "," "settings" "Show what is configured, and where";
+        ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         Fold "fold" "f" "" "Show or fold what is finished";
         Down "down" "j down ctrl-n" "" "Select the next runner";
         Up "up" "k up" "" "Select the runner before";

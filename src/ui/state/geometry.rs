@@ -113,15 +113,15 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas.hints = rest.take_bottom(1);
     }
     if needs_prompt(state) && height >= 2 {
-        // Panes must not change their size for a message: it takes the end of the header, a question
-        // the last row.
+        // Nothing may move or change its size for a message: among panes it takes the end of the
+        // header, else that of the hints.
+        let text = state.toast.as_ref().map_or(0, |toast| toast.text.width() + 4);
+        let text = u16::try_from(text).unwrap_or(u16::MAX);
         areas.prompt = match (are_panes, is_asked(state)) {
-            (false, _) => rest.take_bottom(1),
-            (true, false) if !areas.header.is_empty() => {
-                let text = state.toast.as_ref().map_or(0, |toast| toast.text.width() + 4);
-                { areas.header }.take_right(u16::try_from(text).unwrap_or(u16::MAX))
-            }
-            (true, _) => { rest }.take_bottom(1),
+            (false, true) => rest.take_bottom(1),
+            (true, false) if !areas.header.is_empty() => { areas.header }.take_right(text),
+            (false, false) if !areas.hints.is_empty() => areas.hints.take_right(text),
+            _ => { rest }.take_bottom(1),
         };
     }
     if height >= 8 && !are_panes {

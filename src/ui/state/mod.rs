@@ -29,7 +29,7 @@ use std::{
     path::PathBuf,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::{
     branches::Branches,
@@ -125,6 +125,9 @@ pub(super) struct Surroundings {
     pub(super) leave_label: String,
 }
 
+/// How long it is said that an action went well.
+const SAID_FOR: TimeDelta = TimeDelta::seconds(8);
+
 /// A line that says how an action went; the next key clears it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Toast {
@@ -132,6 +135,8 @@ pub(super) struct Toast {
     pub(super) text: String,
     /// Whether it is a failure.
     pub(super) is_failure: bool,
+    /// When it goes by itself; a failure stays until somebody is there.
+    ends: Option<DateTime<Utc>>,
 }
 
 /// Everything.
@@ -304,7 +309,8 @@ impl State {
 
     /// Says how an action went.
     pub(super) fn say(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), is_failure: false });
+        self.toast =
+            Some(Toast { text: text.into(), is_failure: false, ends: Some(self.now + SAID_FOR) });
         self.is_dirty = true;
     }
 
@@ -318,7 +324,21 @@ impl State {
 
     /// Says that an action failed.
     pub(super) fn complain(&mut self, text: impl Into<String>) {
-        self.toast = Some(Toast { text: text.into(), is_failure: true });
+        self.toast = Some(Toast { text: text.into(), is_failure: true, ends: None });
         self.is_dirty = true;
+    }
+
+    /// Returns after how long the line that says how an action went is taken away.
+    pub(super) fn next_toast_end(&self) -> Option<TimeDelta> {
+        let ends = self.toast.as_ref()?.ends?;
+        Some((ends - self.now).max(TimeDelta::zero()))
+    }
+
+    /// Takes the line away that says how an action went, if its time is up.
+    pub(super) fn settle_toast(&mut self) {
+        if self.next_toast_end().is_some_and(|left| left.is_zero()) {
+            self.toast = None;
+            self.is_dirty = true;
+        }
     }
 }

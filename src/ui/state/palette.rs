@@ -3,6 +3,8 @@
 //! Invariant: what is found is found anew whenever the letters or the runners change, never while
 //! drawing, and the cursor stands on something found if there is anything.
 
+use std::cmp::Reverse;
+
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
@@ -10,6 +12,7 @@ use nucleo_matcher::{
 
 use super::{Area, Geometry, State, TextLine, View, natural, reason, word};
 use crate::{
+    config::keys::COMMANDS,
     domain::id::RunnerId,
     ui::keymap::{Action, Command, Context},
 };
@@ -107,20 +110,41 @@ fn find(entries: &[Entry], letters: &str) -> Vec<Entry> {
     let mut score = |pattern: &Pattern, text: &str| {
         pattern.score(Utf32Str::new(text, &mut buffer), &mut matcher)
     };
-    let mut found: Vec<(u32, &Entry)> = entries
+    let exact = letters.trim().to_lowercase();
+    let mut found: Vec<(Rank, &Entry)> = entries
         .iter()
         .filter_map(|entry| {
-            let both = format!("{} {}", entry.text, entry.detail);
-            let name = match entry.what {
-                What::Action(..) => None,
-                // A name counts more than what is said beside it.
-                _ => score(&apart, &entry.text).map(|score| score * 2),
+            let name = called(entry);
+            let all = format!("{} {} {name}", entry.text, entry.detail);
+            // A name counts more than what is said beside it.
+            let by_name = match entry.what {
+                What::Action(..) => score(&together, &name),
+                _ => score(&apart, &name),
             };
-            name.max(score(&together, &both)).map(|score| (score, entry))
+            let best = by_name.map(|score| score * 2).max(score(&together, &all))?;
+            // Of two that match alike the shorter has less that was not asked for.
+            let length = if exact.is_empty() { 0 } else { name.chars().count() };
+            Some(((name.to_lowercase() != exact, Reverse(best), length), entry))
         })
         .collect();
-    found.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+    found.sort_by_key(|(rank, _)| *rank);
     found.into_iter().take(MAX_FOUND).map(|(_, entry)| entry.clone()).collect()
+}
+
+/// How well something matches, the best least: not by its whole name, its score, how long its name is.
+type Rank = (bool, Reverse<u32>, usize);
+
+/// The name of an entry, as somebody would type it who knows it: of an action that in the
+/// configuration, of a view the view's own.
+fn called(entry: &Entry) -> String {
+    let What::Action(context, action) = entry.what else { return entry.text.clone() };
+    let is_it = |command: &&Command| (command.context, command.action) == (context, action);
+    let name = COMMANDS.iter().find(is_it).map_or("", |command| command.name);
+    match action {
+        // The view has the short name.
+        Action::Events => "room for events".to_owned(),
+        _ => name.strip_prefix("show_").unwrap_or(name).replace('_', " "),
+    }
 }
 
 /// Returns everything there is.
@@ -164,13 +188,26 @@ fn actions(state: &State) -> Vec<Entry> {
         View::Dashboard => Context::List,
         View::Events | View::Log | View::Settings | View::Health => Context::Page,
     };
-    let all =
+    let here =
         [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));
-    all.filter(|binding| is_offered(binding.command))
-        .map(|binding| Entry {
+    // The views are within reach from everywhere.
+    let is_elsewhere = matches!(view, Context::Panes | Context::Welcome);
+    let views = state.keys.in_context(Context::List).filter(move |binding| {
+        is_elsewhere
+            && match binding.command.action {
+                Action::ShowEvents | Action::ShowSettings | Action::ShowHealth => true,
+                Action::ShowLog => state.selected.is_some(),
+                _ => false,
+            }
+    });
+    here.filter(|binding| is_offered(binding.command))
+        .map(|binding| (binding, binding.labels()))
+        // Their keys mean something else here.
+        .chain(views.map(|binding| (binding, String::new())))
+        .map(|(binding, detail)| Entry {
             what: What::Action(binding.command.context, binding.command.action),
             text: binding.command.about.to_owned(),
-            detail: binding.labels(),
+            detail,
         })
         .collect()
 }

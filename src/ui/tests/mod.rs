@@ -3,6 +3,7 @@
 mod answers;
 mod gallery;
 mod launching;
+mod messages;
 mod notices;
 mod pages;
 mod palette;

@@ -6,6 +6,7 @@ use crate::{
     ui::{
         effect::Effect,
         event::UiEvent,
+        keymap::{Action, Context},
         state::{Mode, Palette, Scope, State, View, What, shown},
         update::update,
     },
@@ -127,4 +128,47 @@ fn all_keys_can_be_scrolled_to_and_no_further() {
     assert_eq!(screen(&state), shown);
     press(&mut state, "g");
     assert!(screen(&state).contains("KEYS THAT WORK HERE"));
+}
+
+/// What is found first by these letters.
+fn first(state: &mut State, letters: &str) -> What {
+    press(state, &format!(":{letters}"));
+    let what = palette(state).chosen().map(|entry| entry.what.clone());
+    key(state, Key::Escape);
+    what.unwrap_or_else(|| panic!("nothing like {letters}"))
+}
+
+#[test]
+fn a_whole_name_goes_before_a_longer_one() {
+    let names = [(1, "shop-10"), (2, "shop-11"), (3, "shop-1")];
+    let all = names.map(|(number, name)| super::blocked(number, name, "question", "Which?", 5));
+    let mut state = state((120, 40), all.to_vec());
+    assert_eq!(first(&mut state, "shop-1"), What::Runner(id(3)));
+    assert_eq!(first(&mut state, "SHOP-10"), What::Runner(id(1)));
+    ctrl(&mut state, "ctrl-o");
+    press(&mut state, "hop-1");
+    assert_eq!(palette(&state).chosen().unwrap().text, "shop-1", "the shorter of two alike");
+}
+
+#[test]
+fn actions_and_views_are_found_by_their_names() {
+    let mut state = state((120, 40), fleet());
+    let names = [
+        ("health", Action::ShowHealth),
+        ("settings", Action::ShowSettings),
+        ("events", Action::ShowEvents),
+        ("logs", Action::ShowLog),
+        ("log", Action::ShowLog),
+        ("restart", Action::Restart),
+        ("split", Action::SplitRight),
+    ];
+    for (name, action) in names {
+        assert_eq!(first(&mut state, name), What::Action(Context::List, action), "{name}");
+    }
+    press(&mut state, "v");
+    ctrl(&mut state, "ctrl-\\");
+    assert_eq!(first(&mut state, "undo"), What::Action(Context::Panes, Action::Undo));
+    press(&mut state, ":health");
+    key(&mut state, Key::Enter);
+    assert_eq!(state.view, View::Health, "from among the panes, too");
 }

@@ -183,8 +183,13 @@ fn mark_stale(state: &mut State, id: Option<RunnerId>) {
 fn stopped_text(state: &State, runner: &Runner, already: bool) -> String {
     let name = &runner.name;
     let again = state.keys.label(Context::List, Action::Restart);
+    // The key speaks of the selected runner, and the selection may have moved on.
+    let is_selected = state.selected == Some(runner.id);
     match (already, runner.survivors.is_empty()) {
         (true, _) => format!("{name} had ended already"),
+        (false, true) if !is_selected => {
+            format!("{name} is stopped; go to it and press {again} to start it again")
+        }
         (false, true) => format!("{name} is stopped; {again} starts it again"),
         (false, false) => {
             format!("{name} is stopped; left running: {}", runner.survivors.join(", "))

@@ -293,6 +293,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     scroll(state, is_led);
     page::settle(state);
     state.settle_notices();
+    state.settle_toast();
     watch::settle(state, effects);
     effects.extend(launch_dialog::versions_to_ask(state));
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));

@@ -64,16 +64,22 @@ fn typing(state: &State, theme: Theme) -> Vec<Span<'static>> {
     let name = state.selected_runner().map_or("", |runner| runner.name.as_str());
     let are_panes = state.view == View::Panes;
     let is_one_of_many = are_panes && state.panes.alone.is_none();
+    let is_synchronised = is_one_of_many && state.panes.is_synchronised;
     let count = state.panes.runners().len();
-    let (text, role) = if state.panes.is_synchronised && is_one_of_many {
+    let (text, role) = if is_synchronised {
         (format!(" keys go to all {count} panes at once"), Role::Warning)
     } else {
         (format!(" keys go to {name}"), Role::Accent)
     };
     let leave = match (are_panes, is_one_of_many) {
-        (true, true) => " arrange panes",
-        (true, false) => " dashboard",
-        (false, _) => " back",
+        // What ends it is a key among the panes: typed now, it would go to all agents.
+        (true, true) if is_synchronised => {
+            let end = state.keys.label(Context::Panes, Action::Synchronise);
+            format!(" then {end} ends this")
+        }
+        (true, true) => " arrange panes".to_owned(),
+        (true, false) => " dashboard".to_owned(),
+        (false, _) => " back".to_owned(),
     };
     let mut pieces = vec![
         piece(text, theme.style(role)),
@@ -81,10 +87,7 @@ fn typing(state: &State, theme: Theme) -> Vec<Span<'static>> {
         piece(state.here.leave_label.clone(), theme.style(Role::Accent)),
         piece(leave, theme.style(Role::Muted)),
     ];
-    if is_one_of_many && state.panes.is_synchronised {
-        let end = state.keys.label(Context::Panes, Action::Synchronise);
-        pieces.push(piece(format!(", {end} ends this"), theme.style(Role::Muted)));
-    } else if is_one_of_many && count > 1 {
+    if is_one_of_many && !is_synchronised && count > 1 {
         let side = state.keys.label(Context::Typing, Action::FocusLeft);
         pieces.push(piece(format!("   {side}"), theme.style(Role::Accent)));
         pieces.push(piece("↑↓→ other pane", theme.style(Role::Muted)));
@@ -187,7 +190,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         }
         Action::Choose => kind.is_some_and(|kind| !OWN.contains(&kind)),
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
-        Action::Restart => status.is_some(),
+        Action::Restart | Action::ShowLog => status.is_some(),
         Action::NextNeeding => needs,
         Action::ShowPanes => panes > 0,
         _ => true,

@@ -81,9 +81,10 @@ fn screens(state: &State, preview: Area) -> Vec<Rect> {
 }
 
 /// Returns after how long something on the screen changes by itself: an age that reads differently,
-/// a note whose time is up. `None` if nothing does.
+/// a note or a message whose time is up. `None` if nothing does.
 pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
-    next_age(state).into_iter().chain(state.next_notice_end()).min()
+    let ends = [state.next_notice_end(), state.next_toast_end()];
+    next_age(state).into_iter().chain(ends.into_iter().flatten()).min()
 }
 
 /// Returns after how long an age in the list reads differently.

@@ -73,13 +73,6 @@ impl Keymap {
         self.bindings.iter().filter(move |binding| binding.command.context == context)
     }
 
-    /// Returns how many lines it takes to list all keys under the headings of their contexts.
-    pub(super) fn help_lines(&self) -> usize {
-        // Those that work here and everywhere stand under one heading, with the key that leaves an
-        // agent and the mouse; the others have a blank line and a heading each.
-        self.bindings.len() + 3 + 2 * Context::ALL.len().saturating_sub(2)
-    }
-
     /// Returns how the first key of an action is written, empty if it has none.
     pub(super) fn label(&self, context: Context, action: Action) -> String {
         let mut bindings = self.in_context(context);
@@ -94,9 +87,14 @@ impl Binding {
         self.labels.first().cloned().unwrap_or_default()
     }
 
-    /// Returns how all its keys are written.
+    /// Returns how all its keys are written; of many that stand for numbers the first and the last.
     pub(super) fn labels(&self) -> String {
-        self.labels.join(" ")
+        match (self.command.action, self.labels.as_slice()) {
+            (Action::Choose | Action::PaneByNumber, [first, _, _, .., last]) => {
+                format!("{first} … {last}")
+            }
+            (_, labels) => labels.join(" "),
+        }
     }
 }
 

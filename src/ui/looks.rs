@@ -41,6 +41,7 @@ impl Looks {
         }
         state.themes = Themes {
             all: library.list(),
+            is_chosen: set_in.is_none() && shown.is_some(),
             shown: shown.unwrap_or_else(|| DEFAULT.to_owned()),
             set_in: set_in.map(ToString::to_string),
         };

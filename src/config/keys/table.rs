@@ -407,7 +407,7 @@ commands! {
         Cancel "back" "esc q ctrl-c" "back" "Go back: to all lines, then to the dashboard";
         Filter "search" "/" "search" "Show only lines with some words";
         Follow "follow" "f" "follow" "Follow the end, or stay here";
-        Inspect "inspect" "enter" "look at one" "Show the event as it is, as JSON";
+        Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON";
         Down "down" "j down ctrl-n" "" "Go a line down";
         Up "up" "k up" "" "Go a line up";
         PageDown "page_down" "pgdn space ctrl-d" "" "Go a screenful down";

@@ -7,6 +7,7 @@ mod branches;
 mod choice;
 mod event_text;
 mod geometry;
+mod help;
 mod history;
 mod launch;
 mod log_view;
@@ -23,6 +24,7 @@ mod status;
 mod text_line;
 mod themes;
 mod view;
+mod wrap;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -36,12 +38,13 @@ pub(super) use self::{
     choice::{project_for, unique_name},
     event_text::{event_subject, event_text},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
+    help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
     history::{History, question},
     launch::{LaunchDialog, LaunchField},
     log_view::LogView,
     mode::{Confirm, Deed, Held, Mode, Pick, Reply},
     notices::Notice,
-    page::{Line, Page, Tone},
+    page::{Line, Page, Tone, Whole},
     palette::{Entry, Palette, Scope, What, palette_area},
     panes::{
         Axis, Click, Drag, MOST_PANES, Panes, Place, SavedLayout, Shown, Side, Tree, all_places,
@@ -55,6 +58,7 @@ pub(super) use self::{
     text_line::TextLine,
     themes::{ThemePicker, Themes},
     view::View,
+    wrap::wrap,
 };
 use crate::{
     config::presets::Presets,

@@ -5,7 +5,7 @@
 
 use chrono::{Local, TimeDelta};
 
-use super::{LogView, State, TextLine, View, age_text, event_subject, event_text};
+use super::{LogView, State, TextLine, View, age_text, event_subject, event_text, natural, wrap};
 use crate::domain::event::Event;
 
 /// What a line is like, for who draws it.
@@ -51,6 +51,24 @@ pub(in crate::ui) struct Page {
     pub(in crate::ui) search: TextLine,
     /// The event under the cursor is shown whole, by its position.
     pub(in crate::ui) inspected: Option<u64>,
+    /// The line of another page that is shown whole.
+    pub(in crate::ui) whole: Option<Whole>,
+}
+
+/// A line that is shown whole, over as many lines as it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Whole {
+    /// The line.
+    pub(in crate::ui) line: Line,
+    /// Where it stands.
+    pub(in crate::ui) at: usize,
+}
+
+impl Page {
+    /// Whether one thing is shown whole instead of all lines.
+    pub(in crate::ui) fn is_whole(&self) -> bool {
+        self.inspected.is_some() || self.whole.is_some()
+    }
 }
 
 impl Line {
@@ -72,7 +90,7 @@ impl State {
 
     /// The heading of the page that is shown.
     pub(in crate::ui) fn page_title(&self) -> String {
-        match self.view {
+        let title = match self.view {
             View::Events if self.page.inspected.is_some() => "EVENT".to_owned(),
             View::Events => "EVENTS".to_owned(),
             View::Log => {
@@ -82,16 +100,20 @@ impl State {
             View::Settings => "SETTINGS".to_owned(),
             View::Health => "HEALTH".to_owned(),
             View::Dashboard | View::Panes => String::new(),
-        }
+        };
+        if self.page.whole.is_some() { format!("{title} · one line") } else { title }
     }
 
     /// The lines of the page that is shown, as far as they have the words that are searched.
     pub(in crate::ui) fn page_lines(&self) -> Vec<Line> {
+        if let Some(Whole { line, .. }) = &self.page.whole {
+            return self.wrapped(line);
+        }
         let words = self.page.search.text().to_lowercase();
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
         let lines = match self.view {
             View::Events => match self.inspected() {
-                Some(event) => return whole(event),
+                Some(event) => return whole(event).iter().flat_map(|l| self.wrapped(l)).collect(),
                 None => self.events.iter().map(event_line).collect(),
             },
             View::Log => self.log.as_ref().map(LogView::lines).unwrap_or_default(),
@@ -114,16 +136,48 @@ impl State {
         self.events.iter().find(|event| event.position == position)
     }
 
+    /// A line with nothing cut off, over as many as it needs.
+    fn wrapped(&self, line: &Line) -> Vec<Line> {
+        let room = usize::from(self.size.0).saturating_sub(2);
+        let parts = [
+            (line.head.trim(), Tone::Heading),
+            (line.text.as_str(), line.tone),
+            (line.tail.as_str(), Tone::Muted),
+        ];
+        let has_head = !line.head.is_empty();
+        // A blank line is one, too; only what belongs to nothing is left out.
+        let parts = parts
+            .into_iter()
+            .enumerate()
+            .filter(|(at, (text, _))| !text.is_empty() || (*at == 1 && !has_head));
+        let lines = parts.flat_map(|(_, (text, tone))| {
+            wrap(text, room).into_iter().map(move |text| Line::new("", text, tone))
+        });
+        lines.collect()
+    }
+
     fn settings_lines(&self) -> Vec<Line> {
-        let line = |(key, value, source): &(String, String, String)| Line {
-            tail: source.clone(),
-            ..Line::new(
-                key.clone(),
-                value.clone(),
-                if source == "default" { Tone::Muted } else { Tone::Plain },
-            )
+        let line = |(key, value, source): &(String, String, String)| {
+            let (value, source) = self.in_force(key, value, source);
+            let tone = if source == "default" { Tone::Muted } else { Tone::Plain };
+            Line { tail: source, ..Line::new(key.clone(), value, tone) }
         };
         self.config.iter().map(line).collect()
+    }
+
+    /// A setting as it is now: the theme can be chosen without configuring it.
+    fn in_force(&self, key: &str, value: &str, source: &str) -> (String, String) {
+        let themes = &self.themes;
+        let is_other =
+            key == "dashboard.theme" && !themes.shown.is_empty() && themes.shown != value;
+        match (is_other, &themes.set_in) {
+            (false, _) => (value.to_owned(), source.to_owned()),
+            (true, Some(_)) => (format!("{} until you leave", themes.shown), source.to_owned()),
+            (true, None) if themes.is_chosen => {
+                (themes.shown.clone(), "chosen in the dashboard".to_owned())
+            }
+            (true, None) => (themes.shown.clone(), source.to_owned()),
+        }
     }
 
     fn health_lines(&self) -> Vec<Line> {
@@ -159,14 +213,19 @@ impl State {
         }
         lines.push(Line::new("supervisors", "", Tone::Heading));
         let live = self.runners.values().filter(|runner| runner.status.is_live());
+        let mut live: Vec<_> = live.collect();
+        live.sort_by(|a, b| natural(&a.name, &b.name).then(a.id.cmp(&b.id)));
         for runner in live {
             let (text, tone) = match runner.supervisor_pid {
                 Some(pid) => (format!("pid {pid}, agent {}", told_pid(runner.pid)), Tone::Good),
                 None => ("not known yet".to_owned(), Tone::Warning),
             };
             let adopted = if runner.adopted { ", adopted" } else { "" };
-            let processes = runner.processes;
-            let text = format!("{text}, {processes} processes{adopted}");
+            let processes = match runner.processes {
+                1 => "1 process".to_owned(),
+                count => format!("{count} processes"),
+            };
+            let text = format!("{text}, {processes}{adopted}");
             lines.push(Line::new(format!("  {}", runner.name), text, tone));
         }
         lines

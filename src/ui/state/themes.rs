@@ -10,6 +10,8 @@ pub(in crate::ui) struct Themes {
     /// Where the configuration sets it, if it does: what is chosen here lasts as long as this
     /// dashboard.
     pub(in crate::ui) set_in: Option<String>,
+    /// What is shown was chosen in a dashboard.
+    pub(in crate::ui) is_chosen: bool,
 }
 
 /// The list of themes while one is chosen.

@@ -98,3 +98,36 @@ fn versions_are_asked_for_once_and_only_when_they_matter() {
     key(&mut state, Key::Escape);
     assert!(!press(&mut state, "N").contains(&Effect::AskVersions));
 }
+
+#[test]
+fn another_agent_of_the_selected_runners_project_is_what_is_offered() {
+    let mut all = fleet();
+    for runner in &mut all {
+        if runner.name == "web-1" {
+            runner.command = vec!["codex".to_owned()];
+            runner.cwd.push("src");
+        }
+    }
+    let mut state = state((120, 40), all);
+    press(&mut state, "jN");
+    let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
+    assert_eq!((dialog.directory.text(), dialog.command.text()), ("~/src/web", "codex"));
+    to(&mut state, LaunchField::Directory);
+    update(&mut state, UiEvent::Projects(vec![super::project("api")]));
+    update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-u").unwrap()));
+    press(&mut state, "api");
+    let effects = key(&mut state, Key::Enter);
+    let Some(Effect::Launch(order)) = effects.first() else { panic!("{:?}", state.mode) };
+    assert_eq!((order.project.as_str(), order.register.is_none()), ("api", true));
+    assert_eq!(order.cwd.to_str(), Some("/home/ann/src/api"));
+}
+
+#[test]
+fn without_an_agent_one_key_starts_the_shell() {
+    let mut state = state((80, 24), Vec::new());
+    assert!(screen(&state).contains("s shell"));
+    state.here.found.clear();
+    let shown = screen(&state);
+    assert!(shown.contains("start bash here") && !shown.contains("s shell"), "{shown}");
+    assert!(!shown.contains("start a shell here"), "{shown}");
+}

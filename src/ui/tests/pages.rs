@@ -87,3 +87,86 @@ fn settings_and_health_say_where_from_and_how() {
     press(&mut state, "?");
     assert!(screen(&state).contains("Go back: to all lines, then to the dashboard"));
 }
+
+#[test]
+fn what_is_cut_is_read_whole_and_left_again() {
+    let mut state = state((40, 12), fleet());
+    press(&mut state, "l");
+    let long = "the build failed because the linker was not found in any of the directories";
+    update(&mut state, UiEvent::Log(id(1), format!("short\n{long} END\nlast\n")));
+    assert!(!screen(&state).contains("END"));
+    press(&mut state, "k");
+    key(&mut state, Key::Enter);
+    let shown = screen(&state);
+    assert!(shown.contains("END") && shown.contains("one line"), "{shown}");
+    key(&mut state, Key::Escape);
+    assert_eq!((state.view, state.page.at), (View::Log, 1));
+    press(&mut state, "E");
+    let asked = serde_json::json!({ "message": format!("{long} END") });
+    update(&mut state, UiEvent::Happened(vec![event(1, "api-3", "runner.activity", asked)]));
+    key(&mut state, Key::Enter);
+    press(&mut state, "G");
+    assert!(screen(&state).contains("END"), "{}", screen(&state));
+}
+
+#[test]
+fn a_setting_says_where_it_is_from_in_any_width() {
+    let row = |key: &str, value: &str, source: &str| (key.into(), value.into(), source.into());
+    let file = "/home/ann/.config/stratavore/config.yaml";
+    let mut state = state((40, 12), fleet());
+    state.config = vec![
+        row("dashboard.theme", "", "default"),
+        row("notify.bell", "true", file),
+        row("attach.detach_key", "ctrl-\\", "default"),
+    ];
+    state.themes.shown = "night".to_owned();
+    press(&mut state, ",");
+    let shown = screen(&state);
+    assert!(shown.contains("config.yaml") && shown.contains("default"), "{shown}");
+    press(&mut state, "j");
+    key(&mut state, Key::Enter);
+    let whole: String =
+        screen(&state).lines().map(|line| line.trim_start_matches('▌').trim()).collect();
+    assert!(whole.contains("notify.bell") && whole.contains(file), "{whole}");
+    state.themes.is_chosen = true;
+    state.page.whole = None;
+    let lines = state.page_lines();
+    assert_eq!(
+        (lines[0].text.as_str(), lines[0].tail.as_str()),
+        ("night", "chosen in the dashboard")
+    );
+    state.themes.set_in = Some(file.to_owned());
+    assert_eq!(state.page_lines()[0].text, "night until you leave");
+}
+
+#[test]
+fn health_is_sorted_and_counts_in_english() {
+    let mut all = fleet();
+    for runner in &mut all {
+        runner.processes = 1;
+    }
+    let mut state = state((80, 40), all);
+    press(&mut state, "H");
+    let shown = screen(&state);
+    assert!(shown.contains(", 1 process\n") && !shown.contains("processes"), "{shown}");
+    let at = |name: &str| shown.find(name).unwrap();
+    assert!(at("  api-1 ") < at("  api-3 ") && at("  web-9 ") < at("  web-10 "), "{shown}");
+}
+
+#[test]
+fn no_key_is_cut_off_where_it_is_narrow() {
+    let mut state = state((40, 12), fleet());
+    press(&mut state, "?");
+    let mut all = String::new();
+    for _ in 0..400 {
+        all += &screen(&state);
+        press(&mut state, "j");
+    }
+    for word in ["so on", "with shift", "1 … 9"] {
+        assert!(all.contains(word), "{word}");
+    }
+    press(&mut state, "G");
+    let end = screen(&state);
+    let last: Vec<&str> = end.lines().rev().skip(1).collect();
+    assert!(!last[0].trim().is_empty(), "{end}");
+}

@@ -19,7 +19,7 @@ use crate::{
 fn choosing() -> State {
     let mut state = state((80, 24), fleet());
     let all = Library::built_in().list();
-    state.themes = Themes { all, shown: "terminal".to_owned(), set_in: None };
+    state.themes = Themes { all, shown: "terminal".to_owned(), ..Themes::default() };
     update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-t").unwrap()));
     assert!(matches!(state.mode, Mode::Themes(_)));
     state
@@ -43,18 +43,37 @@ fn escape_takes_back_what_was_tried() {
     assert_eq!(state.themes.shown, "terminal");
 }
 
-#[test]
-fn plain_drawing_is_ascii_alone_and_says_every_state_as_a_word() {
-    let mut state = state((120, 40), fleet());
+/// What is drawn where ASCII alone is wanted.
+fn plain(state: &mut State) -> String {
     state.keys = crate::ui::keymap::Keymap::new(&KeysConfig::default(), true);
     let theme = Library::built_in().theme("terminal", Depth::None, true);
-    let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
-    terminal.draw(|frame| view::draw(frame, &state, theme)).unwrap();
-    let shown = terminal.backend().to_string();
+    let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).unwrap();
+    terminal.draw(|frame| view::draw(frame, state, theme)).unwrap();
+    terminal.backend().to_string()
+}
+
+#[test]
+fn plain_drawing_is_ascii_alone_and_says_every_state_as_a_word() {
+    let shown = plain(&mut state((120, 40), fleet()));
     assert!(shown.is_ascii(), "{shown}");
     for word in ["permission", "working", "done", "failed", "idle", "enter open"] {
         assert!(shown.contains(word), "{word}: {shown}");
     }
+}
+
+#[test]
+fn plain_drawing_needs_no_sign_where_it_is_narrow_and_among_panes() {
+    let shown = plain(&mut state((40, 12), fleet()));
+    let header = shown.lines().next().unwrap();
+    assert!(header.contains("2 need you 3 working 1 done"), "{header}");
+    assert!(shown.contains(" v ") && !shown.contains("vdone"), "{shown}");
+    let mut panes = state((120, 40), fleet());
+    super::keys(&mut panes, "v ctrl-\\ v enter");
+    let shown = plain(&mut panes);
+    assert!(shown.is_ascii() && shown.contains("api-3"), "{shown}");
+    super::keys(&mut panes, "ctrl-\\");
+    let shown = plain(&mut panes);
+    assert!(shown.is_ascii(), "{shown}");
 }
 
 #[test]

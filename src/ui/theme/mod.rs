@@ -95,6 +95,11 @@ impl Theme {
         self.styles.get(role as usize).copied().unwrap_or_default()
     }
 
+    /// Whether everything is drawn with ASCII alone and said in words.
+    pub(super) fn is_plain(self) -> bool {
+        self.is_plain
+    }
+
     /// Returns the role of a group.
     pub(super) fn group(group: Group) -> Role {
         match group {

@@ -48,7 +48,7 @@ pub(in crate::ui) fn order(
         return Err("the command is empty".to_owned());
     }
     if !directory.is_absolute() {
-        return Err("the directory must be an absolute path or begin with ~".to_owned());
+        return Err("the directory must be a project, an absolute path or begin with ~".to_owned());
     }
     let program = command.first().map(|word| agent_of(std::slice::from_ref(word)));
     let version = program.and_then(|name| state.here.versions.get(&name));

@@ -1,5 +1,7 @@
 //! The launch dialog: moving through its fields, suggestions, presets, launching.
 
+use std::path::PathBuf;
+
 use super::launch::{default_command, expand, line_of, order, shorten, start};
 use crate::{
     domain::{
@@ -14,10 +16,15 @@ use crate::{
     },
 };
 
-/// Opens the dialog: this directory, and the agent that was launched last or the first found.
+/// Opens the dialog: the project and the agent of the selected runner, else this directory and the
+/// first agent found.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
-    let newest = state.runners.values().max_by_key(|runner| runner.created_at);
-    let command = newest.map_or_else(
+    let like = state.selected_runner();
+    let directory = like.map_or(&state.here.cwd, |runner| &runner.project_path);
+    // A runner of an older supervisor may not say it.
+    let is_known = directory.is_absolute();
+    let directory = shorten(state, if is_known { directory } else { &state.here.cwd });
+    let command = like.map_or_else(
         || default_command(state),
         |runner| match runner.command.first() {
             // Its flags are fields of their own here.
@@ -29,7 +36,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
     state.mode = Mode::Launch(LaunchDialog {
         field: if takes_prompt { LaunchField::Prompt } else { LaunchField::Command },
         preset: TextLine::default(),
-        directory: TextLine::new(&shorten(state, &state.here.cwd)),
+        directory: TextLine::new(&directory),
         command: TextLine::new(&command),
         model: TextLine::default(),
         permissions: TextLine::new("own"),
@@ -87,7 +94,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         permission,
         prompt: dialog.prompt.text().trim().to_owned(),
     };
-    let directory = expand(state, dialog.directory.text().trim());
+    let directory = directory_of(state, dialog.directory.text().trim());
     let name = dialog.name.text().trim().to_owned();
     if !name.is_empty() {
         check_runner_name(&name).map_err(|error| error.to_string())?;
@@ -97,6 +104,12 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
     }
     let order = order(state, &directory, dialog.command.text(), &wishes)?;
     Ok(LaunchOrder { name, ..order })
+}
+
+/// Returns the directory that the user typed; a project's name stands for the project's.
+pub(in crate::ui) fn directory_of(state: &State, text: &str) -> PathBuf {
+    let named = state.projects.iter().find(|project| project.name == text);
+    named.map_or_else(|| expand(state, text), |project| project.path.clone())
 }
 
 /// The program that is filled in.

@@ -5,7 +5,9 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::Action,
-        state::{Arrangement, EventsRoom, Group, Mode, Row, State, View, geometry, rows, shown},
+        state::{
+            Arrangement, EventsRoom, Group, Mode, Row, State, View, geometry, help, rows, shown,
+        },
     },
 };
 
@@ -64,7 +66,7 @@ pub(super) fn on_filter(state: &mut State, action: Action) -> Vec<Effect> {
 /// Applies an action while all keys are listed.
 pub(super) fn on_help(state: &mut State, action: Action) -> Vec<Effect> {
     let rows = usize::from(geometry(state).body.height);
-    let last = state.keys.help_lines().saturating_sub(rows);
+    let last = help(state).len().saturating_sub(rows);
     if let Mode::Help(scroll) = &mut state.mode {
         let to = match action {
             Action::Down => scroll.saturating_add(1),

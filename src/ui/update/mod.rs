@@ -22,8 +22,8 @@ mod typing;
 mod watch;
 
 pub(super) use self::{
-    launch::{default_command, expand, shorten},
-    launch_dialog::{order_of, program},
+    launch::{default_command, shorten},
+    launch_dialog::{directory_of, order_of, program},
 };
 use super::{
     effect::Effect,

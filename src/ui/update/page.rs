@@ -4,7 +4,7 @@ use super::list;
 use crate::ui::{
     effect::Effect,
     keymap::Action,
-    state::{LogView, Mode, Page, State, View, geometry},
+    state::{LogView, Mode, Page, State, View, Whole, geometry},
 };
 
 /// Opens one of the views.
@@ -49,7 +49,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         state.page.at = to.min(last);
         // Who goes up wants to read; who is at the end wants to see what comes.
         let is_growing = matches!(state.view, View::Events | View::Log);
-        state.page.follows = is_growing && state.page.inspected.is_none() && to >= last;
+        state.page.follows = is_growing && !state.page.is_whole() && to >= last;
         return Vec::new();
     }
     match action {
@@ -81,8 +81,17 @@ pub(super) fn settle(state: &mut State) {
 }
 
 fn inspect(state: &mut State) {
-    if state.view == View::Events && state.page.inspected.is_none() {
+    if state.page.is_whole() {
+        return;
+    }
+    let at = state.page.at;
+    if state.view == View::Events {
         state.page.inspected = state.event_at_cursor().map(|event| event.position);
+    } else {
+        let line = state.page_lines().into_iter().nth(at);
+        state.page.whole = line.map(|line| Whole { line, at });
+    }
+    if state.page.is_whole() {
         state.page.follows = false;
         (state.page.at, state.page.top) = (0, 0);
     }
@@ -90,6 +99,10 @@ fn inspect(state: &mut State) {
 
 /// From the whole to the list, from the found to all, from the view to the dashboard.
 fn back(state: &mut State) -> Vec<Effect> {
+    if let Some(whole) = state.page.whole.take() {
+        state.page.at = whole.at;
+        return Vec::new();
+    }
     if let Some(position) = state.page.inspected.take() {
         let at = state.events.iter().position(|event| event.position == position);
         state.page.at = at.unwrap_or(0);

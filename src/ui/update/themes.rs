@@ -25,6 +25,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Accept => {
             state.mode = Mode::List;
             let name = state.themes.shown.clone();
+            state.themes.is_chosen = state.themes.set_in.is_none();
             state.say(match &state.themes.set_in {
                 Some(place) => format!("{name} until you leave: {place} sets dashboard.theme"),
                 None => format!("the theme is {name}"),

@@ -8,7 +8,7 @@ use crate::{
         keymap::{Action, Context},
         state::{Area, LaunchDialog, LaunchField, State},
         theme::{Role, Theme},
-        update::{expand, order_of, program, shorten},
+        update::{directory_of, order_of, program, shorten},
         widgets::{field, fit, piece, put},
     },
 };
@@ -94,7 +94,7 @@ fn told(state: &State, dialog: &LaunchDialog) -> Vec<(String, Role)> {
     let name = order.project;
     let what = program(dialog);
     let what = what.rsplit('/').next().unwrap_or_default();
-    let directory = expand(state, dialog.directory.text().trim());
+    let directory = directory_of(state, dialog.directory.text().trim());
     let mut told = vec![if order.register.is_some() {
         let path = shorten(state, &directory);
         (format!("{enter} makes {path} the project {name} and starts {what} in it"), Role::Text)

@@ -69,11 +69,12 @@ pub(super) fn rule(buf: &mut Buffer, theme: Theme, area: Area) {
 /// The counts that fit into so many columns.
 fn counts(state: &State, theme: Theme, mut room: usize, gap: usize) -> Vec<Span<'static>> {
     let counts = state.counts();
-    let is_narrow = state.size.0 < 60;
+    // A sign that stands for another says nothing without the word.
+    let is_short = state.size.0 < 60 && !theme.is_plain();
     let mut pieces = Vec::new();
     for group in COUNTED {
         let Some(count) = counts.get(&group) else { continue };
-        let text = if is_narrow {
+        let text = if is_short {
             format!("{}{count}", group.glyph())
         } else {
             format!("{count} {}", group.counted())

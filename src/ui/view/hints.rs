@@ -155,10 +155,8 @@ fn is_vital(binding: &Binding) -> bool {
 /// How a key is called in a view that is lines to read.
 fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
-        Action::Follow => {
-            matches!(state.view, View::Events | View::Log) && state.page.inspected.is_none()
-        }
-        Action::Inspect => state.view == View::Events && state.page.inspected.is_none(),
+        Action::Follow => matches!(state.view, View::Events | View::Log) && !state.page.is_whole(),
+        Action::Inspect => !state.page.is_whole(),
         Action::ShowEvents => state.view != View::Events,
         Action::ShowSettings => state.view != View::Settings,
         Action::ShowHealth => state.view != View::Health,
@@ -176,6 +174,10 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Context::List => {}
         Context::Panes => return pane_hint(state, binding),
         Context::Page => return page_hint(state, binding),
+        // Without an agent the first key starts the shell already.
+        Context::Welcome if binding.command.action == Action::LaunchShell => {
+            return (!state.here.found.is_empty()).then_some(binding.command.hint);
+        }
         _ => return Some(binding.command.hint),
     }
     let status = state.selected_runner().map(|runner| runner.status);

@@ -76,7 +76,7 @@ fn over(state: &State, areas: &Geometry) -> Vec<Rect> {
 /// Where the agents' own screens are.
 fn screens(state: &State, preview: Area) -> Vec<Rect> {
     let panes = shown_panes(state).places.panes;
-    let all = panes.into_iter().map(|place| place.area).chain([preview]);
+    let all = panes.into_iter().map(|place| place.screen()).chain([preview]);
     all.filter(|area| !area.is_empty()).map(rect).collect()
 }
 

@@ -3,10 +3,15 @@
 use ratatui::buffer::Buffer;
 
 use crate::ui::{
-    state::{Area, Line, State, Tone},
+    state::{Area, Line, State, Tone, View},
     theme::{Role, Theme},
     widgets::{clip_front, fit, piece, put, width},
 };
+
+/// Columns of what stands at the right edge.
+const TAIL: usize = 36;
+/// Less of it says nothing.
+const LEAST_TAIL: usize = 7;
 
 /// The role of a tone.
 pub(super) fn role(tone: Tone) -> Role {
@@ -46,7 +51,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
             Area { y: area.y + row, height: 1, ..area },
             line,
             head,
-            at == state.page.at,
+            (at == state.page.at, state.view == View::Settings),
         );
     }
     if count == 0 && area.height > 1 {
@@ -54,7 +59,15 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     }
 }
 
-fn draw_line(buf: &mut Buffer, theme: Theme, area: Area, line: &Line, head: usize, is_under: bool) {
+/// Draws a line; of a setting it matters everywhere where it is from.
+fn draw_line(
+    buf: &mut Buffer,
+    theme: Theme,
+    area: Area,
+    line: &Line,
+    head: usize,
+    (is_under, is_setting): (bool, bool),
+) {
     let mark = if is_under { "▌" } else { " " };
     let mut pieces = vec![piece(mark, theme.style(Role::Accent))];
     if head > 0 {
@@ -63,7 +76,12 @@ fn draw_line(buf: &mut Buffer, theme: Theme, area: Area, line: &Line, head: usiz
     }
     let left = usize::from(area.width).saturating_sub(3 + head);
     // What matters least goes first where it is narrow.
-    let tail = if left >= 60 { clip_front(&line.tail, 36) } else { String::new() };
+    let most = match left {
+        60.. => TAIL,
+        _ if is_setting => left.saturating_sub(width(&line.text) + 2).min(TAIL),
+        _ => 0,
+    };
+    let tail = if most < LEAST_TAIL { String::new() } else { clip_front(&line.tail, most) };
     let room = left.saturating_sub(width(&tail) + 2);
     let text = if tail.is_empty() { line.text.clone() } else { fit(&line.text, room) };
     pieces.push(piece(text, theme.style(role(line.tone))));

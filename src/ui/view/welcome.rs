@@ -61,6 +61,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         (Action::Help, "all keys".to_owned()),
         (Action::Quit, "leave".to_owned()),
     ] {
+        if action == Action::LaunchShell && state.here.found.is_empty() {
+            // The first key starts it already.
+            continue;
+        }
         let key = state.keys.label(Context::Welcome, action);
         lines.push(vec![
             piece(format!("  {}", fit(&key, 4)), theme.style(Role::Accent)),

@@ -35,7 +35,11 @@ impl Looks {
         let wanted = configured.or_else(|| choices::theme(places));
         let shown = wanted.clone().filter(|name| library.has(name));
         if let (Some(wanted), None) = (&wanted, &shown) {
-            state.complain(format!("there is no theme `{wanted}`; this is {DEFAULT}"));
+            let damaged = library.refused.iter().find(|why| {
+                why.strip_prefix("theme ").is_some_and(|why| why.starts_with(&format!("{wanted}:")))
+            });
+            let why = damaged.cloned().unwrap_or_else(|| format!("there is no theme `{wanted}`"));
+            state.complain(format!("{why}; this is {DEFAULT}"));
         } else if let Some(refused) = library.refused.first() {
             state.complain(refused.clone());
         }

@@ -19,7 +19,7 @@ use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 use ratatui::{Frame, Terminal, backend::CrosstermBackend, layout::Rect};
 use tokio::sync::Notify;
 
-use crate::{domain::failure::Failure, terminal::MouseMode};
+use crate::{config::environment, domain::failure::Failure, terminal::MouseMode};
 
 /// Alternate screen, keys that can be told apart (kitty's first flag, for agents to which shift-enter
 /// is another key than enter), bracketed paste, focus, mouse buttons and wheel but no motion.
@@ -82,6 +82,11 @@ impl Screen {
             let what = "open the dashboard: standard input and output are no terminal";
             return Err(Failure::usage("NO_TERMINAL", what)
                 .with_hint("stratavore status shows what runs without one"));
+        }
+        if environment::get_text("TERM").as_deref() == Some("dumb") {
+            let what = "open the dashboard: this terminal can only print lines (TERM=dumb)";
+            return Err(Failure::usage("NO_TERMINAL", what)
+                .with_hint("stratavore status, or stratavore watch, which prints lines"));
         }
         let previous_hook: Arc<Hook> = Arc::from(panic::take_hook());
         let panicked = Arc::new(Notify::new());

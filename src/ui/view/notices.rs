@@ -6,6 +6,7 @@ use crate::ui::{
     keymap::{Action, Context},
     state::{Geometry, Notice, State, glyph, told, word},
     theme::{Role, Theme},
+    update,
     widgets::{clip, fit, piece, put, total, width},
 };
 
@@ -33,9 +34,11 @@ fn note(
     let Some(runner) = state.runners.get(&notice.id) else { return Vec::new() };
     let look = theme.style(Theme::group(notice.group));
     let wide = usize::from(wide);
-    // Only the first has a key: one that goes to another note each time would not be learnt.
+    // Only the first has a key: one that goes to another note each time would not be learnt. Elsewhere
+    // than in the list the key means something else, or goes to an agent.
+    let has_key = is_first && update::context(state) == Some(Context::List);
     let key =
-        if is_first { state.keys.label(Context::List, Action::GoToNotice) } else { String::new() };
+        if has_key { state.keys.label(Context::List, Action::GoToNotice) } else { String::new() };
     let key = if key.is_empty() { key } else { format!(" {key} ") };
     let mut head = vec![
         // In a line of its own it must not look like the selected row.

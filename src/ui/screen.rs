@@ -79,12 +79,12 @@ impl Screen {
     /// When there is none.
     pub(super) fn take(report: Box<Report>) -> Result<Self, Failure> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            let what = "open the dashboard: standard input and output are no terminal";
+            let what = "standard input and output are no terminal";
             return Err(Failure::usage("NO_TERMINAL", what)
                 .with_hint("stratavore status shows what runs without one"));
         }
         if environment::get_text("TERM").as_deref() == Some("dumb") {
-            let what = "open the dashboard: this terminal can only print lines (TERM=dumb)";
+            let what = "this terminal can only print lines (TERM=dumb)";
             return Err(Failure::usage("NO_TERMINAL", what)
                 .with_hint("stratavore status, or stratavore watch, which prints lines"));
         }

@@ -1,7 +1,7 @@
 //! What the list of all keys says, line by line: the keys that work here first, then everywhere, then
 //! in an agent, then all others, with the name each has in the configuration where there is room.
 //!
-//! Invariant: a sentence is never cut; where it is narrow it takes several lines.
+//! Invariant: neither keys nor a sentence are ever cut; where it is narrow they take several lines.
 
 use super::{State, View, wrap};
 use crate::ui::keymap::{Action, Binding, Context};
@@ -20,9 +20,9 @@ pub(in crate::ui) enum HelpLine {
     Blank,
     /// Where the keys under it work.
     Heading(String),
-    /// An action, or what is left of its sentence.
+    /// An action, or what is left of its keys and its sentence.
     Entry {
-        /// Its keys; empty where the sentence goes on.
+        /// Its keys; empty where only the sentence goes on.
         keys: String,
         /// What they do.
         about: String,
@@ -66,11 +66,17 @@ fn entry(lines: &mut Vec<HelpLine>, state: &State, keys: &str, about: &str, name
     let wide = state.size.0;
     let with_name = wide >= NAMES_FROM;
     let room = if with_name { ABOUT } else { usize::from(wide).saturating_sub(KEYS + 3) };
-    let mut keys = if keys.is_empty() { "no key" } else { keys };
     let mut name = if with_name { name } else { "" };
-    for about in wrap(about, room.max(8)) {
-        let (keys, name) = (std::mem::take(&mut keys), std::mem::take(&mut name));
-        lines.push(HelpLine::Entry { keys: keys.to_owned(), about, name: name.to_owned() });
+    let keys = wrap(if keys.is_empty() { "no key" } else { keys }, KEYS);
+    let about = wrap(about, room.max(8));
+    let count = keys.len().max(about.len());
+    let (mut keys, mut about) = (keys.into_iter(), about.into_iter());
+    for _ in 0..count {
+        lines.push(HelpLine::Entry {
+            keys: keys.next().unwrap_or_default(),
+            about: about.next().unwrap_or_default(),
+            name: std::mem::take(&mut name).to_owned(),
+        });
     }
 }
 

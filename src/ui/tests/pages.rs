@@ -98,7 +98,7 @@ fn what_is_cut_is_read_whole_and_left_again() {
     press(&mut state, "k");
     key(&mut state, Key::Enter);
     let shown = screen(&state);
-    assert!(shown.contains("END") && shown.contains("one line"), "{shown}");
+    assert!(shown.contains("END") && shown.contains(" LOG of api-3 · one line\n"), "{shown}");
     key(&mut state, Key::Escape);
     assert_eq!((state.view, state.page.at), (View::Log, 1));
     press(&mut state, "E");
@@ -162,7 +162,7 @@ fn no_key_is_cut_off_where_it_is_narrow() {
         all += &screen(&state);
         press(&mut state, "j");
     }
-    for word in ["so on", "with shift", "1 … 9"] {
+    for word in ["so on", "with shift", "1 … 9", "  pgdn space", "  ctrl-d"] {
         assert!(all.contains(word), "{word}");
     }
     press(&mut state, "G");

@@ -31,10 +31,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let count = lines.len();
     let mut title = vec![piece(format!(" {}", state.page_title()), theme.style(Role::Strong))];
     let search = state.page.search.text();
-    let found = if state.page.search.is_blank() {
-        format!("   {count} lines")
-    } else {
-        format!("   {count} lines with `{search}`")
+    let found = match (state.page.is_whole(), state.page.search.is_blank()) {
+        // Of one thing nobody counts the lines, and it was not searched.
+        (true, _) => String::new(),
+        (false, true) => format!("   {count} lines"),
+        (false, false) => format!("   {count} lines with `{search}`"),
     };
     title.push(piece(found, theme.style(Role::Muted)));
     if state.page.follows {

@@ -118,7 +118,7 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         let text = state.toast.as_ref().map_or(0, |toast| toast.text.width() + 4);
         let text = u16::try_from(text).unwrap_or(u16::MAX);
         areas.prompt = match (are_panes, is_asked(state)) {
-            (false, true) => rest.take_bottom(1),
+            (false, true) => rest.take_bottom(prompt_lines(state)),
             (true, false) if !areas.header.is_empty() => { areas.header }.take_right(text),
             (false, false) if !areas.hints.is_empty() => areas.hints.take_right(text),
             _ => { rest }.take_bottom(1),
@@ -209,6 +209,11 @@ fn needs_prompt(state: &State) -> bool {
     is_asked(state) || state.toast.is_some()
 }
 
+fn prompt_lines(state: &State) -> u16 {
+    u16::try_from(state.whole_lines().len()).unwrap_or(u16::MAX).max(1)
+}
+
 fn is_asked(state: &State) -> bool {
-    matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter | Mode::Search(..))
+    state.unread.is_some()
+        || matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter | Mode::Search(..))
 }

@@ -33,6 +33,8 @@ pub(in crate::ui) struct History {
     pub(in crate::ui) cpu: VecDeque<f64>,
     /// The question that is on the screen, by when it was asked, and since when it is there.
     question: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// The question that is shown whole, by when it was asked, and since when it is.
+    whole: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The ended turn whose screen is shown, by when it ended, and since when.
     looked: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The newest ended turn that the user has looked at.
@@ -98,11 +100,17 @@ impl State {
         let rows = rows(self);
         let visible = rows.iter().skip(self.scroll).take(usize::from(areas.list.height));
         let visible: Vec<RunnerId> = visible.filter_map(super::Row::runner).collect();
-        let now = self.now;
+        let (now, whole) = (self.now, self.unread);
         for runner in self.runners.values() {
             let Some(history) = self.histories.get_mut(&runner.id) else { continue };
-            let asked = question(runner).filter(|_| visible.contains(&runner.id));
+            let whole = whole.filter(|whole| whole.id == runner.id).map(|whole| whole.asked);
+            let is_visible = whole.is_some() || visible.contains(&runner.id);
+            let asked = question(runner).filter(|_| is_visible);
             history.question = match (asked, history.question) {
+                (Some(asked), Some((same, at))) if asked == same => Some((asked, at)),
+                (asked, _) => asked.map(|asked| (asked, now)),
+            };
+            history.whole = match (whole, history.whole) {
                 (Some(asked), Some((same, at))) if asked == same => Some((asked, at)),
                 (asked, _) => asked.map(|asked| (asked, now)),
             };
@@ -115,6 +123,14 @@ impl State {
         let shown = self.history(runner.id).and_then(|history| history.question);
         let asked = question(runner);
         shown.is_some_and(|(at, since)| Some(at) == asked && self.now - since >= READ)
+    }
+
+    /// Whether it can have been read whole: where it stands, or above the hints.
+    pub(in crate::ui) fn is_question_read_whole(&self, runner: &Runner) -> bool {
+        let shown = self.history(runner.id).and_then(|history| history.whole);
+        let asked = question(runner);
+        self.is_question_in_sight(runner)
+            || shown.is_some_and(|(at, since)| Some(at) == asked && self.now - since >= READ)
     }
 
     /// Whether the user has looked at the turn that has ended.

@@ -5,6 +5,7 @@
 
 mod branches;
 mod choice;
+mod columns;
 mod event_text;
 mod geometry;
 mod help;
@@ -23,6 +24,7 @@ mod settings;
 mod status;
 mod text_line;
 mod themes;
+mod unread;
 mod view;
 mod wrap;
 
@@ -36,6 +38,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use self::{
     branches::Branches,
     choice::{project_for, unique_name},
+    columns::{Columns, TREND, columns},
     event_text::{event_subject, event_text},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
@@ -57,6 +60,7 @@ pub(super) use self::{
     status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,
     themes::{ThemePicker, Themes},
+    unread::Unread,
     view::View,
     wrap::wrap,
 };
@@ -207,6 +211,8 @@ pub(super) struct State {
     pub(super) panes: Panes,
     /// What the keys do now.
     pub(super) mode: Mode,
+    /// The question that is shown whole, above the hints.
+    pub(super) unread: Option<Unread>,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
     /// Notes about runners that nobody looks at, the most urgent first.
@@ -260,6 +266,7 @@ impl State {
             view: View::default(),
             panes: Panes::default(),
             mode: Mode::List,
+            unread: None,
             toast: None,
             notices: Vec::new(),
             screens: Screens::new(),

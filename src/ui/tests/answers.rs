@@ -122,6 +122,36 @@ fn a_question_that_was_not_read_is_not_answered() {
 }
 
 #[test]
+fn a_question_without_room_is_shown_whole_before_it_is_answered() {
+    let text = "Bash(psql -h db.internal -c 'DROP TABLE customers CASCADE' production)";
+    let mut state = state((40, 12), vec![blocked(1, "data-4", "permission", text, 32)]);
+    look(&mut state);
+    assert_eq!(press(&mut state, "y"), []);
+    let shown = super::screen(&state);
+    assert!(shown.contains("CASCADE'\n production)"), "{shown}");
+    assert_eq!(press(&mut state, "y"), [], "nobody reads as fast as a key repeats");
+    look(&mut state);
+    // Another key takes it away.
+    press(&mut state, "j");
+    look(&mut state);
+    assert_eq!(press(&mut state, "y"), []);
+    look(&mut state);
+    assert_eq!(sent(&press(&mut state, "y")).0, id(1));
+    // Where it fits, one key does.
+    update(&mut state, UiEvent::Resized(120, 40));
+    let short = blocked(1, "data-4", "permission", "Bash(ls)", 31);
+    list(&mut state, vec![short]);
+    look(&mut state);
+    assert_eq!(sent(&press(&mut state, "y")).0, id(1));
+    // What no screen has room for is not answered from the row.
+    update(&mut state, UiEvent::Resized(40, 12));
+    list(&mut state, vec![blocked(1, "data-4", "permission", &text.repeat(9), 30)]);
+    look(&mut state);
+    assert_eq!(press(&mut state, "y"), []);
+    assert!(toast(&state).contains("too long"), "{}", toast(&state));
+}
+
+#[test]
 fn a_reply_goes_to_the_question_it_was_begun_for() {
     let mut state = state(WIDE, fleet());
     look(&mut state);

@@ -94,6 +94,11 @@ fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runne
     }
 }
 
+/// A runner of this name, whatever else.
+pub(super) fn named(name: &str) -> Runner {
+    runner(1, name, ActivityState::Working, 5)
+}
+
 fn blocked(number: u128, name: &str, kind: &str, text: &str, seconds: i64) -> Runner {
     let mut runner = runner(number, name, ActivityState::Blocked, seconds);
     runner.activity.kind = Some(kind.to_owned());

@@ -138,3 +138,23 @@ fn wide_characters_are_cut_by_columns() {
     let text = screen(&state);
     assert!(text.contains('…'), "{text}");
 }
+
+#[test]
+fn long_names_keep_what_tells_them_apart() {
+    let long = |n: u128| format!("a-really-long-project-name-for-a-shop-{n}");
+    let all = (1..=12).map(|n| runner(n, &long(n), ActivityState::Working, 90));
+    let all: Vec<_> = all.collect();
+    for size in [(40, 12), (80, 24), (120, 40), (200, 50)] {
+        let mut state = state(size, all.clone());
+        let names: Vec<_> =
+            ["another-really-long-name", "and-one-more-of-them", "shop", "web"].into();
+        update(&mut state, UiEvent::Projects(names.into_iter().map(project).collect()));
+        let text = screen(&state);
+        assert!(text.contains("…-2 ") && text.contains("…-3 "), "{text}");
+        assert!(size.0 != 120 || text.contains(" more"), "{text}");
+    }
+    let mut state = state((80, 24), all);
+    press(&mut state, "vv");
+    let text = screen(&state);
+    assert!(text.contains("working 1m"), "{text}");
+}

@@ -1,6 +1,7 @@
 //! Answering an agent's question from its row, without going in.
 //!
-//! Invariant: a key is an answer only to the question that was on the screen when it was pressed;
+//! Invariant: a key is an answer only to the question that was on the screen, whole, when it was
+//! pressed;
 //! whoever sends it compares once more with what the daemon knows then.
 
 use chrono::{DateTime, Utc};
@@ -13,7 +14,7 @@ use crate::{
     ui::{
         effect::{AnswerOrder, Effect},
         keymap::{Action, Context},
-        state::{Mode, Reply, State, TextLine, question},
+        state::{Mode, Reply, State, TextLine, Unread, question},
     },
 };
 
@@ -34,6 +35,13 @@ pub(super) fn act(state: &mut State, answer: &Answer) -> Vec<Effect> {
     }
     if !state.is_question_read(&runner) {
         state.say(format!("{} asks something new; look again", runner.name));
+        return Vec::new();
+    }
+    if !state.is_question_read_whole(&runner) {
+        if !state.show_whole(Unread { id: runner.id, asked }) {
+            let key = state.keys.label(Context::List, Action::Type);
+            state.say(format!("what {} asks is too long here; {key} goes in", runner.name));
+        }
         return Vec::new();
     }
     send(state, &runner, asked, answer)

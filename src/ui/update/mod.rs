@@ -109,6 +109,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
 
 fn on_key(state: &mut State, press: KeyPress) -> Vec<Effect> {
     let had_toast = state.toast.take().is_some();
+    state.unread = None;
     if typing::is_held(state, press) {
         return Vec::new();
     }
@@ -290,6 +291,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
         state.mark_seen(id);
     }
     panes::settle(state);
+    state.settle_whole();
     scroll(state, is_led);
     page::settle(state);
     state.settle_notices();

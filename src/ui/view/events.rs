@@ -9,7 +9,7 @@ use crate::{
     ui::{
         state::{Area, Geometry, State, event_subject, event_text},
         theme::{Role, Theme},
-        widgets::{fit, piece, put, width},
+        widgets::{fit_name, piece, put, width},
     },
 };
 
@@ -33,7 +33,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         let role = if state.is_current() { role } else { Role::Muted };
         let pieces = vec![
             piece(time, theme.style(Role::Muted)),
-            piece(format!("{}  ", fit(event_subject(event), name)), theme.style(Role::Text)),
+            piece(format!("{}  ", fit_name(event_subject(event), name)), theme.style(Role::Text)),
             piece(text, theme.style(role)),
         ];
         put(buf, areas.events, row, pieces);

@@ -8,27 +8,17 @@ use crate::{
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Arrangement, FIGURES_FROM, Geometry, Group, Row, State, age_text, command, glyph,
-            natural, reason, rows, told, word,
+            Area, Arrangement, Columns, Geometry, Group, Row, State, TREND, age_text, columns,
+            command, glyph, natural, reason, rows, told, word,
         },
         theme::{Role, Theme},
         update::shorten,
-        widgets::{bar, clip, clip_front, fit, fit_right, piece, put, spark, total, width},
+        widgets::{
+            bar, clip, clip_front, clip_name, fit, fit_name, fit_right, piece, put, spark, total,
+            width,
+        },
     },
 };
-
-/// Samples of CPU shown as bars.
-const TREND: usize = 8;
-
-/// The columns of a list of some width.
-struct Columns {
-    name: usize,
-    word: usize,
-    agent: usize,
-    command: usize,
-    is_narrow: bool,
-    wide: usize,
-}
 
 /// Draws the list and the names of the projects under it.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
@@ -72,22 +62,6 @@ fn more(buf: &mut Buffer, state: &State, theme: Theme, list: Area, lines: usize)
             let area = Area { x: list.x + list.width - wide, width: wide, ..list };
             put(buf, area, row, vec![piece(text, theme.style(Role::Accent))]);
         }
-    }
-}
-
-fn columns(state: &State, wide: usize) -> Columns {
-    let listed = state.runners.values();
-    let longest = |f: fn(&Runner) -> usize| listed.clone().map(f).max().unwrap_or(0);
-    let name = longest(|runner| width(&runner.name)).max(5);
-    let agent = longest(|runner| width(&runner.agent)).min(12);
-    let is_narrow = wide < 48;
-    Columns {
-        name: name.min(if is_narrow { 10 } else { (wide / 4).max(10) }),
-        word: 10,
-        agent: if (72..usize::from(FIGURES_FROM)).contains(&wide) { agent } else { 0 },
-        command: if wide >= usize::from(FIGURES_FROM) { (wide - 76).min(18) } else { 0 },
-        wide,
-        is_narrow,
     }
 }
 
@@ -154,35 +128,40 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     let mut pieces = vec![
         piece(mark, theme.style(Role::Accent)),
         piece(format!("{} ", glyph(runner, group)), state_look),
-        piece(fit(&runner.name, columns.name), name_look),
+        piece(fit_name(&runner.name, columns.name), name_look),
     ];
     let age = age_text(state.age(runner));
     if columns.is_narrow {
         let word = word(runner, group);
         let said = said(state, runner);
-        pieces.push(piece(fit_right(&age, 5), text_look));
-        pieces.push(piece(format!(" {}", clip(word, 10)), state_look));
+        pieces.push(piece(fit_right(&age, columns.age), text_look));
+        pieces.push(piece(format!(" {}", clip(word, columns.word)), state_look));
         pieces.push(piece(format!(" {said}"), muted));
         return pieces;
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
-    pieces.push(piece(format!("{}  ", fit_right(&age, 5)), muted));
+    pieces.push(piece(format!("{}  ", fit_right(&age, columns.age)), muted));
     if columns.agent > 0 {
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
-    if columns.command == 0 {
+    if columns.said == 0 {
         pieces.push(piece(said(state, runner), text_look));
         return pieces;
     }
-    let figures = figures(state, runner);
     let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));
-    let last = branch.unwrap_or_else(|| command(runner));
-    let command = format!("  {}", fit(&last, columns.command));
-    let taken = total(&pieces) + width(&figures) + width(&command);
-    let said = leaving(state, runner).or_else(|| told(runner, group)).unwrap_or_default();
-    pieces.push(piece(fit(&said, columns.wide.saturating_sub(taken)), text_look));
-    pieces.push(piece(figures, muted));
-    pieces.push(piece(command, muted));
+    let said = match branch {
+        // The command stands at the end of the line.
+        None if columns.command > 0 => leaving(state, runner).or_else(|| told(runner, group)),
+        _ => Some(said(state, runner)),
+    };
+    pieces.push(piece(fit(&said.unwrap_or_default(), columns.said), text_look));
+    if columns.has_figures {
+        pieces.push(piece(figures(state, runner, columns.has_trend), muted));
+    }
+    if columns.command > 0 {
+        let last = branch.unwrap_or_else(|| command(runner));
+        pieces.push(piece(format!("  {}", fit(&last, columns.command)), muted));
+    }
     pieces
 }
 
@@ -199,13 +178,14 @@ fn leaving(state: &State, runner: &Runner) -> Option<String> {
     Some(format!("{} {what}", bar(part, 8)))
 }
 
-/// CPU, how it went, and memory of a live runner, in a fixed number of columns.
-fn figures(state: &State, runner: &Runner) -> String {
+/// CPU, how it went if there is room, and memory of a live runner, in a fixed number of columns.
+fn figures(state: &State, runner: &Runner, has_trend: bool) -> String {
+    let trend = if has_trend { TREND } else { 0 };
     if !runner.status.is_live() {
-        return " ".repeat(6 + 2 + TREND + 7);
+        return " ".repeat(2 + trend + 6 + 7);
     }
     let samples = state.history(runner.id).map(|history| history.cpu.iter());
-    let trend = spark(samples.unwrap_or_default(), 100.0, TREND);
+    let trend = spark(samples.unwrap_or_default(), 100.0, trend);
     let cpu = fit_right(&format!("{:.0} %", runner.cpu_percent), 6);
     format!("  {trend}{cpu}{}", fit_right(&memory_text(runner.memory_mb), 7))
 }
@@ -225,11 +205,22 @@ fn projects(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     let mut listed: Vec<_> = state.projects.iter().collect();
     listed.sort_by(|a, b| natural(&a.name, &b.name));
     let mut pieces = vec![piece(" PROJECTS", theme.style(Role::Muted))];
-    for project in listed {
+    let count = listed.len();
+    for (at, project) in listed.into_iter().enumerate() {
         let live = state.runners.values().filter(|r| r.project == project.name);
         let live = live.filter(|runner| runner.status.is_live()).count();
-        pieces.push(piece(format!("   {}", project.name), theme.style(Role::Text)));
-        pieces.push(piece(format!(" {live}"), theme.style(Role::Muted)));
+        let next = [
+            piece(format!("   {}", clip_name(&project.name, 20)), theme.style(Role::Text)),
+            piece(format!(" {live}"), theme.style(Role::Muted)),
+        ];
+        let others = format!("   +{} more", count - at);
+        // Who is left out is counted; for that its room is kept.
+        let kept = if at + 1 < count { width(&others) } else { 0 };
+        if total(&pieces) + total(&next) + kept > usize::from(areas.projects.width) {
+            pieces.push(piece(others, theme.style(Role::Muted)));
+            break;
+        }
+        pieces.extend(next);
     }
     put(buf, areas.projects, 0, pieces);
 }

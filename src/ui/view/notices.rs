@@ -7,7 +7,7 @@ use crate::ui::{
     state::{Geometry, Notice, State, glyph, told, word},
     theme::{Role, Theme},
     update,
-    widgets::{clip, fit, piece, put, total, width},
+    widgets::{clip_name, fit, piece, put, total, width},
 };
 
 /// Draws them.
@@ -44,7 +44,7 @@ fn note(
         // In a line of its own it must not look like the selected row.
         piece(if lines == 1 { " " } else { "▌" }, look),
         piece(format!("{} ", glyph(runner, notice.group)), look),
-        piece(clip(&runner.name, 20), theme.style(Role::Strong)),
+        piece(clip_name(&runner.name, 20), theme.style(Role::Strong)),
         piece(format!(" {} {}", runner.agent, word(runner, notice.group)), look),
     ];
     let said = told(runner, notice.group).unwrap_or_default();

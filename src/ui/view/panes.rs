@@ -9,7 +9,7 @@ use crate::ui::{
         Area, Axis, Mode, Pick, Place, Shown, State, glyph, reason, shown_panes, without_pane, word,
     },
     theme::{Role, Theme},
-    widgets::{clip, piece, put, total},
+    widgets::{clip_name, piece, put, total},
 };
 
 /// Draws the panes and returns where the cursor of the agent that is typed into is.
@@ -186,7 +186,7 @@ fn pick(buf: &mut Buffer, state: &State, theme: Theme, shown: &Shown, pick: Pick
         let line = vec![
             piece(if is_chosen { "▌" } else { " " }, theme.style(Role::Accent)),
             piece(format!("{} ", glyph(runner, group)), said),
-            piece(format!("{}  ", clip(&runner.name, 20)), name),
+            piece(format!("{}  ", clip_name(&runner.name, 20)), name),
             piece(format!("{}  ", word(runner, group)), said),
             piece(reason(runner, group), theme.style(Role::Muted)),
         ];

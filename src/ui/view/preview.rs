@@ -12,7 +12,7 @@ use crate::{
         },
         theme::{Role, Theme},
         update::shorten,
-        widgets::{clip, clip_front, piece, put, total, width},
+        widgets::{clip, clip_front, clip_name, piece, put, total, width},
     },
 };
 
@@ -106,7 +106,15 @@ pub(super) fn title(
     // What says least goes first where it is narrow.
     let titles = (0..=3).map(|details| detailed(state, theme, runner, 3 - details));
     let mut titles = titles.skip_while(|title| total(title) > room);
-    titles.next().unwrap_or_else(|| detailed(state, theme, runner, 0))
+    titles.next().unwrap_or_else(|| {
+        // What it is at must not fall off behind a long name.
+        let mut title = detailed(state, theme, runner, 0);
+        let others = total(&title).saturating_sub(width(&runner.name));
+        if let Some(name) = title.first_mut() {
+            name.content = clip_name(&runner.name, room.saturating_sub(others).max(8)).into();
+        }
+        title
+    })
 }
 
 fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Span<'static>> {

@@ -1,4 +1,4 @@
-//! The line above the keys: a question, a line being typed, or how the last action went.
+//! What stands above the keys: a question, a line being typed, or how the last action went.
 
 use ratatui::{buffer::Buffer, layout::Position};
 
@@ -39,6 +39,15 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             };
             let label = vec![piece(label, theme.style(Role::Accent))];
             field(buf, theme, area, label, line)
+        }
+        _ if state.unread.is_some() => {
+            let lines = state.whole_lines();
+            let last = lines.len().saturating_sub(1);
+            for (row, (at, line)) in (0..area.height).zip(lines.into_iter().enumerate()) {
+                let role = if at == last { Role::Muted } else { Role::Strong };
+                put(buf, area, row, vec![piece(format!(" {line}"), theme.style(role))]);
+            }
+            None
         }
         _ => {
             let toast = state.toast.as_ref()?;

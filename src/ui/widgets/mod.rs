@@ -8,5 +8,5 @@ mod text;
 pub(super) use self::{
     field::field,
     spark::{bar, spark},
-    text::{clip, clip_front, fit, fit_right, piece, put, total, width},
+    text::{clip, clip_front, clip_name, fit, fit_name, fit_right, piece, put, total, width},
 };

@@ -54,6 +54,23 @@ pub(in crate::ui) fn clip_front(text: &str, columns: usize) -> String {
     if columns > 0 { format!("…{kept}") } else { String::new() }
 }
 
+/// Returns a runner's name cut to `columns` in its middle: the number at its end tells it from others.
+pub(in crate::ui) fn clip_name(name: &str, columns: usize) -> String {
+    let number = name.rfind('-').and_then(|at| name.split_at_checked(at));
+    match number {
+        Some((front, number)) if name.width() > columns && number.width() + 4 <= columns => {
+            // The dash itself may fall to the cut.
+            clip(&format!("{front}--"), columns - number.width()) + number
+        }
+        _ => clip(name, columns),
+    }
+}
+
+/// Returns a runner's name in exactly so many columns.
+pub(in crate::ui) fn fit_name(name: &str, columns: usize) -> String {
+    fit(&clip_name(name, columns), columns)
+}
+
 /// Returns the text in exactly so many columns, cut or filled at its end.
 pub(in crate::ui) fn fit(text: &str, columns: usize) -> String {
     let text = clip(text, columns);
@@ -113,6 +130,13 @@ mod tests {
         assert_eq!(clip("abc", 0), "");
         assert_eq!(clip_front("~/src/shop", 6), "…/shop");
         assert_eq!(clip_front("abc", 0), "");
+        assert_eq!(clip_name("a-really-long-name-12", 10), "a-real…-12");
+        assert_eq!(clip_name("a-really-long-name-12", 20), "a-really-long-na…-12");
+        assert_eq!(clip_name("日本語日本-3", 8), "日本…-3");
+        assert_eq!(
+            (clip_name("api-12", 6), clip_name("api-12", 5)),
+            ("api-12".into(), "api-…".into())
+        );
         assert_eq!(fit("日本", 3), "日…");
         assert_eq!(fit_right("4m", 4), "  4m");
     }

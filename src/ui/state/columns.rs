@@ -1,0 +1,116 @@
+//! The columns of a runner's line in the list, for any width. What it asks or says goes before the
+//! figures: those appear where there is room beyond that.
+//!
+//! Invariant: the columns of a line together take no more than the width of the list.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::{FIGURES_FROM, State};
+
+/// Samples of CPU shown as bars.
+pub(in crate::ui) const TREND: usize = 8;
+/// CPU and memory, with the blanks before them.
+const FIGURES: usize = 15;
+/// The branch or the command, with the blanks before it.
+const COMMAND: usize = 18;
+/// A list that shows more than what a runner says leaves that so many columns.
+const SAID: usize = 33;
+/// Of a line where there is room: the marks, the word, the age and the blanks between them.
+const MARKS: usize = 3;
+const WORD: usize = 10;
+const AGE: usize = 5;
+
+/// The columns of a list of some width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) struct Columns {
+    /// The name.
+    pub(in crate::ui) name: usize,
+    /// The word for what it is at; at most where it is narrow.
+    pub(in crate::ui) word: usize,
+    /// For how long.
+    pub(in crate::ui) age: usize,
+    /// The agent, 0 where it is not shown.
+    pub(in crate::ui) agent: usize,
+    /// What it says, where that is cut to leave room for figures; 0 where it takes what is left.
+    pub(in crate::ui) said: usize,
+    /// Whether CPU and memory are shown.
+    pub(in crate::ui) has_figures: bool,
+    /// Whether the trend of the CPU is.
+    pub(in crate::ui) has_trend: bool,
+    /// The branch or the command at the end, 0 where it is not shown.
+    pub(in crate::ui) command: usize,
+    /// The line says as little as it can.
+    pub(in crate::ui) is_narrow: bool,
+    wide: usize,
+}
+
+impl Columns {
+    /// Returns how many columns there are for what a runner says that is at `word`.
+    pub(in crate::ui) fn room(&self, word: &str) -> usize {
+        let taken = if self.is_narrow {
+            MARKS + self.name + self.age + 1 + word.width().min(self.word) + 1
+        } else if self.said > 0 {
+            return self.said;
+        } else {
+            let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
+            MARKS + self.name + 2 + self.word + self.age + 2 + agent
+        };
+        self.wide.saturating_sub(taken)
+    }
+}
+
+/// Returns the columns of a list that is so many columns wide.
+pub(in crate::ui) fn columns(state: &State, wide: usize) -> Columns {
+    let longest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
+    let name = longest(&mut state.runners.values().map(|runner| runner.name.width())).max(5);
+    let agent = longest(&mut state.runners.values().map(|runner| runner.agent.width())).min(12);
+    let is_narrow = wide < 48;
+    let figures_from = usize::from(FIGURES_FROM);
+    let mut columns = Columns {
+        name: name.min(if is_narrow { 10 } else { (wide / 4).clamp(10, 20) }),
+        word: WORD,
+        age: AGE,
+        agent: if (72..figures_from).contains(&wide) { agent } else { 0 },
+        said: 0,
+        has_figures: false,
+        has_trend: false,
+        command: 0,
+        is_narrow,
+        wide,
+    };
+    if wide >= figures_from {
+        // One stays blank before the line beside it. What says most goes first, and only while what is said keeps its room.
+        let mut left = columns.room("").saturating_sub(1);
+        let mut take = |wanted: usize| {
+            let is_room = left >= SAID + wanted;
+            left -= if is_room { wanted } else { 0 };
+            is_room
+        };
+        columns.has_figures = take(FIGURES);
+        columns.command = if take(COMMAND) { COMMAND - 2 } else { 0 };
+        columns.has_trend = columns.has_figures && take(TREND);
+        columns.said = left;
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::ui::{state::Surroundings, tests::named};
+
+    #[test]
+    fn what_is_said_has_more_room_on_a_larger_screen() {
+        let now = DateTime::from_timestamp(0, 0).unwrap();
+        for name in ["api-1", "a-really-long-project-name-1"] {
+            let mut state = State::new(Surroundings::default(), now, (80, 24));
+            let runner = named(name);
+            state.runners.insert(runner.id, runner);
+            let room = |wide| columns(&state, wide).room("permission");
+            assert!(room(104) >= SAID && room(104) + 8 >= room(62), "{name}: {}", room(104));
+            assert!(room(FIGURES_FROM.into()) >= SAID, "{name}");
+        }
+    }
+}

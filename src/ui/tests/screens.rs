@@ -154,6 +154,9 @@ fn long_names_keep_what_tells_them_apart() {
         assert!(size.0 != 120 || text.contains(" more"), "{text}");
     }
     let mut state = state((80, 24), all);
+    press(&mut state, ":shop-2");
+    assert!(screen(&state).contains("…-2 "), "{}", screen(&state));
+    key(&mut state, Key::Escape);
     press(&mut state, "vv");
     let text = screen(&state);
     assert!(text.contains("working 1m"), "{text}");

@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Position, text::Span};
 use crate::ui::{
     state::{Entry, Geometry, Palette, Scope, State, What, palette_area},
     theme::{Role, Theme},
-    widgets::{clip, field, fit, piece, put, total, width},
+    widgets::{clip, field, fit, fit_name, piece, put, total, width},
 };
 
 /// Draws it over the list, or over everything where there is no list, and returns where the cursor
@@ -58,17 +58,19 @@ fn line(
 ) -> Vec<Span<'static>> {
     let mark = if is_under { "▌" } else { " " };
     let role = if is_under { Role::Strong } else { Role::Text };
+    let longest = state.runners.values().map(|runner| width(&runner.name)).max().unwrap_or(0);
+    let name = longest.min(wide / 3).max(12);
     let mut pieces = vec![piece(mark, theme.style(Role::Accent))];
     match &entry.what {
         What::Runner(id) => {
             let group = state.runners.get(id).map(|runner| state.group(runner));
             let look = theme.style(group.map_or(Role::Muted, Theme::group));
             pieces.push(piece(format!("{} ", group.map_or("", |group| group.glyph())), look));
-            pieces.push(piece(fit(&entry.text, 12), theme.style(role)));
+            pieces.push(piece(fit_name(&entry.text, name), theme.style(role)));
             pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
         }
         What::Project(_) => {
-            pieces.push(piece(format!("  {}", fit(&entry.text, 12)), theme.style(role)));
+            pieces.push(piece(format!("  {}", fit_name(&entry.text, name)), theme.style(role)));
             pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
         }
         What::Action(..) => {

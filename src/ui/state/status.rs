@@ -86,6 +86,9 @@ impl Group {
     }
 }
 
+/// For so long a failure is news; after that it is one of the runners that have ended.
+const FRESH: TimeDelta = TimeDelta::hours(1);
+
 /// Returns what a runner is listed under, whatever the user has looked at.
 fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
     match runner.status {
@@ -93,6 +96,10 @@ fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
         RunnerStatus::Paused => Group::Paused,
         RunnerStatus::Stopping => Group::Stopping,
         RunnerStatus::Terminated => Group::Finished,
+        // Old failures must not stand above what works now.
+        RunnerStatus::Failed if now - runner.terminated_at.unwrap_or(runner.updated_at) > FRESH => {
+            Group::Finished
+        }
         RunnerStatus::Failed => Group::Failed,
         RunnerStatus::Running => match runner.activity.state {
             state if state.needs_person() => Group::NeedsYou,
@@ -121,6 +128,7 @@ pub(in crate::ui) fn word(runner: &Runner, group: Group) -> &str {
             Some(kind) if !kind.is_empty() => kind,
             _ => runner.activity.state.as_str(),
         },
+        Group::Finished if runner.status == RunnerStatus::Failed => "failed",
         Group::Finished if runner.exit_code != Some(0) => "stopped",
         _ => group.counted(),
     }
@@ -196,6 +204,7 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
             };
             Some(with_survivors(runner, reason))
         }
+        Group::Finished if runner.status == RunnerStatus::Failed => told(runner, Group::Failed),
         Group::Finished => {
             Some(with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)))
         }

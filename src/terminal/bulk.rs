@@ -153,4 +153,12 @@ mod tests {
         assert_eq!(terminal.screen_text()[..4], ["line 496", "line 497", "line 498", "line 499"]);
         assert_eq!(terminal.cursor(), (4, 0));
     }
+
+    #[test]
+    fn a_line_that_is_too_long_by_one_wraps() {
+        let text = format!("\r\n\r\n\r\n{}\r\n\r\n\r\n\r\n", "x".repeat(26));
+        let bytes: Vec<&[u8]> = text.as_bytes().chunks(1).collect();
+        let size = TerminalSize::new(25, 2);
+        assert_eq!(after(&[text.as_bytes()], size), after(&bytes, size));
+    }
 }

@@ -1,13 +1,16 @@
 //! Configuration: what may be missing, what must be right, where each value comes from.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
-use crate::support::{Output, Say as _, World};
+use crate::support::{Output, Say as _, World, elapsed_since, now};
 
-/// Checks a configuration file by its path; a command that hangs on one is ended by the harness.
+/// Checks a configuration file by its path; nothing may take longer than two seconds.
 #[track_caller]
 fn validate(world: &World, file: &Path) -> Output {
-    world.run(["config", "validate", "--config", file.to_str().unwrap()])
+    let begun = now();
+    let output = world.run(["config", "validate", "--config", file.to_str().unwrap()]);
+    assert!(elapsed_since(begun) < Duration::from_secs(2), "{}: too slow", file.display());
+    output
 }
 
 #[test]

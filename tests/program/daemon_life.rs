@@ -5,7 +5,7 @@ use std::{os::unix::process::ExitStatusExt as _, process::Stdio, time::Duration}
 use rustix::process::Signal;
 use sqlx::{Connection as _, sqlite::SqliteConnection};
 
-use crate::support::{Say as _, World, wait_until};
+use crate::support::{Say as _, World, elapsed_since, now, wait_until};
 
 #[test]
 fn fifty_clients_at_once_start_one_daemon() {
@@ -35,8 +35,10 @@ fn sigterm_ends_the_daemon_and_no_runner() {
     let agent = world.agent("echo", &[]);
     let before = world.show(&agent.name);
     let daemon = world.daemon_pid();
+    let begun = now();
     daemon.signal(Signal::TERM);
-    wait_until("the daemon has left", Duration::from_secs(20), || !daemon.is_alive());
+    wait_until("the daemon has left", Duration::from_secs(5), || !daemon.is_alive());
+    assert!(elapsed_since(begun) < Duration::from_secs(5));
     assert!(!world.socket().exists(), "its socket is gone with it");
     assert_eq!(agent.witness.alive().len(), 1, "the agent lives");
     world.run(["daemon", "status"]).expect_error(6, &["daemon start"]);
@@ -54,9 +56,11 @@ fn a_second_sigterm_ends_the_daemon_at_once() {
     let world = World::new();
     world.run(["status"]).expect_code(0);
     let daemon = world.daemon_pid();
+    let begun = now();
     daemon.signal(Signal::TERM);
     daemon.signal(Signal::TERM);
-    wait_until("the daemon has left", Duration::from_secs(20), || !daemon.is_alive());
+    wait_until("the daemon has left", Duration::from_secs(5), || !daemon.is_alive());
+    assert!(elapsed_since(begun) < Duration::from_secs(2));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{EXE, Say as _, Terminal, Witness, World, wait_until, wait_value};
+use crate::support::{
+    EXE, Say as _, Terminal, Witness, World, elapsed_since, now, wait_until, wait_value,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -120,12 +122,20 @@ fn a_flood_beside_it_does_not_slow_an_idle_agent() {
     terminal.wait_taken();
     terminal.type_text("#");
     terminal.wait_for("#");
+    let mut slowest = Duration::ZERO;
     for letter in "abcdefghijklmnopqrstuvwxyz".chars() {
+        let begun = now();
         terminal.type_text(&letter.to_string());
         terminal.wait_for(&format!("{letter}"));
+        slowest = slowest.max(elapsed_since(begun));
     }
+    assert!(slowest <= Duration::from_millis(250), "a key took {slowest:?} to come back");
+    let begun = now();
     world.run(["runners", "list"]).expect_code(0);
+    assert!(elapsed_since(begun) < Duration::from_secs(1), "G1: a local call answers in a second");
+    let begun = now();
     world.run(["kill", &noisy.name, "--grace", "500ms"]).expect_code(0);
+    assert!(elapsed_since(begun) < Duration::from_secs(4));
     assert!(noisy.witness.alive().is_empty());
 }
 
@@ -195,11 +205,15 @@ fn an_agent_that_never_reads_refuses_input_instead_of_blocking() {
     let agent = world.agent("never-read", &[]);
     let text = "x".repeat(60_000);
     let refused = wait_value("the input is refused", Duration::from_secs(20), || {
+        let begun = now();
         let output = world.run(["send", &agent.name, &text]);
+        assert!(elapsed_since(begun) < Duration::from_secs(10), "send must not hang");
         (output.code != 0).then_some(output)
     });
     refused.expect_error(6, &["does not read its input"]);
+    let begun = now();
     world.run(["kill", &agent.name, "--grace", "1s"]).expect_code(0);
+    assert!(elapsed_since(begun) < Duration::from_secs(3), "stop works all the same");
 }
 
 #[test]

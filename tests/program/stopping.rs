@@ -4,16 +4,19 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Agent, Say as _, World, wait_until, wait_value};
+use crate::support::{Agent, Say as _, World, elapsed_since, now, wait_until, wait_value};
 
 const SOON: Duration = Duration::from_secs(10);
 
 /// Kills a runner and checks that its whole tree is gone when the command returns.
 #[track_caller]
 fn kill_and_look(world: &World, agent: &Agent) {
+    let begun = now();
     world.run(["kill", &agent.name, "--grace", "500ms"]).expect_code(0);
+    let took = elapsed_since(begun);
     let alive = agent.witness.alive();
     assert!(alive.is_empty(), "{alive:?} outlived the stop");
+    assert!(took < Duration::from_secs(4), "the stop took {took:?}");
     let runner = world.show(&agent.name);
     assert_eq!(runner.text("status"), "terminated", "{runner}");
     assert!(runner["survivors"].as_array().unwrap().is_empty(), "{runner}");
@@ -91,7 +94,9 @@ fn what_an_agent_leaves_behind_is_cleared_away_without_being_asked() {
 fn force_kills_at_once_and_hastens_a_gentle_stop() {
     let world = World::with_project();
     let (first, second) = (world.agent("ignore-term", &[]), world.agent("ignore-term", &[]));
+    let begun = now();
     world.run(["kill", "--force", &first.name]).expect_code(0);
+    assert!(elapsed_since(begun) < Duration::from_secs(2));
     assert!(first.witness.alive().is_empty());
     assert!(!first.witness.lines().iter().any(|line| line.starts_with("signal")), "not asked");
 

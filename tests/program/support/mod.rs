@@ -11,7 +11,7 @@ pub(crate) use self::{
     agents::{Agent, Say, demo_line, launch_line, sequence_in},
     command::{Follower, Output, code_of, try_run},
     terminal::{MARK, Terminal},
-    wait::{pause, stays, wait_until, wait_value},
+    wait::{elapsed_since, now, pause, stays, wait_until, wait_value},
     witness::{Witness, assert_contiguous},
     world::{EXE, World, write_script},
 };

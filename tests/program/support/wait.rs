@@ -7,12 +7,12 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// Returns the time of the monotonic clock.
 #[expect(clippy::disallowed_methods, reason = "tests measure real time")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
 /// Returns how long ago a time was.
-fn elapsed_since(begun: Instant) -> Duration {
+pub(crate) fn elapsed_since(begun: Instant) -> Duration {
     now().saturating_duration_since(begun)
 }
 

@@ -111,6 +111,13 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         set(key.clone(), value.clone(), Origin::Flag(flag.clone()));
     }
     let config = build(&values, &origins)?;
+    // What is shown is what the configuration shows of itself: its secrets it keeps.
+    let shown = serde_json::to_value(&config).map_err(|error| ConfigError::Syntax {
+        path: "the configuration".to_owned(),
+        why: error.to_string(),
+    })?;
+    let mut values = BTreeMap::new();
+    flatten("", &shown, &mut values);
     Ok(Loaded { config, origins, values, exposed })
 }
 
@@ -359,6 +366,8 @@ mod tests {
             ("daemon:\n  heartbeat_interval_seconds: 0\n", "between 1 and 3600"),
             ("logging:\n  level: loud\n", "loud"),
             ("attach:\n  detach_key: ctrl-m\n", "Enter"),
+            ("database:\n  url: mysql://x\n", "postgres://"),
+            ("database:\n  postgresql:\n    ssl_mode: maybe\n", "verify-full"),
             ("presets:\n  mine:\n    modell: x\n", "presets.mine.modell"),
             ("presets:\n  mine:\n    permissions: all\n", "none of own, plan"),
             ("keys:\n  list:\n    stopp: x\n", "did you mean `keys.list.stop`"),
@@ -372,6 +381,19 @@ mod tests {
         }
         let error = with_file("\nrunner:\n  nope: 1\n").unwrap_err().to_string();
         assert!(error.contains("c.yaml:3"), "{error}");
+    }
+
+    #[test]
+    fn a_password_is_nowhere_to_be_read() {
+        let text = "database:\n  url: postgres://u:hunter2@h/d\n  postgresql:\n    password: hunter2\n";
+        let loaded = with_file(text).unwrap();
+        assert_eq!(loaded.config.database.postgresql.password.reveal(), "hunter2");
+        let shown = serde_json::to_string(&loaded.config).unwrap();
+        for shown in [format!("{loaded:?}"), shown, format!("{:?}", loaded.values)] {
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let wrong = "database:\n  url: mysql://u:hunter2@h/d\n";
+        assert!(!with_file(wrong).unwrap_err().to_string().contains("hunter2"));
     }
 
     #[test]

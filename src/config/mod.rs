@@ -6,9 +6,12 @@
 //! This is the only module that reads the process environment.
 
 mod attach;
+mod audit;
 mod daemon;
 mod dashboard;
+mod database;
 pub mod environment;
+mod events;
 pub mod keys;
 mod layers;
 mod logging;
@@ -16,6 +19,7 @@ mod notify;
 pub mod places;
 pub mod presets;
 mod runner;
+mod secret;
 
 use std::{
     collections::BTreeMap,
@@ -29,14 +33,18 @@ use crate::domain::agent_command::Permission;
 
 pub use self::{
     attach::AttachConfig,
+    audit::AuditConfig,
     daemon::DaemonConfig,
     dashboard::DashboardConfig,
+    database::{DatabaseConfig, PostgresqlConfig},
+    events::EventsConfig,
     keys::KeysConfig,
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
     notify::NotifyConfig,
     places::Places,
     runner::RunnerConfig,
+    secret::Secret,
 };
 
 /// Everything that can be configured.
@@ -45,6 +53,12 @@ pub use self::{
 pub struct Config {
     /// The daemon.
     pub daemon: DaemonConfig,
+    /// Where state and events are kept.
+    pub database: DatabaseConfig,
+    /// How long events are kept.
+    pub events: EventsConfig,
+    /// What makes the event log tamper-evident.
+    pub audit: AuditConfig,
     /// How agents are run.
     pub runner: RunnerConfig,
     /// Attached terminals.
@@ -137,6 +151,16 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     let ranges = [
         ("daemon.heartbeat_interval_seconds", config.daemon.heartbeat_interval_seconds, 1, 3600),
         ("daemon.reconcile_interval_seconds", config.daemon.reconcile_interval_seconds, 1, 3600),
+        ("database.postgresql.port", config.database.postgresql.port, 1, 65_535),
+        ("database.postgresql.max_connections", config.database.postgresql.max_connections, 2, 100),
+        (
+            "database.postgresql.connection_timeout",
+            config.database.postgresql.connection_timeout,
+            1,
+            60,
+        ),
+        ("database.postgresql.query_timeout", config.database.postgresql.query_timeout, 1, 300),
+        ("audit.checkpoint_seconds", config.audit.checkpoint_seconds, 1, 3600),
         ("runner.stop_grace_seconds", config.runner.stop_grace_seconds, 0, 3600),
         ("runner.history_lines", config.runner.history_lines, 0, 1_000_000),
         ("runner.history_kb", config.runner.history_kb, 16, 1_048_576),
@@ -153,6 +177,16 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         if !(low..=high).contains(&value) {
             return Err(bad(key, format!("{value} is not between {low} and {high}")));
         }
+    }
+    let mode = config.database.postgresql.ssl_mode.as_str();
+    if !PostgresqlConfig::SSL_MODES.contains(&mode) {
+        let why = format!("`{mode}` is none of {}", PostgresqlConfig::SSL_MODES.join(", "));
+        return Err(bad("database.postgresql.ssl_mode", why));
+    }
+    let url = config.database.url.reveal();
+    if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+        let why = "it does not begin with postgres://; without it the embedded database is used";
+        return Err(bad("database.url", why.to_owned()));
     }
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));

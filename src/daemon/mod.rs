@@ -19,4 +19,8 @@ pub mod services;
 pub mod store;
 pub mod tasks;
 
+#[cfg(test)]
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
+
 pub use self::lifecycle::{DaemonError, run};

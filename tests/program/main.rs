@@ -26,6 +26,9 @@ mod lifecycle;
 mod output;
 mod panes;
 mod projects;
+mod real_servers;
+#[path = "../servers/mod.rs"]
+mod servers;
 mod stopping;
 mod support;
 mod survival;

@@ -331,6 +331,9 @@ pub(super) struct EventArgs {
     /// Only of the last (10m, 2h, 1d)
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     pub since: Option<Duration>,
+    /// Not of the last (10m, 2h, 1d)
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub until: Option<Duration>,
     /// The newest so many
     #[arg(long, default_value_t = 100)]
     pub limit: u32,

@@ -385,7 +385,8 @@ mod tests {
 
     #[test]
     fn a_password_is_nowhere_to_be_read() {
-        let text = "database:\n  url: postgres://u:hunter2@h/d\n  postgresql:\n    password: hunter2\n";
+        let text =
+            "database:\n  url: postgres://u:hunter2@h/d\n  postgresql:\n    password: hunter2\n";
         let loaded = with_file(text).unwrap();
         assert_eq!(loaded.config.database.postgresql.password.reveal(), "hunter2");
         let shown = serde_json::to_string(&loaded.config).unwrap();

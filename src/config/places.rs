@@ -133,7 +133,12 @@ impl Places {
         self.root.join("stratavore.db")
     }
 
-    /// The directory of all runners.
+    /// This node's key of the event log's chain.
+    pub fn audit_key(&self) -> PathBuf {
+        self.root.join("keys").join("audit.key")
+    }
+
+    /// The directory of all runners' directories.
     pub fn runners(&self) -> PathBuf {
         self.root.join("runners")
     }

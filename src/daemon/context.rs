@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use crate::{
     config::{Config, Places},
-    daemon::store::Origin,
+    daemon::{
+        store::{NewRunner, Origin},
+        trace,
+    },
     domain::{
         clock::{Clock, to_micros},
         event::{EventType, NewEvent},
@@ -43,7 +46,7 @@ pub struct Context {
 
 impl Context {
     /// Returns the context of this process; the node's id is kept in a file of the root.
-    pub fn new(config: Config, places: Places, node_id: String) -> Self {
+    pub fn new(config: Config, places: Places, node_id: String, publishes: bool) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let hostname = uname().nodename().to_string_lossy().into_owned();
         let user = format!("uid:{}", rustix::process::getuid().as_raw());
@@ -52,7 +55,7 @@ impl Context {
             places,
             started_at: clock.now(),
             clock,
-            origin: Origin { node_id, hostname, user },
+            origin: Origin { node_id, hostname, user, publishes },
         }
     }
 
@@ -63,40 +66,57 @@ impl Context {
         runner: &Runner,
         data: serde_json::Value,
     ) -> NewEvent {
-        NewEvent {
-            id: Uuid::now_v7(),
-            event_type,
-            entity_type: "runner",
-            entity_id: runner.id.to_string(),
-            project: runner.project.clone(),
-            data,
-            at: self.clock.now(),
-        }
+        let name = runner.name.clone();
+        let event = self.event(event_type, "runner", &runner.id.to_string(), &runner.project, data);
+        NewEvent { runner: name, ..event }
+    }
+
+    /// Returns an event about a runner whose row is only being made.
+    pub fn new_runner_event(
+        &self,
+        event_type: EventType,
+        new: &NewRunner,
+        data: serde_json::Value,
+    ) -> NewEvent {
+        self.event(event_type, "runner", &new.id.to_string(), &new.project, data)
     }
 
     /// Returns an event about a project.
-    pub fn project_event(&self, event_type: EventType, name: &str, path: &str) -> NewEvent {
-        NewEvent {
-            id: Uuid::now_v7(),
-            event_type,
-            entity_type: "project",
-            entity_id: name.to_owned(),
-            project: name.to_owned(),
-            data: serde_json::json!({ "path": path }),
-            at: self.clock.now(),
-        }
+    pub fn project_event(
+        &self,
+        event_type: EventType,
+        name: &str,
+        data: serde_json::Value,
+    ) -> NewEvent {
+        self.event(event_type, "project", name, name, data)
     }
 
     /// Returns an event about this daemon.
     pub fn daemon_event(&self, event_type: EventType) -> NewEvent {
+        let data = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(),
+        });
+        self.event(event_type, "daemon", &self.origin.node_id, "", data)
+    }
+
+    fn event(
+        &self,
+        event_type: EventType,
+        entity_type: &'static str,
+        entity_id: &str,
+        project: &str,
+        data: serde_json::Value,
+    ) -> NewEvent {
         NewEvent {
             id: Uuid::now_v7(),
             event_type,
-            entity_type: "daemon",
-            entity_id: self.origin.node_id.clone(),
-            project: String::new(),
-            data: serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() }),
+            entity_type,
+            entity_id: entity_id.to_owned(),
+            project: project.to_owned(),
+            runner: String::new(),
+            data,
             at: self.clock.now(),
+            trace_id: trace::current(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     io::{self, Seek as _, Write as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -29,7 +30,7 @@ use super::{
     fleet::Fleet,
     grpc,
     services::Services,
-    store::{Store, StoreError},
+    store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
 };
 use crate::{
@@ -120,8 +121,8 @@ pub async fn run(
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
     let node = node_id(&places).map_err(io_error("read the node's id"))?;
-    let context = Context::new(config, places.clone(), node);
-    let store = open_store(&places.database(), &context).await?;
+    let context = Context::new(config, places.clone(), node, false);
+    let store = open_store(&context).await?;
     let (fleet, notices) = Fleet::new(places.clone());
     let services = Services::new(context, store.clone(), fleet.clone());
     record(&services, &store, EventType::DaemonStarted).await;
@@ -134,9 +135,10 @@ pub async fn run(
 
     let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));
     let database = places.database();
+    let is_file = !store.is_shared();
     let gone = tokio::select! {
         () = stop.cancelled() => false,
-        () = database_gone(&database) => true,
+        () = database_gone(&database), if is_file => true,
     };
     // Gone first: clients tell a daemon that left from one that died by this, and start only the
     // latter again.
@@ -247,8 +249,18 @@ fn watch_signals(stop: &CancellationToken) -> io::Result<()> {
 }
 
 /// Opens the database; one that is damaged is put aside, so that agents can be adopted and used.
-async fn open_store(path: &Path, context: &Context) -> Result<Store, DaemonError> {
-    match Store::open(path, context.origin.clone()).await {
+async fn open_store(context: &Context) -> Result<Store, DaemonError> {
+    let opening = || {
+        let keyring = Keyring::open(&audit_key(context)).map_err(io_error("open the audit key"))?;
+        let (origin, clock) = (context.origin.clone(), Arc::clone(&context.clock));
+        Ok::<_, DaemonError>(Opening { origin, keyring, clock })
+    };
+    let database = &context.config.database;
+    if database.is_postgresql() {
+        return Ok(Store::open(Location::Server(database), opening()?).await?);
+    }
+    let path = context.places.database();
+    match Store::open(Location::File(&path), opening()?).await {
         Err(StoreError::Unusable { why, .. }) if is_damaged(&why) => {
             let aside = format!("broken-{}", context.started_at.timestamp());
             for suffix in ["", "-wal", "-shm"] {
@@ -263,9 +275,17 @@ async fn open_store(path: &Path, context: &Context) -> Result<Store, DaemonError
                     Err(error) => return Err(io_error("put the damaged database aside")(error)),
                 }
             }
-            Ok(Store::open(path, context.origin.clone()).await?)
+            Ok(Store::open(Location::File(&path), opening()?).await?)
         }
         opened => Ok(opened?),
+    }
+}
+
+/// The file with this node's audit key.
+fn audit_key(context: &Context) -> PathBuf {
+    match context.config.audit.key_file.as_str() {
+        "" => context.places.audit_key(),
+        path => PathBuf::from(path),
     }
 }
 

@@ -18,6 +18,7 @@ mod lifecycle;
 pub mod services;
 pub mod store;
 pub mod tasks;
+mod trace;
 
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]

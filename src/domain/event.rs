@@ -73,16 +73,41 @@ pub struct NewEvent {
     pub entity_id: String,
     /// The project it belongs to; empty for a daemon's.
     pub project: String,
+    /// The runner's name; empty for others, and for a launch, whose write gives it one.
+    pub runner: String,
     /// Details as a JSON object.
     pub data: Value,
     /// When it happened.
     pub at: DateTime<Utc>,
+    /// The trace it belongs to, 32 hexadecimal digits, or empty.
+    pub trace_id: String,
+}
+
+impl NewEvent {
+    /// Where a broker routes it: the type, then the project or, for what has none, the entity.
+    pub fn routing_key(&self) -> String {
+        let scope = if self.project.is_empty() { &self.entity_id } else { &self.project };
+        format!("{}.{scope}", self.event_type.as_str())
+    }
+}
+
+/// Into so many parts the work of publishing is divided among daemons.
+pub const PARTITIONS: u64 = 8;
+
+/// Returns the part that an entity's events belong to, 0…[`PARTITIONS`] - 1: always the same one, so
+/// that one publisher keeps their order. FNV-1a, because the standard library's hashes may change.
+pub fn partition_of(entity_type: &str, entity_id: &str) -> u64 {
+    let bytes = entity_type.bytes().chain(entity_id.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) % PARTITIONS
 }
 
 /// A committed event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its place in the log.
+    /// Its place in the log, from 1 without gaps; 0 while it is not sealed.
     pub position: u64,
     /// Its id.
     pub event_id: String,
@@ -104,6 +129,10 @@ pub struct Event {
     pub user_id: String,
     /// Where.
     pub hostname: String,
+    /// On which node.
+    pub node_id: String,
+    /// The trace it belongs to, or empty.
+    pub trace_id: String,
     /// Details as a JSON object.
     pub data: Value,
 }
@@ -119,6 +148,8 @@ pub struct EventFilter {
     pub runner: String,
     /// Not before.
     pub since: Option<DateTime<Utc>>,
+    /// Before.
+    pub until: Option<DateTime<Utc>>,
 }
 
 impl EventFilter {
@@ -131,5 +162,6 @@ impl EventFilter {
             && (self.project.is_empty() || event.project == self.project)
             && (self.runner.is_empty() || event.runner == self.runner)
             && self.since.is_none_or(|since| event.timestamp >= since)
+            && self.until.is_none_or(|until| event.timestamp < until)
     }
 }

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod agent_command;
 pub mod answer;
+pub mod chain;
 pub mod clock;
 pub mod echo;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod id;
 pub mod key;
 pub mod launch;
 pub mod name;
+pub mod outbox;
 pub mod project;
 pub mod runner;
 pub mod session;

@@ -22,6 +22,8 @@ impl From<&Event> for v1::Event {
             runner: event.runner.clone(),
             user_id: event.user_id.clone(),
             hostname: event.hostname.clone(),
+            node_id: event.node_id.clone(),
+            trace_id: event.trace_id.clone(),
             data: event.data.to_string(),
         }
     }
@@ -41,6 +43,8 @@ impl From<v1::Event> for Event {
             runner: wire.runner,
             user_id: wire.user_id,
             hostname: wire.hostname,
+            node_id: wire.node_id,
+            trace_id: wire.trace_id,
             data: serde_json::from_str(&wire.data).unwrap_or(Value::Null),
         }
     }
@@ -53,6 +57,7 @@ impl From<&EventFilter> for v1::EventFilter {
             r#type: filter.event_type.clone(),
             runner: filter.runner.clone(),
             since: filter.since.map(to_timestamp),
+            until: filter.until.map(to_timestamp),
         }
     }
 }
@@ -64,6 +69,7 @@ impl From<v1::EventFilter> for EventFilter {
             event_type: wire.r#type,
             runner: wire.runner,
             since: wire.since.as_ref().and_then(from_timestamp),
+            until: wire.until.as_ref().and_then(from_timestamp),
         }
     }
 }

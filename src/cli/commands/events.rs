@@ -34,6 +34,7 @@ fn filter(args: &EventArgs) -> EventFilter {
         event_type: args.event_type.clone(),
         runner: args.runner.clone(),
         since: args.since.map(|since| Utc::now() - since),
+        until: args.until.map(|until| Utc::now() - until),
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::task::{Context, Poll};
 
+use tokio::task::futures::TaskLocalFuture;
 use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::peer::PeerInfo;
 use crate::{
-    daemon::{fleet::Caller, services::Services},
+    daemon::{fleet::Caller, services::Services, trace},
     domain::{failure::Failure, id::RunnerId},
     proto::failure_to_status,
 };
@@ -57,7 +58,7 @@ where
     type Response = http::Response<Body>;
     type Error = S::Error;
     type Future = futures_util::future::Either<
-        S::Future,
+        TaskLocalFuture<String, S::Future>,
         std::future::Ready<Result<http::Response<Body>, S::Error>>,
     >;
 
@@ -86,7 +87,9 @@ where
                 return Either::Right(std::future::ready(Ok(refusal(why))));
             }
         }
-        Either::Left(self.inner.call(request))
+        let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
+        let trace = trace::of_header(header);
+        Either::Left(trace::within(trace, self.inner.call(request)))
     }
 }
 

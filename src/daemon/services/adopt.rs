@@ -161,14 +161,10 @@ impl Services {
                 at: self.context.clock.now(),
             },
         };
+        let data = serde_json::json!({ "pid": known.identity.pid, "run": known.identity.run });
         let event = crate::domain::event::NewEvent {
-            id: uuid::Uuid::now_v7(),
-            event_type: EventType::RunnerAdopted,
-            entity_type: "runner",
-            entity_id: known.id.to_string(),
-            project: spec.project.clone(),
-            data: serde_json::json!({ "pid": known.identity.pid, "run": known.identity.run }),
-            at: adoption.runner.at,
+            runner: spec.name.clone(),
+            ..self.context.new_runner_event(EventType::RunnerAdopted, &adoption.runner, data)
         };
         let runner = self.store.runner_adopt(&adoption, event).await?;
         self.changes.runner(&runner);

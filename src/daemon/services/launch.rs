@@ -20,7 +20,7 @@ use crate::{
         store::{NewRunner, RunnerChange},
     },
     domain::{
-        event::{EventType, NewEvent},
+        event::EventType,
         failure::Failure,
         id::RunnerId,
         launch::{LaunchRequest, agent_environment},
@@ -110,15 +110,9 @@ impl Services {
             request_digest: digest(&request, &project.name, &command, &cwd),
             at: self.context.clock.now(),
         };
-        let event = NewEvent {
-            id: Uuid::now_v7(),
-            event_type: EventType::RunnerStarting,
-            entity_type: "runner",
-            entity_id: id.to_string(),
-            project: project.name.clone(),
-            data: serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd }),
-            at: new.at,
-        };
+        let data =
+            serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd });
+        let event = self.context.new_runner_event(EventType::RunnerStarting, &new, data);
         // Taken first: if none was in reserve, it starts while the row is written. When the row is
         // refused it is dropped, and leaves.
         let waiting = self.fleet.take_waiting()?;

@@ -34,6 +34,7 @@ use crate::{
         context::Context,
         fleet::{Caller, Fleet},
         store::Store,
+        trace,
     },
     domain::{failure::Failure, runner::Runner},
     process::UnknownProcess,
@@ -126,7 +127,7 @@ impl Services {
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let joined = tokio::spawn(change).await;
+        let joined = tokio::spawn(trace::within(trace::current(), change)).await;
         joined.map_err(|error| Failure::internal(format!("finish a change: {error}")))?
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use serde_json::json;
+
 use super::{Change, Services};
 use crate::domain::{
     event::EventType,
@@ -37,7 +39,11 @@ impl Services {
         self.detached(async move {
             let context = &services.context;
             let path = new.path.to_string_lossy();
-            let event = context.project_event(EventType::ProjectCreated, &new.name, &path);
+            let event = context.project_event(
+                EventType::ProjectCreated,
+                &new.name,
+                json!({ "path": path }),
+            );
             Ok(services.store.project_create(&new, context.clock.now(), event).await?)
         })
         .await
@@ -88,7 +94,7 @@ impl Services {
                 }
             }
             let runners = services.store.runner_list(&name, "", 0).await?;
-            let event = services.context.project_event(EventType::ProjectDeleted, &name, "");
+            let event = services.context.project_event(EventType::ProjectDeleted, &name, json!({}));
             services.store.project_delete(&name, event).await?;
             let ids: Vec<_> = runners.iter().map(|runner| runner.id).collect();
             for id in &ids {

@@ -1,23 +1,102 @@
-//! What every database must do, told through the store's own methods. A second database runs the
-//! same suite.
+//! What every database must do, told through the store's own methods: the suite runs on each.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
+use sqlx::{Connection as _, Executor as _};
 use uuid::Uuid;
 
-use super::{Adoption, NewRunner, Origin, RunnerChange, Store, StoreError};
+use super::{
+    Adoption, Keyring, Location, NewRunner, Opening, Origin, RunnerChange, Store, StoreError,
+};
 use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
-    event::{EventFilter, EventType, NewEvent},
+    event::{EventFilter, EventType, NewEvent, PARTITIONS, partition_of},
     id::RunnerId,
+    outbox::OutboxEntry,
     project::{NewProject, ProjectStatus},
     runner::{Exit, Heartbeat, Runner, RunnerStatus},
 };
+use crate::{
+    config::DatabaseConfig,
+    daemon::{context::SystemClock, servers::Postgres},
+};
 
+/// A store to test, and what it stands on.
 struct World {
     store: Store,
+    database: Database,
     dir: tempfile::TempDir,
+}
+
+enum Database {
+    File(PathBuf),
+    Server(Box<DatabaseConfig>),
+}
+
+impl Database {
+    async fn open(&self, dir: &Path, node: &str) -> Result<Store, StoreError> {
+        let origin = Origin {
+            node_id: node.into(),
+            hostname: "host".into(),
+            user: "uid:0".into(),
+            publishes: true,
+        };
+        let keyring = Keyring::open(&dir.join(node).join("audit.key")).unwrap();
+        let opening = Opening { origin, keyring, clock: Arc::new(SystemClock) };
+        let location = match self {
+            Self::File(path) => Location::File(path),
+            Self::Server(config) => Location::Server(config),
+        };
+        Store::open(location, opening).await
+    }
+}
+
+async fn world(database: impl FnOnce(&Path) -> Database) -> World {
+    let dir = tempfile::tempdir().unwrap();
+    let database = database(dir.path());
+    let store = database.open(dir.path(), "node").await.unwrap();
+    // On a server somebody has to seal; alone, that is this daemon.
+    lead(&store, "node").await;
+    World { store, database, dir }
+}
+
+/// Lets a store seal, where a lease is needed for it.
+async fn lead(store: &Store, holder: &str) {
+    let held = store.lease_acquire(&["sealer".into()], holder, 60).await.unwrap();
+    store.seal_with(held.get("sealer").map(|epoch| (holder.to_owned(), *epoch)));
+}
+
+fn embedded(dir: &Path) -> Database {
+    Database::File(dir.join("db"))
+}
+
+async fn served() -> Database {
+    let url = Postgres::shared().database().await;
+    Database::Server(Box::new(DatabaseConfig { url: url.as_str().into(), ..Default::default() }))
+}
+
+/// Runs each of these on both databases.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(super::world(super::embedded).await).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                let served = super::served().await;
+                super::$name(super::world(|_| served).await).await;
+            })*
+        }
+    };
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -31,19 +110,11 @@ fn event(event_type: EventType, entity_type: &'static str, entity_id: &str) -> N
         entity_type,
         entity_id: entity_id.to_owned(),
         project: "p".to_owned(),
+        runner: String::new(),
+        trace_id: String::new(),
         data: serde_json::json!({ "n": 1 }),
         at: at(0),
     }
-}
-
-fn origin() -> Origin {
-    Origin { node_id: "node".into(), hostname: "host".into(), user: "uid:0".into() }
-}
-
-async fn world() -> World {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(&dir.path().join("db"), origin()).await.unwrap();
-    World { store, dir }
 }
 
 impl World {
@@ -94,9 +165,7 @@ fn reason(error: &StoreError) -> &str {
     }
 }
 
-#[tokio::test]
-async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept() {
-    let world = world().await;
+async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept(world: World) {
     world.project("p").await;
     let twice = event(EventType::ProjectCreated, "project", "p");
     let new =
@@ -126,9 +195,7 @@ async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept() {
     assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-2");
 }
 
-#[tokio::test]
-async fn a_runner_may_be_given_a_name_that_nobody_has() {
-    let world = world().await;
+async fn a_runner_may_be_given_a_name_that_nobody_has(world: World) {
     world.project("p").await;
     let named = || NewRunner { name: Some("reviewer".into()), ..World::new_runner("p") };
     let (runner, _) = world.runner(&named()).await;
@@ -144,9 +211,7 @@ async fn a_runner_may_be_given_a_name_that_nobody_has() {
     assert_eq!(found.len(), 1);
 }
 
-#[tokio::test]
-async fn a_request_is_carried_out_once() {
-    let world = world().await;
+async fn a_request_is_carried_out_once(world: World) {
     world.project("p").await;
     let key = Some(Uuid::new_v4());
     let new =
@@ -164,9 +229,7 @@ async fn a_request_is_carried_out_once() {
     assert_eq!(reason(&error), "REQUEST_ID_REUSED");
 }
 
-#[tokio::test]
-async fn parallel_launches_get_numbers_without_repeats_and_events_without_gaps() {
-    let world = world().await;
+async fn parallel_launches_get_numbers_without_repeats_and_events_without_gaps(world: World) {
     world.project("p").await;
     let news: Vec<_> = (0..100).map(|_| World::new_runner("p")).collect();
     let all = futures_util::future::join_all(news.iter().map(|new| world.runner(new))).await;
@@ -179,9 +242,7 @@ async fn parallel_launches_get_numbers_without_repeats_and_events_without_gaps()
     assert_eq!(world.store.project_get("p").await.unwrap().unwrap().total_runners, 100);
 }
 
-#[tokio::test]
-async fn only_legal_moves_are_written_and_a_refused_one_leaves_no_event() {
-    let world = world().await;
+async fn only_legal_moves_are_written_and_a_refused_one_leaves_no_event(world: World) {
     world.project("p").await;
     for from in RunnerStatus::ALL {
         for to in RunnerStatus::ALL {
@@ -207,9 +268,7 @@ async fn only_legal_moves_are_written_and_a_refused_one_leaves_no_event() {
     }
 }
 
-#[tokio::test]
-async fn of_two_movers_one_wins() {
-    let world = world().await;
+async fn of_two_movers_one_wins(world: World) {
     world.project("p").await;
     let (runner, _) = world.runner(&World::new_runner("p")).await;
     let running = world.go(&runner, RunnerStatus::Running).await.unwrap();
@@ -219,9 +278,7 @@ async fn of_two_movers_one_wins() {
     assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 1);
 }
 
-#[tokio::test]
-async fn an_end_is_kept_and_the_next_run_begins_afresh() {
-    let world = world().await;
+async fn an_end_is_kept_and_the_next_run_begins_afresh(world: World) {
     world.project("p").await;
     let (runner, _) = world.runner(&World::new_runner("p")).await;
     let id = runner.id.to_string();
@@ -264,9 +321,7 @@ async fn an_end_is_kept_and_the_next_run_begins_afresh() {
     assert!(world.go(&runner, RunnerStatus::Failed).await.is_err());
 }
 
-#[tokio::test]
-async fn runners_are_found_by_name_id_and_unique_prefix() {
-    let world = world().await;
+async fn runners_are_found_by_name_id_and_unique_prefix(world: World) {
     world.project("p").await;
     let (one, _) = world.runner(&World::new_runner("p")).await;
     let (two, _) = world.runner(&World::new_runner("p")).await;
@@ -285,9 +340,7 @@ async fn runners_are_found_by_name_id_and_unique_prefix() {
     assert_eq!(world.store.runner_get(one.id).await.unwrap(), Some(one));
 }
 
-#[tokio::test]
-async fn heartbeats_and_activities_are_applied() {
-    let world = world().await;
+async fn heartbeats_and_activities_are_applied(world: World) {
     world.project("p").await;
     let (one, _) = world.runner(&World::new_runner("p")).await;
     let (two, _) = world.runner(&World::new_runner("p")).await;
@@ -311,9 +364,7 @@ async fn heartbeats_and_activities_are_applied() {
     assert_eq!((now.activity, now.title.as_str()), (activity, "t"));
 }
 
-#[tokio::test]
-async fn a_stranger_is_adopted_with_its_project_and_its_number() {
-    let world = world().await;
+async fn a_stranger_is_adopted_with_its_project_and_its_number(world: World) {
     let new = World::new_runner("p");
     let adoption = Adoption {
         name: "p-7".into(),
@@ -335,9 +386,7 @@ async fn a_stranger_is_adopted_with_its_project_and_its_number() {
     assert_eq!(again.status, RunnerStatus::Running);
 }
 
-#[tokio::test]
-async fn events_are_filtered_and_followed() {
-    let world = world().await;
+async fn events_are_filtered_and_followed(world: World) {
     world.project("p").await;
     let (runner, _) = world.runner(&World::new_runner("p")).await;
     world.go(&runner, RunnerStatus::Running).await.unwrap();
@@ -358,22 +407,145 @@ async fn events_are_filtered_and_followed() {
     assert_eq!(*doorbell.borrow(), all[2].position);
 }
 
-#[tokio::test]
-async fn what_was_answered_is_there_after_reopening_and_newer_schemas_are_refused() {
-    let World { store, dir } = world().await;
-    let path = dir.path().join("db");
-    let world = World { store, dir };
+/// The types of events that wait for the broker.
+fn waiting(entries: &[OutboxEntry]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.event_type.as_str()).collect()
+}
+
+async fn what_happened_is_queued_in_its_order_and_leaves_when_confirmed(world: World) {
+    const ALL: u64 = (1 << PARTITIONS) - 1;
     world.project("p").await;
-    let World { store, dir: _dir } = world;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    world.go(&runner, RunnerStatus::Running).await.unwrap();
+    let store = &world.store;
+    let all = store.outbox_next(0, ALL, 10).await.unwrap();
+    assert_eq!(waiting(&all), ["project.created", "runner.starting", "runner.started"]);
+    assert_eq!(all[1].routing_key, "runner.starting.p");
+    assert_eq!(all[1].payload["runner"], "p-1");
+    assert_eq!(all[2].aggregate, ("runner".to_owned(), runner.id.to_string()));
+    let mine = partition_of("runner", &runner.id.to_string());
+    let lane = store.outbox_lane(&all[2].aggregate, 0, 10).await.unwrap();
+    assert_eq!(waiting(&lane), ["runner.starting", "runner.started"]);
+    let rest = store.outbox_next(0, ALL & !(1 << mine), 10).await.unwrap();
+    assert!(!waiting(&rest).contains(&"runner.started"));
+
+    store.outbox_deliver(&[all[0].id, all[1].id], at(9)).await.unwrap();
+    store.outbox_refused(all[2].id, "unroutable", Some(at(20)), at(10)).await.unwrap();
+    let left = store.outbox_next(0, ALL, 10).await.unwrap();
+    assert_eq!((left.len(), left[0].attempts, left[0].next_retry_at), (1, 1, Some(at(20))));
+    let caused = || event(EventType::DaemonStarted, "daemon", "node");
+    let nothing = store.outbox_retry(None, caused()).await.unwrap_err();
+    assert_eq!(reason(&nothing), "OUTBOX_NOT_FOUND");
+    store.outbox_refused(all[2].id, "unroutable", None, at(30)).await.unwrap();
+    let parked = store.outbox_list(true, 10).await.unwrap();
+    assert_eq!((parked.len(), parked[0].parked_at), (1, Some(at(30))));
+    let counts = store.outbox_counts().await.unwrap();
+    assert_eq!((counts.waiting, counts.parked), (1, 1));
+    assert_eq!(store.outbox_retry(Some(parked[0].event_id), caused()).await.unwrap(), 1);
+    assert_eq!(store.outbox_list(true, 10).await.unwrap().len(), 0);
+    store.outbox_refused(all[2].id, "unroutable", None, at(40)).await.unwrap();
+    store.outbox_discard(parked[0].event_id, caused()).await.unwrap();
+    assert_eq!(store.outbox_prune(at(9), 10).await.unwrap(), 0);
+    assert_eq!(store.outbox_prune(at(10), 10).await.unwrap(), 2);
+}
+
+async fn the_log_is_a_chain_and_keys_change(world: World) {
+    for round in 0..3 {
+        let news = (0..300).map(|n| event(EventType::DaemonStarted, "daemon", &format!("{n}")));
+        world.store.event_append(news.collect()).await.unwrap();
+        assert_eq!(world.store.event_newest().await.unwrap(), 300 * (round + 1));
+    }
+    let events = world.store.event_after(0, 1000).await.unwrap();
+    assert_eq!(events.len(), 900);
+    assert!(events.iter().zip(1..).all(|(event, place)| event.position == place));
+    assert_eq!(events[899].sequence, 3);
+}
+
+async fn leases_have_one_holder_and_an_epoch(world: World) {
+    let store = &world.store;
+    let names = ["relay/0".to_owned(), "relay/1".to_owned()];
+    let mine = store.lease_acquire(&names, "a", 60).await.unwrap();
+    assert_eq!(mine.len(), 2);
+    assert!(store.lease_acquire(&names, "b", 60).await.unwrap().is_empty());
+    assert_eq!(store.lease_acquire(&names, "a", 60).await.unwrap(), mine);
+    store.lease_release(&names[..1], "a").await.unwrap();
+    let taken = store.lease_acquire(&names, "b", 60).await.unwrap();
+    assert_eq!(taken.get("relay/0"), Some(&(mine["relay/0"] + 1)));
+    assert_eq!(taken.len(), 1);
+}
+
+async fn a_node_that_starts_again_supersedes_itself(world: World) {
+    let store = &world.store;
+    let first = store.node_register("n", "host", "1", true).await.unwrap();
+    store.node_beat("n", first).await.unwrap();
+    let second = store.node_register("n", "host", "2", true).await.unwrap();
+    assert_eq!(second, first + 1);
+    let error = store.node_beat("n", first).await.unwrap_err();
+    assert_eq!(reason(&error), "NODE_SUPERSEDED");
+    let node = store.node_list().await.unwrap().pop().unwrap();
+    assert_eq!((node.version.as_str(), node.epoch, node.left_at), ("2", second, None));
+    assert!(node.age < std::time::Duration::from_secs(30), "{:?}", node.age);
+    store.node_leave("n", second, "n", at(5)).await.unwrap();
+    assert_eq!(store.node_list().await.unwrap()[0].left_at, Some(at(5)));
+}
+
+async fn what_one_database_cannot_keep_neither_keeps(world: World) {
+    let nul = NewEvent {
+        data: serde_json::json!({ "te\0xt": ["a\0b"] }),
+        ..event(EventType::DaemonStarted, "daemon", "a\0b")
+    };
+    world.store.event_append(vec![nul]).await.unwrap();
+    let events = world.store.event_after(0, 10).await.unwrap();
+    assert_eq!(events[0].entity_id, "a\u{2400}b");
+    assert_eq!(events[0].data, serde_json::json!({ "te\u{2400}xt": ["a\u{2400}b"] }));
+}
+
+async fn what_was_answered_is_there_after_reopening(world: World) {
+    world.project("p").await;
+    let World { store, database, dir } = world;
     store.close().await;
-    let store = Store::open(&path, origin()).await.unwrap();
+    let store = database.open(dir.path(), "node").await.unwrap();
     assert!(store.project_get("p").await.unwrap().is_some());
     store.close().await;
+}
 
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
-    let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&mut raw).await.unwrap();
-    sqlx::Connection::close(raw).await.unwrap();
-    let error = Store::open(&path, origin()).await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 9999, .. }), "{error}");
+async fn newer_schemas_are_refused(world: World) {
+    let World { store, database, dir } = world;
+    store.close().await;
+    match &database {
+        Database::File(path) => {
+            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+            let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
+            raw.execute("UPDATE _sqlx_migrations SET version = 9998 + version").await.unwrap();
+            raw.close().await.unwrap();
+        }
+        Database::Server(config) => {
+            let mut raw = sqlx::PgConnection::connect(config.url.reveal()).await.unwrap();
+            raw.execute("UPDATE _sqlx_migrations SET version = 9998 + version").await.unwrap();
+            raw.close().await.unwrap();
+        }
+    }
+    let error = database.open(dir.path(), "node").await.unwrap_err();
+    assert!(matches!(error, StoreError::Newer { found: 10_000, .. }), "{error}");
+}
+
+on_both! {
+    projects_are_registered_once_and_forgotten_with_their_numbers_kept,
+    a_runner_may_be_given_a_name_that_nobody_has,
+    a_request_is_carried_out_once,
+    parallel_launches_get_numbers_without_repeats_and_events_without_gaps,
+    only_legal_moves_are_written_and_a_refused_one_leaves_no_event,
+    of_two_movers_one_wins,
+    an_end_is_kept_and_the_next_run_begins_afresh,
+    runners_are_found_by_name_id_and_unique_prefix,
+    heartbeats_and_activities_are_applied,
+    a_stranger_is_adopted_with_its_project_and_its_number,
+    events_are_filtered_and_followed,
+    what_happened_is_queued_in_its_order_and_leaves_when_confirmed,
+    the_log_is_a_chain_and_keys_change,
+    leases_have_one_holder_and_an_epoch,
+    a_node_that_starts_again_supersedes_itself,
+    what_one_database_cannot_keep_neither_keeps,
+    what_was_answered_is_there_after_reopening,
+    newer_schemas_are_refused,
 }

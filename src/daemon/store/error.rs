@@ -1,5 +1,6 @@
 //! What can go wrong with the database.
 
+use sqlx::error::DatabaseError;
 use thiserror::Error;
 
 use crate::domain::failure::{Failure, FailureKind};
@@ -12,7 +13,7 @@ pub enum StoreError {
     Refused(Failure),
     /// The file was written by a newer version.
     #[error(
-        "`{path}` has schema {found}, and this version knows {known} at most; use the newer stratavore, or move the file away"
+        "`{path}` has schema {found}, and this version knows {known} at most; use the newer stratavore, or another database"
     )]
     Newer {
         /// The file.
@@ -30,6 +31,17 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// The server cannot be reached now.
+    #[error("the database `{name}` is away: {why}")]
+    Away {
+        /// The server, without its password.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The connection was lost in the middle of a commit.
+    #[error("the database went away during a commit: whether it was recorded is not known")]
+    Unknown,
     /// The database refused or failed.
     #[error("{0}")]
     Database(#[from] sqlx::Error),
@@ -44,12 +56,43 @@ pub enum StoreError {
     Closed,
 }
 
+impl StoreError {
+    /// Whether the database refused a statement, so that others may still be accepted.
+    pub(super) fn is_of_a_statement(&self) -> bool {
+        matches!(self, Self::Database(sqlx::Error::Database(_)) | Self::Garbled(_))
+    }
+
+    /// Whether the same may succeed when it is tried again: SQLSTATE 40001 (serialisation), 40P01
+    /// (deadlock) and 55P03 (a lock was not to be had in time).
+    pub(super) fn is_retryable(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        let code = error.as_database_error().and_then(DatabaseError::code);
+        code.is_some_and(|code| ["40001", "40P01", "55P03"].contains(&code.as_ref()))
+    }
+
+    /// The same failure for another write of the group.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::Away { name, why } => Self::Away { name: name.clone(), why: why.clone() },
+            Self::Unknown => Self::Unknown,
+            Self::Closed => Self::Closed,
+            Self::Refused(failure) => Self::Refused(failure.clone()),
+            other => Self::NotCommitted(other.to_string()),
+        }
+    }
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Refused(failure) => failure,
             StoreError::Garbled(_) => Self::internal(error.to_string()),
             StoreError::Closed => Self::unavailable("SHUTTING_DOWN", error.to_string()),
+            StoreError::Away { .. } | StoreError::Unknown => {
+                Self::new(FailureKind::Unavailable, "DATABASE_AWAY", error.to_string()).with_hint(
+                    "agents go on; list, attach, stop and kill work; stratavore health tells more",
+                )
+            }
             StoreError::Newer { .. }
             | StoreError::Unusable { .. }
             | StoreError::NotCommitted(_)

@@ -1,43 +1,43 @@
 //! The event log in the database.
 
 use super::{
-    Origin, Store, StoreError,
+    Store, StoreError,
     query::{Query, Record, Write},
 };
 use crate::domain::event::{Event, EventFilter, NewEvent};
 
-/// Both filters are written so that the same text serves both databases; an empty value matches
-/// all, and a type that ends with a dot matches what begins with it.
-const NEWEST: &str = "SELECT id, event_id, timestamp, event_type, entity_type, entity_id, \
-     sequence, project_name, runner_name, data, user_id, hostname FROM events \
-     WHERE ($1 = '' OR project_name = $1) AND ($2 = '' OR runner_name = $2) \
-     AND ($3 = '' OR event_type = $3 OR ($3 LIKE '%.' AND event_type LIKE $3 || '%')) \
-     AND ($4 IS NULL OR timestamp >= $4) ORDER BY id DESC LIMIT $5";
-
-const AFTER: &str = "SELECT id, event_id, timestamp, event_type, entity_type, entity_id, \
-     sequence, project_name, runner_name, data, user_id, hostname FROM events \
-     WHERE id > $1 ORDER BY id LIMIT $2";
-
-/// Returns the statement that writes an event. Its sequence follows the entity's newest, and the
-/// runner's name is looked up, because a launch learns it only in the same transaction.
-pub(super) fn insert(event: NewEvent, origin: &Origin) -> Query {
-    Query::new(
-        "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, sequence, \
-         project_name, runner_name, data, user_id, hostname) VALUES ($1, $2, $3, $4, $5, \
-         (SELECT coalesce(max(sequence), 0) + 1 FROM events \
-          WHERE entity_type = $4 AND entity_id = $5), $6, \
-         coalesce((SELECT name FROM runners WHERE id = $5), ''), $7, $8, $9) RETURNING id",
-    )
-    .bind(event.id)
-    .bind(event.at)
-    .bind(event.event_type.as_str())
-    .bind(event.entity_type)
-    .bind(event.entity_id)
-    .bind(event.project)
-    .bind(event.data)
-    .bind(origin.user.as_str())
-    .bind(origin.hostname.as_str())
+/// Every column that makes an [`Event`], and what only this module wants of it.
+macro_rules! columns {
+    () => {
+        "id, coalesce(position, 0) AS position, event_id, timestamp, event_type, entity_type, \
+         entity_id, sequence, project_name, runner_name, data, user_id, hostname, node_id, \
+         trace_id, signature, sealed_by, seal, routing_key"
+    };
 }
+
+/// The filters are written so that the same text serves both databases; an empty value matches all,
+/// and a type that ends with a dot matches what begins with it.
+const NEWEST: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM events WHERE ($1 = '' OR project_name = $1) AND ($2 = '' OR runner_name = $2) \
+     AND ($3 = '' OR event_type = $3 OR ($3 LIKE '%.' AND event_type LIKE $3 || '%')) \
+     AND ($4 IS NULL OR timestamp >= $4) AND ($6 IS NULL OR timestamp < $6) \
+     ORDER BY id DESC LIMIT $5"
+);
+
+const AFTER: &str =
+    concat!("SELECT ", columns!(), " FROM events WHERE position > $1 ORDER BY position LIMIT $2");
+
+/// Committed events without a place, in the order of their insertion.
+pub(super) const UNSEALED: &str =
+    concat!("SELECT ", columns!(), " FROM events WHERE position IS NULL ORDER BY id LIMIT $1");
+
+const ONE: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM events WHERE CAST(event_id AS TEXT) = $1 OR position = $2 LIMIT 1"
+);
 
 impl Store {
     /// Writes events that come with no other change.
@@ -65,7 +65,8 @@ impl Store {
             .bind(filter.runner.as_str())
             .bind(filter.event_type.as_str())
             .bind(filter.since)
-            .bind(limit);
+            .bind(limit)
+            .bind(filter.until);
         let rows = self.fetch(query).await?;
         rows.iter().rev().map(decode).collect()
     }
@@ -81,21 +82,33 @@ impl Store {
         rows.iter().map(decode).collect()
     }
 
-    /// Returns the position of the newest event, 0 when there is none.
+    /// Returns the event with this id or position.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn event_get(&self, word: &str) -> Result<Option<Event>, StoreError> {
+        let position = word.parse::<i64>().unwrap_or(-1);
+        let query = Query::new(ONE).bind(word.to_lowercase()).bind(position);
+        self.fetch(query).await?.first().map(decode).transpose()
+    }
+
+    /// Returns the position of the newest sealed event, 0 when there is none.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn event_newest(&self) -> Result<u64, StoreError> {
-        let query = Query::new("SELECT coalesce(max(id), 0) AS newest FROM events");
+        let query = Query::new("SELECT coalesce(max(position), 0) AS newest FROM events");
         self.fetch(query).await?.first().map_or(Ok(0), |row| row.count("newest"))
     }
 }
 
-fn decode(row: &Record) -> Result<Event, StoreError> {
+/// Returns the event in a row.
+pub(super) fn decode(row: &Record) -> Result<Event, StoreError> {
     Ok(Event {
-        position: row.count("id")?,
-        event_id: row.text("event_id")?,
+        position: row.count("position")?,
+        event_id: row.id("event_id")?.to_string(),
         timestamp: row.time("timestamp")?,
         event_type: row.text("event_type")?,
         entity_type: row.text("entity_type")?,
@@ -105,6 +118,8 @@ fn decode(row: &Record) -> Result<Event, StoreError> {
         runner: row.text("runner_name")?,
         user_id: row.text("user_id")?,
         hostname: row.text("hostname")?,
+        node_id: row.text("node_id")?,
+        trace_id: row.text("trace_id")?,
         data: row.json("data")?,
     })
 }

@@ -5,11 +5,18 @@
 //! no caller that goes away can leave half a transaction. One aggregate a file; SQL is common to
 //! both databases, what differs sits in `dialect`.
 
+mod availability;
 mod dialect;
 mod error;
 mod events;
+mod follow;
+mod keyring;
+mod migrations;
+mod nodes;
+mod outbox;
 mod projects;
 mod query;
+mod recorder;
 mod runners;
 mod sessions;
 mod writer;
@@ -17,21 +24,33 @@ mod writer;
 #[cfg(test)]
 mod conformance;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
-use tokio::sync::{mpsc, watch};
-use tokio_util::task::TaskTracker;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
-    dialect::sqlite,
+    availability::Availability,
+    dialect::{Connection, Readers, postgres, sqlite},
     query::{Query, Record},
-    writer::Unit,
+    recorder::{Recorder, Sealing},
+    writer::{Unit, Writer},
 };
 pub use self::{
+    availability::DatabaseStatus,
     error::StoreError,
+    keyring::{Keyring, first_key_file},
+    nodes::Node,
     query::Write,
     runners::{Adoption, NewRunner, RunnerChange},
 };
+use crate::{config::DatabaseConfig, domain::clock::Clock};
+
+/// A server may take so long to answer before the daemon starts without it.
+const OPENING: Duration = Duration::from_millis(1500);
 
 /// Who writes: recorded with each event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,46 +61,124 @@ pub struct Origin {
     pub hostname: String,
     /// The user the daemon runs as.
     pub user: String,
+    /// Whether a broker is configured, so that events are queued for it.
+    pub publishes: bool,
+}
+
+/// Where the database is.
+#[derive(Debug, Clone, Copy)]
+pub enum Location<'a> {
+    /// The embedded one, in this file.
+    File(&'a Path),
+    /// A server.
+    Server(&'a DatabaseConfig),
+}
+
+/// What a store is opened with.
+#[derive(Debug)]
+pub struct Opening {
+    /// Who writes.
+    pub origin: Origin,
+    /// What events are signed and sealed with.
+    pub keyring: Keyring,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    readers: sqlite::Readers,
+    readers: Readers,
     writer: mpsc::Sender<Unit>,
     committed: watch::Receiver<u64>,
+    availability: Availability,
+    sealing: Sealing,
+    /// Ends the tasks that follow what other daemons do.
+    stop: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Store {
-    /// Opens the embedded database, creating and migrating it as needed.
+    /// Opens the database, creating and migrating it as needed. A server that is away is no error: the
+    /// store heals by itself.
     ///
     /// # Errors
     ///
-    /// When the file cannot be used, is not a database, or is from a newer version.
-    pub async fn open(path: &Path, origin: Origin) -> Result<Self, StoreError> {
-        let (connection, readers) = sqlite::open(path).await?;
+    /// When a file cannot be used or is not a database, or the schema is from a newer version.
+    pub async fn open(location: Location<'_>, opening: Opening) -> Result<Self, StoreError> {
+        let Opening { origin, keyring, clock } = opening;
+        let availability = Availability::new(DatabaseStatus::Up, clock);
+        let (connection, readers, sealing) = match location {
+            Location::File(path) => {
+                let (connection, readers) = sqlite::open(path).await?;
+                let readers = Readers::Sqlite(readers);
+                (Connection::Sqlite(connection), readers, Sealing::Always)
+            }
+            Location::Server(config) => {
+                let (connection, readers) = postgres::Server::of(config)?.open();
+                let connection = Connection::Postgres(Box::new(connection));
+                (connection, Readers::Postgres(readers), Sealing::Leased(Arc::default()))
+            }
+        };
         let (committed_tx, committed) = watch::channel(0);
+        let committed_tx = Arc::new(committed_tx);
         let (writer, units) = mpsc::channel(writer::QUEUE);
         let tasks = TaskTracker::new();
-        tasks.spawn(writer::run(connection, units, origin, committed_tx));
+        let stop = CancellationToken::new();
+        let is_shared = readers.is_shared();
+        let task = Writer {
+            connection,
+            recorder: Recorder::new(origin, keyring, sealing.clone()),
+            committed: Arc::clone(&committed_tx),
+            availability: availability.clone(),
+            is_shared,
+        };
+        let (opened_tx, opened) = oneshot::channel();
+        tasks.spawn(task.run(units, opened_tx));
+        match timeout(OPENING, opened).await {
+            Ok(Ok(Err(error @ (StoreError::Newer { .. } | StoreError::Unusable { .. })))) => {
+                return Err(error);
+            }
+            Ok(_) => {}
+            // The task goes on trying; meanwhile the daemon does what it can without.
+            Err(_elapsed) => availability.lost(&StoreError::Away {
+                name: readers.kind().into(),
+                why: "it has not answered yet".into(),
+            }),
+        }
+        if let Readers::Postgres(readers) = &readers {
+            let following = follow::run(readers.clone(), writer.downgrade(), committed_tx);
+            let stop = stop.clone();
+            tasks.spawn(async move { stop.run_until_cancelled(following).await });
+        }
         tasks.close();
-        Ok(Self { readers, writer, committed, tasks })
+        Ok(Self { readers, writer, committed, availability, sealing, stop, tasks })
     }
 
-    /// Returns the receiver that changes with every commit of events; its value is the position of
-    /// the newest one written since the start, 0 before the first. It carries nothing else.
+    /// Returns the receiver that changes when the log grows; its value is the position of the newest
+    /// sealed event that is known, 0 before the first. It carries nothing else.
     pub fn doorbell(&self) -> watch::Receiver<u64> {
         self.committed.clone()
     }
 
-    /// What kind of database it is, for display.
-    pub fn kind(&self) -> &'static str {
-        sqlite::KIND
+    /// How it stands with the database.
+    pub fn status(&self) -> watch::Receiver<DatabaseStatus> {
+        self.availability.subscribe()
     }
 
-    /// Writes what is queued and closes the file.
+    /// What kind of database it is, for display.
+    pub fn kind(&self) -> &'static str {
+        self.readers.kind()
+    }
+
+    /// Whether other daemons may use it too.
+    pub fn is_shared(&self) -> bool {
+        self.readers.is_shared()
+    }
+
+    /// Writes what is queued and closes the connections.
     pub async fn close(self) {
+        self.stop.cancel();
         drop(self.writer);
         self.tasks.wait().await;
         self.readers.close().await;
@@ -89,6 +186,9 @@ impl Store {
 
     /// Runs a query.
     async fn fetch(&self, query: Query) -> Result<Vec<Record>, StoreError> {
+        if matches!(*self.availability.subscribe().borrow(), DatabaseStatus::Away { .. }) {
+            return Err(self.availability.refusal());
+        }
         self.readers.fetch(query).await
     }
 
@@ -99,8 +199,8 @@ impl Store {
     /// The refusal of the first condition that did not hold, with nothing changed, or a failure of
     /// the database.
     async fn write(&self, write: Write) -> Result<Vec<Record>, StoreError> {
-        let (reply, result) = tokio::sync::oneshot::channel();
-        self.writer.send(Unit { write, reply }).await.map_err(|_closed| StoreError::Closed)?;
+        let (reply, result) = oneshot::channel();
+        self.writer.send(Unit::Write(write, reply)).await.map_err(|_closed| StoreError::Closed)?;
         result.await.map_err(|_closed| StoreError::Closed)?
     }
 }

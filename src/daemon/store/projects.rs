@@ -53,7 +53,7 @@ impl Store {
         .bind(new.name.as_str())
         .bind(new.path.to_string_lossy().into_owned())
         .bind(new.description.as_str())
-        .bind(serde_json::json!(new.tags))
+        .bind(new.tags.clone())
         .bind(now);
         let taken = Failure::conflict("PROJECT_EXISTS", format!("project `{}` exists", new.name))
             .with_hint(format!("stratavore projects show {}", new.name));
@@ -149,7 +149,7 @@ fn decode(row: &Record) -> Result<Project, StoreError> {
         path: row.text("path")?.into(),
         status: ProjectStatus::parse(&status).ok_or(StoreError::Garbled(status))?,
         description: row.text("description")?,
-        tags: row.json("tags")?,
+        tags: row.texts("tags")?,
         total_runners: row.count("total_runners")?,
         active_runners: row.count("active_runners")?,
         total_sessions: row.count("total_sessions")?,

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::{event::NewEvent, failure::Failure};
 
-pub(super) use super::dialect::sqlite::Record;
+pub(super) use super::dialect::Record;
 
 /// A value bound to a placeholder.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub(super) enum Value {
     Time(DateTime<Utc>),
     OptionalTime(Option<DateTime<Utc>>),
     Json(Json),
+    OptionalJson(Option<Json>),
+    Texts(Vec<String>),
 }
 
 /// Lets plain values be bound.
@@ -39,7 +41,37 @@ value_from! {
     &str => Text, String => Text, Option<String> => OptionalText, i64 => Integer, u32 => Integer,
     Option<i64> => OptionalInteger, f64 => Real, bool => Bool, Uuid => Id,
     Option<Uuid> => OptionalId, DateTime<Utc> => Time, Option<DateTime<Utc>> => OptionalTime,
-    Json => Json,
+    Json => Json, Option<Json> => OptionalJson, Vec<String> => Texts,
+}
+
+/// The statements for which the databases have no common text.
+#[derive(Debug)]
+pub(super) struct Texts {
+    /// Applies the samples of one tick ($1, a JSON array) at a time ($2).
+    pub heartbeats: &'static str,
+    /// Counts events of entities ($1, a JSON array) and returns the newest sequence of each.
+    pub count: &'static str,
+    /// Inserts events ($1, a JSON array).
+    pub insert_events: &'static str,
+    /// Seals events ($1, a JSON array).
+    pub seal_events: &'static str,
+    /// Queues events for the broker ($1, a JSON array).
+    pub queue: &'static str,
+    /// Locks the sealer's lease while it is $1's at epoch $2; returns how many events `waiting`.
+    pub fence: &'static str,
+    /// Registers node $1 with host $2, version $3, whether it relays $4; returns its new epoch.
+    pub register: &'static str,
+    /// Node $1 at epoch $2 lives.
+    pub beat: &'static str,
+    /// Takes or renews for $2, for $3 seconds, those leases ($1, a JSON array of names) that are free
+    /// or its own; returns name and epoch of each.
+    pub acquire: &'static str,
+    /// Gives back $2's leases ($1, a JSON array of names).
+    pub release: &'static str,
+    /// Every node, with the age of its last sign of life by the database's clock.
+    pub nodes: &'static str,
+    /// Marks outbox rows ($1, a JSON array of ids) as delivered at a time ($2).
+    pub deliver: &'static str,
 }
 
 /// A statement with its values; the text is common to all databases.
@@ -47,6 +79,47 @@ value_from! {
 pub(super) struct Query {
     pub sql: &'static str,
     pub values: Vec<Value>,
+}
+
+/// Replaces what PostgreSQL cannot keep in a text; both databases keep the same.
+pub(super) fn storable(text: &mut String) {
+    if text.contains('\0') {
+        *text = text.replace('\0', "\u{2400}");
+    }
+}
+
+/// The same for every text in a JSON value.
+pub(super) fn storable_json(value: &mut Json) {
+    match value {
+        Json::String(text) => storable(text),
+        Json::Array(items) => items.iter_mut().for_each(storable_json),
+        Json::Object(fields) => {
+            if fields.keys().any(|name| name.contains('\0')) {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(mut name, value)| {
+                        storable(&mut name);
+                        (name, value)
+                    })
+                    .collect();
+            }
+            fields.values_mut().for_each(storable_json);
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+impl Value {
+    /// Returns the value as every database keeps it.
+    fn storable(mut self) -> Self {
+        match &mut self {
+            Self::Text(text) | Self::OptionalText(Some(text)) => storable(text),
+            Self::Json(value) | Self::OptionalJson(Some(value)) => storable_json(value),
+            Self::Texts(texts) => texts.iter_mut().for_each(storable),
+            _ => {}
+        }
+        self
+    }
 }
 
 impl Query {
@@ -58,7 +131,7 @@ impl Query {
     /// Binds the next placeholder.
     #[must_use]
     pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
-        self.values.push(value.into());
+        self.values.push(value.into().storable());
         self
     }
 }
@@ -93,6 +166,11 @@ impl Write {
     pub(super) fn unflushed(mut self) -> Self {
         self.is_unflushed = true;
         self
+    }
+
+    /// Whether it may be refused after it has changed something.
+    pub(super) fn is_refused_late(&self) -> bool {
+        self.steps.iter().skip(1).any(|(_, expect)| matches!(expect, Expect::Rows(_)))
     }
 
     /// Adds a statement.

@@ -271,7 +271,7 @@ impl Store {
         .bind(restarted)
         .bind(exit.as_ref().and_then(|exit| exit.code).map(i64::from))
         .bind(exit.as_ref().and_then(|exit| exit.signal.clone()))
-        .bind(exit.as_ref().map(|exit| serde_json::json!(exit.survivors).to_string()))
+        .bind(exit.as_ref().map(|exit| serde_json::json!(exit.survivors)))
         .bind(ended.then(|| exit.as_ref().map_or(at, |exit| exit.at)))
         .bind(at)
         .bind(change.next_run.map(i64::from))
@@ -337,7 +337,7 @@ impl Store {
                 })
             })
             .collect();
-        let query = Query::new(super::dialect::sqlite::HEARTBEATS)
+        let query = Query::new(self.readers.texts().heartbeats)
             .bind(serde_json::Value::Array(rows))
             .bind(now);
         self.write(Write::default().run(query)).await?;

@@ -1,17 +1,26 @@
 //! The one task that writes: many callers' writes in one durable commit.
 //!
 //! It takes whatever is queued when it is free: alone, a write is committed at once; under load,
-//! hundreds share one flush of the disk. Each write has a savepoint of its own, so that a refused
-//! one undoes itself and no other. Nobody is answered before the commit.
+//! hundreds share one flush of the disk. A write that is refused after it changed something has a
+//! savepoint of its own, so that it undoes itself and no other; if the database itself refuses one,
+//! the group is undone and each is tried alone. Nobody is answered before the commit. The task owns
+//! its connection, and no caller that goes away can cut a transaction short.
 
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep, sleep_until},
+};
 
 use super::{
-    Origin, StoreError,
-    dialect::sqlite::{Connection, Record},
-    events,
-    query::{Expect, Write},
+    StoreError,
+    availability::Availability,
+    dialect::{Connection, Record},
+    query::{Expect, Query, Write},
+    recorder::{Recorded, Recorder},
 };
+use crate::domain::event::NewEvent;
 
 /// Writes that may wait; callers beyond it wait for a place.
 pub(super) const QUEUE: usize = 1024;
@@ -19,117 +28,309 @@ pub(super) const QUEUE: usize = 1024;
 /// Writes in one commit at most, so that no one waits long for others.
 const GROUP: usize = 256;
 
-/// A write and where its outcome goes.
+/// A deadlock or a lost race is tried again so often.
+const TRIES: u32 = 3;
+
+/// After a failed attempt to reach the server, writes are refused at once for so long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Other daemons are told of events at most so often: a notification takes a lock of the whole
+/// server (reliability.md §4.3).
+const TELLING: Duration = Duration::from_millis(20);
+
+/// What other daemons are told on: new positions, and events that wait for their seal.
+pub(super) const SEALED_CHANNEL: &str = "stratavore_events";
+pub(super) const UNSEALED_CHANNEL: &str = "stratavore_unsealed";
+
+/// What the task is asked for.
 #[derive(Debug)]
-pub(super) struct Unit {
-    pub write: Write,
-    pub reply: oneshot::Sender<Result<Vec<Record>, StoreError>>,
+pub(super) enum Unit {
+    /// A write and where its outcome goes.
+    Write(Write, oneshot::Sender<Outcome>),
+    /// To seal what others have committed.
+    Seal,
 }
 
 /// What came of one write.
 type Outcome = Result<Vec<Record>, StoreError>;
 
-/// Applies writes until all senders are gone.
-pub(super) async fn run(
-    mut connection: Connection,
-    mut units: mpsc::Receiver<Unit>,
-    origin: Origin,
-    committed: watch::Sender<u64>,
-) {
-    let mut group = Vec::with_capacity(GROUP);
-    while units.recv_many(&mut group, GROUP).await > 0 {
-        let (writes, replies): (Vec<_>, Vec<_>) =
-            group.drain(..).map(|unit| (unit.write, unit.reply)).unzip();
-        let outcomes = match commit_group(&mut connection, writes, &origin).await {
-            Ok((outcomes, position)) => {
-                if let Some(position) = position {
-                    committed.send_replace(position);
+/// The task's state.
+pub(super) struct Writer {
+    pub connection: Connection,
+    pub recorder: Recorder,
+    pub committed: Arc<watch::Sender<u64>>,
+    pub availability: Availability,
+    /// Whether other daemons use the database too.
+    pub is_shared: bool,
+}
+
+/// What other daemons have yet to be told.
+#[derive(Debug, Default)]
+struct Telling {
+    sealed: bool,
+    unsealed: bool,
+    not_before: Option<Instant>,
+}
+
+impl Writer {
+    /// Applies writes until all senders are gone; `opened` gets what came of the first connection.
+    pub(super) async fn run(
+        mut self,
+        mut units: mpsc::Receiver<Unit>,
+        opened: oneshot::Sender<Result<(), StoreError>>,
+    ) {
+        opened.send(self.reach().await).ok();
+        let mut group = Vec::with_capacity(GROUP);
+        let mut telling = Telling::default();
+        let mut refused_until = None;
+        loop {
+            let due = telling.due();
+            let received = tokio::select! {
+                received = units.recv_many(&mut group, GROUP) => received,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.tell(&mut telling).await;
+                    continue;
+                }
+            };
+            if received == 0 {
+                break;
+            }
+            let (mut writes, mut replies) = (Vec::new(), Vec::new());
+            for unit in group.drain(..) {
+                if let Unit::Write(write, reply) = unit {
+                    writes.push(write);
+                    replies.push(reply);
+                }
+            }
+            let reached = match refused_until {
+                Some(until) if Instant::now() < until => Err(self.availability.refusal()),
+                _ => self.reach().await,
+            };
+            let outcomes = match reached {
+                Ok(()) => {
+                    refused_until = None;
+                    self.commit(writes, &mut telling).await
+                }
+                Err(error) => {
+                    // Not put off by further writes: then it would never be tried again.
+                    refused_until = refused_until
+                        .filter(|until| Instant::now() < *until)
+                        .or_else(|| Some(Instant::now() + PAUSE));
+                    writes.iter().map(|_| Err(error.again())).collect()
+                }
+            };
+            // Answered after the commit, refusals too: one may be due to a write of the same group,
+            // which its caller will then look for. A caller that went away needs no answer.
+            for (reply, outcome) in replies.into_iter().zip(outcomes) {
+                reply.send(outcome).ok();
+            }
+        }
+        self.connection.close().await;
+    }
+
+    /// Makes sure that there is a connection.
+    async fn reach(&mut self) -> Result<(), StoreError> {
+        match self.connection.ensure().await {
+            Ok(is_new) => {
+                if is_new {
+                    self.recorder.undone();
+                    self.availability.reached();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.availability.lost(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits writes together or, when the database refuses one of them, each alone.
+    async fn commit(&mut self, writes: Vec<Write>, telling: &mut Telling) -> Vec<Outcome> {
+        let mut attempted = self.attempt(&writes, telling).await;
+        // A connection that broke while nobody used it says so now; nothing was committed.
+        if matches!(attempted, Err(StoreError::Away { .. })) && self.reach().await.is_ok() {
+            attempted = self.attempt(&writes, telling).await;
+        }
+        match attempted {
+            Ok(outcomes) => outcomes,
+            Err(error) if error.is_of_a_statement() => {
+                let mut outcomes = Vec::with_capacity(writes.len());
+                for write in writes {
+                    outcomes.push(self.attempt_again(write, telling).await);
                 }
                 outcomes
             }
             Err(error) => {
                 tracing::error!(%error, "failed to commit; the writes of this group are undone");
-                connection.rollback().await;
-                let failed = || Err(StoreError::NotCommitted(error.to_string()));
-                replies.iter().map(|_| failed()).collect()
+                writes.iter().map(|_| Err(error.again())).collect()
+            }
+        }
+    }
+
+    /// Commits one write, again when it lost a race.
+    async fn attempt_again(&mut self, write: Write, telling: &mut Telling) -> Outcome {
+        let writes = [write];
+        let mut tries = 0;
+        loop {
+            match self.attempt(&writes, telling).await {
+                Ok(mut outcomes) => return outcomes.pop().unwrap_or(Err(StoreError::Closed)),
+                Err(error) if error.is_retryable() && tries < TRIES => {
+                    tries += 1;
+                    sleep(Duration::from_millis(5 << tries)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Applies a group in one transaction.
+    async fn attempt(
+        &mut self,
+        writes: &[Write],
+        telling: &mut Telling,
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let (outcomes, recorded, is_flushed) = match self.apply_all(writes).await {
+            Ok(applied) => applied,
+            Err(error) => {
+                self.undo().await;
+                // The only write was refused.
+                let is_refusal = matches!(error, StoreError::Refused(_));
+                return if is_refusal { Ok(vec![Err(error)]) } else { Err(error) };
             }
         };
-        // Answered after the commit, refusals too: one may be due to a write of the same group, which
-        // its caller will then look for. A caller that went away does not need its answer.
-        for (reply, outcome) in replies.into_iter().zip(outcomes) {
-            reply.send(outcome).ok();
+        if let Err(error) = self.connection.commit().await {
+            self.undo().await;
+            return Err(match error {
+                StoreError::Away { .. } => StoreError::Unknown,
+                error => error,
+            });
+        }
+        self.recorder.committed(recorded);
+        if let Some(position) = recorded.sealed_up_to {
+            // Nobody is told of one that a loss of power could undo: its position would then be
+            // given to another.
+            if is_flushed {
+                advance(&self.committed, position);
+            }
+            telling.sealed |= self.is_shared;
+        }
+        telling.unsealed |= recorded.unsealed > 0;
+        Ok(outcomes)
+    }
+
+    async fn undo(&mut self) {
+        self.connection.rollback().await;
+        self.recorder.undone();
+        if let Err(error) = self.connection.ensure_alive() {
+            self.availability.lost(&error);
         }
     }
-    connection.close().await;
-}
 
-/// Applies a group and commits it; returns what came of each write, and the position of the newest
-/// event if the disk has it: nobody is told of one that a loss of power could undo, for its position
-/// would then be given to another.
-async fn commit_group(
-    connection: &mut Connection,
-    writes: Vec<Write>,
-    origin: &Origin,
-) -> Result<(Vec<Outcome>, Option<u64>), StoreError> {
-    // Most writes are alone: the transaction itself is then the savepoint.
-    let is_alone = writes.len() == 1;
-    let mut outcomes = Vec::with_capacity(writes.len());
-    let mut newest = None;
-    // One that has to be on disk takes the others along.
-    let is_flushed = writes.iter().any(|write| !write.is_unflushed);
-    connection.begin(is_flushed).await?;
-    for write in writes {
-        if !is_alone {
-            connection.savepoint().await?;
-        }
-        match apply(connection, write, origin).await {
-            Ok((rows, position)) => {
-                if !is_alone {
-                    connection.release().await?;
+    async fn apply_all(
+        &mut self,
+        writes: &[Write],
+    ) -> Result<(Vec<Outcome>, Recorded, bool), StoreError> {
+        // One that has to be on disk takes the others along; and on a shared server every event has.
+        let is_flushed = writes
+            .iter()
+            .any(|write| !write.is_unflushed || (self.is_shared && !write.events.is_empty()));
+        let is_alone = writes.len() == 1;
+        let mut outcomes = Vec::with_capacity(writes.len());
+        let mut events = Vec::new();
+        self.connection.begin(is_flushed || writes.is_empty()).await?;
+        for write in writes {
+            // The transaction itself is the savepoint of one that is alone.
+            let needs_savepoint = !is_alone && write.is_refused_late();
+            if needs_savepoint {
+                self.connection.savepoint().await?;
+            }
+            match apply(&mut self.connection, &write.steps).await {
+                Ok(rows) => {
+                    if needs_savepoint {
+                        self.connection.release().await?;
+                    }
+                    events.extend(named(&write.events, &rows));
+                    outcomes.push(Ok(rows));
                 }
-                newest = newest.max(position);
-                outcomes.push(Ok(rows));
+                Err(error @ StoreError::Refused(_)) if !is_alone => {
+                    if needs_savepoint {
+                        self.connection.undo().await?;
+                    }
+                    outcomes.push(Err(error));
+                }
+                Err(error) => return Err(error),
             }
-            Err(error) if is_alone => {
-                connection.rollback().await;
-                return Ok((vec![Err(error)], None));
-            }
-            Err(error) => {
-                connection.undo().await?;
-                outcomes.push(Err(error));
+        }
+        let recorded = if events.is_empty() && !writes.is_empty() {
+            Recorded::default()
+        } else {
+            self.recorder.record(&mut self.connection, events).await?
+        };
+        Ok((outcomes, recorded, is_flushed))
+    }
+
+    /// Tells other daemons. What is lost here they find by themselves, later.
+    async fn tell(&mut self, telling: &mut Telling) {
+        let channels = [(telling.sealed, SEALED_CHANNEL), (telling.unsealed, UNSEALED_CHANNEL)];
+        *telling = Telling { not_before: Some(Instant::now() + TELLING), ..Telling::default() };
+        for (is_wanted, channel) in channels {
+            if is_wanted && self.connection.ensure_alive().is_ok() {
+                let query = Query::new("SELECT 1 AS told FROM pg_notify($1, '')").bind(channel);
+                if let Err(error) = self.connection.run(query).await {
+                    tracing::debug!(%error, "failed to tell other daemons of events");
+                }
             }
         }
     }
-    connection.commit().await?;
-    Ok((outcomes, newest.filter(|_| is_flushed)))
 }
 
-/// Applies one write; returns the rows of the last statement that returned any, and the position of
-/// its last event.
+impl Telling {
+    /// When others are to be told, if there is anything to tell.
+    fn due(&self) -> Option<Instant> {
+        let is_wanted = self.sealed || self.unsealed;
+        is_wanted.then(|| self.not_before.unwrap_or_else(Instant::now))
+    }
+}
+
+/// Lets followers know how far the log goes; it never goes back.
+pub(super) fn advance(committed: &watch::Sender<u64>, position: u64) {
+    committed.send_if_modified(|known| {
+        let is_news = *known < position;
+        *known = (*known).max(position);
+        is_news
+    });
+}
+
+/// Returns a write's events; a launched runner's has the name that the write gave it.
+fn named(events: &[NewEvent], rows: &[Record]) -> Vec<NewEvent> {
+    let mut events = events.to_vec();
+    for event in &mut events {
+        if event.entity_type == "runner" && event.runner.is_empty() {
+            let name = rows.first().and_then(|row| row.text("name").ok());
+            event.runner = name.unwrap_or_default();
+        }
+    }
+    events
+}
+
+/// Applies the statements of one write; returns the rows of the last one that returned any.
 async fn apply(
     connection: &mut Connection,
-    write: Write,
-    origin: &Origin,
-) -> Result<(Vec<Record>, Option<u64>), StoreError> {
+    steps: &[(Query, Expect)],
+) -> Result<Vec<Record>, StoreError> {
     let mut returned = Vec::new();
-    for (query, expect) in write.steps {
-        let (touched, rows) = connection.run(query).await?;
+    for (query, expect) in steps {
+        let (touched, rows) = connection.run(query.clone()).await?;
         if let Expect::Rows(refusal) = expect
             && touched == 0
             && rows.is_empty()
         {
-            return Err(StoreError::Refused(refusal));
+            return Err(StoreError::Refused(refusal.clone()));
         }
         if !rows.is_empty() {
             returned = rows;
         }
     }
-    let mut position = None;
-    for event in write.events {
-        let (_, rows) = connection.run(events::insert(event, origin)).await?;
-        if let Some(row) = rows.first() {
-            position = Some(row.count("id")?);
-        }
-    }
-    Ok((returned, position))
+    Ok(returned)
 }

@@ -144,6 +144,8 @@ fn event(position: u64, runner: &str, event_type: &str, data: serde_json::Value)
         runner: runner.to_owned(),
         user_id: String::new(),
         hostname: String::new(),
+        node_id: String::new(),
+        trace_id: String::new(),
         data,
     }
 }

@@ -6,9 +6,9 @@
 use std::{path::Path, str::FromStr as _, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, Row as _,
-    migrate::{Migration, MigrationType, Migrator},
     query::Query as SqlxQuery,
     sqlite::{
         SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
@@ -17,9 +17,11 @@ use sqlx::{
 };
 use uuid::Uuid;
 
+use super::Record;
 use crate::daemon::store::{
     StoreError,
-    query::{Query, Value},
+    migrations::{NEWEST, Step, migrator, newest},
+    query::{Query, Texts, Value},
 };
 
 /// What it is called in displays.
@@ -31,15 +33,68 @@ const BUSY: Duration = Duration::from_secs(5);
 /// Connections that read.
 const READERS: u32 = 4;
 
-/// Every migration: version, name, text. Both databases have the same versions and names.
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "initial", include_str!("../../../../migrations/sqlite/0001_initial.sql"))];
+/// Every migration. Both databases have the same versions and names.
+const MIGRATIONS: &[Step] = &[
+    (1, "initial", include_str!("../../../../migrations/sqlite/0001_initial.sql")),
+    (2, "chain", include_str!("../../../../migrations/sqlite/0002_chain.sql")),
+];
 
-/// Applies all samples of one tick: a JSON array of objects, unpacked by the database.
-pub(in crate::daemon::store) const HEARTBEATS: &str = "UPDATE runners SET \
-     cpu_percent = beat.value ->> 'cpu', memory_mb = beat.value ->> 'memory', \
-     processes = beat.value ->> 'processes', last_heartbeat = $2 \
-     FROM json_each($1) AS beat WHERE runners.id = beat.value ->> 'id'";
+/// The texts that only this database understands. A JSON array is unpacked by `json_each`.
+pub(in crate::daemon::store) const TEXTS: Texts = Texts {
+    heartbeats: "UPDATE runners SET \
+         cpu_percent = beat.value ->> 'cpu', memory_mb = beat.value ->> 'memory', \
+         processes = beat.value ->> 'processes', last_heartbeat = $2 \
+         FROM json_each($1) AS beat WHERE runners.id = beat.value ->> 'id'",
+    count: "INSERT INTO aggregates (entity_type, entity_id, sequence) \
+         SELECT value ->> 'type', value ->> 'id', value ->> 'count' FROM json_each($1) WHERE TRUE \
+         ON CONFLICT (entity_type, entity_id) \
+         DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
+         RETURNING entity_type, entity_id, sequence",
+    insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
+         sequence, project_name, runner_name, data, user_id, hostname, node_id, trace_id, \
+         signature, routing_key, position, sealed_by, seal) \
+         SELECT value ->> 'event_id', value ->> 'timestamp', value ->> 'event_type', \
+         value ->> 'entity_type', value ->> 'entity_id', value ->> 'sequence', \
+         value ->> 'project_name', value ->> 'runner_name', value -> 'data', value ->> 'user_id', \
+         value ->> 'hostname', value ->> 'node_id', value ->> 'trace_id', value ->> 'signature', \
+         value ->> 'routing_key', value ->> 'position', value ->> 'sealed_by', value ->> 'seal' \
+         FROM json_each($1)",
+    seal_events: "UPDATE events SET position = s.value ->> 'position', \
+         sealed_by = s.value ->> 'sealed_by', seal = s.value ->> 'seal' \
+         FROM json_each($1) AS s WHERE events.id = s.value ->> 'id'",
+    queue: "INSERT INTO outbox (event_id, aggregate_type, aggregate_id, event_type, payload, \
+         routing_key, trace_id, sequence, position, partition) \
+         SELECT value ->> 'event_id', value ->> 'aggregate_type', value ->> 'aggregate_id', \
+         value ->> 'event_type', value -> 'payload', value ->> 'routing_key', \
+         value ->> 'trace_id', value ->> 'sequence', value ->> 'position', \
+         value ->> 'partition' FROM json_each($1)",
+    fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
+         FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2",
+    register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
+         last_heartbeat, relays, epoch) \
+         VALUES ($1, $2, $3, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), \
+         strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), $4, 1) \
+         ON CONFLICT (daemon_id) DO UPDATE SET hostname = excluded.hostname, \
+         version = excluded.version, started_at = excluded.started_at, \
+         last_heartbeat = excluded.last_heartbeat, relays = excluded.relays, left_at = NULL, \
+         epoch = daemon_state.epoch + 1 RETURNING epoch",
+    beat: "UPDATE daemon_state SET last_heartbeat = strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') \
+         WHERE daemon_id = $1 AND epoch = $2",
+    acquire: "INSERT INTO leases (name, holder, epoch, until) SELECT value, $2, 1, \
+         strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', $3 || ' seconds') FROM json_each($1) WHERE TRUE \
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, \
+         epoch = leases.epoch + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END \
+         WHERE leases.holder = excluded.holder \
+         OR leases.until < strftime('%Y-%m-%dT%H:%M:%f000Z', 'now') RETURNING name, epoch",
+    release: "UPDATE leases SET until = '1970-01-01T00:00:00.000000Z' \
+         WHERE holder = $2 AND name IN (SELECT value FROM json_each($1))",
+    nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
+         (julianday('now') - julianday(last_heartbeat)) * 86400.0 AS age FROM daemon_state \
+         ORDER BY hostname, daemon_id",
+    deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
+         attempts = attempts + 1, error = NULL, next_retry_at = NULL \
+         FROM json_each($1) AS sent WHERE outbox.id = sent.value",
+};
 
 /// The writing connection.
 #[derive(Debug)]
@@ -48,10 +103,6 @@ pub(in crate::daemon::store) struct Connection(SqliteConnection);
 /// The reading connections.
 #[derive(Debug, Clone)]
 pub(in crate::daemon::store) struct Readers(SqlitePool);
-
-/// A row.
-#[derive(Debug)]
-pub(in crate::daemon::store) struct Record(SqliteRow);
 
 /// Opens the file and brings its schema up to date.
 pub(in crate::daemon::store) async fn open(
@@ -83,17 +134,15 @@ pub(in crate::daemon::store) async fn open(
 /// Applies the migrations that are missing; refuses a file that knows more of them than we do.
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
     let unusable = |why: String| StoreError::Unusable { path: path.display().to_string(), why };
-    let known = MIGRATIONS.last().map_or(0, |(version, ..)| *version);
+    let known = newest(MIGRATIONS);
     let found = newest_migration(connection).await.map_err(|error| unusable(error.to_string()))?;
     if found > known {
         return Err(StoreError::Newer { path: path.display().to_string(), found, known });
     }
-    let migrations = MIGRATIONS.iter().map(|&(version, name, text)| {
-        let text = sqlx::SqlStr::from_static(text);
-        Migration::new(version, name.into(), MigrationType::Simple, text, false)
-    });
-    let migrator = Migrator::with_migrations(migrations.collect());
-    migrator.run_direct(None, connection, false).await.map_err(|error| unusable(error.to_string()))
+    migrator(MIGRATIONS)
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| unusable(error.to_string()))
 }
 
 /// Returns the newest migration that the file has, 0 for a fresh one.
@@ -103,9 +152,7 @@ async fn newest_migration(connection: &mut SqliteConnection) -> Result<i64, sqlx
     if tables == 0 {
         return Ok(0);
     }
-    sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM _sqlx_migrations")
-        .fetch_one(connection)
-        .await
+    sqlx::query_scalar(NEWEST).fetch_one(connection).await
 }
 
 impl Connection {
@@ -122,32 +169,6 @@ impl Connection {
             "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
         })
         .await
-    }
-
-    /// Commits.
-    pub(in crate::daemon::store) async fn commit(&mut self) -> Result<(), StoreError> {
-        self.plain("COMMIT").await
-    }
-
-    /// Undoes the transaction, if one is open.
-    pub(in crate::daemon::store) async fn rollback(&mut self) {
-        // There is none when BEGIN itself failed.
-        self.plain("ROLLBACK").await.ok();
-    }
-
-    /// Begins a part that can be undone by itself.
-    pub(in crate::daemon::store) async fn savepoint(&mut self) -> Result<(), StoreError> {
-        self.plain("SAVEPOINT unit").await
-    }
-
-    /// Keeps the part.
-    pub(in crate::daemon::store) async fn release(&mut self) -> Result<(), StoreError> {
-        self.plain("RELEASE unit").await
-    }
-
-    /// Undoes the part.
-    pub(in crate::daemon::store) async fn undo(&mut self) -> Result<(), StoreError> {
-        self.plain("ROLLBACK TO unit; RELEASE unit").await
     }
 
     /// Closes the file.
@@ -172,13 +193,17 @@ impl Connection {
             match result {
                 sqlx::Either::Left(done) if counts => touched += done.rows_affected(),
                 sqlx::Either::Left(_) => {}
-                sqlx::Either::Right(row) => rows.push(Record(row)),
+                sqlx::Either::Right(row) => rows.push(Record::Sqlite(row)),
             }
         }
         Ok((touched, rows))
     }
 
-    async fn plain(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    /// Runs a text without values.
+    pub(in crate::daemon::store) async fn plain(
+        &mut self,
+        sql: &'static str,
+    ) -> Result<(), StoreError> {
         self.0.execute(sqlx::raw_sql(sql)).await?;
         Ok(())
     }
@@ -191,7 +216,7 @@ impl Readers {
         query: Query,
     ) -> Result<Vec<Record>, StoreError> {
         let rows = prepare(query).fetch_all(&self.0).await?;
-        Ok(rows.into_iter().map(Record).collect())
+        Ok(rows.into_iter().map(Record::Sqlite).collect())
     }
 
     /// Closes the connections.
@@ -215,6 +240,8 @@ fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Sqlite, SqliteArguments> {
         Value::Time(time) => prepared.bind(to_text(time)),
         Value::OptionalTime(time) => prepared.bind(time.map(to_text)),
         Value::Json(json) => prepared.bind(json.to_string()),
+        Value::OptionalJson(json) => prepared.bind(json.map(|json| json.to_string())),
+        Value::Texts(texts) => prepared.bind(serde_json::json!(texts).to_string()),
     })
 }
 
@@ -222,74 +249,25 @@ fn to_text(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-impl Record {
-    /// Returns a text.
-    pub(in crate::daemon::store) fn text(&self, column: &str) -> Result<String, StoreError> {
-        Ok(self.0.try_get(column)?)
-    }
+/// Returns an id, which is a text here.
+pub(super) fn id(row: &SqliteRow, column: &str) -> Result<Uuid, StoreError> {
+    let text: String = row.try_get(column)?;
+    Uuid::from_str(&text).map_err(|_error| StoreError::Garbled(format!("`{column}`: {text}")))
+}
 
-    /// Returns a text that may be missing.
-    pub(in crate::daemon::store) fn optional_text(
-        &self,
-        column: &str,
-    ) -> Result<Option<String>, StoreError> {
-        Ok(self.0.try_get(column)?)
-    }
+/// Returns a time, which is a text here.
+pub(super) fn optional_time(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let Some(text) = row.try_get::<Option<String>, _>(column)? else { return Ok(None) };
+    let parsed = DateTime::parse_from_rfc3339(&text);
+    let time = parsed.map_err(|_error| StoreError::Garbled(format!("`{column}`: {text}")))?;
+    Ok(Some(time.to_utc()))
+}
 
-    /// Returns a number that may be missing.
-    pub(in crate::daemon::store) fn optional_integer(
-        &self,
-        column: &str,
-    ) -> Result<Option<i64>, StoreError> {
-        Ok(self.0.try_get(column)?)
-    }
-
-    /// Returns a count; a negative one is garbled.
-    pub(in crate::daemon::store) fn count(&self, column: &str) -> Result<u64, StoreError> {
-        let number: i64 = self.0.try_get(column)?;
-        number.try_into().map_err(|_negative| StoreError::Garbled(format!("`{column}`: {number}")))
-    }
-
-    /// Returns a real number.
-    pub(in crate::daemon::store) fn real(&self, column: &str) -> Result<f64, StoreError> {
-        Ok(self.0.try_get(column)?)
-    }
-
-    /// Returns a truth value.
-    pub(in crate::daemon::store) fn truth(&self, column: &str) -> Result<bool, StoreError> {
-        Ok(self.0.try_get(column)?)
-    }
-
-    /// Returns an id.
-    pub(in crate::daemon::store) fn id(&self, column: &str) -> Result<Uuid, StoreError> {
-        let text = self.text(column)?;
-        Uuid::from_str(&text).map_err(|_error| StoreError::Garbled(format!("`{column}`: {text}")))
-    }
-
-    /// Returns a time.
-    pub(in crate::daemon::store) fn time(&self, column: &str) -> Result<DateTime<Utc>, StoreError> {
-        self.optional_time(column)?
-            .ok_or_else(|| StoreError::Garbled(format!("`{column}`: missing")))
-    }
-
-    /// Returns a time that may be missing.
-    pub(in crate::daemon::store) fn optional_time(
-        &self,
-        column: &str,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let Some(text) = self.optional_text(column)? else { return Ok(None) };
-        let parsed = DateTime::parse_from_rfc3339(&text);
-        let time = parsed.map_err(|_error| StoreError::Garbled(format!("`{column}`: {text}")))?;
-        Ok(Some(time.to_utc()))
-    }
-
-    /// Returns a JSON value.
-    pub(in crate::daemon::store) fn json<T: serde::de::DeserializeOwned>(
-        &self,
-        column: &str,
-    ) -> Result<T, StoreError> {
-        let text = self.text(column)?;
-        serde_json::from_str(&text)
-            .map_err(|error| StoreError::Garbled(format!("`{column}`: {error}")))
-    }
+/// Returns a JSON value, which is a text here.
+pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, StoreError> {
+    let text: String = row.try_get(column)?;
+    serde_json::from_str(&text).map_err(|error| StoreError::Garbled(format!("`{column}`: {error}")))
 }

@@ -1,0 +1,442 @@
+//! PostgreSQL 14 and newer: one writing connection, made anew whenever it is lost, and a pool that
+//! only reads.
+//!
+//! Ids, times, truth values and JSON have types of their own here. Every statement has a limit in the
+//! server and one here, and no transaction is ever cancelled half way: what does not answer loses its
+//! connection, so that the server undoes it.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
+    error::DatabaseError,
+    postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode},
+    query::Query as SqlxQuery,
+};
+use tokio::time::timeout;
+
+use super::Record;
+use crate::{
+    config::DatabaseConfig,
+    daemon::store::{
+        StoreError,
+        migrations::{NEWEST, Step, migrator, newest},
+        query::{Query, Texts, Value},
+    },
+};
+
+/// What it is called in displays.
+pub(in crate::daemon::store) const KIND: &str = "PostgreSQL";
+
+/// The oldest server that is supported, as `server_version_num` writes it.
+const OLDEST: i32 = 140_000;
+
+/// Migrations may take so long; other daemons wait for them.
+const MIGRATING: Duration = Duration::from_mins(5);
+
+/// The advisory lock under which one daemon migrates: any number, but always this one.
+const MIGRATION_LOCK: i64 = 0x5354_5241_5441;
+
+/// Every migration. Both databases have the same versions and names.
+const MIGRATIONS: &[Step] = &[
+    (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
+    (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
+];
+
+/// The texts that only this database understands.
+pub(in crate::daemon::store) const TEXTS: Texts = Texts {
+    heartbeats: "UPDATE runners SET cpu_percent = beat.cpu, memory_mb = beat.memory, \
+         processes = beat.processes, last_heartbeat = $2 \
+         FROM jsonb_to_recordset($1) AS beat \
+         (id uuid, cpu double precision, memory bigint, processes bigint) \
+         WHERE runners.id = beat.id",
+    // Ordered, so that two daemons take the locks of the rows in the same order.
+    count: "INSERT INTO aggregates (entity_type, entity_id, sequence) \
+         SELECT type, id, count FROM jsonb_to_recordset($1) AS e (type text, id text, count bigint) \
+         ORDER BY type, id ON CONFLICT (entity_type, entity_id) \
+         DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
+         RETURNING entity_type, entity_id, sequence",
+    insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
+         sequence, project_name, runner_name, data, user_id, hostname, node_id, trace_id, \
+         signature, routing_key, position, sealed_by, seal) \
+         SELECT event_id, timestamp, event_type, entity_type, entity_id, sequence, project_name, \
+         runner_name, data, user_id, hostname, node_id, trace_id, signature, routing_key, \
+         position, coalesce(sealed_by, ''), coalesce(seal, '') FROM jsonb_to_recordset($1) AS e \
+         (event_id uuid, timestamp timestamptz, event_type text, entity_type text, entity_id text, \
+         sequence bigint, project_name text, runner_name text, data jsonb, user_id text, \
+         hostname text, node_id text, trace_id text, signature text, routing_key text, \
+         position bigint, sealed_by text, seal text)",
+    seal_events: "UPDATE events SET position = s.position, sealed_by = s.sealed_by, seal = s.seal \
+         FROM jsonb_to_recordset($1) AS s (id bigint, position bigint, sealed_by text, seal text) \
+         WHERE events.id = s.id",
+    queue: "INSERT INTO outbox (event_id, aggregate_type, aggregate_id, event_type, payload, \
+         routing_key, trace_id, sequence, position, partition) \
+         SELECT event_id, aggregate_type, aggregate_id, event_type, payload, routing_key, \
+         trace_id, sequence, position, partition FROM jsonb_to_recordset($1) AS o \
+         (event_id uuid, aggregate_type text, aggregate_id text, event_type text, payload jsonb, \
+         routing_key text, trace_id text, sequence bigint, position bigint, partition bigint) \
+         ORDER BY position",
+    fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
+         FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2 FOR UPDATE",
+    register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
+         last_heartbeat, relays, epoch) \
+         VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), $4, 1) \
+         ON CONFLICT (daemon_id) DO UPDATE SET hostname = excluded.hostname, \
+         version = excluded.version, started_at = excluded.started_at, \
+         last_heartbeat = excluded.last_heartbeat, relays = excluded.relays, left_at = NULL, \
+         epoch = daemon_state.epoch + 1 RETURNING epoch",
+    beat: "UPDATE daemon_state SET last_heartbeat = clock_timestamp() \
+         WHERE daemon_id = $1 AND epoch = $2",
+    acquire: "INSERT INTO leases (name, holder, epoch, until) \
+         SELECT value, $2, 1, clock_timestamp() + make_interval(secs => $3) \
+         FROM jsonb_array_elements_text($1) AS wanted (value) ORDER BY value \
+         ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, \
+         epoch = leases.epoch + CASE WHEN leases.holder = excluded.holder THEN 0 ELSE 1 END \
+         WHERE leases.holder = excluded.holder OR leases.until < clock_timestamp() \
+         RETURNING name, epoch",
+    release: "UPDATE leases SET until = to_timestamp(0) \
+         WHERE holder = $2 AND name IN (SELECT jsonb_array_elements_text($1))",
+    nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
+         CAST(extract(epoch FROM clock_timestamp() - last_heartbeat) AS double precision) AS age \
+         FROM daemon_state ORDER BY hostname COLLATE \"C\", daemon_id",
+    deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
+         attempts = attempts + 1, error = NULL, next_retry_at = NULL \
+         WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1))",
+};
+
+/// The writing connection, and how to make it anew.
+#[derive(Debug)]
+pub(in crate::daemon::store) struct Connection {
+    server: Server,
+    connection: Option<PgConnection>,
+}
+
+/// The reading connections.
+#[derive(Debug, Clone)]
+pub(in crate::daemon::store) struct Readers {
+    pool: PgPool,
+    limit: Duration,
+}
+
+/// Where the server is and how long it may take.
+#[derive(Debug, Clone)]
+pub(in crate::daemon::store) struct Server {
+    options: PgConnectOptions,
+    /// Its name in messages: host, port and database, never the password.
+    name: String,
+    connecting: Duration,
+    answering: Duration,
+    connections: u32,
+}
+
+impl Server {
+    /// Returns the server that is configured.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be understood; its text is not repeated, for it may hold a password.
+    pub(in crate::daemon::store) fn of(config: &DatabaseConfig) -> Result<Self, StoreError> {
+        let settings = &config.postgresql;
+        let options = if config.url.is_empty() {
+            let mode = PgSslMode::from_str(&settings.ssl_mode).unwrap_or_default();
+            let options = PgConnectOptions::new_without_pgpass()
+                .host(&settings.host)
+                .port(settings.port.try_into().unwrap_or(5432))
+                .database(&settings.database)
+                .username(&settings.user)
+                .ssl_mode(mode);
+            if settings.password.is_empty() {
+                options
+            } else {
+                options.password(settings.password.reveal())
+            }
+        } else {
+            PgConnectOptions::from_str(config.url.reveal()).map_err(|_error| {
+                StoreError::Unusable {
+                    path: "database.url".into(),
+                    why: "it is not like postgres://user:password@host:port/database".into(),
+                }
+            })?
+        };
+        let answering = Duration::from_secs(settings.query_timeout);
+        let milliseconds = answering.as_millis().to_string();
+        let options = options
+            .application_name("stratavore")
+            .options([
+                ("statement_timeout", milliseconds.as_str()),
+                ("lock_timeout", milliseconds.as_str()),
+                ("idle_in_transaction_session_timeout", milliseconds.as_str()),
+                ("timezone", "UTC"),
+            ])
+            .disable_statement_logging();
+        let name = format!(
+            "{}:{}/{}",
+            options.get_host(),
+            options.get_port(),
+            options.get_database().unwrap_or_default()
+        );
+        Ok(Self {
+            options,
+            name,
+            connecting: Duration::from_secs(settings.connection_timeout),
+            answering,
+            connections: settings.max_connections.try_into().unwrap_or(8),
+        })
+    }
+
+    /// Returns what makes connections; none is made yet.
+    pub(in crate::daemon::store) fn open(self) -> (Connection, Readers) {
+        // Whoever gets a connection gets one without a transaction, whatever its last user did.
+        let pool = PgPoolOptions::new()
+            .max_connections(self.connections.saturating_sub(2).max(1))
+            .min_connections(0)
+            .acquire_timeout(self.connecting)
+            .idle_timeout(Duration::from_mins(1))
+            .max_lifetime(Duration::from_mins(5))
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    connection.execute("ROLLBACK").await.ok();
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(self.options.clone());
+        let limit = self.answering + self.connecting;
+        (Connection { server: self, connection: None }, Readers { pool, limit })
+    }
+
+    fn away(&self, why: impl std::fmt::Display) -> StoreError {
+        StoreError::Away { name: self.name.clone(), why: why.to_string() }
+    }
+
+    fn unusable(&self, why: impl Into<String>) -> StoreError {
+        StoreError::Unusable { path: self.name.clone(), why: why.into() }
+    }
+
+    /// Connects, and makes sure that the server is one to write to with a schema that we know.
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let connecting = timeout(self.connecting, self.options.connect());
+        let mut connection = match connecting.await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(self.away(error)),
+            Err(_elapsed) => {
+                return Err(self.away(format!("no answer within {:?}", self.connecting)));
+            }
+        };
+        let checking = timeout(MIGRATING + self.connecting, self.check(&mut connection));
+        checking.await.map_err(|_elapsed| self.away("the schema was not ready in time"))??;
+        Ok(connection)
+    }
+
+    async fn check(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let about = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
+        let (version, standby): (i32, bool) =
+            sqlx::query_as(about).fetch_one(&mut *connection).await?;
+        if version < OLDEST {
+            return Err(self.unusable(format!(
+                "the server is PostgreSQL {}, and 14 or newer is needed",
+                version / 10_000
+            )));
+        }
+        if standby {
+            return Err(self.away("the server is a standby that only reads"));
+        }
+        let known = newest(MIGRATIONS);
+        let found = newest_migration(connection).await?;
+        if found > known {
+            return Err(StoreError::Newer { path: self.name.clone(), found, known });
+        }
+        if found == known {
+            return Ok(());
+        }
+        // The lock has a statement of its own and is waited for without the usual limits.
+        connection.execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
+        sqlx::query("SELECT pg_advisory_lock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *connection)
+            .await?;
+        let outcome = self.migrate(connection).await;
+        sqlx::query("SELECT pg_advisory_unlock($1)")
+            .bind(MIGRATION_LOCK)
+            .execute(&mut *connection)
+            .await?;
+        connection.execute("RESET statement_timeout; RESET lock_timeout").await?;
+        outcome
+    }
+
+    /// Applies what is missing, unless another daemon has meanwhile.
+    async fn migrate(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let known = newest(MIGRATIONS);
+        let found = newest_migration(connection).await?;
+        if found >= known {
+            return Ok(());
+        }
+        migrator(MIGRATIONS)
+            .run_direct(None, connection, false)
+            .await
+            .map_err(|error| self.unusable(format!("migrate from schema {found}: {error}")))?;
+        tracing::info!(database = self.name, from = found, to = known, "migrated the database");
+        Ok(())
+    }
+}
+
+/// Returns the newest migration that the database has, 0 for a fresh one.
+async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    let there: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await?;
+    if !there {
+        return Ok(0);
+    }
+    sqlx::query_scalar(NEWEST).fetch_one(connection).await
+}
+
+impl Connection {
+    /// Makes sure that there is a connection; true when it is a new one.
+    pub(in crate::daemon::store) async fn ensure(&mut self) -> Result<bool, StoreError> {
+        if self.connection.is_some() {
+            return Ok(false);
+        }
+        self.connection = Some(self.server.connect().await?);
+        Ok(true)
+    }
+
+    /// Begins a transaction whose commit waits for the disk or not.
+    pub(in crate::daemon::store) async fn begin(
+        &mut self,
+        is_flushed: bool,
+    ) -> Result<(), StoreError> {
+        self.plain(if is_flushed { "BEGIN" } else { "BEGIN; SET LOCAL synchronous_commit = off" })
+            .await
+    }
+
+    /// Runs a text without values.
+    pub(in crate::daemon::store) async fn plain(
+        &mut self,
+        sql: &'static str,
+    ) -> Result<(), StoreError> {
+        let limit = self.server.answering;
+        let connection = self.get()?;
+        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(sql))).await;
+        self.judge(outcome).map(drop)
+    }
+
+    /// Runs a statement; returns how many rows it touched and those it returned.
+    pub(in crate::daemon::store) async fn run(
+        &mut self,
+        query: Query,
+    ) -> Result<(u64, Vec<Record>), StoreError> {
+        use futures_util::TryStreamExt as _;
+        let limit = self.server.answering;
+        let connection = self.get()?;
+        // For a query the server reports the rows it returned.
+        let counts = !query.sql.trim_start().starts_with("SELECT");
+        let running = async {
+            let mut touched = 0;
+            let mut rows = Vec::new();
+            let mut results = connection.fetch_many(prepare(query));
+            while let Some(result) = results.try_next().await? {
+                match result {
+                    sqlx::Either::Left(done) if counts => touched += done.rows_affected(),
+                    sqlx::Either::Left(_) => {}
+                    sqlx::Either::Right(row) => rows.push(Record::Postgres(row)),
+                }
+            }
+            Ok((touched, rows))
+        };
+        let outcome = timeout(limit, running).await;
+        self.judge(outcome)
+    }
+
+    /// Whether there is a connection.
+    pub(in crate::daemon::store) fn ensure_alive(&self) -> Result<(), StoreError> {
+        match &self.connection {
+            Some(_) => Ok(()),
+            None => Err(self.server.away("the connection was lost")),
+        }
+    }
+
+    /// Takes leave of the server.
+    pub(in crate::daemon::store) async fn close(self) {
+        if let Some(connection) = self.connection {
+            timeout(self.server.answering, connection.close()).await.ok();
+        }
+    }
+
+    fn get(&mut self) -> Result<&mut PgConnection, StoreError> {
+        let away = self.server.away("the connection was lost");
+        self.connection.as_mut().ok_or(away)
+    }
+
+    /// Drops a connection of which nobody knows how it stands: the server undoes what it was at.
+    fn judge<T>(
+        &mut self,
+        outcome: Result<Result<T, sqlx::Error>, tokio::time::error::Elapsed>,
+    ) -> Result<T, StoreError> {
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(error @ sqlx::Error::Database(_))) if !is_parting(&error) => Err(error.into()),
+            Ok(Err(error)) => {
+                self.connection = None;
+                Err(self.server.away(error))
+            }
+            Err(_elapsed) => {
+                self.connection = None;
+                Err(self.server.away(format!("no answer within {:?}", self.server.answering)))
+            }
+        }
+    }
+}
+
+/// Whether the server says that it, or the connection, is about to end, or that it cannot take writes
+/// now: SQLSTATE classes 08 (connection), 57P (operator intervention) and 25006 (read only).
+fn is_parting(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "25006")
+}
+
+impl Readers {
+    /// Runs a query.
+    pub(in crate::daemon::store) async fn fetch(
+        &self,
+        query: Query,
+    ) -> Result<Vec<Record>, StoreError> {
+        let running = prepare(query).fetch_all(&self.pool);
+        match timeout(self.limit, running).await {
+            Ok(rows) => Ok(rows?.into_iter().map(Record::Postgres).collect()),
+            Err(_elapsed) => Err(StoreError::Away {
+                name: KIND.into(),
+                why: format!("no answer within {:?}", self.limit),
+            }),
+        }
+    }
+
+    /// The connections themselves.
+    pub(in crate::daemon::store) fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Closes the connections.
+    pub(in crate::daemon::store) async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Binds the values of a query.
+fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
+    let sql = AssertSqlSafe(query.sql);
+    query.values.into_iter().fold(sqlx::query(sql), |prepared, value| match value {
+        Value::Text(text) => prepared.bind(text),
+        Value::OptionalText(text) => prepared.bind(text),
+        Value::Integer(number) => prepared.bind(number),
+        Value::OptionalInteger(number) => prepared.bind(number),
+        Value::Real(number) => prepared.bind(number),
+        Value::Bool(truth) => prepared.bind(truth),
+        Value::Id(id) => prepared.bind(id),
+        Value::OptionalId(id) => prepared.bind(id),
+        Value::Time(time) => prepared.bind(time),
+        Value::OptionalTime(time) => prepared.bind(time),
+        Value::Json(json) => prepared.bind(json),
+        Value::OptionalJson(json) => prepared.bind(json),
+        Value::Texts(texts) => prepared.bind(texts),
+    })
+}

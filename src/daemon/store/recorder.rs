@@ -1,0 +1,365 @@
+//! Writes events: counts them, signs them, gives them their place and seals it, queues them for the
+//! broker. All of it in the transaction of the change that caused them.
+//!
+//! With an embedded database this daemon alone writes, and seals what it writes. With a shared one
+//! only the daemon that holds the lease seals: what it writes itself at once, what others have
+//! committed in passing. The lease's row is locked until the commit, so that seals follow one
+//! another, and a holder that was paused cannot seal beside its successor.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::SecondsFormat;
+use serde_json::{Value, json};
+
+use super::{
+    Origin, StoreError,
+    dialect::Connection,
+    events,
+    keyring::Keyring,
+    query::{Query, storable, storable_json},
+};
+use crate::domain::{
+    chain::{BEGINNING, Code, canonical, from_hex, to_hex},
+    event::{Event, NewEvent, partition_of},
+};
+
+/// Events of others that one transaction seals; more wait for the next.
+const SEALED_TOGETHER: u32 = 2000;
+
+/// The newest sealed event.
+const TAIL: &str = "SELECT position, seal FROM events WHERE position IS NOT NULL \
+     ORDER BY position DESC LIMIT 1";
+
+/// Who may seal.
+#[derive(Debug, Clone)]
+pub(super) enum Sealing {
+    /// This daemon, which is alone.
+    Always,
+    /// Whoever holds the lease: here, holder and epoch while it is this daemon.
+    Leased(Arc<Mutex<Option<(String, u64)>>>),
+}
+
+impl Sealing {
+    /// The lease, 0 where none is needed; `None` while another daemon has it.
+    fn lease(&self) -> Option<(String, u64)> {
+        match self {
+            Self::Always => Some((String::new(), 0)),
+            Self::Leased(lease) => lease.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Takes note of the lease, or of its loss.
+    pub(super) fn set(&self, now: Option<(String, u64)>) {
+        if let Self::Leased(lease) = self {
+            *lease.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        }
+    }
+}
+
+/// The end of the chain, as one lease knows it.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    epoch: u64,
+    position: u64,
+    seal: Code,
+}
+
+/// What came of recording.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Recorded {
+    /// The newest sealed position, if anything was sealed.
+    pub sealed_up_to: Option<u64>,
+    /// Events written that another daemon has to seal, or this one later.
+    pub unsealed: u64,
+    /// Codes made with the present key.
+    codes: u64,
+}
+
+/// Records events.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    origin: Origin,
+    keyring: Keyring,
+    sealing: Sealing,
+    tail: Option<Tail>,
+    /// What a transaction under way will make of it.
+    next_tail: Option<Tail>,
+}
+
+impl Recorder {
+    pub(super) fn new(origin: Origin, keyring: Keyring, sealing: Sealing) -> Self {
+        Self { origin, keyring, sealing, tail: None, next_tail: None }
+    }
+
+    /// Takes note that what was recorded is committed.
+    pub(super) fn committed(&mut self, recorded: Recorded) {
+        self.tail = self.next_tail;
+        self.keyring.used(recorded.codes);
+    }
+
+    /// Takes note that it is not, or that nobody knows.
+    pub(super) fn undone(&mut self) {
+        self.tail = None;
+        self.next_tail = None;
+    }
+
+    /// Writes events inside the present transaction, and seals what may be sealed; without events, it
+    /// only seals what others have left.
+    pub(super) async fn record(
+        &mut self,
+        connection: &mut Connection,
+        news: Vec<NewEvent>,
+    ) -> Result<Recorded, StoreError> {
+        let count = news.len() as u64;
+        let events = if count == 0 { Vec::new() } else { self.number(connection, news).await? };
+        let mut recorded = Recorded { codes: count, ..Recorded::default() };
+        self.next_tail = self.tail;
+        let lease = self.sealing.lease();
+        let waiting = match &lease {
+            None => None,
+            Some((holder, epoch)) => self.waiting(connection, holder, *epoch).await?,
+        };
+        let (Some((_, epoch)), Some(waiting)) = (lease, waiting) else {
+            recorded.unsealed = count;
+            let rows = events.iter().map(|event| row(event, None)).collect();
+            insert(connection, rows).await?;
+            return Ok(recorded);
+        };
+        let mut tail = match self.tail {
+            Some(tail) if tail.epoch == epoch => tail,
+            _ => load_tail(connection, epoch).await?,
+        };
+        let before = tail.position;
+        if waiting > 0 {
+            self.seal_waiting(connection, &mut tail).await?;
+        }
+        let sealed: Vec<_> = events.into_iter().map(|event| self.seal(event, &mut tail)).collect();
+        let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
+        insert(connection, rows).await?;
+        queue(connection, &sealed).await?;
+        recorded.codes += tail.position - before;
+        recorded.sealed_up_to = (tail.position > before).then_some(tail.position);
+        self.next_tail = Some(tail);
+        Ok(recorded)
+    }
+
+    /// Gives events their sequences and signatures.
+    async fn number(
+        &self,
+        connection: &mut Connection,
+        news: Vec<NewEvent>,
+    ) -> Result<Vec<Signed>, StoreError> {
+        let mut news = news;
+        for new in &mut news {
+            storable(&mut new.entity_id);
+        }
+        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for new in &news {
+            *counts.entry((new.entity_type, &new.entity_id)).or_default() += 1;
+        }
+        let entries = counts
+            .iter()
+            .map(|((entity, id), count)| json!({ "type": entity, "id": id, "count": count }));
+        let query = Query::new(connection.texts().count).bind(Value::Array(entries.collect()));
+        let (_, rows) = connection.run(query).await?;
+        let mut next = BTreeMap::new();
+        for row in &rows {
+            let key = (row.text("entity_type")?, row.text("entity_id")?);
+            let count = counts.get(&(key.0.as_str(), key.1.as_str())).copied().unwrap_or(0);
+            next.insert(key, row.count("sequence")? - count);
+        }
+        let mut signed = Vec::with_capacity(news.len());
+        for new in news {
+            let key = (new.entity_type.to_owned(), new.entity_id.clone());
+            let sequence = next
+                .get_mut(&key)
+                .ok_or_else(|| StoreError::Garbled(format!("sequence of {} {}", key.0, key.1)))?;
+            *sequence += 1;
+            signed.push(self.sign(new, *sequence));
+        }
+        Ok(signed)
+    }
+
+    fn sign(&self, new: NewEvent, sequence: u64) -> Signed {
+        let routing_key = self.origin.publishes.then(|| new.routing_key());
+        let mut event = Event {
+            position: 0,
+            event_id: new.id.to_string(),
+            timestamp: new.at,
+            event_type: new.event_type.as_str().to_owned(),
+            entity_type: new.entity_type.to_owned(),
+            entity_id: new.entity_id,
+            sequence,
+            project: new.project,
+            runner: new.runner,
+            user_id: self.origin.user.clone(),
+            hostname: self.origin.hostname.clone(),
+            node_id: self.origin.node_id.clone(),
+            trace_id: new.trace_id,
+            data: new.data,
+        };
+        storable(&mut event.runner);
+        storable_json(&mut event.data);
+        let code = to_hex(&self.keyring.key().sign(&canonical(&event)));
+        Signed { event, signature: format!("{}:{code}", self.keyring.reference()), routing_key }
+    }
+
+    /// Gives an event its place.
+    fn seal(&self, mut signed: Signed, tail: &mut Tail) -> Sealed {
+        tail.position += 1;
+        let key = self.keyring.key();
+        let bytes = canonical(&signed.event);
+        tail.seal = key.seal(&tail.seal, tail.position, &signed.signature, &bytes);
+        signed.event.position = tail.position;
+        Sealed { signed, by: self.keyring.reference().to_string(), seal: to_hex(&tail.seal) }
+    }
+
+    /// How many committed events wait to be sealed, or `None` when the lease is another's by now.
+    async fn waiting(
+        &self,
+        connection: &mut Connection,
+        holder: &str,
+        epoch: u64,
+    ) -> Result<Option<u64>, StoreError> {
+        if matches!(self.sealing, Sealing::Always) {
+            // Only those from before this schema, once, when the end of the chain is looked up.
+            let looks = self.tail.is_none();
+            return if looks { count_waiting(connection).await.map(Some) } else { Ok(Some(0)) };
+        }
+        let fence = Query::new(connection.texts().fence)
+            .bind(holder)
+            .bind(i64::try_from(epoch).unwrap_or(0));
+        let (_, rows) = connection.run(fence).await?;
+        if let Some(row) = rows.first() {
+            return Ok(Some(row.count("waiting")?));
+        }
+        tracing::warn!("another daemon seals the event log now");
+        self.sealing.set(None);
+        Ok(None)
+    }
+
+    /// Seals what others have committed, in the order of its insertion: an event's predecessor in its
+    /// entity was committed before it was inserted.
+    async fn seal_waiting(
+        &self,
+        connection: &mut Connection,
+        tail: &mut Tail,
+    ) -> Result<(), StoreError> {
+        let query = Query::new(events::UNSEALED).bind(SEALED_TOGETHER);
+        let (_, rows) = connection.run(query).await?;
+        let mut seals = Vec::with_capacity(rows.len());
+        let mut sealed = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let signed = Signed {
+                event: events::decode(row)?,
+                signature: row.text("signature")?,
+                routing_key: row.optional_text("routing_key")?,
+            };
+            let done = self.seal(signed, tail);
+            seals.push(json!({
+                "id": row.count("id")?, "position": done.signed.event.position,
+                "sealed_by": done.by, "seal": done.seal,
+            }));
+            sealed.push(done);
+        }
+        connection
+            .run(Query::new(connection.texts().seal_events).bind(Value::Array(seals)))
+            .await?;
+        queue(connection, &sealed).await
+    }
+}
+
+/// An event with its signature.
+#[derive(Debug)]
+struct Signed {
+    event: Event,
+    signature: String,
+    routing_key: Option<String>,
+}
+
+/// An event with its place.
+#[derive(Debug)]
+struct Sealed {
+    signed: Signed,
+    by: String,
+    seal: String,
+}
+
+async fn count_waiting(connection: &mut Connection) -> Result<u64, StoreError> {
+    let query = Query::new("SELECT count(*) AS waiting FROM events WHERE position IS NULL");
+    let (_, rows) = connection.run(query).await?;
+    rows.first().map_or(Ok(0), |row| row.count("waiting"))
+}
+
+async fn load_tail(connection: &mut Connection, epoch: u64) -> Result<Tail, StoreError> {
+    let (_, rows) = connection.run(Query::new(TAIL)).await?;
+    let Some(row) = rows.first() else { return Ok(Tail { epoch, position: 0, seal: BEGINNING }) };
+    let text = row.text("seal")?;
+    // A seal that is none breaks the chain here, which is what a verification will say.
+    let seal = from_hex(&text).unwrap_or(BEGINNING);
+    Ok(Tail { epoch, position: row.count("position")?, seal })
+}
+
+async fn insert(connection: &mut Connection, rows: Vec<Value>) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection.run(Query::new(connection.texts().insert_events).bind(Value::Array(rows))).await?;
+    Ok(())
+}
+
+/// Queues those that go to the broker.
+async fn queue(connection: &mut Connection, sealed: &[Sealed]) -> Result<(), StoreError> {
+    let rows: Vec<_> = sealed
+        .iter()
+        .filter_map(|sealed| {
+            let event = &sealed.signed.event;
+            let routing_key = sealed.signed.routing_key.as_ref()?;
+            Some(json!({
+                "event_id": event.event_id,
+                "aggregate_type": event.entity_type,
+                "aggregate_id": event.entity_id,
+                "event_type": event.event_type,
+                "payload": event,
+                "routing_key": routing_key,
+                "trace_id": event.trace_id,
+                "sequence": event.sequence,
+                "position": event.position,
+                "partition": partition_of(&event.entity_type, &event.entity_id),
+            }))
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection.run(Query::new(connection.texts().queue).bind(Value::Array(rows))).await?;
+    Ok(())
+}
+
+/// Returns an event as the statement that inserts it wants it.
+fn row(signed: &Signed, sealed: Option<&Sealed>) -> Value {
+    let event = &signed.event;
+    json!({
+        "event_id": event.event_id,
+        "timestamp": event.timestamp.to_rfc3339_opts(SecondsFormat::Micros, true),
+        "event_type": event.event_type,
+        "entity_type": event.entity_type,
+        "entity_id": event.entity_id,
+        "sequence": event.sequence,
+        "project_name": event.project,
+        "runner_name": event.runner,
+        "data": event.data,
+        "user_id": event.user_id,
+        "hostname": event.hostname,
+        "node_id": event.node_id,
+        "trace_id": event.trace_id,
+        "signature": signed.signature,
+        "routing_key": signed.routing_key,
+        "position": sealed.map(|_| event.position),
+        "sealed_by": sealed.map_or("", |sealed| sealed.by.as_str()),
+        "seal": sealed.map_or("", |sealed| sealed.seal.as_str()),
+    })
+}

@@ -1,0 +1,285 @@
+//! The chain that makes the event log tamper-evident: what is signed, sealed and checked.
+//!
+//! Every event carries two codes (HMAC-SHA256, RFC 2104). Its *signature* covers its own fields and
+//! is written with it. Its *seal* covers its place in the log, its fields, its signature and the
+//! seal before it, so that a row that is changed, removed, moved or inserted breaks the chain. Keys
+//! evolve one way: who steals today's cannot forge what was sealed with yesterday's; only the first
+//! key of a node, kept elsewhere, can check everything. No I/O and no clock here.
+
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::event::Event;
+
+/// A code or key of 256 bits.
+pub type Code = [u8; 32];
+
+/// The seal before the first event.
+pub const BEGINNING: Code = [0; 32];
+
+/// A key of one epoch.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(Code);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(********)")
+    }
+}
+
+impl Key {
+    /// Returns the key with these bytes.
+    pub fn new(bytes: Code) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns its 64 hexadecimal digits, for the file it is kept in.
+    pub fn to_hex(&self) -> String {
+        to_hex(&self.0)
+    }
+
+    /// Parses 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        from_hex(text.trim()).map(Self)
+    }
+
+    /// Returns the key of the next epoch; there is no way back.
+    #[must_use]
+    pub fn next(&self) -> Self {
+        Self(code(&self.0, &[b"stratavore next key"]))
+    }
+
+    /// Returns the name of the chain of keys that begins with this one: 16 hexadecimal digits, from
+    /// which nothing of the key can be told.
+    pub fn name(&self) -> String {
+        to_hex(&code(&self.0, &[b"stratavore key name"])).chars().take(16).collect()
+    }
+
+    /// Returns the signature of an event's fields.
+    pub fn sign(&self, canonical: &[u8]) -> Code {
+        code(&code(&self.0, &[b"stratavore signature"]), &[canonical])
+    }
+
+    /// Returns the seal of an event at its place.
+    pub fn seal(&self, before: &Code, position: u64, signature: &str, canonical: &[u8]) -> Code {
+        let position = position.to_be_bytes();
+        let key = code(&self.0, &[b"stratavore seal"]);
+        code(&key, &[before, &position, signature.as_bytes(), canonical])
+    }
+}
+
+/// A key as a row names it: the chain of keys and the epoch, `0123456789abcdef:7`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRef {
+    /// See [`Key::name`].
+    pub name: String,
+    /// How many times the key had evolved.
+    pub epoch: u64,
+}
+
+impl KeyRef {
+    /// Parses `name:epoch`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, epoch) = text.split_once(':')?;
+        Some(Self { name: name.to_owned(), epoch: epoch.parse().ok()? })
+    }
+}
+
+impl fmt::Display for KeyRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.epoch)
+    }
+}
+
+/// Returns the bytes of an event that its codes cover: each field with its length before it, so that
+/// nothing can move from one field to the next. The position is not among them.
+pub fn canonical(event: &Event) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(512);
+    put(&mut bytes, b"stratavore event 1");
+    let id = Uuid::parse_str(&event.event_id).unwrap_or_default();
+    put(&mut bytes, id.as_bytes());
+    put(&mut bytes, &event.timestamp.timestamp_micros().to_be_bytes());
+    put(&mut bytes, &event.sequence.to_be_bytes());
+    for text in [
+        &event.event_type,
+        &event.entity_type,
+        &event.entity_id,
+        &event.project,
+        &event.runner,
+        &event.user_id,
+        &event.hostname,
+        &event.node_id,
+        &event.trace_id,
+    ] {
+        put(&mut bytes, text.as_bytes());
+    }
+    put_json(&mut bytes, &event.data);
+    bytes
+}
+
+/// Appends a JSON value by its meaning: a database may keep its keys in another order and its numbers
+/// in another form.
+fn put_json(bytes: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Null => put(bytes, b"n"),
+        Value::Bool(truth) => put(bytes, if *truth { b"t" } else { b"f" }),
+        Value::Number(number) => {
+            let text = match (number.as_i64(), number.as_f64()) {
+                (Some(whole), _) => whole.to_string(),
+                (None, Some(real)) => format!("{real:e}"),
+                (None, None) => number.to_string(),
+            };
+            put(bytes, b"#");
+            put(bytes, text.as_bytes());
+        }
+        Value::String(text) => {
+            put(bytes, b"s");
+            put(bytes, text.as_bytes());
+        }
+        Value::Array(items) => {
+            put(bytes, b"[");
+            put(bytes, &(items.len() as u64).to_be_bytes());
+            for item in items {
+                put_json(bytes, item);
+            }
+        }
+        Value::Object(fields) => {
+            put(bytes, b"{");
+            put(bytes, &(fields.len() as u64).to_be_bytes());
+            let mut names: Vec<_> = fields.keys().collect();
+            names.sort_unstable();
+            for name in names {
+                put(bytes, name.as_bytes());
+                if let Some(value) = fields.get(name) {
+                    put_json(bytes, value);
+                }
+            }
+        }
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, part: &[u8]) {
+    bytes.extend((part.len() as u64).to_be_bytes());
+    bytes.extend(part);
+}
+
+/// Returns the code of the parts, each with its length.
+fn code(key: &Code, parts: &[&[u8]]) -> Code {
+    // A key of any length is good.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return BEGINNING };
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// Returns the hexadecimal digits of a code.
+pub fn to_hex(code: &Code) -> String {
+    use fmt::Write as _;
+    code.iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// Parses the hexadecimal digits of a code.
+pub fn from_hex(text: &str) -> Option<Code> {
+    let mut code = BEGINNING;
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in code.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(data: Value) -> Event {
+        Event {
+            position: 7,
+            event_id: Uuid::from_u128(9).to_string(),
+            timestamp: DateTime::from_timestamp(1_700_000_000, 0).unwrap(),
+            event_type: "runner.started".into(),
+            entity_type: "runner".into(),
+            entity_id: "r".into(),
+            sequence: 3,
+            project: "p".into(),
+            runner: "p-1".into(),
+            user_id: "u".into(),
+            hostname: "h".into(),
+            node_id: "n".into(),
+            trace_id: String::new(),
+            data,
+        }
+    }
+
+    #[test]
+    fn keys_evolve_one_way_and_name_themselves() {
+        let first = Key::new([1; 32]);
+        let second = first.next();
+        assert_ne!(first, second);
+        assert_eq!(Key::parse(&second.to_hex()), Some(second.clone()));
+        assert_ne!(first.name(), second.name());
+        assert_ne!(first.sign(b"x"), second.sign(b"x"));
+        assert_ne!(to_hex(&first.sign(b"x")), first.to_hex());
+        assert!(!format!("{first:?}").contains("01"));
+        let reference = KeyRef { name: first.name(), epoch: 12 };
+        assert_eq!(KeyRef::parse(&reference.to_string()), Some(reference));
+        for bad in ["", "x", "x:", ":y", "zz"] {
+            assert!(KeyRef::parse(bad).is_none_or(|found| found.name.is_empty()), "{bad}");
+            assert!(Key::parse(bad).is_none());
+        }
+    }
+
+    #[test]
+    fn the_form_of_json_does_not_matter_its_meaning_does() {
+        let text = r#"{"b": 1.50, "a": [1, -2, null, true], "c": {"y": 1e2, "x": "é"}}"#;
+        let other = r#"{"c":{"x":"\u00e9","y":100.0},"a":[1,-2,null,true],"b":1.5}"#;
+        let parsed = |text| canonical(&event(serde_json::from_str(text).unwrap()));
+        assert_eq!(parsed(text), parsed(other));
+        let all = [
+            json!({}),
+            json!({"a": 1}),
+            json!({"a": "1"}),
+            json!({"a": 1.5}),
+            json!({"a": true}),
+            json!({"a": null}),
+            json!({"a": [1]}),
+            json!({"a": [[], 1]}),
+            json!({"a": {"b": 1}}),
+            json!({"a": 1, "b": 1}),
+            json!(["a", 1]),
+            json!(null),
+        ];
+        let mut seen: Vec<_> = all.into_iter().map(|data| canonical(&event(data))).collect();
+        let count = seen.len();
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), count);
+    }
+
+    #[test]
+    fn nothing_can_move_between_fields_or_places() {
+        let one = event(json!({}));
+        let moved = Event { project: "pp".into(), runner: "-1".into(), ..one.clone() };
+        assert_ne!(canonical(&one), canonical(&moved));
+        let key = Key::new([2; 32]);
+        let bytes = canonical(&one);
+        let seal = |before: &Code, position| key.seal(before, position, "s", &bytes);
+        assert_ne!(seal(&BEGINNING, 1), seal(&BEGINNING, 2));
+        assert_ne!(seal(&BEGINNING, 1), seal(&[1; 32], 1));
+        assert_ne!(seal(&BEGINNING, 1), key.sign(&bytes));
+    }
+}

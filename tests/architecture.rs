@@ -33,11 +33,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("fleet", &[]),
-    ("context", &["store"]),
-    ("services", &["store", "fleet", "context"]),
-    ("tasks", &["services", "store", "fleet"]),
-    ("grpc", &["services", "fleet"]),
-    ("lifecycle", &["context", "fleet", "grpc", "services", "store", "tasks"]),
+    ("broker", &[]),
+    ("trace", &[]),
+    ("context", &["store", "trace"]),
+    ("services", &["store", "fleet", "context", "trace"]),
+    ("tasks", &["services", "store", "fleet", "broker"]),
+    ("grpc", &["services", "fleet", "trace"]),
+    ("lifecycle", &["broker", "context", "fleet", "grpc", "services", "store", "tasks"]),
 ];
 
 /// Lines a file may have.

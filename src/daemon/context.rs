@@ -91,12 +91,17 @@ impl Context {
         self.event(event_type, "project", name, name, data)
     }
 
+    /// Returns an event about what this daemon did for all.
+    pub fn system_event(&self, event_type: EventType, data: serde_json::Value) -> NewEvent {
+        self.event(event_type, "daemon", &self.origin.node_id, "", data)
+    }
+
     /// Returns an event about this daemon.
     pub fn daemon_event(&self, event_type: EventType) -> NewEvent {
         let data = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(),
         });
-        self.event(event_type, "daemon", &self.origin.node_id, "", data)
+        self.system_event(event_type, data)
     }
 
     fn event(

@@ -149,6 +149,7 @@ pub async fn run(
     let served = timeout(LEAVING, serving).await;
     timeout(LAST_STEPS, tracker.wait()).await.ok();
     timeout(LAST_STEPS, record(&services, &store, EventType::DaemonStopped)).await.ok();
+    services.leave().await;
     drop(services);
     timeout(LAST_STEPS, store.close()).await.ok();
     if gone {

@@ -37,6 +37,18 @@ pub enum EventType {
     DaemonStarted,
     /// A daemon stopped in good order.
     DaemonStopped,
+    /// Something needs an operator.
+    SystemAlert,
+    /// Parked events were given their tries back.
+    OutboxRetried,
+    /// A parked event was taken out of the queue to the broker.
+    OutboxDiscarded,
+    /// A project's quota was set or removed.
+    QuotaChanged,
+    /// Old events were removed; tells up to which position, and the seal there.
+    EventsPruned,
+    /// A node that is gone was forgotten, its runners with it.
+    NodeForgotten,
 }
 
 impl EventType {
@@ -56,6 +68,12 @@ impl EventType {
             Self::RunnerActivity => "runner.activity",
             Self::DaemonStarted => "daemon.started",
             Self::DaemonStopped => "daemon.stopped",
+            Self::SystemAlert => "system.alert",
+            Self::OutboxRetried => "outbox.retried",
+            Self::OutboxDiscarded => "outbox.discarded",
+            Self::QuotaChanged => "quota.changed",
+            Self::EventsPruned => "events.pruned",
+            Self::NodeForgotten => "node.forgotten",
         }
     }
 }
@@ -84,8 +102,13 @@ pub struct NewEvent {
 }
 
 impl NewEvent {
-    /// Where a broker routes it: the type, then the project or, for what has none, the entity.
+    /// Where a broker routes it: the type, then the project or, for what has none, the entity; alerts
+    /// by their severity.
     pub fn routing_key(&self) -> String {
+        if self.event_type == EventType::SystemAlert {
+            let severity = self.data.get("severity").and_then(Value::as_str).unwrap_or("warning");
+            return format!("system.alert.{severity}");
+        }
         let scope = if self.project.is_empty() { &self.entity_id } else { &self.project };
         format!("{}.{scope}", self.event_type.as_str())
     }

@@ -3,6 +3,8 @@
 //! What lives without a row is adopted; what has a row without living is settled. The socket is the
 //! proof of life: neither age nor a missing row ever ends or starts an agent.
 
+use std::sync::atomic::Ordering;
+
 use chrono::DateTime;
 use futures_util::{StreamExt as _, stream};
 use prost::Message as _;
@@ -37,9 +39,13 @@ impl Services {
     pub async fn reconcile(&self) -> Result<Reconciled, Failure> {
         let mut result = Reconciled::default();
         let directories = self.fleet.directories();
-        if !*self.looked.borrow() {
-            self.remember_numbers(&directories).await?;
-        }
+        // Before anything is launched; while the database is away nothing is.
+        let numbered = if self.numbered.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            self.remember_numbers(&directories).await
+        };
+        self.numbered.store(numbered.is_ok(), Ordering::Relaxed);
         let mut looks = stream::iter(directories)
             .map(|id| async move { self.look_for(id).await })
             .buffer_unordered(TOGETHER);
@@ -50,6 +56,10 @@ impl Services {
                 Err(error) => tracing::error!(%error, "failed to adopt a runner"),
             }
         }
+        drop(looks);
+        // Linked is what counts for a list; the rows may take longer, or be out of reach.
+        self.looked.send_replace(true);
+        numbered?;
         let now = self.context.clock.now();
         let mut rows = Vec::new();
         for runner in self.store.runner_list("", "live", 0).await? {
@@ -72,7 +82,6 @@ impl Services {
                 Err(error) => tracing::error!(runner = name, %error, "failed to settle a runner"),
             }
         }
-        self.looked.send_replace(true);
         Ok(result)
     }
 
@@ -103,6 +112,12 @@ impl Services {
         let linked = self.fleet.linked();
         let mine = linked.iter().find(|known| known.id == runner.id);
         if mine.is_some_and(|known| known.identity.run == runner.run) {
+            // What it said while the database was away.
+            if let Some(status) = self.fleet.last_status(runner.id)
+                && (status.to_activity() != runner.activity || status.title != runner.title)
+            {
+                self.on_status(runner.id, runner.run, &status).await?;
+            }
             return Ok(false);
         }
         let _guard = self.locks.lock(runner.id).await;

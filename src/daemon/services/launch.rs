@@ -222,7 +222,7 @@ impl Services {
     ///
     /// When it cannot be ended or started, or what it was started with is lost.
     pub async fn restart(&self, word: &str, grace_ms: Option<u32>) -> Result<Runner, Failure> {
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         let services = self.clone();
         self.detached(async move {
             if runner.status.is_live() {

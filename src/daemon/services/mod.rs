@@ -4,10 +4,13 @@
 //! leaves nothing half done.
 
 mod adopt;
+mod away;
 mod changes;
 mod events;
 mod launch;
 mod locks;
+mod nodes;
+mod outbox;
 mod projects;
 mod runners;
 mod sessions;
@@ -15,7 +18,10 @@ mod settle;
 mod system;
 mod terminal;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use tokio::{
     sync::watch,
@@ -28,12 +34,12 @@ pub use self::{
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, Screen},
 };
-use self::{changes::Changes, locks::Locks};
+use self::{changes::Changes, locks::Locks, nodes::Membership};
 use crate::{
     daemon::{
         context::Context,
         fleet::{Caller, Fleet},
-        store::Store,
+        store::{DatabaseStatus, Store},
         trace,
     },
     domain::{failure::Failure, runner::Runner},
@@ -51,8 +57,11 @@ pub struct Services {
     fleet: Fleet,
     changes: Changes,
     locks: Locks,
+    membership: Membership,
     /// Becomes true when the first comparison with what really runs is done.
     looked: Arc<watch::Sender<bool>>,
+    /// Whether the numbers of lost runners are remembered.
+    numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
     looking_until: Instant,
 }
@@ -66,7 +75,9 @@ impl Services {
             fleet,
             changes: Changes::default(),
             locks: Locks::default(),
+            membership: Membership::default(),
             looked: Arc::new(watch::Sender::new(false)),
+            numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }
     }
@@ -87,6 +98,11 @@ impl Services {
         let mut looked = self.looked.subscribe();
         // The sender lives as long as we do.
         timeout_at(self.looking_until, looked.wait_for(|looked| *looked)).await.ok();
+    }
+
+    /// How it stands with the database.
+    pub fn database(&self) -> watch::Receiver<DatabaseStatus> {
+        self.store.status()
     }
 
     /// Closes the store after the last write.
@@ -111,7 +127,9 @@ impl Services {
         if !plausible {
             return Err(missing());
         }
-        let mut found = self.store.runner_find(word).await?;
+        let is_meant =
+            |runner: &Runner| runner.name == word || runner.id.to_string().starts_with(word);
+        let mut found = self.runners_or_linked(self.store.runner_find(word), is_meant).await?;
         if found.len() > 1 {
             let names: Vec<_> = found.iter().map(|runner| runner.name.as_str()).collect();
             let what = format!("`{shown}` could be {}", names.join(", "));
@@ -119,6 +137,17 @@ impl Services {
                 .with_hint("use the runner's name or more of its id"));
         }
         found.pop().ok_or_else(missing)
+    }
+
+    /// Returns the runner that a word names, if it is this node's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::resolve`], or `OTHER_NODE`.
+    async fn resolve_here(&self, word: &str) -> Result<Runner, Failure> {
+        let runner = self.resolve(word).await?;
+        self.here(&runner).await?;
+        Ok(runner)
     }
 
     /// Runs a change in a task of its own, to its end whatever becomes of the caller.

@@ -74,7 +74,7 @@ impl Services {
         status: Option<ProjectStatus>,
     ) -> Result<Vec<Project>, Failure> {
         self.looked_around().await;
-        Ok(self.store.project_list(status).await?)
+        self.projects_or_linked(self.store.project_list(status)).await
     }
 
     /// Removes a project, ending its live runners first if forced; returns their names.

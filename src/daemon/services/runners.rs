@@ -36,7 +36,11 @@ impl Services {
             return Err(Failure::usage("BAD_STATUS", what));
         }
         self.looked_around().await;
-        Ok(self.store.runner_list(project, status, limit).await?)
+        let is_wanted = |runner: &Runner| {
+            (project.is_empty() || runner.project == project)
+                && (matches!(status, "" | "live") || runner.status.as_str() == status)
+        };
+        self.runners_or_linked(self.store.runner_list(project, status, limit), is_wanted).await
     }
 
     /// Subscribes to changes of runners.
@@ -55,7 +59,7 @@ impl Services {
         grace_ms: Option<u32>,
         force: bool,
     ) -> Result<(Runner, bool), Failure> {
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         let services = self.clone();
         self.detached(async move { services.stop(&runner, grace_ms, force).await }).await
     }
@@ -180,7 +184,7 @@ impl Services {
     ///
     /// `ILLEGAL_TRANSITION` when it is not running or not paused.
     pub async fn set_paused(&self, word: &str, paused: bool) -> Result<Runner, Failure> {
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         let services = self.clone();
         self.detached(async move {
             let _guard = services.locks.lock(runner.id).await;

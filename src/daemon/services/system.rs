@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Services;
+use crate::daemon::store::DatabaseStatus;
 use crate::domain::{failure::Failure, runner::RunnerStatus};
 
 /// What a reconciliation did.
@@ -67,7 +68,7 @@ impl Services {
         let mut runners: BTreeMap<String, u64> =
             RunnerStatus::ALL.iter().map(|status| (status.as_str().to_owned(), 0)).collect();
         let mut activities = BTreeMap::new();
-        for runner in self.store.runner_list("", "", 0).await? {
+        for runner in self.list_runners("", "", 0).await? {
             *runners.entry(runner.status.as_str().to_owned()).or_default() += 1;
             if runner.status.is_live() {
                 *activities.entry(runner.activity.state.as_str().to_owned()).or_default() += 1;
@@ -81,7 +82,7 @@ impl Services {
             root: context.places.root().display().to_string(),
             started_at: context.started_at,
             uptime_seconds: uptime.num_seconds().try_into().unwrap_or(0),
-            projects: self.store.project_list(None).await?.len() as u64,
+            projects: self.list_projects(None).await?.len() as u64,
             runners,
             activities,
             memory_kb: own_memory_kb(),
@@ -97,10 +98,20 @@ impl Services {
             detail: outcome.unwrap_or_else(|error| error),
         };
         let kind = self.store.kind();
-        let database = self.store.event_newest().await;
-        let database = database
-            .map(|newest| format!("{kind}, {newest} events"))
-            .map_err(|error| error.to_string());
+        let status = self.store.status().borrow().clone();
+        let database = match status {
+            DatabaseStatus::Up => {
+                let newest = self.store.event_newest().await;
+                newest
+                    .map(|newest| format!("{kind}, {newest} events"))
+                    .map_err(|error| error.to_string())
+            }
+            DatabaseStatus::Away { name, why, since } => {
+                let since = since.format("%H:%M:%S UTC");
+                Err(format!("{kind} at {name} is away since {since}: {why}"))
+            }
+            DatabaseStatus::Refused { why } => Err(why),
+        };
         let root = self.context.places.root();
         let space = rustix::fs::statvfs(root).map_err(|error| error.to_string()).and_then(|fs| {
             let free = fs.f_bavail.saturating_mul(fs.f_frsize) >> 20;

@@ -46,7 +46,7 @@ impl Services {
         if let Some(live) = self.fleet.live(word) {
             return Ok(live);
         }
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         if runner.status.is_live() {
             return Ok((runner.id, runner.name));
         }
@@ -88,7 +88,7 @@ impl Services {
     ///
     /// When there is no such runner or nothing is known of its screen.
     pub async fn screen(&self, word: &str) -> Result<Screen, Failure> {
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         if !runner.status.is_live() {
             let record = self.fleet.dir(runner.id).read_exit(runner.run);
             let lines = record.map(|record| record.screen).unwrap_or_default();
@@ -193,7 +193,7 @@ impl Services {
         word: &str,
         tail: Option<u64>,
     ) -> Result<(Runner, LogReader), Failure> {
-        let runner = self.resolve(word).await?;
+        let runner = self.resolve_here(word).await?;
         let reader = self.fleet.read_log(runner.id, tail);
         Ok((runner, reader))
     }

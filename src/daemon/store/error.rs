@@ -62,6 +62,11 @@ impl StoreError {
         matches!(self, Self::Database(sqlx::Error::Database(_)) | Self::Garbled(_))
     }
 
+    /// Whether the database is what fails, not the request.
+    pub fn is_unavailable(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::Garbled(_) | Self::Closed)
+    }
+
     /// Whether the same may succeed when it is tried again: SQLSTATE 40001 (serialisation), 40P01
     /// (deadlock) and 55P03 (a lock was not to be had in time).
     pub(super) fn is_retryable(&self) -> bool {

@@ -147,12 +147,18 @@ impl Store {
             }),
         }
         if let Readers::Postgres(readers) = &readers {
-            let following = follow::run(readers.clone(), writer.downgrade(), committed_tx);
+            let following =
+                follow::run(readers.clone(), writer.downgrade(), Arc::clone(&committed_tx));
             let stop = stop.clone();
             tasks.spawn(async move { stop.run_until_cancelled(following).await });
         }
         tasks.close();
-        Ok(Self { readers, writer, committed, availability, sealing, stop, tasks })
+        let store = Self { readers, writer, committed, availability, sealing, stop, tasks };
+        if !is_shared {
+            // All of it is on disk; a server's followers find out by themselves.
+            writer::advance(&committed_tx, store.event_newest().await?);
+        }
+        Ok(store)
     }
 
     /// Returns the receiver that changes when the log grows; its value is the position of the newest

@@ -31,14 +31,14 @@ const NEXT: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM outbox WHERE delivered = FALSE AND id > $1 \
-     AND (($2 >> CAST(partition AS INTEGER)) & 1) = 1 ORDER BY id LIMIT $3"
+     AND (($2 >> CAST(partition AS INTEGER)) & 1) = 1 AND position <= $3 ORDER BY id LIMIT $4"
 );
 
 const LANE: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM outbox WHERE aggregate_type = $1 AND aggregate_id = $2 AND delivered = FALSE \
-     AND id > $3 ORDER BY id LIMIT $4"
+     AND id > $3 AND position <= $4 ORDER BY id LIMIT $5"
 );
 
 const WAITING: &str = concat!(
@@ -49,7 +49,8 @@ const WAITING: &str = concat!(
 );
 
 impl Store {
-    /// Returns undelivered entries of some partitions (bits) after an id, in order.
+    /// Returns undelivered entries of some partitions (bits) after an id, in order, up to a position of
+    /// the log: what is not yet on disk must not be published.
     ///
     /// # Errors
     ///
@@ -58,10 +59,12 @@ impl Store {
         &self,
         after: i64,
         partitions: u64,
+        up_to: u64,
         limit: u32,
     ) -> Result<Vec<OutboxEntry>, StoreError> {
         let bits = i64::try_from(partitions).unwrap_or(i64::MAX);
-        decode_all(&self.fetch(Query::new(NEXT).bind(after).bind(bits).bind(limit)).await?)
+        let query = Query::new(NEXT).bind(after).bind(bits).bind(position(up_to)).bind(limit);
+        decode_all(&self.fetch(query).await?)
     }
 
     /// Returns undelivered entries of one aggregate after an id, in order.
@@ -73,14 +76,32 @@ impl Store {
         &self,
         aggregate: &(String, String),
         after: i64,
+        up_to: u64,
         limit: u32,
     ) -> Result<Vec<OutboxEntry>, StoreError> {
         let query = Query::new(LANE)
             .bind(aggregate.0.as_str())
             .bind(aggregate.1.as_str())
             .bind(after)
+            .bind(position(up_to))
             .bind(limit);
         decode_all(&self.fetch(query).await?)
+    }
+
+    /// Returns the entities whose oldest entry may be parked.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn outbox_parked(&self) -> Result<Vec<(String, String)>, StoreError> {
+        let query = Query::new(
+            "SELECT DISTINCT aggregate_type, aggregate_id FROM outbox \
+             WHERE delivered = FALSE AND parked_at IS NOT NULL",
+        );
+        let rows = self.fetch(query).await?;
+        rows.iter()
+            .map(|row| Ok((row.text("aggregate_type")?, row.text("aggregate_id")?)))
+            .collect()
     }
 
     /// Returns undelivered entries, or only the parked ones, oldest first.
@@ -201,6 +222,10 @@ impl Store {
         let rows = self.write(Write::default().run(query.bind(before).bind(limit))).await?;
         Ok(rows.len() as u64)
     }
+}
+
+fn position(up_to: u64) -> i64 {
+    i64::try_from(up_to).unwrap_or(i64::MAX)
 }
 
 fn not_parked() -> Failure {

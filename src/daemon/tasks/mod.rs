@@ -1,6 +1,8 @@
 //! d2: what goes on by itself. Each task takes no input but a tick or a doorbell, and repeats what
 //! it does until the daemon stops; a failure is logged and tried again.
 
+//mod relay;
+
 use std::time::Duration;
 
 use tokio::{
@@ -12,7 +14,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::daemon::{
     fleet::Notice,
     services::{Change, Services},
+    store::DatabaseStatus,
 };
+
+/// Between two signs of life to other daemons; leases last three times as long.
+const BEAT: Duration = Duration::from_millis(2500);
 
 /// Starts every task.
 pub fn start(
@@ -26,6 +32,8 @@ pub fn start(
         tracker.spawn(async move { stop.run_until_cancelled(future).await });
     };
     run(Box::pin(follow_supervisors(services.clone(), notices)));
+    run(Box::pin(take_part(services.clone(), stop.clone())));
+    run(Box::pin(heal(services.clone())));
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(restart_failed(services.clone())));
@@ -35,6 +43,38 @@ pub fn start(
 async fn follow_supervisors(services: Services, mut notices: mpsc::Receiver<Notice>) {
     while let Some(notice) = notices.recv().await {
         services.notice(notice).await;
+    }
+}
+
+/// Gives signs of life to the other daemons, and leaves when another one runs as this node.
+async fn take_part(services: Services, stop: CancellationToken) {
+    loop {
+        match services.take_part().await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) if error.reason == "NODE_SUPERSEDED" => {
+                tracing::error!(%error, "leaving");
+                stop.cancel();
+                return;
+            }
+            Err(error) => tracing::debug!(%error, "failed to give a sign of life"),
+        }
+        sleep(BEAT).await;
+    }
+}
+
+/// Brings the rows up to date when the database is back.
+async fn heal(services: Services) {
+    let mut database = services.database();
+    let is_up = |status: &DatabaseStatus| *status == DatabaseStatus::Up;
+    loop {
+        let lost = database.wait_for(|status| !is_up(status)).await.is_ok();
+        if !lost || database.wait_for(is_up).await.is_err() {
+            return;
+        }
+        if let Err(error) = services.reconcile().await {
+            tracing::warn!(%error, "failed to reconcile after the database came back");
+        }
     }
 }
 

@@ -34,20 +34,21 @@ async fn what_happened_is_queued_in_its_order_and_leaves_when_confirmed(world: W
     let (runner, _) = world.runner(&World::new_runner("p")).await;
     world.go(&runner, RunnerStatus::Running).await.unwrap();
     let store = &world.store;
-    let all = store.outbox_next(0, ALL, 10).await.unwrap();
+    let all = store.outbox_next(0, ALL, 99, 10).await.unwrap();
     assert_eq!(waiting(&all), ["project.created", "runner.starting", "runner.started"]);
     assert_eq!(all[1].routing_key, "runner.starting.p");
     assert_eq!(all[1].payload["runner"], "p-1");
     assert_eq!(all[2].aggregate, ("runner".to_owned(), runner.id.to_string()));
     let mine = partition_of("runner", &runner.id.to_string());
-    let lane = store.outbox_lane(&all[2].aggregate, 0, 10).await.unwrap();
+    let lane = store.outbox_lane(&all[2].aggregate, 0, 99, 10).await.unwrap();
     assert_eq!(waiting(&lane), ["runner.starting", "runner.started"]);
-    let rest = store.outbox_next(0, ALL & !(1 << mine), 10).await.unwrap();
+    assert_eq!(store.outbox_next(0, ALL, 2, 10).await.unwrap().len(), 2);
+    let rest = store.outbox_next(0, ALL & !(1 << mine), 99, 10).await.unwrap();
     assert!(!waiting(&rest).contains(&"runner.started"));
 
     store.outbox_deliver(&[all[0].id, all[1].id], at(9)).await.unwrap();
     store.outbox_refused(all[2].id, "unroutable", Some(at(20)), at(10)).await.unwrap();
-    let left = store.outbox_next(0, ALL, 10).await.unwrap();
+    let left = store.outbox_next(0, ALL, 99, 10).await.unwrap();
     assert_eq!((left.len(), left[0].attempts, left[0].next_retry_at), (1, 1, Some(at(20))));
     let caused = || event(EventType::DaemonStarted, "daemon", "node");
     let nothing = store.outbox_retry(None, caused()).await.unwrap_err();

@@ -402,7 +402,9 @@ impl Readers {
     ) -> Result<Vec<Record>, StoreError> {
         let running = prepare(query).fetch_all(&self.pool);
         match timeout(self.limit, running).await {
-            Ok(rows) => Ok(rows?.into_iter().map(Record::Postgres).collect()),
+            Ok(Ok(rows)) => Ok(rows.into_iter().map(Record::Postgres).collect()),
+            Ok(Err(error @ sqlx::Error::Database(_))) if !is_parting(&error) => Err(error.into()),
+            Ok(Err(error)) => Err(StoreError::Away { name: KIND.into(), why: error.to_string() }),
             Err(_elapsed) => Err(StoreError::Away {
                 name: KIND.into(),
                 why: format!("no answer within {:?}", self.limit),

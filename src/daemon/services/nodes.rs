@@ -1,0 +1,196 @@
+//! This node among others: its signs of life, its leases, and whose runner a runner is.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::Services;
+use crate::{
+    daemon::store::Node,
+    domain::{event::PARTITIONS, failure::Failure, runner::Runner},
+};
+
+/// A lease ends so long after its last renewal: a daemon that died is replaced within it.
+const LEASE_SECONDS: u32 = 8;
+
+/// A node that has not given a sign of life for so long cannot be reached.
+const UNREACHABLE: Duration = Duration::from_secs(15);
+
+/// Leaving must not wait for a database that is away.
+const LEAVING: Duration = Duration::from_millis(500);
+
+/// The lease of the one that seals the event log.
+const SEALER: &str = "sealer";
+
+/// This daemon's part in what several share.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Membership {
+    /// Counts the starts of this node, 0 until it is registered.
+    epoch: Arc<AtomicU64>,
+    /// The partitions that this daemon publishes, as bits.
+    partitions: Arc<AtomicU64>,
+    /// What the others are called, as far as they were asked for.
+    names: Arc<Mutex<Vec<Node>>>,
+}
+
+impl Services {
+    /// Gives a sign of life and takes or renews leases; registers the node first. Returns whether this
+    /// is to be repeated: not where no other daemon can be.
+    ///
+    /// # Errors
+    ///
+    /// `NODE_SUPERSEDED` when another daemon runs as this node, which then has to leave; or when the
+    /// database fails.
+    pub async fn take_part(&self) -> Result<bool, Failure> {
+        let (origin, member) = (&self.context.origin, &self.membership);
+        if member.epoch.load(Ordering::Relaxed) == 0 {
+            let version = env!("CARGO_PKG_VERSION");
+            let register = self.store.node_register(
+                &origin.node_id,
+                &origin.hostname,
+                version,
+                origin.publishes,
+            );
+            member.epoch.store(register.await?, Ordering::Relaxed);
+        } else if self.store.is_shared() {
+            let epoch = member.epoch.load(Ordering::Relaxed);
+            self.store.node_beat(&origin.node_id, epoch).await?;
+        }
+        if !self.store.is_shared() {
+            // Alone: everything is ours without asking.
+            member.partitions.store(all_partitions(), Ordering::Relaxed);
+            return Ok(false);
+        }
+        let holder = self.holder();
+        let sealer = self.store.lease_acquire(&[SEALER.to_owned()], &holder, LEASE_SECONDS).await?;
+        self.store.seal_with(sealer.get(SEALER).map(|epoch| (holder.clone(), *epoch)));
+        let nodes = self.store.node_list().await?;
+        if origin.publishes {
+            self.share_partitions(&nodes, &holder).await?;
+        }
+        *member.names.lock().unwrap_or_else(PoisonError::into_inner) = nodes;
+        Ok(true)
+    }
+
+    /// Takes this daemon's share of the partitions and gives back what is beyond it.
+    async fn share_partitions(&self, nodes: &[Node], holder: &str) -> Result<(), Failure> {
+        let member = &self.membership;
+        let relaying = nodes.iter().filter(|node| node.relays && is_reachable(node)).count() as u64;
+        let share = PARTITIONS.div_ceil(relaying.max(1));
+        let held = member.partitions.load(Ordering::Relaxed);
+        let is_held = |part: &u64| held & (1 << part) != 0;
+        // Its own first; further ones from a place of its own, so that daemons do not all want the
+        // same.
+        let start = u64::from(holder.bytes().fold(0_u8, u8::wrapping_add)) % PARTITIONS;
+        let all = || (0..PARTITIONS).map(|n| (start + n) % PARTITIONS);
+        let own: Vec<_> = all().filter(is_held).collect();
+        let (kept, surplus) = own.split_at(own.len().min(share.try_into().unwrap_or(usize::MAX)));
+        let wanted = share.saturating_sub(kept.len() as u64);
+        if !surplus.is_empty() {
+            // No longer published before it is given away.
+            let bits = kept.iter().fold(0, |bits, part| bits | 1 << part);
+            member.partitions.store(bits, Ordering::Relaxed);
+            let names: Vec<_> = surplus.iter().copied().map(relay).collect();
+            self.store.lease_release(&names, holder).await?;
+        }
+        let mut held = self.acquire(kept, holder).await?;
+        for part in all().filter(|part| !kept.contains(part) && !surplus.contains(part)) {
+            if (held.count_ones() as usize) >= kept.len() + usize::try_from(wanted).unwrap_or(0) {
+                break;
+            }
+            held |= self.acquire(&[part], holder).await?;
+        }
+        member.partitions.store(held, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes or renews the leases of partitions; returns those that are ours now, as bits.
+    async fn acquire(&self, partitions: &[u64], holder: &str) -> Result<u64, Failure> {
+        if partitions.is_empty() {
+            return Ok(0);
+        }
+        let names: Vec<_> = partitions.iter().copied().map(relay).collect();
+        let held = self.store.lease_acquire(&names, holder, LEASE_SECONDS).await?;
+        let ours = partitions.iter().filter(|part| held.contains_key(&relay(**part)));
+        Ok(ours.fold(0, |bits, part| bits | 1 << part))
+    }
+
+    /// Records that this node leaves, and gives its leases back.
+    pub async fn leave(&self) {
+        let epoch = self.membership.epoch.load(Ordering::Relaxed);
+        self.membership.partitions.store(0, Ordering::Relaxed);
+        if epoch == 0 {
+            return;
+        }
+        let (node, holder) = (&self.context.origin.node_id, self.holder());
+        let leave = self.store.node_leave(node, epoch, &holder, self.context.clock.now());
+        if !matches!(timeout(LEAVING, leave).await, Ok(Ok(()))) {
+            tracing::warn!("failed to record that this node leaves");
+        }
+    }
+
+    /// The partitions of the outbox that this daemon publishes, as bits.
+    pub fn partitions(&self) -> u64 {
+        self.membership.partitions.load(Ordering::Relaxed)
+    }
+
+    /// How leases name this daemon: a later start of the same node is another holder.
+    fn holder(&self) -> String {
+        let epoch = self.membership.epoch.load(Ordering::Relaxed);
+        format!("{}#{epoch}", self.context.origin.node_id)
+    }
+
+    /// Returns every node that ever took part; without a database, what was known last.
+    pub async fn nodes(&self) -> Vec<Node> {
+        match self.store.node_list().await {
+            Ok(nodes) => nodes,
+            Err(_) => self.membership.names.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+        }
+    }
+
+    /// Makes sure that a runner is this node's.
+    ///
+    /// # Errors
+    ///
+    /// `OTHER_NODE` with the name of the node where it is.
+    pub(super) async fn here(&self, runner: &Runner) -> Result<(), Failure> {
+        let own = &self.context.origin.node_id;
+        if runner.node_id == *own || runner.node_id.is_empty() {
+            return Ok(());
+        }
+        let nodes = self.nodes().await;
+        let node = nodes.iter().find(|node| node.id == runner.node_id);
+        let name = node.map_or(runner.node_id.as_str(), |node| node.hostname.as_str());
+        let what = format!("{} runs on the node {name}", runner.name);
+        let failure = Failure::conflict("OTHER_NODE", what);
+        Err(match node.filter(|node| !is_reachable(node)) {
+            Some(node) => failure.with_hint(format!(
+                "{name} is unreachable since {}; if it never comes back: stratavore reconcile \
+                 --forget {name}",
+                node.last_heartbeat.format("%Y-%m-%d %H:%M:%S UTC")
+            )),
+            None => failure.with_hint(format!("run this on {name}")),
+        })
+    }
+}
+
+/// Whether a node gives signs of life.
+pub(super) fn is_reachable(node: &Node) -> bool {
+    node.left_at.is_none() && node.age < UNREACHABLE
+}
+
+/// The bits of all partitions.
+fn all_partitions() -> u64 {
+    (1 << PARTITIONS) - 1
+}
+
+/// The name of a partition's lease.
+fn relay(partition: u64) -> String {
+    format!("relay/{partition}")
+}

@@ -1,0 +1,73 @@
+//! The queue to the broker: how full it is, what is parked, and what to do about it; alerts.
+
+use uuid::Uuid;
+
+use super::Services;
+use crate::domain::{
+    event::EventType,
+    failure::Failure,
+    outbox::{OutboxCounts, OutboxEntry},
+};
+
+/// Entries listed at most.
+const MOST: u32 = 10_000;
+
+impl Services {
+    /// Returns how much waits for the broker.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn outbox_counts(&self) -> Result<OutboxCounts, Failure> {
+        Ok(self.store.outbox_counts().await?)
+    }
+
+    /// Returns what waits for the broker, or only what is parked, oldest first; limit 0 means 100.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn outbox_list(
+        &self,
+        only_parked: bool,
+        limit: u32,
+    ) -> Result<Vec<OutboxEntry>, Failure> {
+        let limit = if limit == 0 { 100 } else { limit.min(MOST) };
+        Ok(self.store.outbox_list(only_parked, limit).await?)
+    }
+
+    /// Lets a parked event, or all of them, be tried again; returns how many.
+    ///
+    /// # Errors
+    ///
+    /// `OUTBOX_NOT_FOUND` when none is parked so.
+    pub async fn outbox_retry(&self, event: Option<Uuid>) -> Result<u64, Failure> {
+        let data = serde_json::json!({ "event_id": event });
+        let caused = self.context.system_event(EventType::OutboxRetried, data);
+        let services = self.clone();
+        self.detached(async move { Ok(services.store.outbox_retry(event, caused).await?) }).await
+    }
+
+    /// Takes a parked event out of the queue, so that what follows it goes on.
+    ///
+    /// # Errors
+    ///
+    /// `OUTBOX_NOT_FOUND` when it is not parked.
+    pub async fn outbox_discard(&self, event: Uuid) -> Result<(), Failure> {
+        let data = serde_json::json!({ "event_id": event });
+        let caused = self.context.system_event(EventType::OutboxDiscarded, data);
+        let services = self.clone();
+        self.detached(async move { Ok(services.store.outbox_discard(event, caused).await?) }).await
+    }
+
+    /// Records that something needs an operator; a failure to do so is logged.
+    pub async fn alert(&self, severity: &str, component: &str, message: &str) {
+        let data = serde_json::json!({
+            "severity": severity, "component": component, "message": message,
+        });
+        let event = self.context.system_event(EventType::SystemAlert, data);
+        if let Err(error) = self.store.event_append(vec![event]).await {
+            tracing::warn!(%error, component, message, "failed to record an alert");
+        }
+    }
+}

@@ -166,13 +166,14 @@ impl Services {
         }
         let nodes = self.nodes().await;
         let node = nodes.iter().find(|node| node.id == runner.node_id);
-        let name = node.map_or(runner.node_id.as_str(), |node| node.hostname.as_str());
+        let short: String = runner.node_id.chars().take(8).collect();
+        let name = node.map_or(short.clone(), |node| format!("{} ({short})", node.hostname));
         let what = format!("{} runs on the node {name}", runner.name);
         let failure = Failure::conflict("OTHER_NODE", what);
         Err(match node.filter(|node| !is_reachable(node)) {
             Some(node) => failure.with_hint(format!(
                 "{name} is unreachable since {}; if it never comes back: stratavore reconcile \
-                 --forget {name}",
+                 --forget {short}",
                 node.last_heartbeat.format("%Y-%m-%d %H:%M:%S UTC")
             )),
             None => failure.with_hint(format!("run this on {name}")),

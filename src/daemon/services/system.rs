@@ -118,7 +118,9 @@ impl Services {
             let text = format!("{free} MiB free in {}", root.display());
             if free < 100 { Err(text) } else { Ok(text) }
         });
-        let live = self.store.runner_list("", "live", 0).await.map(|runners| runners.len());
+        let own = &self.context.origin.node_id;
+        let live = self.list_runners("", "live", 0).await;
+        let live = live.map(|all| all.iter().filter(|runner| runner.node_id == *own).count());
         let linked = self.fleet.linked().len();
         let supervisors = live.map_err(|error| error.to_string()).and_then(|live| {
             let text = format!("{linked} of {live} answer");

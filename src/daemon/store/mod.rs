@@ -195,7 +195,12 @@ impl Store {
         if matches!(*self.availability.subscribe().borrow(), DatabaseStatus::Away { .. }) {
             return Err(self.availability.refusal());
         }
-        self.readers.fetch(query).await
+        let outcome = self.readers.fetch(query).await;
+        if matches!(outcome, Err(StoreError::Away { .. })) {
+            // The writer finds out whether it is away for all; a full queue of writes does it too.
+            self.writer.try_send(Unit::Seal).ok();
+        }
+        outcome
     }
 
     /// Applies a write durably and returns the rows of its last statement that returns any.

@@ -31,6 +31,9 @@ pub(in crate::daemon::store) const KIND: &str = "PostgreSQL";
 /// The oldest server that is supported, as `server_version_num` writes it.
 const OLDEST: i32 = 140_000;
 
+/// A reader waits so long for a connection: whoever asks has other sources, or wants to know.
+const READING: Duration = Duration::from_secs(2);
+
 /// Migrations may take so long; other daemons wait for them.
 const MIGRATING: Duration = Duration::from_mins(5);
 
@@ -190,7 +193,7 @@ impl Server {
         let pool = PgPoolOptions::new()
             .max_connections(self.connections.saturating_sub(2).max(1))
             .min_connections(0)
-            .acquire_timeout(self.connecting)
+            .acquire_timeout(self.connecting.min(READING))
             .idle_timeout(Duration::from_mins(1))
             .max_lifetime(Duration::from_mins(5))
             .after_release(|connection, _| {

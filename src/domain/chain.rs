@@ -9,6 +9,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::Sha256;
 use uuid::Uuid;
@@ -92,6 +93,41 @@ impl KeyRef {
 impl fmt::Display for KeyRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.name, self.epoch)
+    }
+}
+
+/// Where the log stood at a time: kept apart from it, it shows that the end was cut off or rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The newest sealed event.
+    pub position: u64,
+    /// Its seal, in hexadecimal digits.
+    pub seal: String,
+    /// The key that this is signed with, see [`KeyRef`].
+    pub key: String,
+    /// The code of the two, in hexadecimal digits.
+    pub code: String,
+}
+
+impl Checkpoint {
+    /// Returns a checkpoint signed with a key.
+    pub fn new(position: u64, seal: &Code, key: &Key, reference: &KeyRef) -> Self {
+        let seal = to_hex(seal);
+        let code = to_hex(&key.sign(&Self::bytes(position, &seal)));
+        Self { position, seal, key: reference.to_string(), code }
+    }
+
+    /// Whether this key, which must be the one it names, has signed it.
+    pub fn is_signed_by(&self, key: &Key) -> bool {
+        to_hex(&key.sign(&Self::bytes(self.position, &self.seal))) == self.code
+    }
+
+    fn bytes(position: u64, seal: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes, b"stratavore checkpoint 1");
+        put(&mut bytes, &position.to_be_bytes());
+        put(&mut bytes, seal.as_bytes());
+        bytes
     }
 }
 

@@ -45,6 +45,8 @@ pub enum EventType {
     OutboxDiscarded,
     /// A project's quota was set or removed.
     QuotaChanged,
+    /// Where the log stood, for whoever keeps it apart from the database.
+    AuditCheckpoint,
     /// Old events were removed; tells up to which position, and the seal there.
     EventsPruned,
     /// A node that is gone was forgotten, its runners with it.
@@ -72,6 +74,7 @@ impl EventType {
             Self::OutboxRetried => "outbox.retried",
             Self::OutboxDiscarded => "outbox.discarded",
             Self::QuotaChanged => "quota.changed",
+            Self::AuditCheckpoint => "audit.checkpoint",
             Self::EventsPruned => "events.pruned",
             Self::NodeForgotten => "node.forgotten",
         }

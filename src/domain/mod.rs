@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod agent_command;
 pub mod answer;
+pub mod audit;
 pub mod chain;
 pub mod clock;
 pub mod echo;

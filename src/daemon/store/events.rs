@@ -26,7 +26,7 @@ const NEWEST: &str = concat!(
      ORDER BY id DESC LIMIT $5"
 );
 
-const AFTER: &str =
+pub(super) const AFTER: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE position > $1 ORDER BY position LIMIT $2");
 
 /// Committed events without a place, in the order of their insertion.

@@ -5,6 +5,7 @@
 //! no caller that goes away can leave half a transaction. One aggregate a file; SQL is common to
 //! both databases, what differs sits in `dialect`.
 
+mod audit;
 mod availability;
 mod dialect;
 mod error;
@@ -40,6 +41,7 @@ use self::{
     writer::{Unit, Writer},
 };
 pub use self::{
+    audit::AuditLog,
     availability::DatabaseStatus,
     error::StoreError,
     keyring::{Keyring, first_key_file},
@@ -47,7 +49,10 @@ pub use self::{
     query::Write,
     runners::{Adoption, NewRunner, RunnerChange},
 };
-use crate::{config::DatabaseConfig, domain::clock::Clock};
+use crate::{
+    config::DatabaseConfig,
+    domain::{chain::Checkpoint, clock::Clock},
+};
 
 /// A server may take so long to answer before the daemon starts without it.
 const OPENING: Duration = Duration::from_millis(1500);
@@ -91,6 +96,7 @@ pub struct Store {
     readers: Readers,
     writer: mpsc::Sender<Unit>,
     committed: watch::Receiver<u64>,
+    checkpoints: watch::Receiver<Option<Checkpoint>>,
     availability: Availability,
     sealing: Sealing,
     /// Ends the tasks that follow what other daemons do.
@@ -122,6 +128,7 @@ impl Store {
         };
         let (committed_tx, committed) = watch::channel(0);
         let committed_tx = Arc::new(committed_tx);
+        let (checkpoints_tx, checkpoints) = watch::channel(None);
         let (writer, units) = mpsc::channel(writer::QUEUE);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
@@ -130,6 +137,7 @@ impl Store {
             connection,
             recorder: Recorder::new(origin, keyring, sealing.clone()),
             committed: Arc::clone(&committed_tx),
+            checkpoints: checkpoints_tx,
             availability: availability.clone(),
             is_shared,
         };
@@ -153,7 +161,8 @@ impl Store {
             tasks.spawn(async move { stop.run_until_cancelled(following).await });
         }
         tasks.close();
-        let store = Self { readers, writer, committed, availability, sealing, stop, tasks };
+        let store =
+            Self { readers, writer, committed, checkpoints, availability, sealing, stop, tasks };
         if !is_shared {
             // All of it is on disk; a server's followers find out by themselves.
             writer::advance(&committed_tx, store.event_newest().await?);
@@ -165,6 +174,11 @@ impl Store {
     /// sealed event that is known, 0 before the first. It carries nothing else.
     pub fn doorbell(&self) -> watch::Receiver<u64> {
         self.committed.clone()
+    }
+
+    /// Returns the receiver of where the log stands, as far as this daemon seals it.
+    pub fn checkpoints(&self) -> watch::Receiver<Option<Checkpoint>> {
+        self.checkpoints.clone()
     }
 
     /// How it stands with the database.

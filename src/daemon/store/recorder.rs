@@ -22,7 +22,7 @@ use super::{
     query::{Query, storable, storable_json},
 };
 use crate::domain::{
-    chain::{BEGINNING, Code, canonical, from_hex, to_hex},
+    chain::{BEGINNING, Checkpoint, Code, canonical, from_hex, to_hex},
     event::{Event, NewEvent, partition_of},
 };
 
@@ -94,10 +94,16 @@ impl Recorder {
         Self { origin, keyring, sealing, tail: None, next_tail: None }
     }
 
-    /// Takes note that what was recorded is committed.
-    pub(super) fn committed(&mut self, recorded: Recorded) {
+    /// Takes note that what was recorded is committed; returns where the log stands, if this daemon
+    /// has sealed anything.
+    pub(super) fn committed(&mut self, recorded: Recorded) -> Option<Checkpoint> {
         self.tail = self.next_tail;
+        let sealed = recorded.sealed_up_to.and(self.tail);
+        let (key, reference) = (self.keyring.key(), self.keyring.reference());
+        let checkpoint =
+            sealed.map(|tail| Checkpoint::new(tail.position, &tail.seal, key, reference));
         self.keyring.used(recorded.codes);
+        checkpoint
     }
 
     /// Takes note that it is not, or that nobody knows.

@@ -20,7 +20,7 @@ use super::{
     query::{Expect, Query, Write},
     recorder::{Recorded, Recorder},
 };
-use crate::domain::event::NewEvent;
+use crate::domain::{chain::Checkpoint, event::NewEvent};
 
 /// Writes that may wait; callers beyond it wait for a place.
 pub(super) const QUEUE: usize = 1024;
@@ -59,6 +59,7 @@ pub(super) struct Writer {
     pub connection: Connection,
     pub recorder: Recorder,
     pub committed: Arc<watch::Sender<u64>>,
+    pub checkpoints: watch::Sender<Option<Checkpoint>>,
     pub availability: Availability,
     /// Whether other daemons use the database too.
     pub is_shared: bool,
@@ -206,12 +207,13 @@ impl Writer {
                 error => error,
             });
         }
-        self.recorder.committed(recorded);
+        let checkpoint = self.recorder.committed(recorded);
         if let Some(position) = recorded.sealed_up_to {
             // Nobody is told of one that a loss of power could undo: its position would then be
             // given to another.
             if is_flushed {
                 advance(&self.committed, position);
+                self.checkpoints.send_replace(checkpoint);
             }
             telling.sealed |= self.is_shared;
         }

@@ -122,13 +122,23 @@ pub(in crate::daemon::store) async fn open(
         .disable_statement_logging();
     let mut writer = options.connect().await.map_err(unusable)?;
     migrate(&mut writer, path).await?;
+    Ok((Connection(writer), read(path)))
+}
+
+/// Returns what reads a file; none of it happens yet.
+pub(in crate::daemon::store) fn read(path: &Path) -> Readers {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY)
+        .disable_statement_logging();
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .min_connections(0)
         .acquire_timeout(BUSY)
         .idle_timeout(Duration::from_mins(1))
-        .connect_lazy_with(options.create_if_missing(false).read_only(true));
-    Ok((Connection(writer), Readers(readers)))
+        .connect_lazy_with(options);
+    Readers(readers)
 }
 
 /// Applies the migrations that are missing; refuses a file that knows more of them than we do.

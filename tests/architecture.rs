@@ -39,7 +39,8 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("services", &["store", "fleet", "context", "trace"]),
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
-    ("lifecycle", &["broker", "context", "fleet", "grpc", "services", "store", "tasks"]),
+    ("verify", &["store"]),
+    ("lifecycle", &["verify", "broker", "context", "fleet", "grpc", "services", "store", "tasks"]),
 ];
 
 /// Lines a file may have.

@@ -5,7 +5,11 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
-use super::{complete, printer::Format};
+use super::{
+    complete,
+    operations::{AuditArgs, OutboxArgs, ReconcileArgs},
+    printer::Format,
+};
 use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
 
 /// Run and watch many AI coding agents
@@ -81,7 +85,13 @@ pub(super) enum Command {
     /// List and follow events
     Events(EventsArgs),
     /// Compare all runners with what really runs
-    Reconcile,
+    Reconcile(ReconcileArgs),
+    /// List the nodes that share the database
+    Nodes,
+    /// Look after the queue of events to the broker
+    Outbox(OutboxArgs),
+    /// Check that nobody tampered with the event log
+    Audit(AuditArgs),
     /// Check the parts of the daemon
     Health,
     /// Show and check the configuration
@@ -343,6 +353,11 @@ pub(super) struct EventArgs {
 pub(super) enum EventsCommand {
     /// List events
     List(EventArgs),
+    /// Show one event whole
+    Show {
+        /// Its id or its position
+        event: String,
+    },
     /// Print events as they happen, one JSON object a line with `--format json`
     Subscribe(EventArgs),
 }

@@ -8,6 +8,7 @@ mod commands;
 mod complete;
 mod context;
 mod human;
+mod operations;
 mod printer;
 
 use std::{ffi::OsString, io::IsTerminal as _, mem::ManuallyDrop, process::ExitCode};

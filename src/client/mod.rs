@@ -7,6 +7,7 @@ mod attach;
 mod autostart;
 mod connect;
 mod events;
+mod operations;
 mod plain_text;
 mod projects;
 mod relay;
@@ -22,6 +23,7 @@ pub use self::{
     attach::{AttachEnd, AttachOptions, Path, attach},
     autostart::DAEMON_FLAG,
     events::EventStream,
+    operations::OutboxView,
     plain_text::PlainText,
     runners::{
         FrameStream, FrameUpdate, LogStream, LogUpdate, RunnerStream, RunnerUpdate, ScreenView,
@@ -35,9 +37,9 @@ use crate::{
     proto::{
         status_to_failure,
         v1::{
-            events_client::EventsClient, projects_client::ProjectsClient,
-            runners_client::RunnersClient, sessions_client::SessionsClient,
-            system_client::SystemClient,
+            events_client::EventsClient, operations_client::OperationsClient,
+            projects_client::ProjectsClient, runners_client::RunnersClient,
+            sessions_client::SessionsClient, system_client::SystemClient,
         },
     },
 };
@@ -131,6 +133,10 @@ impl Client {
 
     fn events(&self) -> EventsClient<Channel> {
         EventsClient::new(self.channel.clone())
+    }
+
+    fn operations(&self) -> OperationsClient<Channel> {
+        OperationsClient::new(self.channel.clone())
     }
 
     fn system(&self) -> SystemClient<Channel> {

@@ -32,6 +32,7 @@ use super::{
     services::Services,
     store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
+    verify::{audit_key, checkpoint_file},
 };
 use crate::{
     config::{Config, Places, places::PlacesError},
@@ -127,7 +128,8 @@ pub async fn run(
     let services = Services::new(context, store.clone(), fleet.clone());
     record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
-    tasks::start(&services, notices, &tracker, &stop);
+    let checkpoints = checkpoint_file(&services.context().config.audit, &places);
+    tasks::start(&services, &store, notices, checkpoints, &tracker, &stop);
     tracker.close();
     ready();
     fleet.keep_reserve();
@@ -252,7 +254,8 @@ fn watch_signals(stop: &CancellationToken) -> io::Result<()> {
 /// Opens the database; one that is damaged is put aside, so that agents can be adopted and used.
 async fn open_store(context: &Context) -> Result<Store, DaemonError> {
     let opening = || {
-        let keyring = Keyring::open(&audit_key(context)).map_err(io_error("open the audit key"))?;
+        let keyring = Keyring::open(&audit_key(&context.config.audit, &context.places))
+            .map_err(io_error("open the audit key"))?;
         let (origin, clock) = (context.origin.clone(), Arc::clone(&context.clock));
         Ok::<_, DaemonError>(Opening { origin, keyring, clock })
     };
@@ -279,14 +282,6 @@ async fn open_store(context: &Context) -> Result<Store, DaemonError> {
             Ok(Store::open(Location::File(&path), opening()?).await?)
         }
         opened => Ok(opened?),
-    }
-}
-
-/// The file with this node's audit key.
-fn audit_key(context: &Context) -> PathBuf {
-    match context.config.audit.key_file.as_str() {
-        "" => context.places.audit_key(),
-        path => PathBuf::from(path),
     }
 }
 

@@ -19,9 +19,13 @@ pub mod services;
 pub mod store;
 pub mod tasks;
 mod trace;
+mod verify;
 
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 
-pub use self::lifecycle::{DaemonError, run};
+pub use self::{
+    lifecycle::{DaemonError, run},
+    verify::{first_key, verify_log},
+};

@@ -342,7 +342,9 @@ mod tests {
 
     fn verify(key: &Key, rows: &[SealedEvent], checkpoint: Option<&Checkpoint>) -> AuditReport {
         let mut audit = Audit::new(vec![key.clone()], checkpoint.cloned().into_iter().collect());
-        rows.iter().for_each(|row| audit.check(row));
+        for row in rows {
+            audit.check(row);
+        }
         audit.finish()
     }
 

@@ -16,6 +16,7 @@ pub mod id;
 pub mod key;
 pub mod launch;
 pub mod name;
+pub mod node;
 pub mod outbox;
 pub mod project;
 pub mod runner;

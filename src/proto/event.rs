@@ -8,6 +8,9 @@ use super::{
 };
 use crate::domain::event::{Event, EventFilter};
 
+/// The header of a subscription's answer that tells from which position it begins.
+pub const POSITION: &str = "stratavore-position";
+
 impl From<&Event> for v1::Event {
     fn from(event: &Event) -> Self {
         Self {

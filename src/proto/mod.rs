@@ -4,7 +4,7 @@
 //! and `supervisor` only; everything else speaks domain types.
 
 mod activity;
-mod event;
+pub mod event;
 mod failure;
 pub mod framing;
 pub mod launch;

@@ -25,6 +25,9 @@ pub(super) fn run(args: EventsArgs, context: &Context, printer: Printer) -> Outc
         EventsCommand::Subscribe(filter) => {
             ("follow the events", block_on(subscribe(&filter, context, printer)))
         }
+        EventsCommand::Show { event } => {
+            ("show the event", block_on(show(&event, context, printer)))
+        }
     }
 }
 
@@ -51,6 +54,28 @@ async fn list(args: &EventArgs, context: &Context, printer: Printer) -> Result<(
     })
 }
 
+/// Shows one event whole.
+async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let event = context.client().await?.get_event(word).await?;
+    let time = event.timestamp.with_timezone(&Local);
+    printer.one(
+        &event,
+        &[
+            ("event", event.event_type.clone()),
+            ("of", subject(&event).to_owned()),
+            ("time", time.format("%Y-%m-%d %H:%M:%S%.3f %:z").to_string()),
+            ("position", event.position.to_string()),
+            ("id", event.event_id.clone()),
+            ("entity", format!("{} {}", event.entity_type, event.entity_id)),
+            ("sequence", event.sequence.to_string()),
+            ("by", event.user_id.clone()),
+            ("on", format!("{} ({})", event.hostname, event.node_id)),
+            ("trace", event.trace_id.clone()),
+            ("data", event.data.to_string()),
+        ],
+    )
+}
+
 /// Prints events as they happen. A lost daemon is waited for, and nothing is missed: the log is
 /// followed by position.
 async fn subscribe(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
@@ -60,9 +85,9 @@ async fn subscribe(args: &EventArgs, context: &Context, printer: Printer) -> Res
     loop {
         let mut stream = client.subscribe_events(&filter, position).await?;
         while let Ok(Some(event)) = stream.next().await {
-            position = Some(event.position);
             print(&event, printer)?;
         }
+        position = stream.position();
         client = context.next_client().await?;
     }
 }

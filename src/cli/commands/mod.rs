@@ -1,6 +1,7 @@
 //! One file a command: what it means, in terms of the client.
 
 mod attach;
+mod audit;
 mod config;
 mod daemon;
 mod dashboard;
@@ -10,6 +11,8 @@ mod kill;
 mod launch;
 mod logs;
 mod new;
+mod nodes;
+mod outbox;
 mod projects;
 mod runners;
 mod send;
@@ -83,7 +86,12 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         }
         Command::Watch(args) => ("watch", block_on(watch::run(&args, context, printer))),
         Command::Events(args) => events::run(args, context, printer),
-        Command::Reconcile => ("reconcile", block_on(status::reconcile(context, printer))),
+        Command::Reconcile(args) => {
+            ("reconcile", block_on(status::reconcile(&args, context, printer)))
+        }
+        Command::Nodes => ("list the nodes", block_on(nodes::run(context, printer))),
+        Command::Outbox(args) => outbox::run(args, context, printer),
+        Command::Audit(args) => audit::run(args, context, printer),
         Command::Health => ("check the health", block_on(status::health(context, printer))),
         Command::Daemon(args) => daemon::run(&args.command, context, printer),
         Command::Version(_) => ("print the version", block_on(version::detailed(context, printer))),

@@ -2,7 +2,7 @@
 
 use super::runners;
 use crate::{
-    cli::{args::StatusArgs, context::Context, printer::Printer},
+    cli::{args::StatusArgs, context::Context, operations::ReconcileArgs, printer::Printer},
     domain::failure::Failure,
 };
 
@@ -59,7 +59,19 @@ pub(super) async fn health(context: &Context, printer: Printer) -> Result<(), Fa
 }
 
 /// Settles every row against what really runs.
-pub(super) async fn reconcile(context: &Context, printer: Printer) -> Result<(), Failure> {
+pub(super) async fn reconcile(
+    args: &ReconcileArgs,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    if let Some(node) = &args.forget {
+        let ended = context.client().await?.forget_node(node).await?;
+        if !printer.is_table() {
+            return printer.one(&serde_json::json!({ "failed": ended }), &[]);
+        }
+        printer.note(&format!("forgot {node}; {} of its runners were still live", ended.len()));
+        return Ok(());
+    }
     let (checked, adopted, ended) = context.client().await?.reconcile().await?;
     if !printer.is_table() {
         let value = serde_json::json!({ "checked": checked, "adopted": adopted, "failed": ended });

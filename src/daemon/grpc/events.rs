@@ -7,9 +7,11 @@ use super::{
     streams::{Answers, answer_with},
 };
 use crate::proto::{
+    event::POSITION,
     failure_to_status,
     v1::{
-        Event, ListEventsRequest, ListEventsResponse, SubscribeEventsRequest, events_server::Events,
+        Event, GetEventRequest, ListEventsRequest, ListEventsResponse, SubscribeEventsRequest,
+        events_server::Events,
     },
 };
 
@@ -26,6 +28,15 @@ impl Events for Shared {
         Ok(Response::new(ListEventsResponse { events: events.iter().map(Into::into).collect() }))
     }
 
+    async fn get_event(
+        &self,
+        request: Request<GetEventRequest>,
+    ) -> Result<Response<Event>, Status> {
+        let event = self.services.get_event(&request.into_inner().event).await;
+        let event = event.map_err(|failure| failure_to_status(&failure))?;
+        Ok(Response::new((&event).into()))
+    }
+
     type SubscribeEventsStream = Answers<Event>;
 
     async fn subscribe_events(
@@ -36,6 +47,7 @@ impl Events for Shared {
         let filter = wire.filter.unwrap_or_default().into();
         let feed = self.services.follow_events(filter, wire.after_position).await;
         let mut feed = feed.map_err(|failure| failure_to_status(&failure))?;
+        let position = feed.position();
         let answers = answer_with(&self.stop, |sender| async move {
             loop {
                 let event = feed.next().await;
@@ -46,6 +58,8 @@ impl Events for Shared {
                 }
             }
         });
-        Ok(Response::new(answers))
+        let mut response = Response::new(answers);
+        response.metadata_mut().insert(POSITION, position.into());
+        Ok(response)
     }
 }

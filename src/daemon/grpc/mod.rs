@@ -2,6 +2,7 @@
 
 mod events;
 mod guard;
+mod operations;
 mod peer;
 mod projects;
 mod runners;
@@ -23,9 +24,9 @@ use crate::{
     proto::{
         MAX_MESSAGE,
         v1::{
-            events_server::EventsServer, projects_server::ProjectsServer,
-            runners_server::RunnersServer, sessions_server::SessionsServer,
-            system_server::SystemServer,
+            events_server::EventsServer, operations_server::OperationsServer,
+            projects_server::ProjectsServer, runners_server::RunnersServer,
+            sessions_server::SessionsServer, system_server::SystemServer,
         },
     },
 };
@@ -52,6 +53,7 @@ pub(super) async fn serve(
         .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SystemServer::new(shared).max_decoding_message_size(limit))
         .serve_with_incoming_shutdown(ours(listener), stop.cancelled_owned())
         .await

@@ -44,6 +44,20 @@ impl Services {
         Ok(self.store.event_list(filter, limit).await?)
     }
 
+    /// Returns the event that a word names: its id or its place in the log.
+    ///
+    /// # Errors
+    ///
+    /// `EVENT_NOT_FOUND`.
+    pub async fn get_event(&self, word: &str) -> Result<Event, Failure> {
+        let event = self.store.event_get(word.trim()).await?;
+        event.ok_or_else(|| {
+            let what = format!("no event `{}`", word.escape_debug());
+            Failure::not_found("EVENT_NOT_FOUND", what)
+                .with_hint("stratavore events list; an event is named by its id or its position")
+        })
+    }
+
     /// Follows the log after a position, or from now on.
     ///
     /// # Errors
@@ -65,6 +79,11 @@ impl Services {
 }
 
 impl EventFeed {
+    /// Up to here the log was read.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Returns the next matching event, waiting for it.
     ///
     /// # Errors

@@ -12,15 +12,17 @@ use tokio::time::timeout;
 
 use super::Services;
 use crate::{
-    daemon::store::Node,
-    domain::{event::PARTITIONS, failure::Failure, runner::Runner},
+    daemon::store::RunnerChange,
+    domain::{
+        event::{EventType, PARTITIONS},
+        failure::Failure,
+        node::{Node, short},
+        runner::{Runner, RunnerStatus},
+    },
 };
 
 /// A lease ends so long after its last renewal: a daemon that died is replaced within it.
 const LEASE_SECONDS: u32 = 8;
-
-/// A node that has not given a sign of life for so long cannot be reached.
-const UNREACHABLE: Duration = Duration::from_secs(15);
 
 /// Leaving must not wait for a database that is away.
 const LEAVING: Duration = Duration::from_millis(500);
@@ -81,7 +83,8 @@ impl Services {
     /// Takes this daemon's share of the partitions and gives back what is beyond it.
     async fn share_partitions(&self, nodes: &[Node], holder: &str) -> Result<(), Failure> {
         let member = &self.membership;
-        let relaying = nodes.iter().filter(|node| node.relays && is_reachable(node)).count() as u64;
+        let relaying =
+            nodes.iter().filter(|node| node.relays && node.is_reachable()).count() as u64;
         let share = PARTITIONS.div_ceil(relaying.max(1));
         let held = member.partitions.load(Ordering::Relaxed);
         let is_held = |part: &u64| held & (1 << part) != 0;
@@ -154,6 +157,60 @@ impl Services {
         }
     }
 
+    /// Ends the rows of a node that is gone for good, and with them the slots they hold; returns the
+    /// names of its runners that were still live.
+    ///
+    /// # Errors
+    ///
+    /// `NODE_NOT_FOUND`, or `NODE_REACHABLE` for one that gives signs of life.
+    pub async fn forget_node(&self, word: &str) -> Result<Vec<String>, Failure> {
+        let nodes = self.store.node_list().await?;
+        let meant: Vec<_> = nodes.iter().filter(|node| node.is_meant(word)).collect();
+        let node = match meant.as_slice() {
+            [node] => (*node).clone(),
+            [] => {
+                let what = format!("no node `{}`", word.escape_debug());
+                return Err(Failure::not_found("NODE_NOT_FOUND", what)
+                    .with_hint("stratavore nodes lists them"));
+            }
+            several => {
+                let names: Vec<_> = several.iter().map(|node| node.name()).collect();
+                let what = format!("`{}` could be {}", word.escape_debug(), names.join(", "));
+                return Err(
+                    Failure::not_found("NODE_AMBIGUOUS", what).with_hint("use more of its id")
+                );
+            }
+        };
+        if node.is_reachable() || node.id == self.context.origin.node_id {
+            let what = format!("{} gives signs of life", node.name());
+            return Err(Failure::conflict("NODE_REACHABLE", what)
+                .with_hint("stop its runners and its daemon there"));
+        }
+        let services = self.clone();
+        self.detached(async move { services.forget(&node).await }).await
+    }
+
+    async fn forget(&self, node: &Node) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        for runner in self.store.runner_list("", "live", 0).await? {
+            if runner.node_id != node.id {
+                continue;
+            }
+            let reason = format!("its node {} was forgotten", node.name());
+            let data = serde_json::json!({ "reason": reason, "node": node.id });
+            let event = self.context.runner_event(EventType::RunnerFailed, &runner, data);
+            let change = RunnerChange { reason: Some(reason), ..RunnerChange::default() };
+            let ended =
+                self.store.runner_move(&runner, RunnerStatus::Failed, change, event).await?;
+            self.changes.runner(&ended);
+            names.push(runner.name);
+        }
+        let data = serde_json::json!({ "node": node.id, "hostname": node.hostname });
+        let event = self.context.system_event(EventType::NodeForgotten, data);
+        self.store.node_forget(&node.id, event).await?;
+        Ok(names)
+    }
+
     /// Makes sure that a runner is this node's.
     ///
     /// # Errors
@@ -166,11 +223,11 @@ impl Services {
         }
         let nodes = self.nodes().await;
         let node = nodes.iter().find(|node| node.id == runner.node_id);
-        let short: String = runner.node_id.chars().take(8).collect();
-        let name = node.map_or(short.clone(), |node| format!("{} ({short})", node.hostname));
+        let short = short(&runner.node_id);
+        let name = node.map_or_else(|| short.clone(), Node::name);
         let what = format!("{} runs on the node {name}", runner.name);
         let failure = Failure::conflict("OTHER_NODE", what);
-        Err(match node.filter(|node| !is_reachable(node)) {
+        Err(match node.filter(|node| !node.is_reachable()) {
             Some(node) => failure.with_hint(format!(
                 "{name} is unreachable since {}; if it never comes back: stratavore reconcile \
                  --forget {short}",
@@ -179,11 +236,6 @@ impl Services {
             None => failure.with_hint(format!("run this on {name}")),
         })
     }
-}
-
-/// Whether a node gives signs of life.
-pub(super) fn is_reachable(node: &Node) -> bool {
-    node.left_at.is_none() && node.age < UNREACHABLE
 }
 
 /// The bits of all partitions.

@@ -60,13 +60,26 @@ impl Services {
         self.detached(async move { Ok(services.store.outbox_discard(event, caused).await?) }).await
     }
 
+    /// Records what this daemon did for all.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn record(
+        &self,
+        event_type: EventType,
+        data: serde_json::Value,
+    ) -> Result<(), Failure> {
+        let event = self.context.system_event(event_type, data);
+        Ok(self.store.event_append(vec![event]).await?)
+    }
+
     /// Records that something needs an operator; a failure to do so is logged.
     pub async fn alert(&self, severity: &str, component: &str, message: &str) {
         let data = serde_json::json!({
             "severity": severity, "component": component, "message": message,
         });
-        let event = self.context.system_event(EventType::SystemAlert, data);
-        if let Err(error) = self.store.event_append(vec![event]).await {
+        if let Err(error) = self.record(EventType::SystemAlert, data).await {
             tracing::warn!(%error, component, message, "failed to record an alert");
         }
     }

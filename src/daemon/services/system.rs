@@ -90,6 +90,11 @@ impl Services {
         })
     }
 
+    /// Returns how it stands with the broker, `None` when none is configured.
+    pub fn broker(&self) -> Option<Component> {
+        None
+    }
+
     /// Returns how each part of the daemon is.
     pub async fn health(&self) -> Vec<Component> {
         let component = |name: &str, outcome: Result<String, String>| Component {

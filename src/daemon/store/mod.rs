@@ -33,21 +33,20 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::{
+    audit::AuditLog,
+    availability::DatabaseStatus,
+    error::StoreError,
+    keyring::{Keyring, first_key_file},
+    query::Write,
+    runners::{Adoption, NewRunner, RunnerChange},
+};
 use self::{
     availability::Availability,
     dialect::{Connection, Readers, postgres, sqlite},
     query::{Query, Record},
     recorder::{Recorder, Sealing},
     writer::{Unit, Writer},
-};
-pub use self::{
-    audit::AuditLog,
-    availability::DatabaseStatus,
-    error::StoreError,
-    keyring::{Keyring, first_key_file},
-    nodes::Node,
-    query::Write,
-    runners::{Adoption, NewRunner, RunnerChange},
 };
 use crate::{
     config::DatabaseConfig,

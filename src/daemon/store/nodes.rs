@@ -4,7 +4,7 @@
 //! change of its holder; whoever writes under a lease names its epoch, so that a daemon that slept
 //! does not write beside its successor.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
@@ -12,30 +12,7 @@ use super::{
     Store, StoreError,
     query::{Query, Record, Write},
 };
-use crate::domain::failure::Failure;
-
-/// A daemon as the others know it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// Its id.
-    pub id: String,
-    /// Its host name.
-    pub hostname: String,
-    /// The version it runs.
-    pub version: String,
-    /// Since when.
-    pub started_at: DateTime<Utc>,
-    /// Its last sign of life.
-    pub last_heartbeat: DateTime<Utc>,
-    /// How old that is by the database's clock.
-    pub age: Duration,
-    /// Counts its starts.
-    pub epoch: u64,
-    /// Whether it publishes to a broker.
-    pub relays: bool,
-    /// When it left in order.
-    pub left_at: Option<DateTime<Utc>>,
-}
+use crate::domain::{event::NewEvent, failure::Failure, node::Node};
 
 impl Store {
     /// Registers a node's start; returns its epoch.
@@ -100,6 +77,17 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets a node; should it come back, it registers anew.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn node_forget(&self, id: &str, event: NewEvent) -> Result<(), StoreError> {
+        let query = Query::new("DELETE FROM daemon_state WHERE daemon_id = $1").bind(id);
+        self.write(Write::causing(vec![event]).run(query)).await?;
+        Ok(())
+    }
+
     /// Returns every node that ever took part.
     ///
     /// # Errors
@@ -159,7 +147,7 @@ fn decode(row: &Record) -> Result<Node, StoreError> {
         version: row.text("version")?,
         started_at: row.time("started_at")?,
         last_heartbeat: row.time("last_heartbeat")?,
-        age: Duration::try_from_secs_f64(row.real("age")?.max(0.0)).unwrap_or(Duration::MAX),
+        age_seconds: row.real("age")?.max(0.0),
         epoch: row.count("epoch")?,
         relays: row.truth("relays")?,
         left_at: row.optional_time("left_at")?,

@@ -1,9 +1,10 @@
 //! d2: what goes on by itself. Each task takes no input but a tick or a doorbell, and repeats what
 //! it does until the daemon stops; a failure is logged and tried again.
 
+mod checkpoints;
 //mod relay;
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use tokio::{
     sync::mpsc,
@@ -14,7 +15,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::daemon::{
     fleet::Notice,
     services::{Change, Services},
-    store::DatabaseStatus,
+    store::{DatabaseStatus, Store},
 };
 
 /// Between two signs of life to other daemons; leases last three times as long.
@@ -23,7 +24,9 @@ const BEAT: Duration = Duration::from_millis(2500);
 /// Starts every task.
 pub fn start(
     services: &Services,
+    store: &Store,
     notices: mpsc::Receiver<Notice>,
+    checkpoint_file: PathBuf,
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) {
@@ -34,6 +37,7 @@ pub fn start(
     run(Box::pin(follow_supervisors(services.clone(), notices)));
     run(Box::pin(take_part(services.clone(), stop.clone())));
     run(Box::pin(heal(services.clone())));
+    run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(restart_failed(services.clone())));

@@ -101,7 +101,7 @@ async fn a_node_that_starts_again_supersedes_itself(world: World) {
     assert_eq!(reason(&error), "NODE_SUPERSEDED");
     let node = store.node_list().await.unwrap().pop().unwrap();
     assert_eq!((node.version.as_str(), node.epoch, node.left_at), ("2", second, None));
-    assert!(node.age < std::time::Duration::from_secs(30), "{:?}", node.age);
+    assert!(node.is_reachable(), "{node:?}");
     store.node_leave("n", second, "n", at(5)).await.unwrap();
     assert_eq!(store.node_list().await.unwrap()[0].left_at, Some(at(5)));
 }

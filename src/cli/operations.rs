@@ -1,0 +1,65 @@
+//! The words of the commands for operators: nodes, outbox, audit.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+
+#[derive(Debug, Args)]
+pub(super) struct ReconcileArgs {
+    /// End the rows of a node that is gone for good, by host name or the beginning of its id
+    #[arg(long, value_name = "NODE")]
+    pub forget: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OutboxArgs {
+    #[command(subcommand)]
+    pub command: Option<OutboxCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxCommand {
+    /// Show how much waits, and how it stands with the broker
+    Status,
+    /// List what waits, oldest first
+    List {
+        /// Only what was given up after its last try
+        #[arg(long)]
+        parked: bool,
+        /// So many
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Try parked events again
+    Retry {
+        /// The event's id; without one, all that are parked
+        event: Option<Uuid>,
+    },
+    /// Take a parked event out of the queue, so that what follows it goes on
+    Discard {
+        /// The event's id
+        event: Uuid,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// Check every event against the chain: changed, removed, moved, cut off, rolled back
+    Verify {
+        /// The first key of a node, as `stratavore audit key` printed it; one for each node
+        #[arg(long, value_name = "HEX")]
+        verify_key: Vec<String>,
+        /// A file of checkpoints; without one, the configured one
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Vec<PathBuf>,
+    },
+    /// Print this node's verification key, once; keep it on another machine
+    Key,
+}

@@ -36,7 +36,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("broker", &[]),
     ("trace", &[]),
     ("context", &["store", "trace"]),
-    ("services", &["store", "fleet", "context", "trace"]),
+    ("services", &["store", "fleet", "broker", "context", "trace"]),
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("verify", &["store"]),

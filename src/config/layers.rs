@@ -274,6 +274,9 @@ fn from_variable(
                 why: format!("`{}`: {error}", value.escape_debug()),
             })?
         }
+        Some(Value::Array(_)) => {
+            value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect()
+        }
         Some(Value::Bool(_)) => Value::Bool(matches!(value, "1" | "true" | "yes")),
         _ => Value::String(value.to_owned()),
     };
@@ -349,6 +352,15 @@ mod tests {
     }
 
     #[test]
+    fn a_variable_sets_a_list() {
+        let loaded = super::super::load(&Sources {
+            environment: vec![("STRATAVORE_DOCKER_RABBITMQ_HOSTS".into(), "a, b:5673".into())],
+            ..Sources::default()
+        });
+        assert_eq!(loaded.unwrap().config.docker.rabbitmq.hosts, ["a", "b:5673"]);
+    }
+
+    #[test]
     fn empty_files_are_defaults() {
         for text in ["", "\n# nothing\n", "---\n", "daemon:\n"] {
             assert_eq!(with_file(text).unwrap().config, Config::default(), "{text:?}");
@@ -367,6 +379,7 @@ mod tests {
             ("logging:\n  level: loud\n", "loud"),
             ("attach:\n  detach_key: ctrl-m\n", "Enter"),
             ("database:\n  url: mysql://x\n", "postgres://"),
+            ("docker:\n  rabbitmq:\n    publisher_confirms: false\n", "lost unnoticed"),
             ("database:\n  postgresql:\n    ssl_mode: maybe\n", "verify-full"),
             ("presets:\n  mine:\n    modell: x\n", "presets.mine.modell"),
             ("presets:\n  mine:\n    permissions: all\n", "none of own, plan"),

@@ -18,6 +18,7 @@ mod logging;
 mod notify;
 pub mod places;
 pub mod presets;
+mod rabbitmq;
 mod runner;
 mod secret;
 
@@ -43,6 +44,7 @@ pub use self::{
     logging::LoggingConfig,
     notify::NotifyConfig,
     places::Places,
+    rabbitmq::{DockerConfig, RabbitMqConfig},
     runner::RunnerConfig,
     secret::Secret,
 };
@@ -55,6 +57,8 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// Where state and events are kept.
     pub database: DatabaseConfig,
+    /// The broker that events are published to.
+    pub docker: DockerConfig,
     /// How long events are kept.
     pub events: EventsConfig,
     /// What makes the event log tamper-evident.
@@ -188,6 +192,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         let why = "it does not begin with postgres://; without it the embedded database is used";
         return Err(bad("database.url", why.to_owned()));
     }
+    config.docker.rabbitmq.check().map_err(|(key, why)| bad(key, why))?;
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));
     }

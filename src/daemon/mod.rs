@@ -4,13 +4,14 @@
 //!   grpc ─▶ services ─▶ store (state and events, one writer)
 //!              ▲  └────▶ fleet ◀── link ──▶ supervisors
 //!   tasks ─────┘            │
-//!     ▲                     │
+//!     ▲ └─▶ broker          │
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store` and `fleet` do not know each other; `services` hold every decision; `tasks` and `grpc`
+//! `store`, `fleet` and `broker` do not know each other; `services` hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 
+pub mod broker;
 pub mod context;
 pub mod fleet;
 mod grpc;

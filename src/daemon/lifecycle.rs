@@ -26,6 +26,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    broker,
     context::{Context, node_id},
     fleet::Fleet,
     grpc,
@@ -122,14 +123,18 @@ pub async fn run(
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
     let node = node_id(&places).map_err(io_error("read the node's id"))?;
-    let context = Context::new(config, places.clone(), node, false);
+    let rabbitmq = config.docker.rabbitmq.clone();
+    let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
     let (fleet, notices) = Fleet::new(places.clone());
-    let services = Services::new(context, store.clone(), fleet.clone());
+    let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
+    let status = publisher.as_ref().map(|publisher| publisher.status.clone());
+    let services = Services::new(context, store.clone(), fleet.clone(), status);
     record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);
-    tasks::start(&services, &store, notices, checkpoints, &tracker, &stop);
+    let inputs = tasks::Inputs { notices, checkpoint_file: checkpoints, publisher };
+    tasks::start(&services, &store, inputs, &tracker, &stop);
     tracker.close();
     ready();
     fleet.keep_reserve();

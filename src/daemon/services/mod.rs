@@ -37,6 +37,7 @@ pub use self::{
 use self::{changes::Changes, locks::Locks, nodes::Membership};
 use crate::{
     daemon::{
+        broker::BrokerStatus,
         context::Context,
         fleet::{Caller, Fleet},
         store::{DatabaseStatus, Store},
@@ -55,6 +56,8 @@ pub struct Services {
     context: Context,
     store: Store,
     fleet: Fleet,
+    /// How it stands with the broker, when one is configured.
+    broker: Option<watch::Receiver<BrokerStatus>>,
     changes: Changes,
     locks: Locks,
     membership: Membership,
@@ -67,12 +70,18 @@ pub struct Services {
 }
 
 impl Services {
-    /// Returns the services over a store and a fleet.
-    pub fn new(context: Context, store: Store, fleet: Fleet) -> Self {
+    /// Returns the services over a store, a fleet and, when one is configured, a broker.
+    pub fn new(
+        context: Context,
+        store: Store,
+        fleet: Fleet,
+        broker: Option<watch::Receiver<BrokerStatus>>,
+    ) -> Self {
         Self {
             context,
             store,
             fleet,
+            broker,
             changes: Changes::default(),
             locks: Locks::default(),
             membership: Membership::default(),

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Services;
-use crate::daemon::store::DatabaseStatus;
+use crate::daemon::{broker::BrokerStatus, store::DatabaseStatus};
 use crate::domain::{failure::Failure, runner::RunnerStatus};
+
+/// An event that has waited for the broker so long is late.
+const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 /// What a reconciliation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,7 +95,31 @@ impl Services {
 
     /// Returns how it stands with the broker, `None` when none is configured.
     pub fn broker(&self) -> Option<Component> {
-        None
+        let status = self.broker.as_ref()?.borrow().clone();
+        let (healthy, detail) = match status {
+            BrokerStatus::Connecting => (false, "connecting".to_owned()),
+            BrokerStatus::Ready { server, warning: None } => (true, server),
+            BrokerStatus::Ready { server, warning: Some(warning) } => {
+                (false, format!("{server}: {warning}"))
+            }
+            BrokerStatus::Blocked { reason } => {
+                (false, format!("it asks us to wait ({reason}); events are kept"))
+            }
+            BrokerStatus::Away { why, since } => {
+                let since = since.format("%H:%M:%S UTC");
+                (false, format!("away since {since}: {why}; events are kept"))
+            }
+        };
+        Some(Component { name: "broker".to_owned(), healthy, detail })
+    }
+
+    /// Returns how it stands with the queue to the broker.
+    async fn outbox_component(&self) -> Result<String, String> {
+        let counts = self.outbox_counts().await.map_err(|error| error.to_string())?;
+        let text = format!("{} events wait, {} are parked", counts.waiting, counts.parked);
+        let oldest = counts.oldest.map(|oldest| self.context.clock.now() - oldest);
+        let is_late = oldest.is_some_and(|age| age > LATE);
+        if counts.parked > 0 || is_late { Err(text) } else { Ok(text) }
     }
 
     /// Returns how each part of the daemon is.
@@ -131,12 +158,17 @@ impl Services {
             let text = format!("{linked} of {live} answer");
             if linked < live { Err(text) } else { Ok(text) }
         });
-        vec![
+        let mut components = vec![
             component("daemon", Ok(format!("version {}", env!("CARGO_PKG_VERSION")))),
             component("database", database),
             component("disk", space),
             component("supervisors", supervisors),
-        ]
+        ];
+        if let Some(broker) = self.broker() {
+            components.push(broker);
+            components.push(component("outbox", self.outbox_component().await));
+        }
+        components
     }
 
     /// Returns figures by name.

@@ -2,7 +2,7 @@
 //! it does until the daemon stops; a failure is logged and tried again.
 
 mod checkpoints;
-//mod relay;
+mod relay;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,6 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::daemon::{
+    broker::Publisher,
     fleet::Notice,
     services::{Change, Services},
     store::{DatabaseStatus, Store},
@@ -21,12 +22,22 @@ use crate::daemon::{
 /// Between two signs of life to other daemons; leases last three times as long.
 const BEAT: Duration = Duration::from_millis(2500);
 
+/// What the tasks are fed with.
+#[derive(Debug)]
+pub struct Inputs {
+    /// What supervisors say.
+    pub notices: mpsc::Receiver<Notice>,
+    /// Where checkpoints of the event log go.
+    pub checkpoint_file: PathBuf,
+    /// The way to the broker, when one is configured.
+    pub publisher: Option<Publisher>,
+}
+
 /// Starts every task.
 pub fn start(
     services: &Services,
     store: &Store,
-    notices: mpsc::Receiver<Notice>,
-    checkpoint_file: PathBuf,
+    inputs: Inputs,
     tracker: &TaskTracker,
     stop: &CancellationToken,
 ) {
@@ -34,10 +45,14 @@ pub fn start(
         let stop = stop.clone();
         tracker.spawn(async move { stop.run_until_cancelled(future).await });
     };
+    let Inputs { notices, checkpoint_file, publisher } = inputs;
     run(Box::pin(follow_supervisors(services.clone(), notices)));
     run(Box::pin(take_part(services.clone(), stop.clone())));
     run(Box::pin(heal(services.clone())));
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
+    if let Some(publisher) = publisher {
+        run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
+    }
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(restart_failed(services.clone())));

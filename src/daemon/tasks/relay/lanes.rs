@@ -12,10 +12,7 @@ use uuid::Uuid;
 
 use crate::{
     daemon::broker::Outcome,
-    domain::{
-        event::partition_of,
-        outbox::OutboxEntry,
-    },
+    domain::{event::partition_of, outbox::OutboxEntry},
 };
 
 /// Events of one lane in memory at most, so that a busy entity leaves room for the others.
@@ -66,18 +63,13 @@ pub(super) enum Note {
     /// The broker has this entry.
     Delivered(i64),
     /// It refused the entry, which is tried again at a time, or parked.
-    Refused {
-        id: i64,
-        event: Uuid,
-        why: String,
-        retry: Option<DateTime<Utc>>,
-    },
+    Refused { id: i64, event: Uuid, why: String, retry: Option<DateTime<Utc>> },
 }
 
 /// All lanes.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
-    lanes: HashMap<Aggregate, Lane>,
+    all: HashMap<Aggregate, Lane>,
     ready: VecDeque<Aggregate>,
     flying: HashMap<Uuid, (Aggregate, i64)>,
     /// Delivered, and not yet marked so in the database.
@@ -99,7 +91,7 @@ impl Lanes {
         }
         let is_full = self.count >= MOST || self.bytes >= MOST_BYTES;
         let aggregate = entry.aggregate.clone();
-        let lane = self.lanes.entry(aggregate.clone()).or_insert_with(|| Lane {
+        let lane = self.all.entry(aggregate.clone()).or_insert_with(|| Lane {
             queue: VecDeque::new(),
             is_flying: false,
             hold: Hold::Nothing,
@@ -136,7 +128,7 @@ impl Lanes {
         let empty = |lane: &Lane| {
             lane.is_cut && lane.queue.is_empty() && !lane.is_flying && lane.hold == Hold::Nothing
         };
-        let lanes = self.lanes.iter().filter(|(_, lane)| empty(lane));
+        let lanes = self.all.iter().filter(|(_, lane)| empty(lane));
         lanes.map(|(aggregate, lane)| (aggregate.clone(), lane.last_id)).collect()
     }
 
@@ -148,13 +140,13 @@ impl Lanes {
         is_all: bool,
         now: DateTime<Utc>,
     ) {
-        if let Some(lane) = self.lanes.get_mut(aggregate) {
+        if let Some(lane) = self.all.get_mut(aggregate) {
             lane.is_cut = false;
         }
         for entry in entries {
             self.offer(entry, now);
         }
-        if let Some(lane) = self.lanes.get_mut(aggregate) {
+        if let Some(lane) = self.all.get_mut(aggregate) {
             lane.is_cut |= !is_all;
         }
     }
@@ -167,7 +159,7 @@ impl Lanes {
     /// Returns the next entry to publish, which is then with the broker.
     pub(super) fn next(&mut self) -> Option<OutboxEntry> {
         while let Some(aggregate) = self.ready.pop_front() {
-            let Some(lane) = self.lanes.get_mut(&aggregate).filter(|lane| lane.is_ready()) else {
+            let Some(lane) = self.all.get_mut(&aggregate).filter(|lane| lane.is_ready()) else {
                 continue;
             };
             if let Some(head) = lane.queue.front() {
@@ -187,7 +179,7 @@ impl Lanes {
         now: DateTime<Utc>,
     ) -> Option<Note> {
         let (aggregate, id) = self.flying.remove(&event)?;
-        let lane = self.lanes.get_mut(&aggregate);
+        let lane = self.all.get_mut(&aggregate);
         let note = match (lane, outcome) {
             (Some(lane), Outcome::Confirmed) => {
                 lane.is_flying = false;
@@ -203,7 +195,8 @@ impl Lanes {
                 lane.is_flying = false;
                 let head = lane.queue.front_mut()?;
                 head.attempts += 1;
-                let retry = (head.attempts < head.max_attempts).then(|| now + pause(head.attempts, event));
+                let retry =
+                    (head.attempts < head.max_attempts).then(|| now + pause(head.attempts, event));
                 lane.hold = retry.map_or(Hold::Parked, Hold::Until);
                 if retry.is_none() {
                     // It and what follows it are read again when somebody has decided.
@@ -222,7 +215,7 @@ impl Lanes {
             // The partition is another daemon's by now, which finds out by itself.
             (None, _) => None,
         };
-        if self.lanes.get(&aggregate).is_some_and(Lane::is_ready) {
+        if self.all.get(&aggregate).is_some_and(Lane::is_ready) {
             self.ready.push_back(aggregate);
         }
         note
@@ -231,7 +224,7 @@ impl Lanes {
     /// Lets lanes go on whose pause is over; returns when the next one's is.
     pub(super) fn wake(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut next = None;
-        for (aggregate, lane) in &mut self.lanes {
+        for (aggregate, lane) in &mut self.all {
             let Hold::Until(due) = lane.hold else { continue };
             if due > now {
                 next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
@@ -247,12 +240,12 @@ impl Lanes {
 
     /// Whether any lane stands still.
     pub(super) fn has_parked(&self) -> bool {
-        self.lanes.values().any(|lane| lane.hold == Hold::Parked)
+        self.all.values().any(|lane| lane.hold == Hold::Parked)
     }
 
     /// Lets those lanes go on whose head is no longer parked.
     pub(super) fn unpark(&mut self, parked: &BTreeSet<Aggregate>) {
-        for (aggregate, lane) in &mut self.lanes {
+        for (aggregate, lane) in &mut self.all {
             if lane.hold == Hold::Parked && !parked.contains(aggregate) {
                 lane.hold = Hold::Nothing;
             }
@@ -268,7 +261,7 @@ impl Lanes {
 
     /// Forgets the lanes that are done, up to where the queue was read.
     pub(super) fn forget(&mut self, cursor: i64) {
-        self.lanes.retain(|_, lane| {
+        self.all.retain(|_, lane| {
             lane.is_flying
                 || lane.is_cut
                 || lane.hold != Hold::Nothing
@@ -280,7 +273,7 @@ impl Lanes {
     /// Forgets the lanes of partitions that are no longer ours (bits).
     pub(super) fn restrict(&mut self, partitions: u64) {
         let (mut count, mut bytes) = (0, 0);
-        self.lanes.retain(|(entity, id), lane| {
+        self.all.retain(|(entity, id), lane| {
             let is_ours = partitions & (1 << partition_of(entity, id)) != 0;
             if !is_ours {
                 count += lane.queue.len();
@@ -365,7 +358,11 @@ mod tests {
         assert_eq!(settle(&mut lanes, 1, Outcome::Confirmed), Some(Note::Delivered(1)));
         assert_eq!(published(&mut lanes), [2]);
         assert_eq!(settle(&mut lanes, 2, Outcome::Unknown), None);
-        assert_eq!(published(&mut lanes), [2], "what nobody knows of is sent again, before the next");
+        assert_eq!(
+            published(&mut lanes),
+            [2],
+            "what nobody knows of is sent again, before the next"
+        );
         settle(&mut lanes, 2, Outcome::Confirmed);
         assert_eq!(published(&mut lanes), [4]);
         // Read again before it was marked: not published again.
@@ -376,7 +373,7 @@ mod tests {
         lanes.offer(entry(4, "a"), at(0));
         assert!(published(&mut lanes).is_empty());
         lanes.marked(&[1, 2, 3, 4]);
-        assert!(lanes.lanes.values().all(|lane| lane.queue.is_empty()));
+        assert!(lanes.all.values().all(|lane| lane.queue.is_empty()));
         assert_eq!((lanes.count, lanes.bytes), (0, 0));
     }
 
@@ -389,7 +386,8 @@ mod tests {
         assert_eq!(published(&mut lanes), [1, 3]);
         settle(&mut lanes, 3, Outcome::Confirmed);
         let refused = || Outcome::Refused("unroutable".into());
-        let Some(Note::Refused { retry: Some(retry), .. }) = settle(&mut lanes, 1, refused()) else {
+        let Some(Note::Refused { retry: Some(retry), .. }) = settle(&mut lanes, 1, refused())
+        else {
             panic!("tried again")
         };
         assert!(retry > at(0) && retry <= at(1));

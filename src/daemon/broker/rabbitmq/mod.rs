@@ -40,6 +40,9 @@ use self::{
 use super::{BrokerStatus, Message, Outcome, Publisher, TRANSIENT, Transient, WINDOW};
 use crate::config::RabbitMqConfig;
 
+/// Confirmations may take this long after the last one: brokers confirm within a few hundred
+/// milliseconds (`reliability.md` §0.1, 9).
+const SILENCE: Duration = Duration::from_secs(10);
 /// A connection that lasted this long was a success.
 const REPRIEVE: Duration = Duration::from_secs(1);
 /// Lost messages that are remembered: all that can be at once.
@@ -52,6 +55,8 @@ struct Ends {
     outcomes: mpsc::Sender<(Uuid, Outcome)>,
     status: watch::Sender<BrokerStatus>,
     topology: Topology,
+    /// How long confirmations may take after the last one.
+    silence: Duration,
     /// Bytes of a body that the broker is known to take.
     max_body: usize,
     /// What became unknown and was not sent again yet.
@@ -108,18 +113,24 @@ impl Ends {
 
 /// Starts publishing to the exchange and queues that consumers know.
 pub(super) fn start(config: &RabbitMqConfig, stop: CancellationToken) -> Publisher {
-    start_with(config, Topology::standard(&config.exchange), stop)
+    start_with(config, Topology::standard(&config.exchange), SILENCE, stop)
 }
 
 /// Starts the task that owns the connection.
-fn start_with(config: &RabbitMqConfig, topology: Topology, stop: CancellationToken) -> Publisher {
+fn start_with(
+    config: &RabbitMqConfig,
+    topology: Topology,
+    silence: Duration,
+    stop: CancellationToken,
+) -> Publisher {
     let (messages_tx, messages) = mpsc::channel(WINDOW);
     let (transient_tx, transient) = mpsc::channel(TRANSIENT);
     let (outcomes, outcomes_rx) = mpsc::channel(2 * WINDOW);
     let (status, status_rx) = watch::channel(BrokerStatus::Connecting);
     let max_body = encode::MAX_BODY;
     let lost = HashSet::new();
-    let ends = Ends { messages, transient, outcomes, status, topology, max_body, lost, stop };
+    let ends =
+        Ends { messages, transient, outcomes, status, topology, silence, max_body, lost, stop };
     tokio::spawn(run(addresses(config), ends));
     Publisher {
         messages: messages_tx,

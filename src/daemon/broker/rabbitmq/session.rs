@@ -25,8 +25,6 @@ use super::{
     link::Link,
 };
 
-/// Confirmations may take this long after the last one.
-const SILENCE: Duration = Duration::from_secs(10);
 /// What is under way when we are to stop may take this long.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Between two declarations because of messages that no queue wanted.
@@ -134,7 +132,7 @@ impl Session {
         loop {
             self.fill(ends, &mut reply).await;
             let takes = self.takes();
-            let silence = self.heard + SILENCE;
+            let silence = self.heard + ends.silence;
             tokio::select! {
                 biased;
                 () = ends.stop.cancelled() => return self.drain().await,
@@ -153,7 +151,7 @@ impl Session {
                     }
                 }
                 () = sleep_until(silence), if self.ledger.len() > 0 && self.blocked.is_none() => {
-                    let why = format!("no confirmation within {} s", SILENCE.as_secs());
+                    let why = format!("no confirmation within {} s", ends.silence.as_secs());
                     return End::Doubt(Fault::of_nobody(why));
                 }
                 right = ends.outcomes.clone().reserve_owned(), if takes && reply.is_none() => {

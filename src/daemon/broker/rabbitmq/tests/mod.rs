@@ -36,9 +36,13 @@ fn config(url: &str) -> RabbitMqConfig {
     RabbitMqConfig { url: url.into(), ..RabbitMqConfig::default() }
 }
 
+/// Confirmations may take this long here, so that tests of silence do not take longer.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// Starts a publisher that nobody stops.
 fn publisher(url: &str) -> Publisher {
-    start(&config(url), CancellationToken::new())
+    let topology = Topology::standard("stratavore.events");
+    start_with(&config(url), topology, SILENCE, CancellationToken::new())
 }
 
 fn message(number: usize, key: &str) -> Message {

@@ -17,7 +17,8 @@ fn picky() -> Topology {
 #[tokio::test]
 async fn what_no_queue_wants_is_refused_by_its_id_among_many() {
     let vhost = RabbitMq::shared().vhost();
-    let mut publisher = start_with(&config(&vhost.url()), picky(), CancellationToken::new());
+    let stop = CancellationToken::new();
+    let mut publisher = start_with(&config(&vhost.url()), picky(), SILENCE, stop);
     let key = |number: usize| if number % 7 == 3 { "nobody.wants" } else { "metrics.x" };
     let all: Vec<_> = (0..3000).map(|number| message(number, key(number))).collect();
     let unwanted: HashSet<_> =

@@ -74,6 +74,8 @@ pub(super) struct Recorded {
     pub sealed_up_to: Option<u64>,
     /// Events written that another daemon has to seal, or this one later.
     pub unsealed: u64,
+    /// More wait to be sealed than one transaction takes.
+    pub is_behind: bool,
     /// Codes made with the present key.
     codes: u64,
 }
@@ -142,10 +144,18 @@ impl Recorder {
         if waiting > 0 {
             self.seal_waiting(connection, &mut tail).await?;
         }
-        let sealed: Vec<_> = events.into_iter().map(|event| self.seal(event, &mut tail)).collect();
-        let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
-        insert(connection, rows).await?;
-        queue(connection, &sealed).await?;
+        recorded.is_behind = waiting > SEALED_TOGETHER.into();
+        if recorded.is_behind {
+            // An event of ours may follow one of those in its entity: it waits behind them.
+            recorded.unsealed = count;
+            insert(connection, events.iter().map(|event| row(event, None)).collect()).await?;
+        } else {
+            let sealed: Vec<_> =
+                events.into_iter().map(|event| self.seal(event, &mut tail)).collect();
+            let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
+            insert(connection, rows).await?;
+            queue(connection, &sealed).await?;
+        }
         recorded.codes += tail.position - before;
         recorded.sealed_up_to = (tail.position > before).then_some(tail.position);
         self.next_tail = Some(tail);

@@ -71,6 +71,8 @@ struct Telling {
     sealed: bool,
     unsealed: bool,
     not_before: Option<Instant>,
+    /// More waits to be sealed than the last transaction took.
+    is_behind: bool,
 }
 
 impl Writer {
@@ -87,6 +89,14 @@ impl Writer {
         loop {
             let due = telling.due();
             let received = tokio::select! {
+                biased;
+                () = std::future::ready(()), if telling.is_behind => {
+                    while group.len() < GROUP && let Ok(unit) = units.try_recv() {
+                        group.push(unit);
+                    }
+                    group.push(Unit::Seal);
+                    group.len()
+                }
                 received = units.recv_many(&mut group, GROUP) => received,
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.tell(&mut telling).await;
@@ -96,6 +106,7 @@ impl Writer {
             if received == 0 {
                 break;
             }
+            telling.is_behind = false;
             let (mut writes, mut replies) = (Vec::new(), Vec::new());
             for unit in group.drain(..) {
                 if let Unit::Write(write, reply) = unit {
@@ -218,6 +229,7 @@ impl Writer {
             telling.sealed |= self.is_shared;
         }
         telling.unsealed |= recorded.unsealed > 0;
+        telling.is_behind = recorded.is_behind;
         Ok(outcomes)
     }
 
@@ -275,7 +287,11 @@ impl Writer {
     /// Tells other daemons. What is lost here they find by themselves, later.
     async fn tell(&mut self, telling: &mut Telling) {
         let channels = [(telling.sealed, SEALED_CHANNEL), (telling.unsealed, UNSEALED_CHANNEL)];
-        *telling = Telling { not_before: Some(Instant::now() + TELLING), ..Telling::default() };
+        *telling = Telling {
+            not_before: Some(Instant::now() + TELLING),
+            is_behind: telling.is_behind,
+            ..Telling::default()
+        };
         for (is_wanted, channel) in channels {
             if is_wanted && self.connection.ensure_alive().is_ok() {
                 let query = Query::new("SELECT 1 AS told FROM pg_notify($1, '')").bind(channel);

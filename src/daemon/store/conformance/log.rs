@@ -78,6 +78,44 @@ async fn the_log_is_a_chain_and_keys_change(world: World) {
     assert_eq!(events[899].sequence, 3);
 }
 
+/// Events of a daemon that may not seal wait for the one that may, however many they are.
+async fn what_others_commit_is_sealed_in_the_order_of_each_entity(world: World) {
+    if !world.store.is_shared() {
+        return;
+    }
+    let other = world.database.open(world.dir.path(), "other").await.unwrap();
+    world.store.seal_with(None);
+    for _ in 0..9 {
+        let news = (0..500).map(|n| event(EventType::DaemonStarted, "daemon", &format!("{n}")));
+        other.event_append(news.collect()).await.unwrap();
+    }
+    assert_eq!(other.event_newest().await.unwrap(), 0);
+    lead(&world.store, "node").await;
+    let mut seen = std::collections::BTreeMap::new();
+    let mut position = 0;
+    let mut doorbell = world.store.doorbell();
+    while position < 4500 {
+        let batch = world.store.event_after(position, 1000).await.unwrap();
+        if batch.is_empty() {
+            let rung = doorbell.wait_for(|newest| *newest > position);
+            tokio::time::timeout(std::time::Duration::from_secs(20), rung).await.unwrap().unwrap();
+        }
+        for event in batch {
+            position += 1;
+            assert_eq!(event.position, position);
+            let sequence = seen.entry(event.entity_id).or_insert(0);
+            *sequence += 1;
+            assert_eq!(event.sequence, *sequence);
+        }
+        if position < 4500 {
+            // What this daemon writes meanwhile waits behind what it follows.
+            let news = vec![event(EventType::DaemonStarted, "daemon", "499")];
+            world.store.event_append(news).await.unwrap();
+        }
+    }
+    other.close().await;
+}
+
 async fn leases_have_one_holder_and_an_epoch(world: World) {
     let store = &world.store;
     let names = ["relay/0".to_owned(), "relay/1".to_owned()];
@@ -150,6 +188,7 @@ on_both! {
     events_are_filtered_and_followed,
     what_happened_is_queued_in_its_order_and_leaves_when_confirmed,
     the_log_is_a_chain_and_keys_change,
+    what_others_commit_is_sealed_in_the_order_of_each_entity,
     leases_have_one_holder_and_an_epoch,
     a_node_that_starts_again_supersedes_itself,
     what_one_database_cannot_keep_neither_keeps,

@@ -32,7 +32,7 @@ pub(in crate::daemon::store) const KIND: &str = "PostgreSQL";
 const OLDEST: i32 = 140_000;
 
 /// A reader waits so long for a connection: whoever asks has other sources, or wants to know.
-const READING: Duration = Duration::from_secs(2);
+const READING: Duration = Duration::from_secs(3);
 
 /// Migrations may take so long; other daemons wait for them.
 const MIGRATING: Duration = Duration::from_mins(5);

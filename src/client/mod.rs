@@ -3,6 +3,7 @@
 //! It hides the wire, starts the daemon where none runs, and gives every call a deadline. No other
 //! module of theirs speaks to the daemon.
 
+mod answer;
 mod attach;
 mod autostart;
 mod connect;
@@ -26,7 +27,8 @@ pub use self::{
     operations::OutboxView,
     plain_text::PlainText,
     runners::{
-        FrameStream, FrameUpdate, LogStream, LogUpdate, RunnerStream, RunnerUpdate, ScreenView,
+        FrameStream, FrameUpdate, HistoryView, LogStream, LogUpdate, RunnerStream, RunnerUpdate,
+        ScreenView,
     },
     system::{ComponentView, StatusView},
     tty::size_of_terminal,

@@ -87,6 +87,21 @@ pub struct ScreenView {
     pub alternate: bool,
     /// Lines of history.
     pub history_lines: u64,
+    /// Older lines that were forgotten: with them counted, a line keeps its number for ever.
+    #[serde(skip)]
+    pub forgotten_lines: u64,
+    /// Which rows go on in the next one without a line break.
+    #[serde(skip)]
+    pub wrapped: Vec<bool>,
+}
+
+/// Lines of a runner's history.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HistoryView {
+    /// The lines; those that were forgotten are empty.
+    pub lines: Vec<String>,
+    /// Which of them go on in the next one without a line break.
+    pub wrapped: Vec<bool>,
 }
 
 impl RunnerStream {
@@ -294,6 +309,8 @@ impl Client {
             title: wire.title,
             alternate: wire.alternate,
             history_lines: wire.history_lines,
+            forgotten_lines: wire.forgotten_lines,
+            wrapped: wire.wrapped,
         })
     }
 
@@ -309,7 +326,7 @@ impl Client {
         Ok(got.map_or(size, TerminalSize::from))
     }
 
-    /// Returns lines of history, counted from the oldest, and how many there are; styled ones carry
+    /// Returns lines of history from this one, counted from the first ever written; styled ones carry
     /// colours as SGR sequences and no others.
     ///
     /// # Errors
@@ -318,17 +335,19 @@ impl Client {
     pub async fn scrollback(
         &self,
         runner: &str,
-        from: u64,
+        number: u64,
         count: u32,
         styled: bool,
-    ) -> Result<(Vec<String>, u64), Failure> {
-        let runner = runner.to_owned();
-        let request = self.request(ReadScrollbackRequest { runner, from, count, styled });
-        let wire = self.runners().read_scrollback(request).await.map_err(failed)?.into_inner();
-        Ok((wire.lines, wire.total))
+    ) -> Result<HistoryView, Failure> {
+        let (runner, number) = (runner.to_owned(), Some(number));
+        let request = ReadScrollbackRequest { runner, from: 0, count, styled, number };
+        let answer = self.runners().read_scrollback(self.request(request)).await;
+        let wire = answer.map_err(failed)?.into_inner();
+        Ok(HistoryView { lines: wire.lines, wrapped: wire.wrapped })
     }
 
-    /// Returns the lines of history and screen that contain a text, with their numbers.
+    /// Returns the lines of history and screen that contain a text, with their numbers, counted from
+    /// the first line ever written.
     ///
     /// # Errors
     ///
@@ -342,8 +361,9 @@ impl Client {
         let request =
             SearchScrollbackRequest { runner: runner.to_owned(), text: text.to_owned(), limit };
         let answer = self.runners().search_scrollback(self.request(request)).await;
-        let matches = answer.map_err(failed)?.into_inner().matches;
-        Ok(matches.into_iter().map(|found| (found.line, found.text)).collect())
+        let found = answer.map_err(failed)?.into_inner();
+        let number = |line: u64| found.forgotten_lines + line;
+        Ok(found.matches.into_iter().map(|found| (number(found.line), found.text)).collect())
     }
 
     /// Follows a runner's screen, so many frames a second at most.

@@ -153,6 +153,11 @@ impl Places {
         self.root.join("layout.json")
     }
 
+    /// What the user has looked at in the dashboard.
+    pub fn seen(&self) -> PathBuf {
+        self.root.join("seen.json")
+    }
+
     /// Log files of the daemon.
     pub fn logs(&self) -> PathBuf {
         self.root.join("log")

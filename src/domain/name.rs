@@ -3,6 +3,8 @@
 //! A name must be safe in a path, a shell, a metric label and a routing key, and must never be
 //! mistaken for a command: `stratavore <project>` launches.
 
+use std::path::Path;
+
 use thiserror::Error;
 
 /// The shortest name that a runner may be given.
@@ -131,6 +133,24 @@ pub fn runner_name(project: &str, number: u64) -> String {
     format!("{project}-{number}")
 }
 
+/// Returns a legal name for the project in a directory, as close to the directory's as possible.
+///
+/// A directory whose name has nothing that a project's may have is told by the next one around it that
+/// has: `~/shop/日本` is `shop-project`, not the same word for all such directories.
+pub fn suggest_name_for(directory: &Path) -> String {
+    let has_any = |name: &str| name.chars().any(|c| c.is_ascii_alphanumeric());
+    let named = |dir: &Path| dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    let own = named(directory).unwrap_or_default();
+    if has_any(&own) {
+        return suggest_project_name(&own);
+    }
+    let mut around = directory.ancestors().skip(1).filter_map(named);
+    match around.find(|name| has_any(name)) {
+        Some(name) => suggest_project_name(&format!("{name}-project")),
+        None => suggest_project_name(&own),
+    }
+}
+
 /// Returns a legal project name as close to `text` (a directory's name) as possible.
 pub fn suggest_project_name(text: &str) -> String {
     let mut name = String::new();
@@ -188,5 +208,14 @@ mod tests {
             assert_eq!(check_project_name(&suggest_project_name(text)), Ok(()), "{text}");
         }
         assert_eq!(suggest_project_name("My Shop!"), "My-Shop");
+        for (path, name) in [
+            ("/home/ann/src/shop", "shop"),
+            ("/home/ann/shop/日本", "shop-project"),
+            ("/home/ann/日本語-app", "app"),
+            ("/日本", "project-project"),
+            ("/", "project-project"),
+        ] {
+            assert_eq!(suggest_name_for(Path::new(path)), name);
+        }
     }
 }

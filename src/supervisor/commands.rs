@@ -10,7 +10,7 @@ use super::{
     run::Supervisor,
 };
 use crate::{
-    domain::echo::ECHO_WINDOW,
+    domain::{activity::ActivityState, echo::ECHO_WINDOW},
     process::Table,
     proto::link::v1::{
         self as link, Reply, Request, Role, ToSupervisor, from_supervisor::Message,
@@ -64,8 +64,12 @@ impl Supervisor {
             }
             Some(Command::Pause(_)) => self.pause(),
             Some(Command::Resume(_)) => self.resume(),
+            Some(Command::Type(input)) if !self.is_asked(&input) => reply.not_asked = true,
             Some(Command::Type(input)) => match self.type_text(&input) {
-                Ok(accepted) => reply.accepted_bytes = accepted,
+                Ok(accepted) => {
+                    reply.accepted_bytes = accepted;
+                    self.answered_us = input.asked_us.or(self.answered_us);
+                }
                 Err(error) => reply.error = error,
             },
             Some(Command::Screen(_)) => reply.screen = Some(self.screen()),
@@ -80,10 +84,20 @@ impl Supervisor {
             Some(Command::Frames(control)) => self.control_frames(id, control.max_fps),
             None => "this supervisor is older than the request".clone_into(&mut reply.error),
         }
+        reply.forgotten_lines = self.terminal.current().history_forgotten();
         if let Some(connection) = self.connection(id) {
             connection.send(Message::Reply(reply));
         }
         self.send_frames(monotonic());
+    }
+
+    /// Whether what is to be typed answers the question that the agent waits with, and the first to
+    /// do so; true for what is no answer. Here nobody can come between the look and the keys.
+    fn is_asked(&self, input: &link::Type) -> bool {
+        let Some(asked) = input.asked_us else { return true };
+        let is_blocked = self.activity.state == ActivityState::Blocked;
+        let since = self.activity.since.map(|since| since.timestamp_micros());
+        is_blocked && since == Some(asked) && self.answered_us != Some(asked)
     }
 
     /// Types text for a prompt, or raw bytes.
@@ -119,20 +133,30 @@ impl Supervisor {
             title: terminal.title().to_owned(),
             alternate: terminal.modes().alternate,
             history_lines: terminal.history_len() as u64,
+            wrapped: terminal.screen_wraps(),
         }
     }
 
     fn scrollback(&mut self, query: &link::ScrollbackQuery) -> link::Scrollback {
-        let from = usize::try_from(query.from).unwrap_or(usize::MAX);
         let count = (query.count as usize).min(MAX_LINES);
         let terminal = self.terminal.current();
+        let forgotten = terminal.history_forgotten();
+        let from = query.number.map_or(query.from, |number| number.saturating_sub(forgotten));
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        // Of lines that are forgotten nothing is left but their room.
+        let gone = query.number.map_or(0, |number| forgotten.saturating_sub(number));
+        let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(count);
+        let count = count - gone;
         let mut lines = terminal.history(from, count, query.styled);
         let mut room = MAX_SCROLLBACK;
         lines.retain(|line| {
             room = room.saturating_sub(line.len());
             room > 0
         });
-        link::Scrollback { lines, total: terminal.history_len() as u64 }
+        let mut wrapped = terminal.history_wraps(from, lines.len());
+        lines.splice(0..0, std::iter::repeat_n(String::new(), gone));
+        wrapped.splice(0..0, std::iter::repeat_n(false, gone));
+        link::Scrollback { lines, total: terminal.history_len() as u64, wrapped }
     }
 
     fn control_frames(&mut self, id: u64, max_fps: u32) {

@@ -92,6 +92,8 @@ pub(super) struct Supervisor {
     pub connections: Vec<Connection>,
     pub grants: Grants,
     pub activity: Activity,
+    /// When the question was asked that was answered last, in microseconds.
+    pub answered_us: Option<i64>,
     /// The daemon must hear of a change, not before this moment.
     pub status_due: Option<Instant>,
     /// When it last heard of one.
@@ -161,6 +163,7 @@ impl Supervisor {
             connections: Vec::new(),
             grants: Grants::default(),
             activity: Activity::default(),
+            answered_us: None,
             status_due: None,
             status_sent: None,
             paused: false,

@@ -88,6 +88,25 @@ impl Pane {
         (top, left)
     }
 
+    /// Whether an area of this size shows everything that the screen says: only blanks and lines that
+    /// are drawn lie outside.
+    pub fn is_shown_whole(&self, width: u16, height: u16) -> bool {
+        let (top, left) = self.origin(width, height);
+        let screen = self.decoder.screen();
+        let says = |row: u16, col: u16| {
+            let shown = screen.cell(row, col).map(vt100::Cell::contents).unwrap_or_default();
+            shown.chars().any(|c| !c.is_whitespace() && !('\u{2500}'..='\u{259f}').contains(&c))
+        };
+        let is_cut = |row: u16, col: u16| {
+            let (below, right) = (top.saturating_add(height), left.saturating_add(width));
+            !(top..below).contains(&row) || !(left..right).contains(&col)
+        };
+        let mut cells = (0..self.size.rows())
+            .flat_map(|row| (0..self.size.cols()).map(move |col| (row, col)))
+            .filter(|(row, col)| is_cut(*row, *col));
+        !cells.any(|(row, col)| says(row, col))
+    }
+
     /// Returns the rows with their colours, as [`super::Still`] reads them.
     pub fn styled_rows(&self) -> Vec<String> {
         self.decoder.screen().rows_formatted(0, self.size.cols()).collect()
@@ -215,6 +234,14 @@ mod tests {
         let (rows, cursor) = drawn(&pane, 5, 2);
         assert_eq!(rows, ["one  ", "two  "]);
         assert_eq!(cursor, Some(Position { x: 0, y: 0 }));
+    }
+
+    #[test]
+    fn what_is_cut_is_known() {
+        let mut pane = Pane::new(TerminalSize::new(10, 6));
+        pane.feed("one\r\ntwo ──────\r\n".as_bytes());
+        assert!(pane.is_shown_whole(10, 6) && pane.is_shown_whole(4, 3));
+        assert!(!pane.is_shown_whole(2, 6) && !pane.is_shown_whole(10, 2));
     }
 
     #[test]

@@ -87,6 +87,8 @@ pub(crate) struct Ring {
     open: Vec<u8>,
     open_lines: usize,
     total: usize,
+    /// Rows that went with the oldest blocks, or when everything was forgotten.
+    dropped: u64,
     encoder: LineEncoder,
 }
 
@@ -101,6 +103,7 @@ impl Ring {
             open: Vec::new(),
             open_lines: 0,
             total: 0,
+            dropped: 0,
             encoder: LineEncoder::default(),
         }
     }
@@ -113,6 +116,11 @@ impl Ring {
     /// Number of rows that can be read.
     pub(crate) fn len(&self) -> usize {
         self.total.min(self.limits.lines)
+    }
+
+    /// Number of rows that were there before the oldest that can be read.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.dropped + (self.total - self.len()) as u64
     }
 
     /// Appends a row of the grid.
@@ -145,7 +153,8 @@ impl Ring {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self::new(self.limits);
+        let dropped = self.dropped + self.total as u64;
+        *self = Self { dropped, ..Self::new(self.limits) };
     }
 
     /// Bytes held, spare room included.
@@ -246,6 +255,7 @@ impl Ring {
             self.loose -= usize::from(oldest.packing == Packing::None);
             self.block_bytes -= oldest.cost();
             self.total -= oldest.lines;
+            self.dropped += oldest.lines as u64;
         }
     }
 }
@@ -328,6 +338,7 @@ mod tests {
         }
         assert_eq!(ring.len(), 100);
         assert_eq!(texts(&ring, 0, 1), ["line 9900"]);
+        assert_eq!(ring.forgotten(), 9900);
         assert_eq!(texts(&ring, 99, 5), ["line 9999"]);
     }
 

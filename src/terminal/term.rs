@@ -7,7 +7,7 @@ use alacritty_terminal::term::TermMode;
 use super::HistoryLimits;
 use super::answers::{self, DefaultColors};
 use super::engine::Engine;
-use super::line::Line;
+use super::line::{Line, is_wrapped};
 use super::modes::Modes;
 use super::scan::{Op, Scan};
 use super::scanner::Scanner;
@@ -152,6 +152,29 @@ impl Terminal {
     /// Number of rows in the history.
     pub fn history_len(&self) -> usize {
         self.engine.screen.ring.len()
+    }
+
+    /// Number of rows that were in the history and are forgotten: with them counted, a row keeps its
+    /// number for ever.
+    pub fn history_forgotten(&self) -> u64 {
+        self.engine.screen.ring.forgotten()
+    }
+
+    /// Returns for each of the rows that [`Self::history`] returns whether it went on in the next one
+    /// without a line break.
+    pub fn history_wraps(&self, from_oldest: usize, count: usize) -> Vec<bool> {
+        let mut wraps = Vec::new();
+        self.engine.screen.ring.read(from_oldest, count, &mut |_, line| {
+            wraps.push(line.wrapped);
+            true
+        });
+        wraps
+    }
+
+    /// Returns for each row on the screen whether it goes on in the next one without a line break.
+    pub fn screen_wraps(&self) -> Vec<bool> {
+        let screen = &self.engine.screen;
+        (0..usize::from(screen.size.rows())).map(|row| is_wrapped(screen.row(row))).collect()
     }
 
     /// Returns up to `count` rows of the history from the one numbered `from_oldest`.

@@ -13,8 +13,8 @@ use std::{
 
 use chrono::Utc;
 use crossterm::event::EventStream;
-use futures_util::StreamExt as _;
-use rustix::process::{Signal as PosixSignal, kill_current_process_group};
+use futures_util::{FutureExt as _, StreamExt as _};
+use rustix::process::{Signal as PosixSignal, getpid, kill_current_process_group, kill_process};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    UiOptions, choices, clipboard,
+    Picked, UiOptions, ahead, choices, clipboard,
     effect::Effect,
     event::UiEvent,
     feed::{self, Outlet},
@@ -36,6 +36,7 @@ use super::{
     perform::Performer,
     report,
     screen::Screen,
+    seen::SeenFile,
     state::{Mode, Palette, Scope, Settings, State},
     surroundings,
     update::update,
@@ -45,6 +46,7 @@ use crate::{
     client::{AttachEnd, AttachOptions, attach},
     config::{AttachConfig, Origin, Places, environment},
     domain::{failure::Failure, id::RunnerId},
+    terminal::Pane,
 };
 
 /// Without an age on the screen there is nothing to wait for.
@@ -63,7 +65,7 @@ enum Next {
 }
 
 /// Shows the dashboard until the user leaves it.
-pub(super) async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure> {
+pub(super) async fn run(options: UiOptions) -> Result<Option<Picked>, Failure> {
     let is_picker = options.picker;
     let recorder = report::Shared::default();
     let (logs, shared) = (options.places.logs(), Arc::clone(&recorder));
@@ -75,10 +77,13 @@ pub(super) async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure>
     if let Some(layouts) = app.layouts.take() {
         layouts.close().await;
     }
+    if let Some(seen) = app.seen.take() {
+        seen.close().await;
+    }
     if result.is_ok() && !is_picker {
         app.say_goodbye();
     }
-    result.map(|()| app.picked)
+    result.map(|()| app.picked.take())
 }
 
 struct App {
@@ -87,14 +92,16 @@ struct App {
     places: Places,
     keys: AttachConfig,
     layouts: Option<Layouts>,
+    seen: Option<SeenFile>,
     input: Option<EventStream>,
     events: mpsc::Receiver<UiEvent>,
     performer: Performer,
     feed: JoinHandle<Result<(), Failure>>,
     quit: [Signal; 2],
     continued: Signal,
+    stopped: Signal,
     pace: Pace,
-    picked: Option<RunnerId>,
+    picked: Option<Picked>,
     recorder: report::Shared,
 }
 
@@ -115,6 +122,8 @@ impl App {
         };
         // Nothing can follow from it yet: nobody is connected.
         drop(found.map(|found| update(&mut state, UiEvent::LayoutFound(found))));
+        let (seen, looked) = SeenFile::open(&options.places, events_tx.clone());
+        drop(update(&mut state, UiEvent::SeenFound(looked)));
         let looks = Looks::new(&mut state, &config, &options.loaded.origins, &options.places);
         state.keys = Keymap::new(&config.keys, config.dashboard.accessible);
         // What is configured goes before what was kept here.
@@ -133,12 +142,14 @@ impl App {
             places: options.places.clone(),
             keys: config.attach,
             layouts: Some(layouts),
+            seen: Some(seen),
             input: Some(EventStream::new()),
             events,
             performer: Performer::new(client, events_tx, options.environment, options.umask),
             feed: tokio::spawn(feed::follow(options.places, outlet)),
             quit: [on_signal(SignalKind::terminate())?, on_signal(SignalKind::hangup())?],
             continued: on_signal(SignalKind::from_raw(PosixSignal::CONT.as_raw()))?,
+            stopped: on_signal(SignalKind::from_raw(PosixSignal::TSTP.as_raw()))?,
             pace: Pace::new(environment::is_remote()),
             picked: None,
             recorder,
@@ -197,6 +208,7 @@ impl App {
                 _ = terminate.recv() => return Ok(None),
                 _ = hang_up.recv() => return Ok(None),
                 _ = self.continued.recv() => return Ok(Some(UiEvent::Continued)),
+                _ = self.stopped.recv() => return Ok(Some(UiEvent::Stopped)),
                 () = screen.panicked() => {
                     return Err(Failure::internal("show the dashboard: a part of it panicked"));
                 }
@@ -234,7 +246,7 @@ impl App {
                     self.take_back(screen)?;
                 }
                 Effect::Picked(id) => {
-                    self.picked = Some(id);
+                    self.picked = Some(Picked { id, typed: self.typed_ahead(id) });
                     return Ok(Next::Leave);
                 }
                 Effect::KeepPreset(name, preset) => {
@@ -257,7 +269,7 @@ impl App {
                     }
                 }
                 Effect::Alert { bell, desktop } => screen.alert(bell, desktop.as_deref()),
-                Effect::Suspend => self.suspend(screen).await?,
+                Effect::Suspend(whole) => self.suspend(screen, whole).await?,
                 Effect::ReportMouse(mode) => screen.report_mouse(mode)?,
                 Effect::Attach(id) => Box::pin(self.attach(screen, id)).await?,
                 Effect::Copy(text) => {
@@ -265,6 +277,11 @@ impl App {
                         screen.write(&sequence)?;
                     }
                     clipboard::give(text);
+                }
+                Effect::KeepSeen(looked) => {
+                    if let Some(seen) = &self.seen {
+                        seen.keep(&looked);
+                    }
                 }
                 Effect::SaveLayout(layout) => {
                     if let Some(layouts) = &self.layouts {
@@ -282,24 +299,44 @@ impl App {
         Ok(Next::On)
     }
 
-    /// Stops with the rest of the job, as any program in a shell does on ctrl-z.
-    async fn suspend(&mut self, screen: &mut Screen) -> Result<(), Failure> {
+    /// Stops until somebody continues us: with the rest of the job, as any program in a shell does on
+    /// ctrl-z, or alone where we alone were asked to.
+    async fn suspend(&mut self, screen: &mut Screen, whole: bool) -> Result<(), Failure> {
         self.input = None;
         screen.leave();
-        // Unlike SIGSTOP it has no effect where no shell could ever continue us.
-        kill_current_process_group(PosixSignal::TSTP).ok();
-        sleep(STOP_PAUSE).await;
+        // SIGTSTP, which we handle to put the terminal back, no longer stops us by itself; and nobody
+        // could continue us where there is no shell.
+        if leaving::has_shell() {
+            if whole {
+                kill_current_process_group(PosixSignal::TSTP).ok();
+            }
+            kill_process(getpid(), PosixSignal::STOP).ok();
+            sleep(STOP_PAUSE).await;
+        }
         self.take_back(screen)
+    }
+
+    /// Takes what the user typed after the key that hands the terminal to a runner.
+    fn typed_ahead(&mut self, id: RunnerId) -> Vec<u8> {
+        let screen = self.state.screens.get(&id).and_then(|screen| screen.pane.as_ref());
+        let modes = screen.map(Pane::modes).unwrap_or_default();
+        // It holds the reader's lock; a new one is opened when it is waited for.
+        self.input = None;
+        ahead::typed(&modes)
     }
 
     /// Hands the terminal to a runner until the user comes back from it.
     async fn attach(&mut self, screen: &mut Screen, id: RunnerId) -> Result<(), Failure> {
         let Some(client) = self.performer.client() else { return Ok(()) };
         let options = AttachOptions { keys: self.keys.clone(), ..AttachOptions::default() };
+        let (word, typed) = (id.to_string(), self.typed_ahead(id));
         self.performer.watch(&BTreeSet::new());
         self.input = None;
         screen.leave();
-        let word = id.to_string();
+        if !typed.is_empty() {
+            // What is refused is told by the attach itself, which needs the same runner.
+            client.send_keys(&word, typed.into()).await.ok();
+        }
         let attached = attach(&client, &word, &options);
         tokio::pin!(attached);
         let ended = loop {
@@ -345,6 +382,8 @@ impl App {
         screen.report_mouse(self.state.mouse)?;
         // A new one is opened when it is waited for: it needs the lock that the old one holds.
         self.input = None;
+        // Nothing is to be stopped any more by what we were asked before.
+        self.stopped.recv().now_or_never();
         self.state.now = Utc::now();
         self.state.size = screen.size();
         self.state.is_dirty = true;

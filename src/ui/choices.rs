@@ -2,13 +2,9 @@
 //!
 //! Invariant: a file is replaced as a whole or not at all; one that cannot be read counts as none.
 
-use std::{
-    fs, io,
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
+use super::files::{self, replace};
 use crate::{
     config::{
         Places,
@@ -22,7 +18,7 @@ const MAX: usize = 256;
 
 /// Returns the theme that was chosen last.
 pub(super) fn theme(places: &Places) -> Option<String> {
-    let text = fs::read_to_string(theme_file(places)).ok()?;
+    let text = files::read(&theme_file(places)).ok()?;
     Some(text.trim().to_owned()).filter(|name| !name.is_empty() && name.len() <= MAX)
 }
 
@@ -41,7 +37,7 @@ pub(super) fn keep_theme(places: &Places, name: &str) -> Result<(), Failure> {
 
 /// Returns the presets that were kept.
 pub(super) fn presets(places: &Places) -> Presets {
-    let text = fs::read_to_string(preset_file(places)).unwrap_or_default();
+    let text = files::read(&preset_file(places)).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
@@ -68,14 +64,6 @@ fn preset_file(places: &Places) -> PathBuf {
 
 fn theme_file(places: &Places) -> PathBuf {
     places.root().join("dashboard.theme")
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let next = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-    file.write_all(bytes)?;
-    fs::rename(next, path)
 }
 
 #[cfg(test)]

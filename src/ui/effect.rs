@@ -4,10 +4,10 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use super::state::{SavedLayout, Watched};
+use super::state::{Looked, SavedLayout, Watched};
 use crate::{
     config::presets::Preset,
-    domain::{answer::Step, id::RunnerId, project::NewProject, size::TerminalSize},
+    domain::{answer::Answer, id::RunnerId, project::NewProject, size::TerminalSize},
     terminal::MouseMode,
 };
 
@@ -16,8 +16,8 @@ use crate::{
 pub(super) enum Effect {
     /// Leave the dashboard.
     Quit,
-    /// Stop this process as the shell's job control would.
-    Suspend,
+    /// Stop as the shell's job control would: with the whole job, or this process alone.
+    Suspend(bool),
     /// Paint everything anew.
     Redraw,
     /// Leave the dashboard with this runner as the choice.
@@ -55,13 +55,17 @@ pub(super) enum Effect {
     Launch(Box<LaunchOrder>),
     /// End a runner, without grace if forced.
     Stop(RunnerId, bool),
+    /// Delete a project that has no live runner.
+    DeleteProject(Box<NewProject>),
+    /// Register a project.
+    CreateProject(Box<NewProject>),
     /// Start a runner again, ending it first if it lives.
     Restart(RunnerId),
     /// Stop a runner's processes where they stand, or let them go on.
     SetPaused(RunnerId, bool),
     /// Ask what a runner's screen shows and how long its history is.
     OpenScrollback(RunnerId),
-    /// Load lines of history from this one, counted from the oldest.
+    /// Load lines of history from this one, counted from the first ever written.
     ReadScrollback(RunnerId, u64),
     /// Search history and screen for a text.
     SearchScrollback(RunnerId, String),
@@ -69,6 +73,8 @@ pub(super) enum Effect {
     Copy(String),
     /// Keep this arrangement of panes for the next start.
     SaveLayout(Box<SavedLayout>),
+    /// Keep what was looked at for the next start.
+    KeepSeen(Looked),
     /// Give a runner's terminal this size, once it has been wanted for a moment.
     Resize(RunnerId, TerminalSize),
     /// Type bytes into a runner.
@@ -86,8 +92,8 @@ pub(super) struct AnswerOrder {
     pub(super) id: RunnerId,
     /// When it was asked: another question has another time.
     pub(super) asked: DateTime<Utc>,
-    /// What to do to the agent's terminal.
-    pub(super) steps: Vec<Step>,
+    /// The answer.
+    pub(super) answer: Answer,
     /// What to say when it is done.
     pub(super) said: String,
 }

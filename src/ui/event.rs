@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::state::SavedLayout;
+use super::state::{Looked, Present, SavedLayout};
 use crate::{
-    client::{ComponentView, RunnerUpdate},
+    client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
-        event::Event, failure::Failure, id::RunnerId, project::Project, runner::Runner,
-        size::TerminalSize,
+        event::Event, failure::Failure, id::RunnerId, project::NewProject, project::Project,
+        runner::Runner, size::TerminalSize,
     },
     terminal::keys::{KeyPress, MouseEvent},
 };
@@ -28,6 +28,8 @@ pub(super) enum UiEvent {
     Focus(bool),
     /// The terminal has so many columns and rows.
     Resized(u16, u16),
+    /// The process is asked from outside to stop, as a job of a shell.
+    Stopped,
     /// The process was stopped from outside and goes on; the terminal may have been used meanwhile.
     Continued,
     /// Time has passed.
@@ -47,13 +49,15 @@ pub(super) enum UiEvent {
     /// A watched screen is not to be had for now.
     FrameLost(RunnerId),
     /// What a runner's screen shows, and how many lines of history are before it.
-    ScrollbackOpened(RunnerId, Vec<String>, u64),
-    /// Lines of a runner's history from this one, counted from the oldest.
-    ScrollbackRead(RunnerId, u64, Vec<String>),
-    /// Lines of a runner's history and screen that have a text, counted from the oldest.
+    ScrollbackOpened(RunnerId, Box<Present>),
+    /// Lines of a runner's history from this one, counted from the first ever written.
+    ScrollbackRead(RunnerId, u64, HistoryView),
+    /// Lines of a runner's history and screen that have a text, counted from the first ever written.
     ScrollbackFound(RunnerId, String, Vec<u64>),
     /// What the last start had arranged, or why it cannot be used.
     LayoutFound(Result<Box<SavedLayout>, String>),
+    /// What was looked at, by what is kept of it, or why that cannot be used.
+    SeenFound(Result<Looked, String>),
     /// A runner's terminal cannot be given another size.
     ResizeRefused(RunnerId),
     /// What an ended runner showed last.
@@ -115,6 +119,8 @@ pub(super) enum Outcome {
     Launched(Box<Runner>),
     /// A runner was stopped; whether it had ended before.
     Stopped(Box<Runner>, bool),
+    /// A project was deleted.
+    Forgotten(Box<NewProject>),
     /// Something was done; say so.
     Done(String),
     /// It failed: what was tried, and why.

@@ -4,8 +4,7 @@
 //! used; only an arrangement with panes ever replaces another.
 
 use std::{
-    fs, io,
-    os::unix::fs::OpenOptionsExt as _,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -18,6 +17,7 @@ use tokio::{
 
 use super::{
     event::{Outcome, UiEvent},
+    files,
     state::SavedLayout,
 };
 use crate::{config::Places, domain::failure::Failure};
@@ -26,8 +26,6 @@ use crate::{config::Places, domain::failure::Failure};
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long leaving the dashboard may wait for the disk.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// A larger file is none of ours.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// The file of the arrangement and whoever writes it.
 #[derive(Debug)]
@@ -84,7 +82,8 @@ async fn keep(
         }
         let Some(layout) = changes.borrow_and_update().clone() else { continue };
         let file = path.clone();
-        let written = tokio::task::spawn_blocking(move || write(&file, &layout)).await;
+        let write = move || files::replace(&file, layout.text().as_bytes());
+        let written = tokio::task::spawn_blocking(write).await;
         // What could not be kept is tried again with the next change, and told once.
         let failed = written.ok().and_then(Result::err);
         if let Some(error) = failed.as_ref().filter(|_| !is_told) {
@@ -104,7 +103,7 @@ async fn closed(mut changes: watch::Receiver<Option<SavedLayout>>) {
 }
 
 fn read(path: &Path) -> Found {
-    let text = match text_of(path) {
+    let text = match files::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(error) => return damaged(path, &error.to_string()),
@@ -112,36 +111,15 @@ fn read(path: &Path) -> Found {
     SavedLayout::parse(&text).map_or_else(|why| damaged(path, &why), Found::Layout)
 }
 
-fn text_of(path: &Path) -> io::Result<String> {
-    let meta = fs::metadata(path)?;
-    if !meta.is_file() || meta.len() > MAX_BYTES {
-        return Err(io::Error::other("it is no file of a few kilobytes"));
-    }
-    fs::read_to_string(path)
-}
-
-/// Puts a file aside that cannot be used: somebody may want to repair it.
 fn damaged(path: &Path, why: &str) -> Found {
-    let aside = path.with_extension("json.damaged");
-    let kept = match fs::rename(path, &aside) {
-        Ok(()) => format!("it is kept as {}", aside.display()),
-        Err(error) => format!("and it cannot be put aside: {error}"),
-    };
+    let kept = files::put_aside(path);
     Found::Damaged(format!("the saved panes cannot be used: {why}; {kept}"))
-}
-
-fn write(path: &Path, layout: &SavedLayout) -> io::Result<()> {
-    // Two dashboards must not write into one file.
-    let new = path.with_extension(format!("json.{}.new", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    io::Write::write_all(&mut file, layout.text().as_bytes())?;
-    drop(file);
-    fs::rename(new, path)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{
         domain::id::RunnerId,

@@ -1,4 +1,4 @@
-//! Leaves when it was asked to, also when the loop cannot.
+//! Leaves when it was asked to, also when the loop cannot; and knows whether somebody waits outside.
 //!
 //! A thread of its own, which sleeps until the process is asked to leave: the loop may be stuck in a
 //! write to a terminal that nobody reads.
@@ -10,13 +10,21 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::Signal;
+use rustix::process::{Signal, getpgid, getpgrp, getppid, getsid};
 use signal_hook::low_level::pipe;
 
 use crate::domain::failure::Failure;
 
 /// How long leaving in order may take.
 const LEAVING: Duration = Duration::from_secs(3);
+
+/// Whether a shell with job control waits for us: a process of another group of our session is our
+/// parent. Without one nobody would ever continue us.
+pub(super) fn has_shell() -> bool {
+    let Some(parent) = getppid() else { return false };
+    let is_of_our_session = getsid(Some(parent)).is_ok_and(|theirs| getsid(None) == Ok(theirs));
+    is_of_our_session && getpgid(Some(parent)).is_ok_and(|theirs| theirs != getpgrp())
+}
 
 /// Ends the process some time after it was asked to leave, if it still is there: a terminal that does
 /// not read holds up the loop in the middle of a frame.

@@ -11,12 +11,14 @@
 //! something visible changed, and beyond what a person waits for at most sixty a second; with nothing
 //! due nothing wakes up. The agents never depend on this program: it may end at any moment.
 
+mod ahead;
 mod app;
 mod choices;
 mod clipboard;
 mod effect;
 mod event;
 mod feed;
+mod files;
 mod input;
 mod keymap;
 mod layouts;
@@ -28,6 +30,7 @@ mod recorder;
 mod report;
 mod resizing;
 mod screen;
+mod seen;
 mod state;
 mod surroundings;
 mod theme;
@@ -67,12 +70,21 @@ pub struct UiOptions {
     pub demo: bool,
 }
 
+/// The runner that was picked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picked {
+    /// Which.
+    pub id: RunnerId,
+    /// What was typed after that already, as the agent expects it.
+    pub typed: Vec<u8>,
+}
+
 /// Shows the dashboard until the user leaves it; the agents go on. Returns the runner that was
 /// picked, if that was what it was opened for.
 ///
 /// # Errors
 ///
 /// When there is no terminal, no daemon at the start, or the terminal is lost.
-pub async fn run(options: UiOptions) -> Result<Option<RunnerId>, Failure> {
+pub async fn run(options: UiOptions) -> Result<Option<Picked>, Failure> {
     app::run(options).await
 }

@@ -4,14 +4,11 @@
 use std::{
     collections::{BTreeSet, HashMap},
     path::PathBuf,
-    time::Duration,
 };
 
-use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
-    time::sleep,
 };
 use uuid::Uuid;
 
@@ -19,7 +16,7 @@ use super::{
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing,
-    state::{CHUNK, MOST_MATCHES, Watched},
+    state::{CHUNK, MOST_MATCHES, Present, Watched},
     surroundings,
     typist::Typist,
 };
@@ -27,7 +24,6 @@ use crate::{
     client::Client,
     domain::{
         activity::ActivityState,
-        answer::Step,
         failure::Failure,
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
@@ -35,9 +31,6 @@ use crate::{
         size::TerminalSize,
     },
 };
-
-/// Time for an agent whose dialog was refused to show its prompt again.
-const SETTLE: Duration = Duration::from_millis(400);
 
 /// Carries out effects.
 pub(super) struct Performer {
@@ -178,13 +171,18 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         Effect::OpenScrollback(id) => {
             let screen = client.screen(&id.to_string()).await.ok()?;
-            Some(UiEvent::ScrollbackOpened(id, screen.lines, screen.history_lines))
+            let present = Present {
+                rows: screen.lines,
+                wrapped: screen.wrapped,
+                history: screen.history_lines,
+                forgotten: screen.forgotten_lines,
+            };
+            Some(UiEvent::ScrollbackOpened(id, Box::new(present)))
         }
         Effect::ReadScrollback(id, from) => {
             let count = u32::try_from(CHUNK).unwrap_or(u32::MAX);
             let read = client.scrollback(&id.to_string(), from, count, true).await;
-            let (lines, _) = read.unwrap_or_default();
-            Some(UiEvent::ScrollbackRead(id, from, lines))
+            Some(UiEvent::ScrollbackRead(id, from, read.unwrap_or_default()))
         }
         Effect::SearchScrollback(id, text) => {
             match client.search(&id.to_string(), &text, MOST_MATCHES).await {
@@ -201,6 +199,19 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
                 Ok((runner, already)) => Outcome::Stopped(Box::new(runner), already),
                 Err(failure) => Outcome::Failed("stop it", failure),
             }))
+        }
+        Effect::DeleteProject(project) => {
+            // Never forced: what lives is stopped by a key of its own.
+            let deleted = client.delete_project(&project.name, false).await;
+            Some(UiEvent::Outcome(match deleted {
+                Ok(_) => Outcome::Forgotten(project),
+                Err(failure) => Outcome::Failed("delete the project", failure),
+            }))
+        }
+        Effect::CreateProject(project) => {
+            let created = client.create_project(*project).await;
+            let said = created.map(|project| format!("{} is a project again", project.name));
+            done("register the project", said)
         }
         Effect::Restart(id) => {
             let runner = client.restart(&id.to_string(), None).await;
@@ -231,24 +242,9 @@ async fn send_line(client: &Client, id: RunnerId, text: &str) -> Result<u64, Fai
     client.send_text(&word, text, true).await
 }
 
-/// Answers a question if it is still the one that is asked.
+/// Answers a question; the daemon knows whether it is still the one that is asked.
 async fn answer(client: &Client, order: AnswerOrder) -> Result<String, Failure> {
-    let word = order.id.to_string();
-    let runner = client.get_runner(&word).await?;
-    let is_asking = runner.status == RunnerStatus::Running
-        && runner.activity.state == ActivityState::Blocked
-        && runner.activity.since == Some(order.asked);
-    if !is_asking {
-        let what = format!("{} no longer asks that; nothing was sent", runner.name);
-        return Err(Failure::conflict("NOT_ASKED", what));
-    }
-    for step in order.steps {
-        match step {
-            Step::Keys(bytes) => drop(client.send_keys(&word, Bytes::from(bytes)).await?),
-            Step::Settle => sleep(SETTLE).await,
-            Step::Line(text) => drop(client.send_text(&word, &text, true).await?),
-        }
-    }
+    client.answer(&order.id.to_string(), order.asked, &order.answer).await?;
     Ok(order.said)
 }
 

@@ -2,6 +2,8 @@
 
 use std::{fs, time::Duration};
 
+use stratavore::{client::Client, config::Places, domain::answer::Answer};
+
 use crate::support::{Terminal, World, pause, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -65,6 +67,88 @@ fn attach_without_a_name_has_one_picked() {
     terminal.type_text("\x1b");
     assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
     terminal.assert_modes_restored();
+}
+
+#[test]
+fn what_is_typed_ahead_of_the_picker_reaches_the_agent() {
+    let world = World::with_project();
+    world.agent("echo", &[]);
+    let second = world.agent("echo", &[]);
+    let mut terminal = open(&world, &["attach"], "attach to");
+    terminal.wait_for(&second.name);
+    // One piece, as somebody types who knows the way, or a script does.
+    terminal.type_text(&format!("{}\rtyped ahead", second.name));
+    wait_until("the agent has it", LIMIT, || {
+        world.run(["logs", &second.name]).stdout.contains("typed ahead")
+    });
+    wait_until("the picker is gone", LIMIT, || !terminal.screen().contains("attach to"));
+    terminal.wait_taken();
+    terminal.type_bytes(b"\x1c");
+    terminal.wait_for(&format!("detached from {}", second.name));
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+}
+
+/// A program that asks twice by OSC 7501 and tells what it got each time.
+const ASKS_TWICE: &str = r#"
+stty raw -echo
+report() { printf '\033]7501;state=%s\033\\' "$1"; }
+for question in one two; do
+    report "blocked:app=asks:kind=permission:msg=$(printf "$question" | base64)"
+    answer=$(dd bs=1 count=2 2>/dev/null | tr '\r' '.')
+    printf 'got %s for %s\r\n' "$answer" "$question"
+done
+exec sleep 600
+"#;
+
+#[test]
+fn a_question_is_answered_once_whoever_answers() {
+    let world = World::with_project();
+    let name = world.launch(&[], &["sh", "-c", ASKS_TWICE]);
+    wait_until("it asks", LIMIT, || {
+        world.run(["runners", "show", &name]).stdout.contains("blocked")
+    });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let places = Places::at(world.root());
+        let client = Client::connect_if_running(&places).await.expect("a daemon").expect("one");
+        let asked = client.get_runner(&name).await.expect("it").activity.since.expect("asked");
+        // Two who have read the same question answer at the same time.
+        let answers = [&Answer::Approve, &Answer::Deny];
+        let [yes, no] = answers.map(|answer| client.answer(&name, asked, answer));
+        let (yes, no) = tokio::join!(yes, no);
+        let refused: Vec<_> = [yes, no].into_iter().filter_map(Result::err).collect();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert_eq!(refused[0].reason, "NOT_ASKED");
+        assert!(refused[0].message.contains("was answered already"), "{refused:?}");
+        // What comes later is not for the question that is asked by then.
+        let late = client.answer(&name, asked, &Answer::Approve).await;
+        assert_eq!(late.expect_err("refused").reason, "NOT_ASKED");
+    });
+    wait_until("it asks the second question", LIMIT, || {
+        world.run(["logs", &name]).stdout.contains("for one")
+    });
+    pause(Duration::from_millis(300));
+    assert!(!world.run(["logs", &name]).stdout.contains("for two"), "nobody answered that");
+}
+
+#[test]
+fn what_was_looked_at_is_known_after_a_restart() {
+    let world = World::with_project();
+    let script = "printf '\\033]7501;state=working\\033\\\\'; sleep 1; \
+                  printf '\\033]7501;state=done\\033\\\\'; exec sleep 600";
+    let name = world.launch(&[], &["sh", "-c", script]);
+    let mut terminal = open(&world, &[], "DONE");
+    // Inside it is seen.
+    terminal.type_text("\r");
+    terminal.wait_for(&format!("keys go to {name}"));
+    terminal.type_bytes(b"\x1c");
+    terminal.wait_for("IDLE");
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+    let mut terminal = open(&world, &[], "IDLE");
+    assert!(!terminal.screen().contains("DONE"), "{}", terminal.screen());
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
 }
 
 #[test]

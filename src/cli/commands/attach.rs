@@ -42,31 +42,35 @@ fn go(
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let name = match name {
-        Some(name) => Some(name.to_owned()),
+    let chosen = match name {
+        Some(name) => Some((name.to_owned(), Vec::new())),
         None => choose(context)?,
     };
-    let Some(name) = name else { return Ok(()) };
+    let Some((name, typed)) = chosen else { return Ok(()) };
     let (name, end) = block_on(async {
         let client = context.client().await?;
+        if !typed.is_empty() && !options.read_only {
+            client.send_keys(&name, typed.into()).await?;
+        }
         client::attach(&client, &name, options).await
     })?;
     tell(&name, &end, printer)
 }
 
-/// Returns the only live runner, or the one of several that the user picks; `None` if they pick
-/// none.
-fn choose(context: &Context) -> Result<Option<String>, Failure> {
+/// Returns the only live runner, or the one of several that the user picks, and what they typed for its
+/// agent already; `None` if they pick none.
+fn choose(context: &Context) -> Result<Option<(String, Vec<u8>)>, Failure> {
     let list = async || context.client().await?.list_runners("", "live", 0).await;
     let live = block_on(list())?;
     match live.as_slice() {
         [] => Err(Failure::not_found("NO_RUNNER", "no runner is live")
             .with_hint("stratavore launch starts one")),
-        [only] => Ok(Some(only.name.clone())),
+        [only] => Ok(Some((only.name.clone(), Vec::new()))),
         _ => {
             let Some(picked) = dashboard::pick(context)? else { return Ok(None) };
-            let known = block_on(list())?.into_iter().find(|runner| runner.id == picked);
-            Ok(Some(known.map_or_else(|| picked.to_string(), |runner| runner.name)))
+            let known = block_on(list())?.into_iter().find(|runner| runner.id == picked.id);
+            let name = known.map_or_else(|| picked.id.to_string(), |runner| runner.name);
+            Ok(Some((name, picked.typed)))
         }
     }
 }

@@ -9,8 +9,8 @@ use crate::{
         is_interactive,
         printer::Printer,
     },
-    domain::{failure::Failure, id::RunnerId},
-    ui::{self, UiOptions},
+    domain::failure::Failure,
+    ui::{self, Picked, UiOptions},
 };
 
 /// Opens the dashboard; without a terminal, prints the help.
@@ -30,7 +30,7 @@ pub(super) fn open(context: &Context, demo: bool) -> Result<(), Failure> {
 }
 
 /// Has the user pick a live runner; `None` if they pick none.
-pub(super) fn pick(context: &Context) -> Result<Option<RunnerId>, Failure> {
+pub(super) fn pick(context: &Context) -> Result<Option<Picked>, Failure> {
     block_on(ui::run(options(context, false, true)?))
 }
 

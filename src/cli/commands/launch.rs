@@ -17,7 +17,7 @@ use crate::{
     domain::{
         failure::Failure,
         launch::LaunchRequest,
-        name::suggest_project_name,
+        name::suggest_name_for,
         project::{NewProject, Project},
         runner::Runner,
     },
@@ -90,9 +90,7 @@ pub(super) async fn project_here(
         return Ok(project.clone());
     }
     let root = repository_root(&here).unwrap_or(here);
-    let wanted = suggest_project_name(
-        &root.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-    );
+    let wanted = suggest_name_for(&root);
     let name = free_name(&wanted, &projects);
     let offer = format!("stratavore new {name} --path '{}'", root.display());
     let agreed = yes || (is_interactive() && confirm(printer, &name, &root)?);

@@ -99,6 +99,10 @@ pub enum Action {
     Older,
     /// The next match, newer.
     Newer,
+    /// The next line with what was searched for.
+    NextMatch,
+    /// The line with it before.
+    PreviousMatch,
     /// Copy.
     Copy,
     /// Open another pane beside.
@@ -165,6 +169,8 @@ pub enum Action {
     Restart,
     /// Pause it or let it go on.
     Pause,
+    /// Delete a project.
+    Forget,
     /// Answer the agent's question with yes.
     Approve,
     /// Answer it with no.
@@ -179,6 +185,8 @@ pub enum Action {
     GoToNotice,
     /// Narrow the list.
     Filter,
+    /// Narrow it where the key for that searches.
+    Narrow,
     /// Arrange by state or by project.
     Arrange,
     /// Give the events more or less room.
@@ -261,6 +269,8 @@ commands! {
         ShowSettings "show_settings" "," "settings" "Show what is configured, and where";
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         Fold "fold" "f" "" "Show or fold what is finished";
+        Undo "undo" "u" "" "Take back the last stop or deletion, as far as that is possible";
+        Forget "delete_project" "D" "" "Delete the runner's project with all its runners that have ended";
         Down "down" "j down ctrl-n" "" "Select the next runner";
         Up "up" "k up" "" "Select the runner before";
         PageDown "page_down" "pgdn ctrl-d" "" "Go a screenful down";
@@ -405,7 +415,10 @@ commands! {
     /// The views that are lines to read.
     Page "page" {
         Cancel "back" "esc q ctrl-c" "back" "Go back: to all lines, then to the dashboard";
-        Filter "search" "/" "search" "Show only lines with some words";
+        NextMatch "next_match" "n" "next" "Go to the next line with what was searched for, downwards";
+        PreviousMatch "previous_match" "N" "before" "Go to the line with it before, upwards";
+        Filter "search" "/" "search" "Search a log for a text; elsewhere show only lines with some words";
+        Narrow "filter" "&" "filter" "Show only lines with some words, in a log, too";
         Follow "follow" "f" "follow" "Follow the end, or stay here";
         Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON";
         Down "down" "j down ctrl-n" "" "Go a line down";

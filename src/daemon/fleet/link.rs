@@ -141,7 +141,11 @@ impl LinkHandle {
             reply.await.map_err(|_closed| FleetError::NoLink)
         };
         let reply = timeout(limit, asking).await.map_err(|_elapsed| FleetError::Silent)??;
-        if reply.error.is_empty() { Ok(reply) } else { Err(FleetError::Refused(reply.error)) }
+        match reply {
+            Reply { not_asked: true, .. } => Err(FleetError::NotAsked),
+            reply if reply.error.is_empty() => Ok(reply),
+            reply => Err(FleetError::Refused(reply.error)),
+        }
     }
 }
 

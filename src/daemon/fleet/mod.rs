@@ -49,6 +49,9 @@ pub enum FleetError {
     /// It refused.
     #[error("{0}")]
     Refused(String),
+    /// The question to be answered is not asked any more, or was answered.
+    #[error("it no longer asks that, or was answered already; nothing was sent")]
+    NotAsked,
     /// Its socket failed.
     #[error("talk to the supervisor: {0}")]
     Io(#[from] std::io::Error),
@@ -72,6 +75,7 @@ impl From<FleetError> for Failure {
             }
             FleetError::Launch { .. } => Self::unavailable("LAUNCH_FAILED", message),
             FleetError::NoLink => Self::conflict("RUNNER_NOT_LIVE", message),
+            FleetError::NotAsked => Self::conflict("NOT_ASKED", message),
             FleetError::Refused(_) => Self::unavailable("INPUT_BLOCKED", message),
             _ => Self::unavailable("SUPERVISOR_UNAVAILABLE", message)
                 .with_hint("stratavore reconcile compares every runner with what really runs"),

@@ -16,23 +16,25 @@ use crate::{
         services::{Change, Services},
     },
     domain::{
+        answer::Answer,
         failure::Failure,
         launch::{LaunchRequest, RestartPolicy},
         size::TerminalSize,
     },
     proto::{
-        failure_to_status, from_env_vars,
+        failure_to_status, from_env_vars, from_timestamp,
         link::v1::{ScrollbackQuery, SearchQuery, Type},
         v1::{
-            AttachBytes, AttachExit, AttachRunnerRequest, AttachRunnerResponse, Frame,
-            GetScreenResponse, GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest,
-            LaunchRunnerResponse, ListRunnersRequest, ListRunnersResponse, LogChunk,
-            ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
+            AnswerRunnerRequest, AnswerRunnerResponse, AttachBytes, AttachExit,
+            AttachRunnerRequest, AttachRunnerResponse, Frame, GetScreenResponse,
+            GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest, LaunchRunnerResponse,
+            ListRunnersRequest, ListRunnersResponse, LogChunk, ReadLogRequest,
+            ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
             ResizeRunnerResponse, RestartRunnerRequest, Runner, RunnerRequest,
             SearchScrollbackRequest, SearchScrollbackResponse, SendHeartbeatRequest,
             SendHeartbeatResponse, SendInputRequest, SendInputResponse, StopRunnerRequest,
             StopRunnerResponse, WatchFramesRequest, WatchRunnersRequest, WatchRunnersResponse,
-            attach_runner_request::Message as AttachIn,
+            answer_runner_request::Answer as Answered, attach_runner_request::Message as AttachIn,
             attach_runner_response::Message as AttachOut, runners_server::Runners,
             search_scrollback_response::Match,
         },
@@ -186,10 +188,31 @@ impl Runners for Shared {
         request: Request<SendInputRequest>,
     ) -> Result<Response<SendInputResponse>, Status> {
         let wire = request.into_inner();
-        let input = Type { text: wire.text, submit: wire.submit, raw: wire.raw };
+        let (text, submit, raw) = (wire.text, wire.submit, wire.raw);
+        let input = Type { text, submit, raw, asked_us: None };
         let sent = self.services.send_input(&wire.runner, input).await;
         let accepted_bytes = sent.map_err(refuse)?;
         Ok(Response::new(SendInputResponse { accepted_bytes }))
+    }
+
+    async fn answer_runner(
+        &self,
+        request: Request<AnswerRunnerRequest>,
+    ) -> Result<Response<AnswerRunnerResponse>, Status> {
+        let wire = request.into_inner();
+        let asked = wire.asked.as_ref().and_then(from_timestamp);
+        let (Some(asked), Some(answer)) = (asked, wire.answer) else {
+            let what = "an answer names when the question was asked, and what the answer is";
+            return Err(refuse(Failure::usage("BAD_ANSWER", what)));
+        };
+        let answer = match answer {
+            Answered::Approve(true) => Answer::Approve,
+            Answered::Approve(false) => Answer::Deny,
+            Answered::Choice(number) => Answer::Choose(u8::try_from(number).unwrap_or(u8::MAX)),
+            Answered::Reply(text) => Answer::Reply(text),
+        };
+        self.services.answer(&wire.runner, asked, answer).await.map_err(refuse)?;
+        Ok(Response::new(AnswerRunnerResponse {}))
     }
 
     async fn resize_runner(
@@ -218,6 +241,8 @@ impl Runners for Shared {
             title: screen.title,
             alternate: screen.alternate,
             history_lines: screen.history_lines,
+            forgotten_lines: screen.forgotten_lines,
+            wrapped: screen.wrapped,
         }))
     }
 
@@ -226,10 +251,15 @@ impl Runners for Shared {
         request: Request<ReadScrollbackRequest>,
     ) -> Result<Response<ReadScrollbackResponse>, Status> {
         let wire = request.into_inner();
-        let query = ScrollbackQuery { from: wire.from, count: wire.count, styled: wire.styled };
-        let found = self.services.scrollback(&wire.runner, query).await;
-        let (lines, total) = found.map_err(refuse)?;
-        Ok(Response::new(ReadScrollbackResponse { lines, total }))
+        let ReadScrollbackRequest { runner, from, count, styled, number } = wire;
+        let query = ScrollbackQuery { from, count, styled, number };
+        let found = self.services.scrollback(&runner, query).await.map_err(refuse)?;
+        Ok(Response::new(ReadScrollbackResponse {
+            lines: found.lines,
+            total: found.total,
+            forgotten_lines: found.forgotten,
+            wrapped: found.wrapped,
+        }))
     }
 
     async fn search_scrollback(
@@ -239,8 +269,9 @@ impl Runners for Shared {
         let wire = request.into_inner();
         let query = SearchQuery { text: wire.text, limit: wire.limit };
         let found = self.services.search(&wire.runner, query).await.map_err(refuse)?;
+        let (found, forgotten_lines) = found;
         let matches = found.into_iter().map(|(line, text)| Match { line, text }).collect();
-        Ok(Response::new(SearchScrollbackResponse { matches }))
+        Ok(Response::new(SearchScrollbackResponse { matches, forgotten_lines }))
     }
 
     type WatchFramesStream = Answers<Frame>;

@@ -4,6 +4,7 @@
 //! leaves nothing half done.
 
 mod adopt;
+mod answer;
 mod away;
 mod changes;
 mod events;
@@ -32,7 +33,7 @@ pub use self::{
     changes::Change,
     events::EventFeed,
     system::{Component, Reconciled, SystemStatus},
-    terminal::{AttachGrant, Screen},
+    terminal::{AttachGrant, History, Screen},
 };
 use self::{changes::Changes, locks::Locks, nodes::Membership};
 use crate::{

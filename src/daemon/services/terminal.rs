@@ -38,6 +38,23 @@ pub struct Screen {
     pub alternate: bool,
     /// Lines of history.
     pub history_lines: u64,
+    /// Older lines that were forgotten.
+    pub forgotten_lines: u64,
+    /// Which rows go on in the next one without a line break.
+    pub wrapped: Vec<bool>,
+}
+
+/// Lines of history.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    /// The lines.
+    pub lines: Vec<String>,
+    /// How many there are.
+    pub total: u64,
+    /// Older lines that were forgotten.
+    pub forgotten: u64,
+    /// Which of the lines go on in the next one without a line break.
+    pub wrapped: Vec<bool>,
 }
 
 impl Services {
@@ -99,9 +116,12 @@ impl Services {
                 title: runner.title,
                 alternate: false,
                 history_lines: 0,
+                forgotten_lines: 0,
+                wrapped: Vec::new(),
             });
         }
         let reply = self.fleet.look(runner.id, LookFor::Screen).await?;
+        let forgotten_lines = reply.forgotten_lines;
         let screen = reply.screen.unwrap_or_default();
         Ok(Screen {
             size: screen.size.map(TerminalSize::from).unwrap_or_default(),
@@ -110,26 +130,26 @@ impl Services {
             title: screen.title,
             alternate: screen.alternate,
             history_lines: screen.history_lines,
+            forgotten_lines,
+            wrapped: screen.wrapped,
         })
     }
 
-    /// Returns lines of history, counted from the oldest, and how many there are.
+    /// Returns lines of history.
     ///
     /// # Errors
     ///
     /// When there is no such live runner.
-    pub async fn scrollback(
-        &self,
-        word: &str,
-        query: ScrollbackQuery,
-    ) -> Result<(Vec<String>, u64), Failure> {
+    pub async fn scrollback(&self, word: &str, query: ScrollbackQuery) -> Result<History, Failure> {
         let (id, _) = self.live(word).await?;
         let reply = self.fleet.look(id, LookFor::Scrollback(query)).await?;
+        let forgotten = reply.forgotten_lines;
         let found = reply.scrollback.unwrap_or_default();
-        Ok((found.lines, found.total))
+        Ok(History { lines: found.lines, total: found.total, forgotten, wrapped: found.wrapped })
     }
 
-    /// Returns the lines of history and screen that contain a text.
+    /// Returns the lines of history and screen that contain a text, numbered from the oldest held, and
+    /// how many older ones were forgotten.
     ///
     /// # Errors
     ///
@@ -138,10 +158,11 @@ impl Services {
         &self,
         word: &str,
         query: SearchQuery,
-    ) -> Result<Vec<(u64, String)>, Failure> {
+    ) -> Result<(Vec<(u64, String)>, u64), Failure> {
         let (id, _) = self.live(word).await?;
         let reply = self.fleet.look(id, LookFor::Text(query)).await?;
-        Ok(reply.matches.into_iter().map(|found| (found.line, found.text)).collect())
+        let found = reply.matches.into_iter().map(|found| (found.line, found.text)).collect();
+        Ok((found, reply.forgotten_lines))
     }
 
     /// Subscribes to a runner's frames.

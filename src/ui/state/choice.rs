@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::domain::{name::suggest_project_name, project::Project};
+use crate::domain::{
+    name::{suggest_name_for, suggest_project_name},
+    project::Project,
+};
 
 /// Returns the project whose directory holds `directory`, the innermost of several.
 pub(in crate::ui) fn project_for<'a>(
@@ -15,8 +18,7 @@ pub(in crate::ui) fn project_for<'a>(
 
 /// Returns a name for a directory that no project has yet.
 pub(in crate::ui) fn unique_name(projects: &[Project], directory: &Path) -> String {
-    let base = directory.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    let base = suggest_project_name(&base);
+    let base = suggest_name_for(directory);
     let is_taken = |name: &str| projects.iter().any(|project| project.name == name);
     let mut name = base.clone();
     let mut number = 2;

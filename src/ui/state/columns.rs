@@ -45,17 +45,18 @@ pub(in crate::ui) struct Columns {
 }
 
 impl Columns {
-    /// Returns how many columns there are for what a runner says that is at `word`.
+    /// Returns how many columns there are for what a runner asks that is at `word`: a question goes
+    /// before the figures.
     pub(in crate::ui) fn room(&self, word: &str) -> usize {
         let taken = if self.is_narrow {
             MARKS + self.name + self.age + 1 + word.width().min(self.word) + 1
-        } else if self.said > 0 {
-            return self.said;
         } else {
             let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
             MARKS + self.name + 2 + self.word + self.age + 2 + agent
         };
-        self.wide.saturating_sub(taken)
+        // One stays blank before the line beside it.
+        let blank = usize::from(self.said > 0);
+        self.wide.saturating_sub(taken + blank)
     }
 }
 
@@ -79,7 +80,7 @@ pub(in crate::ui) fn columns(state: &State, wide: usize) -> Columns {
         wide,
     };
     if wide >= figures_from {
-        // One stays blank before the line beside it. What says most goes first, and only while what is said keeps its room.
+        // What says most goes first, and only while what is said keeps its room.
         let mut left = columns.room("").saturating_sub(1);
         let mut take = |wanted: usize| {
             let is_room = left >= SAID + wanted;
@@ -109,7 +110,9 @@ mod tests {
             let runner = named(name);
             state.runners.insert(runner.id, runner);
             let room = |wide| columns(&state, wide).room("permission");
-            assert!(room(104) >= SAID && room(104) + 8 >= room(62), "{name}: {}", room(104));
+            let said = columns(&state, 104).said;
+            assert!(said >= SAID && said + 8 >= room(62), "{name}: {said}");
+            assert!(room(104) > said + 20, "{name}: a question goes before the figures");
             assert!(room(FIGURES_FROM.into()) >= SAID, "{name}");
         }
     }

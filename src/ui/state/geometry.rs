@@ -113,16 +113,7 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas.hints = rest.take_bottom(1);
     }
     if needs_prompt(state) && height >= 2 {
-        // Nothing may move or change its size for a message: among panes it takes the end of the
-        // header, else that of the hints.
-        let text = state.toast.as_ref().map_or(0, |toast| toast.text.width() + 4);
-        let text = u16::try_from(text).unwrap_or(u16::MAX);
-        areas.prompt = match (are_panes, is_asked(state)) {
-            (false, true) => rest.take_bottom(prompt_lines(state)),
-            (true, false) if !areas.header.is_empty() => { areas.header }.take_right(text),
-            (false, false) if !areas.hints.is_empty() => areas.hints.take_right(text),
-            _ => { rest }.take_bottom(1),
-        };
+        areas.prompt = prompt(state, &mut rest, &mut areas);
     }
     if height >= 8 && !are_panes {
         areas.rule = rest.take_top(1);
@@ -205,15 +196,31 @@ fn take_events(state: &State, rest: &mut Area, areas: &mut Geometry, from_height
     }
 }
 
+/// Nothing may move or change its size for a message: one line takes the end of the header among
+/// panes, else that of the hints; more lie over what is above the hints.
+fn prompt(state: &State, rest: &mut Area, areas: &mut Geometry) -> Area {
+    let are_panes = state.view == View::Panes;
+    let lines = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX).max(1);
+    if is_asked(state) {
+        let height = lines(state.whole_lines().len());
+        return if are_panes { { *rest }.take_bottom(height) } else { rest.take_bottom(height) };
+    }
+    let told = state.toast_lines();
+    let [one] = told.as_slice() else { return { *rest }.take_bottom(lines(told.len())) };
+    let width = u16::try_from(one.width() + 4).unwrap_or(u16::MAX);
+    match if are_panes { areas.header } else { areas.hints } {
+        line if line.is_empty() => { *rest }.take_bottom(1),
+        mut line if are_panes => line.take_right(width),
+        _ => areas.hints.take_right(width),
+    }
+}
+
 fn needs_prompt(state: &State) -> bool {
     is_asked(state) || state.toast.is_some()
 }
 
-fn prompt_lines(state: &State) -> u16 {
-    u16::try_from(state.whole_lines().len()).unwrap_or(u16::MAX).max(1)
-}
-
 fn is_asked(state: &State) -> bool {
-    state.unread.is_some()
-        || matches!(state.mode, Mode::Confirm(_) | Mode::Line(..) | Mode::Filter | Mode::Search(..))
+    let is_typed =
+        matches!(state.mode, Mode::Line(..) | Mode::Filter | Mode::Find | Mode::Search(..));
+    is_typed || state.unread.is_some() || matches!(state.mode, Mode::Confirm(_))
 }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Group, RunnerScreen, State, geometry, rows};
+use super::{Group, RunnerScreen, State, geometry, rows, shown_panes};
 use crate::domain::{
     activity::ActivityState,
     event::Event,
@@ -37,8 +37,6 @@ pub(in crate::ui) struct History {
     whole: Option<(DateTime<Utc>, DateTime<Utc>)>,
     /// The ended turn whose screen is shown, by when it ended, and since when.
     looked: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// The newest ended turn that the user has looked at.
-    seen: Option<DateTime<Utc>>,
 }
 
 impl History {
@@ -99,7 +97,8 @@ impl State {
         let areas = geometry(self);
         let rows = rows(self);
         let visible = rows.iter().skip(self.scroll).take(usize::from(areas.list.height));
-        let visible: Vec<RunnerId> = visible.filter_map(super::Row::runner).collect();
+        let mut visible: Vec<RunnerId> = visible.filter_map(super::Row::runner).collect();
+        visible.extend(shown_panes(self).places.panes.iter().map(|place| place.id));
         let (now, whole) = (self.now, self.unread);
         for runner in self.runners.values() {
             let Some(history) = self.histories.get_mut(&runner.id) else { continue };
@@ -136,15 +135,16 @@ impl State {
     /// Whether the user has looked at the turn that has ended.
     pub(in crate::ui) fn is_seen(&self, runner: &Runner) -> bool {
         let ended = runner.activity.since;
-        self.history(runner.id).is_some_and(|history| ended.is_some() && history.seen >= ended)
+        ended.is_some() && self.seen.of(runner.id) >= ended
     }
 
     /// The user is inside the runner: whatever ended there is seen.
     pub(in crate::ui) fn mark_seen(&mut self, id: RunnerId) {
         if let Some(runner) = self.runners.get(&id)
             && runner.activity.state == ActivityState::Done
+            && let Some(ended) = runner.activity.since
         {
-            self.histories.entry(id).or_default().seen = runner.activity.since;
+            self.seen.note(id, ended);
         }
     }
 
@@ -156,7 +156,7 @@ impl State {
             && let Some((ended, since)) = history.looked.take()
             && now - since >= LOOK
         {
-            history.seen = history.seen.max(Some(ended));
+            self.seen.note(id, ended);
         }
     }
 

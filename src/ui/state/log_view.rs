@@ -32,8 +32,8 @@ impl LogView {
         Self { id, name, lines: VecDeque::new(), rest: String::new(), ended: None }
     }
 
-    /// Takes in more text.
-    pub(in crate::ui) fn take(&mut self, text: &str) {
+    /// Takes in more text; returns the old lines that had to go for it.
+    pub(in crate::ui) fn take(&mut self, text: &str) -> Vec<Line> {
         for c in text.chars() {
             match c {
                 '\n' => self.lines.push_back(std::mem::take(&mut self.rest)),
@@ -43,23 +43,21 @@ impl LogView {
             }
         }
         let more = self.lines.len().saturating_sub(MAX_LINES);
-        self.lines.drain(..more);
+        self.lines.drain(..more).map(|text| line(&text, Tone::Plain)).collect()
     }
 
     /// The lines, oldest first.
     pub(in crate::ui) fn lines(&self) -> Vec<Line> {
         let rest = Some(&self.rest).filter(|rest| !rest.is_empty());
         let all = self.lines.iter().chain(rest);
-        let line = |text: &String, tone| Line {
-            head: String::new(),
-            text: text.clone(),
-            tail: String::new(),
-            tone,
-        };
         let mut lines: Vec<Line> = all.map(|text| line(text, Tone::Plain)).collect();
         lines.extend(self.ended.iter().map(|why| line(why, Tone::Muted)));
         lines
     }
+}
+
+fn line(text: &str, tone: Tone) -> Line {
+    Line { head: String::new(), text: text.to_owned(), tail: String::new(), tone }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod panes;
 mod rows;
 mod screens;
 mod scrollback;
+mod seen;
 mod settings;
 mod status;
 mod text_line;
@@ -45,9 +46,9 @@ pub(super) use self::{
     history::{History, question},
     launch::{LaunchDialog, LaunchField},
     log_view::LogView,
-    mode::{Confirm, Deed, Held, Mode, Pick, Reply},
+    mode::{Confirm, Deed, Held, Mode, Pick, Reply, Undo},
     notices::Notice,
-    page::{Line, Page, Tone, Whole},
+    page::{Line, Page, Tone, Whole, event_line},
     palette::{Entry, Palette, Scope, What, palette_area},
     panes::{
         Axis, Click, Drag, MOST_PANES, Panes, Place, SavedLayout, Shown, Side, Tree, all_places,
@@ -55,7 +56,8 @@ pub(super) use self::{
     },
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
-    scrollback::{CHUNK, MOST_MATCHES, Scrollback, Search, Selection, Spot, Unit},
+    scrollback::{CHUNK, MOST_MATCHES, Present, Scrollback, Search, Selection, Spot, Unit},
+    seen::{Looked, Seen, merge as merge_looked, parse as parse_looked, text as text_of_looked},
     settings::Settings,
     status::{Group, age_text, command, glyph, reason, title, told, word},
     text_line::TextLine,
@@ -179,6 +181,8 @@ pub(super) struct State {
     pub(super) runners: BTreeMap<RunnerId, Runner>,
     /// What was noticed of each of them.
     pub(super) histories: BTreeMap<RunnerId, History>,
+    /// What the user has looked at.
+    pub(super) seen: Seen,
     /// Whether the list of runners has ever been complete.
     pub(super) is_complete: bool,
     /// The branches of their directories.
@@ -215,6 +219,8 @@ pub(super) struct State {
     pub(super) unread: Option<Unread>,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
+    /// What was stopped or deleted last.
+    pub(super) undo: Option<Undo>,
     /// Notes about runners that nobody looks at, the most urgent first.
     pub(super) notices: Vec<Notice>,
     /// The runners' own screens, as far as they are known.
@@ -250,6 +256,7 @@ impl State {
             here,
             runners: BTreeMap::new(),
             histories: BTreeMap::new(),
+            seen: Seen::default(),
             is_complete: false,
             branches: Branches::default(),
             projects: Vec::new(),
@@ -268,6 +275,7 @@ impl State {
             mode: Mode::List,
             unread: None,
             toast: None,
+            undo: None,
             notices: Vec::new(),
             screens: Screens::new(),
             watched: BTreeSet::new(),
@@ -337,6 +345,12 @@ impl State {
     pub(super) fn complain(&mut self, text: impl Into<String>) {
         self.toast = Some(Toast { text: text.into(), is_failure: true, ends: None });
         self.is_dirty = true;
+    }
+
+    /// Returns what is said of how the last action went, over as many lines as it needs.
+    pub(super) fn toast_lines(&self) -> Vec<String> {
+        let room = usize::from(self.size.0).saturating_sub(4);
+        self.toast.as_ref().map_or_else(Vec::new, |toast| wrap(&toast.text, room))
     }
 
     /// Returns after how long the line that says how an action went is taken away.

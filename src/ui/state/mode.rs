@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::{Axis, LaunchDialog, Palette, TextLine, ThemePicker};
-use crate::domain::id::RunnerId;
+use crate::domain::{id::RunnerId, project::NewProject};
 
 /// Where the keys go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(in crate::ui) enum Mode {
     List,
     /// Into the filter.
     Filter,
+    /// Into a text to search a log for.
+    Find,
     /// To a question.
     Confirm(Confirm),
     /// Into the launch dialog.
@@ -70,19 +72,28 @@ pub(in crate::ui) struct Pick {
 pub(in crate::ui) struct Confirm {
     /// What is to be done.
     pub(in crate::ui) deed: Deed,
-    /// To which runner.
-    pub(in crate::ui) id: RunnerId,
     /// What is asked, with what will be lost.
     pub(in crate::ui) question: String,
 }
 
 /// What needs a confirmation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) enum Deed {
-    /// End it, with time to save.
-    Stop,
+    /// End a runner, with time to save.
+    Stop(RunnerId),
     /// End it at once.
-    Kill,
+    Kill(RunnerId),
     /// End it and start it again.
-    Restart,
+    Restart(RunnerId),
+    /// Delete a project.
+    Forget(String),
+}
+
+/// What can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) enum Undo {
+    /// A runner was stopped: it is started again.
+    Stopped(RunnerId),
+    /// A project was deleted: it is registered again.
+    Forgotten(Box<NewProject>),
 }

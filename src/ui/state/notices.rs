@@ -6,12 +6,17 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Area, Geometry, Group, Mode, State, View, shown_panes};
-use crate::domain::{id::RunnerId, runner::Runner};
+use unicode_width::UnicodeWidthStr as _;
 
-/// Notes shown at a time.
-pub(in crate::ui) const MAX: usize = 3;
-/// Columns of a note.
+use super::{Area, Geometry, Group, Mode, State, View, shown_panes};
+use crate::{
+    domain::{id::RunnerId, runner::Runner},
+    ui::keymap::{Action, Context},
+};
+
+/// Notes that are kept; the first is shown, the others are counted.
+pub(in crate::ui) const MAX: usize = 9;
+/// Columns of a note among panes.
 const WIDE: u16 = 52;
 /// How long a note stays.
 const STAYS: TimeDelta = TimeDelta::seconds(10);
@@ -43,7 +48,9 @@ impl State {
         if !is_news || !is_worth_it || self.is_looked_at(runner) {
             return false;
         }
-        if self.settings.notify.toasts {
+        // What is selected by itself stands before the eyes, if anybody looks; who does not, hears it.
+        let is_shown = self.view == View::Dashboard && self.selected == Some(id);
+        if self.settings.notify.toasts && !is_shown {
             self.notices.retain(|notice| notice.id != id);
             self.notices.insert(0, Notice { id, group, at: self.now });
             // Stable: of those that are as urgent, the newest stays first.
@@ -75,33 +82,37 @@ impl State {
         ends.min().map(|left| left.max(TimeDelta::milliseconds(1)))
     }
 
-    /// Where the notes stand: where they cover least, at the top of the screen beside or below the
-    /// list, else on the line under the header, else at the end of what there is.
+    /// Where the first note stands: on a line that says nothing that cannot wait, so that no row, no
+    /// screen and above all no question is ever under it. That is the line under the header, as far as
+    /// it has no title in it; among panes the end of the header.
     pub(in crate::ui) fn notices_area(&self, areas: &Geometry) -> Area {
-        // A small screen is not covered by more than the first.
-        let most = if self.size.1 < 20 { 1 } else { MAX };
-        let count = u16::try_from(self.notices.len().min(most)).unwrap_or(0);
-        if count > 0 && are_in_rule(areas) {
-            return areas.rule;
+        let nothing = Area::default();
+        if self.notices.is_empty() {
+            return nothing;
         }
-        let has_screen = !areas.preview.is_empty();
-        let under = if has_screen { areas.preview } else { areas.body };
-        let height = (count * self.lines_of_notice(areas)).min(under.height);
-        let width = WIDE.min(under.width);
-        let y = if has_screen { under.y } else { under.y + under.height - height };
-        Area { x: under.x + under.width - width, y, width, height }
+        if self.view == View::Panes {
+            let is_taken = !areas.prompt.is_empty() && areas.prompt.y == areas.header.y;
+            let width = if is_taken { 0 } else { WIDE.min(areas.header.width / 2) };
+            return Area { x: areas.header.x + areas.header.width - width, width, ..areas.header };
+        }
+        let end = if areas.is_side_by_side() { areas.divider.x } else { areas.rule.width };
+        let label = u16::try_from(self.filter_label().width()).unwrap_or(u16::MAX);
+        let x = if label > 0 { label.saturating_add(2).min(end) } else { 0 };
+        Area { x, width: end - x, ..areas.rule }
     }
 
-    /// Lines of a note: where there is little room, one has to do.
-    pub(in crate::ui) fn lines_of_notice(&self, areas: &Geometry) -> u16 {
-        if self.size.1 < 20 || are_in_rule(areas) { 1 } else { 2 }
+    /// What the line under the header says of a filter; empty without one.
+    pub(in crate::ui) fn filter_label(&self) -> String {
+        if self.filter.is_blank() || self.mode == Mode::Filter {
+            return String::new();
+        }
+        let key = self.keys.label(Context::List, Action::Cancel);
+        format!(" only `{}` · {key} shows all ", self.filter.text())
     }
 
-    /// Returns which note stands at a cell of the terminal.
-    pub(in crate::ui) fn notice_at(&self, areas: &Geometry, col: u16, row: u16) -> Option<usize> {
-        let area = self.notices_area(areas);
-        let is_on = area.contains(col, row);
-        is_on.then(|| usize::from((row - area.y) / self.lines_of_notice(areas)))
+    /// Whether the first note stands at a cell of the terminal.
+    pub(in crate::ui) fn is_on_notice(&self, areas: &Geometry, col: u16, row: u16) -> bool {
+        self.notices_area(areas).contains(col, row)
     }
 
     /// Whether the user has this runner before the eyes.
@@ -116,10 +127,4 @@ impl State {
         // In a page nothing of it is seen; in the list at least its row is.
         self.view == View::Dashboard && self.selected == Some(runner.id) && self.has_chosen
     }
-}
-
-/// Whether the first note takes the line under the header: over a list it would cover a row and look
-/// like one.
-fn are_in_rule(areas: &Geometry) -> bool {
-    areas.preview.is_empty() && !areas.rule.is_empty()
 }

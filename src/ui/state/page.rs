@@ -49,6 +49,8 @@ pub(in crate::ui) struct Page {
     pub(in crate::ui) follows: bool,
     /// Only lines with these words are shown.
     pub(in crate::ui) search: TextLine,
+    /// The text that is searched for among them.
+    pub(in crate::ui) find: TextLine,
     /// The event under the cursor is shown whole, by its position.
     pub(in crate::ui) inspected: Option<u64>,
     /// The line of another page that is shown whole.
@@ -74,6 +76,13 @@ impl Page {
 impl Line {
     fn new(head: impl Into<String>, text: impl Into<String>, tone: Tone) -> Self {
         Self { head: head.into(), text: text.into(), tail: String::new(), tone }
+    }
+
+    /// Whether it says a text; without capital letters either case counts.
+    fn says(&self, needle: &str) -> bool {
+        let any_case = !needle.chars().any(char::is_uppercase);
+        let text = if any_case { &self.text.to_lowercase() } else { &self.text };
+        !needle.is_empty() && text.contains(needle)
     }
 
     fn has(&self, words: &[String]) -> bool {
@@ -109,8 +118,7 @@ impl State {
         if let Some(Whole { line, .. }) = &self.page.whole {
             return self.wrapped(line);
         }
-        let words = self.page.search.text().to_lowercase();
-        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let words = self.page_words();
         let lines = match self.view {
             View::Events => match self.inspected() {
                 Some(event) => return whole(event).iter().flat_map(|l| self.wrapped(l)).collect(),
@@ -124,10 +132,39 @@ impl State {
         lines.into_iter().filter(|line| line.has(&words)).collect()
     }
 
+    fn page_words(&self) -> Vec<String> {
+        let words = self.page.search.text().to_lowercase();
+        words.split_whitespace().map(str::to_owned).collect()
+    }
+
+    /// Which of the lines that are shown say what is searched for.
+    pub(in crate::ui) fn page_matches(&self) -> Vec<usize> {
+        let needle = self.page.find.text();
+        if self.page.find.is_blank() || self.page.is_whole() {
+            return Vec::new();
+        }
+        let lines = self.page_lines().into_iter().enumerate();
+        lines.filter(|(_, line)| line.says(needle)).map(|(at, _)| at).collect()
+    }
+
+    /// Keeps the reader's place when old lines of a view are forgotten.
+    pub(in crate::ui) fn keep_place(&mut self, view: View, forgotten: &[Line]) {
+        if self.view != view || self.page.inspected.is_some() {
+            return;
+        }
+        let words = self.page_words();
+        let count = forgotten.iter().filter(|line| line.has(&words)).count();
+        if let Some(whole) = &mut self.page.whole {
+            whole.at = whole.at.saturating_sub(count);
+        } else {
+            self.page.at = self.page.at.saturating_sub(count);
+            self.page.top = self.page.top.saturating_sub(count);
+        }
+    }
+
     /// The event under the cursor.
     pub(in crate::ui) fn event_at_cursor(&self) -> Option<&Event> {
-        let words = self.page.search.text().to_lowercase();
-        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let words = self.page_words();
         self.events.iter().filter(|event| event_line(event).has(&words)).nth(self.page.at)
     }
 
@@ -162,7 +199,10 @@ impl State {
             let tone = if source == "default" { Tone::Muted } else { Tone::Plain };
             Line { tail: source, ..Line::new(key.clone(), value, tone) }
         };
-        self.config.iter().map(line).collect()
+        // There are many keys, and they have a list of their own.
+        let (keys, others): (Vec<_>, Vec<_>) =
+            self.config.iter().partition(|(key, ..)| key.starts_with("keys."));
+        others.into_iter().chain(keys).map(line).collect()
     }
 
     /// A setting as it is now: the theme can be chosen without configuring it.
@@ -236,7 +276,8 @@ fn told_pid(pid: Option<u32>) -> String {
     pid.map_or_else(|| "not started".to_owned(), |pid| format!("pid {pid}"))
 }
 
-fn event_line(event: &Event) -> Line {
+/// An event in a line.
+pub(in crate::ui) fn event_line(event: &Event) -> Line {
     let (text, tone) = event_text(event);
     let time = event.timestamp.with_timezone(&Local).format("%H:%M:%S");
     Line {

@@ -66,6 +66,8 @@ pub(in crate::ui) enum What {
     Runner(RunnerId),
     /// A project.
     Project(String),
+    /// A project, to be deleted.
+    Forget(String),
 }
 
 impl Palette {
@@ -87,7 +89,8 @@ impl Palette {
     /// Searches again; the cursor stays on its entry while only what is known has changed.
     pub(in crate::ui) fn search(&mut self, state: &State) {
         let under = self.chosen().map(|entry| entry.what.clone());
-        self.found = find(&entries(state, self.scope), self.line.text());
+        let entries = entries(state, self.scope, !self.line.is_blank());
+        self.found = find(&entries, self.line.text());
         let same = self.found.iter().position(|entry| Some(&entry.what) == under.as_ref());
         self.at = same.unwrap_or(self.at.min(self.found.len().saturating_sub(1)));
     }
@@ -148,7 +151,7 @@ fn called(entry: &Entry) -> String {
 }
 
 /// Returns everything there is.
-fn entries(state: &State, scope: Scope) -> Vec<Entry> {
+fn entries(state: &State, scope: Scope, is_searched: bool) -> Vec<Entry> {
     let mut entries = Vec::new();
     if scope == Scope::All {
         entries.extend(actions(state));
@@ -161,6 +164,13 @@ fn entries(state: &State, scope: Scope) -> Vec<Entry> {
             detail: "project".to_owned(),
         });
         entries.extend(projects);
+        let forget = state.projects.iter().map(|project| Entry {
+            what: What::Forget(project.name.clone()),
+            text: format!("delete {}", project.name),
+            detail: "project".to_owned(),
+        });
+        // Nobody looks for that without a letter.
+        entries.extend(forget.filter(|_| is_searched));
     }
     entries
 }

@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::terminal::{Pane, Still};
+use crate::{
+    client::HistoryView,
+    terminal::{Pane, Still},
+};
 
 /// Lines loaded together.
 pub(in crate::ui) const CHUNK: u64 = 500;
@@ -59,13 +62,32 @@ pub(in crate::ui) struct Search {
     pub(in crate::ui) lines: Option<Vec<i64>>,
 }
 
+/// What a runner's screen shows by now, and how much is before it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(in crate::ui) struct Present {
+    /// The rows' text.
+    pub(in crate::ui) rows: Vec<String>,
+    /// Which of them go on in the next one without a line break.
+    pub(in crate::ui) wrapped: Vec<bool>,
+    /// Lines of history.
+    pub(in crate::ui) history: u64,
+    /// Older lines that were forgotten.
+    pub(in crate::ui) forgotten: u64,
+}
+
 /// A runner's past.
 #[derive(Debug)]
 pub(in crate::ui) struct Scrollback {
     screen: Vec<String>,
+    /// Which rows of the screen go on in the next one, as far as is known.
+    wrapped: Vec<bool>,
     cols: u16,
+    /// Lines before the screen, those that were forgotten among them: what the runner writes and
+    /// forgets meanwhile gives no line another number.
     history: Option<u64>,
-    chunks: BTreeMap<u64, Vec<String>>,
+    /// How many of them were forgotten when it was opened.
+    forgotten: u64,
+    chunks: BTreeMap<u64, HistoryView>,
     asked: BTreeSet<u64>,
     above: u64,
     /// The first column shown.
@@ -88,8 +110,10 @@ impl Scrollback {
         screen.truncate(usize::from(top) + usize::from(height));
         Self {
             screen,
+            wrapped: Vec::new(),
             cols: pane.size().cols(),
             history: None,
+            forgotten: 0,
             chunks: BTreeMap::new(),
             asked: BTreeSet::new(),
             above: 0,
@@ -102,7 +126,8 @@ impl Scrollback {
     }
 
     /// Takes in what the runner's screen shows by now and how long the history before it is.
-    pub(in crate::ui) fn know(&mut self, now: &[String], history: u64) {
+    pub(in crate::ui) fn know(&mut self, present: &Present) {
+        let now = &present.rows;
         let held = Still::new(self.screen.iter().map(String::as_str), self.cols);
         let rows = u16::try_from(self.screen.len()).unwrap_or(u16::MAX);
         let held: Vec<String> =
@@ -113,12 +138,25 @@ impl Scrollback {
             shared >= SURE.min(held.len()) && still.iter().zip(now).all(|(a, b)| a == b.trim_end())
         };
         let by = (0..held.len()).find(has_moved_by).unwrap_or(0);
+        self.wrapped = vec![false; held.len()];
+        let rows = held.get(by..).unwrap_or_default().iter().zip(now).zip(&present.wrapped);
+        for (known, ((held, now), wraps)) in self.wrapped.iter_mut().skip(by).zip(rows) {
+            // A row that was painted anew meanwhile says nothing of the one that is held.
+            *known = *wraps && held == now.trim_end();
+        }
+        let history = present.forgotten + present.history;
+        self.forgotten = present.forgotten;
         self.history = Some(history.saturating_sub(by as u64));
     }
 
-    /// Lines of history, as far as is known.
+    /// The number of the screen's first line, counted from the first ever written, as far as is known.
     pub(in crate::ui) fn history(&self) -> u64 {
         self.history.unwrap_or(0)
+    }
+
+    /// Lines of history that could be read when it was opened.
+    pub(in crate::ui) fn held(&self) -> u64 {
+        self.history().saturating_sub(self.forgotten)
     }
 
     /// Whether the history's length is known.
@@ -133,7 +171,7 @@ impl Scrollback {
 
     /// The first and the last line.
     pub(in crate::ui) fn ends(&self) -> (i64, i64) {
-        (-signed(self.history()), signed(self.screen.len() as u64) - 1)
+        (-signed(self.held()), signed(self.screen.len() as u64) - 1)
     }
 
     /// The first line shown in so many rows.
@@ -149,7 +187,7 @@ impl Scrollback {
     /// Scrolls by so many lines, up for a positive number; false at the bottom.
     pub(in crate::ui) fn scroll(&mut self, by: i64, height: u16) -> bool {
         // Before the length is known it may be anything.
-        let most = self.history.map_or(u64::MAX / 2, |history| history + self.hidden(height));
+        let most = if self.is_known() { self.held() + self.hidden(height) } else { u64::MAX / 2 };
         self.above = self.above.saturating_add_signed(by).min(most);
         self.above > 0
     }
@@ -183,9 +221,22 @@ impl Scrollback {
         if let Ok(row) = usize::try_from(line) {
             return self.screen.get(row).map(String::as_str);
         }
+        let (chunk, at) = self.chunk_of(line)?;
+        chunk.lines.get(at).map(String::as_str)
+    }
+
+    /// Whether a line goes on in the next one without a line break.
+    fn is_wrapped(&self, line: i64) -> bool {
+        let known = match usize::try_from(line) {
+            Ok(row) => self.wrapped.get(row).copied(),
+            Err(_) => self.chunk_of(line).and_then(|(chunk, at)| chunk.wrapped.get(at).copied()),
+        };
+        known.unwrap_or(false)
+    }
+
+    fn chunk_of(&self, line: i64) -> Option<(&HistoryView, usize)> {
         let at = self.history?.checked_sub(line.unsigned_abs())?;
-        let chunk = self.chunks.get(&(at / CHUNK))?;
-        chunk.get(usize::try_from(at % CHUNK).ok()?).map(String::as_str)
+        Some((self.chunks.get(&(at / CHUNK))?, usize::try_from(at % CHUNK).ok()?))
     }
 
     /// Returns the lines shown in so many rows.
@@ -196,11 +247,12 @@ impl Scrollback {
     }
 
     /// Returns the pieces to be loaded for what is shown and a screenful around it, as the number of
-    /// the first line, counted from the oldest.
+    /// the first line.
     pub(in crate::ui) fn missing(&mut self, height: u16) -> Vec<u64> {
-        let Some(history) = self.history.filter(|history| *history > 0) else { return Vec::new() };
+        let Some(history) = self.history.filter(|_| self.held() > 0) else { return Vec::new() };
         let (top, room) = (self.top(height), i64::from(height));
-        let absolute = |line: i64| history.saturating_add_signed(line).min(history - 1);
+        let absolute =
+            |line: i64| history.saturating_add_signed(line).clamp(self.forgotten, history - 1);
         if top - room >= 0 {
             return Vec::new();
         }
@@ -212,9 +264,9 @@ impl Scrollback {
     }
 
     /// Takes in loaded lines.
-    pub(in crate::ui) fn put(&mut self, from: u64, lines: Vec<String>) {
+    pub(in crate::ui) fn put(&mut self, from: u64, piece: HistoryView) {
         self.asked.remove(&(from / CHUNK));
-        self.chunks.insert(from / CHUNK, lines);
+        self.chunks.insert(from / CHUNK, piece);
         while self.chunks.len() > MOST_CHUNKS {
             let here = self.history().saturating_sub(self.above) / CHUNK;
             let farthest = self.chunks.keys().copied().max_by_key(|piece| piece.abs_diff(here));
@@ -253,20 +305,28 @@ impl Scrollback {
         Some((start, end))
     }
 
-    /// Returns the selected text without blanks at the ends of lines.
+    /// Returns the selected text without blanks at the ends of lines; what was only broken because the
+    /// screen is not wider is put together again.
     pub(in crate::ui) fn selected_text(&self) -> Option<String> {
         let (from, to) = self.selected()?;
         let lines: Vec<i64> = (from.line..=to.line).collect();
-        let mut text = Vec::new();
+        let mut text = String::new();
         for lines in lines.chunks(BATCH) {
             let rows = lines.iter().map(|line| self.line(*line).unwrap_or_default());
             let still = Still::new(rows, self.cols);
             for (row, line) in (0_u16..).zip(lines) {
                 let (start, end) = self.selected_in(*line).unwrap_or_default();
-                text.push(still.text(row, start, end).trim_end().to_owned());
+                let part = still.text(row, start, end);
+                if *line == to.line || !self.is_wrapped(*line) {
+                    text.push_str(part.trim_end());
+                    text.push('\n');
+                } else {
+                    text.push_str(&part);
+                }
             }
         }
-        Some(text.join("\n"))
+        text.pop();
+        Some(text)
     }
 }
 
@@ -286,8 +346,14 @@ mod tests {
         pane
     }
 
-    fn numbered(range: std::ops::Range<u64>) -> Vec<String> {
-        range.map(|line| format!("line {line}")).collect()
+    fn present(rows: &[&str], history: u64) -> Present {
+        let rows = rows.iter().map(|row| (*row).to_owned()).collect();
+        Present { rows, history, ..Present::default() }
+    }
+
+    fn numbered(range: std::ops::Range<u64>) -> HistoryView {
+        let lines = range.map(|line| format!("line {line}")).collect();
+        HistoryView { lines, wrapped: Vec::new() }
     }
 
     #[test]
@@ -295,7 +361,7 @@ mod tests {
         let mut past = Scrollback::new(&pane(&["a", "b", "c", "d"]), 20, 4);
         assert!(past.scroll(3, 4));
         assert_eq!((past.missing(4), past.line(-1)), (vec![], None));
-        past.know(&["a", "b", "c", "d"].map(str::to_owned), 1200);
+        past.know(&present(&["a", "b", "c", "d"], 1200));
         assert_eq!(past.missing(4), [1000]);
         assert!(past.missing(4).is_empty(), "asked once");
         past.put(1000, numbered(1000..1200));
@@ -308,11 +374,22 @@ mod tests {
     #[test]
     fn a_screen_that_has_scrolled_meanwhile_is_found_in_the_history() {
         let mut past = Scrollback::new(&pane(&["a", "b", "c", "d", "e"]), 20, 5);
-        past.know(&["c", "d", "e", "f", "g"].map(str::to_owned), 102);
+        past.know(&present(&["c", "d", "e", "f", "g"], 102));
         assert_eq!(past.history(), 100);
         // One that was painted anew tells nothing.
-        past.know(&["v", "w", "x", "y", "z"].map(str::to_owned), 102);
+        past.know(&present(&["v", "w", "x", "y", "z"], 102));
         assert_eq!(past.history(), 102);
+    }
+
+    #[test]
+    fn lines_keep_their_numbers_when_old_ones_are_forgotten() {
+        let mut past = Scrollback::new(&pane(&["a", "b", "c", "d"]), 20, 4);
+        past.know(&Present { forgotten: 700, ..present(&["a", "b", "c", "d"], 1000) });
+        assert_eq!((past.ends(), past.held()), ((-1000, 3), 1000));
+        past.scroll(100_000, 4);
+        assert_eq!((past.top(4), past.missing(4)), (-1000, vec![500]));
+        past.put(500, numbered(500..1000));
+        assert_eq!(past.line(-1000), Some("line 700"));
     }
 
     #[test]
@@ -330,9 +407,35 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_were_only_wrapped_are_copied_as_one() {
+        let mut past = Scrollback::new(&pane(&["0123456789abcdefghij", "klm  ", "next"]), 20, 3);
+        let rows = present(&["0123456789abcdefghij", "klm", "next"], 500);
+        past.know(&Present { wrapped: vec![true, false, false], ..rows });
+        let lines = vec!["x".repeat(19) + " ", "y".to_owned()];
+        past.scroll(2, 3);
+        past.put(0, HistoryView::default());
+        past.chunks.insert(0, {
+            let mut all = numbered(0..498);
+            all.lines.extend(lines);
+            all.wrapped = vec![false; 498];
+            all.wrapped.extend([true, false]);
+            all
+        });
+        let at = |line, col| Spot { line, col };
+        let mut copied = |anchor, head, unit| {
+            past.selection = Some(Selection { anchor, head, unit });
+            past.selected_text().unwrap()
+        };
+        assert_eq!(copied(at(0, 15), at(1, 10), Unit::Cells), "fghijklm");
+        assert_eq!(copied(at(0, 15), at(0, 19), Unit::Cells), "fghij");
+        assert_eq!(copied(at(-2, 17), at(2, 3), Unit::Lines).lines().count(), 3);
+        assert_eq!(copied(at(-2, 17), at(-1, 3), Unit::Cells), "xx y");
+    }
+
+    #[test]
     fn only_so_much_is_held() {
         let mut past = Scrollback::new(&pane(&["a", "b"]), 20, 2);
-        past.know(&["a", "b"].map(str::to_owned), 1_000_000);
+        past.know(&present(&["a", "b"], 1_000_000));
         for piece in 0..100 {
             past.put(piece * CHUNK, numbered(0..CHUNK));
         }

@@ -7,9 +7,13 @@ use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::{
-    Group, Mode, State, columns, geometry, position_of, question, reason, rows, word, wrap,
+    Area, Group, Mode, State, View, columns, geometry, position_of, question, reason, rows,
+    shown_panes, word, wrap,
 };
-use crate::domain::{id::RunnerId, runner::Runner};
+use crate::{
+    domain::{id::RunnerId, runner::Runner},
+    terminal::Pane,
+};
 
 /// Columns that the list's count of further lines may cover at the end of a row.
 const MORE: usize = 14;
@@ -26,12 +30,27 @@ pub(in crate::ui) struct Unread {
 }
 
 impl State {
-    /// Whether all of a runner's question stands in its row, or its screen beside it.
+    /// Whether all of a runner's question stands in its row, or on its screen where that is shown with
+    /// nothing cut off.
     pub(in crate::ui) fn is_question_in_sight(&self, runner: &Runner) -> bool {
         let areas = geometry(self);
         let screen = self.screens.get(&runner.id).filter(|screen| screen.is_live);
-        if !areas.preview.is_empty() && screen.is_some_and(|screen| screen.pane.is_some()) {
+        let room = match self.view {
+            View::Panes => {
+                shown_panes(self).places.of_runner(runner.id).map(|place| place.screen())
+            }
+            _ => Some(areas.preview).filter(|_| self.selected == Some(runner.id)),
+        };
+        let is_whole = |pane: &Pane, room: Area| pane.is_shown_whole(room.width, room.height);
+        if let Some(room) = room.filter(|room| !room.is_empty())
+            && screen
+                .and_then(|screen| screen.pane.as_ref())
+                .is_some_and(|pane| is_whole(pane, room))
+        {
             return true;
+        }
+        if areas.list.is_empty() {
+            return false;
         }
         let rows = rows(self);
         let height = usize::from(areas.list.height);

@@ -6,7 +6,7 @@ use super::{blocked, event, fleet, id, key, list, now, press, runner, state};
 use crate::{
     domain::{
         activity::ActivityState,
-        answer::Step,
+        answer::Answer,
         failure::Failure,
         id::RunnerId,
         runner::{Runner, RunnerStatus},
@@ -34,13 +34,9 @@ fn toast(state: &State) -> &str {
 }
 
 /// What was sent to a runner as an answer.
-fn sent(effects: &[Effect]) -> (RunnerId, Vec<Step>) {
+fn sent(effects: &[Effect]) -> (RunnerId, Answer) {
     let [Effect::Answer(order)] = effects else { panic!("{effects:?}") };
-    (order.id, order.steps.clone())
-}
-
-fn keys(bytes: &[u8]) -> Vec<Step> {
-    vec![Step::Keys(bytes.to_vec())]
+    (order.id, order.answer.clone())
 }
 
 fn one(change: impl FnOnce(&mut Runner)) -> UiEvent {
@@ -57,20 +53,21 @@ fn a_question_is_answered_from_its_row() {
         look(&mut state);
         state
     };
-    assert_eq!(sent(&press(&mut looked(), "y")), (id(1), keys(b"1")));
-    assert_eq!(sent(&press(&mut looked(), "n")), (id(1), keys(b"\x1b")));
-    assert_eq!(sent(&press(&mut looked(), "2")), (id(1), keys(b"2")));
+    assert_eq!(sent(&press(&mut looked(), "y")), (id(1), Answer::Approve));
+    assert_eq!(sent(&press(&mut looked(), "n")), (id(1), Answer::Deny));
+    assert_eq!(sent(&press(&mut looked(), "2")), (id(1), Answer::Choose(2)));
     let mut state = looked();
     key(&mut state, Key::Tab);
     // Yes is no answer to which port.
     assert_eq!(press(&mut state, "y"), []);
     assert!(toast(&state).contains("choose by number"), "{}", toast(&state));
-    assert_eq!(sent(&press(&mut state, "3")), (id(9), keys(b"3")));
+    assert_eq!(sent(&press(&mut state, "3")), (id(9), Answer::Choose(3)));
     let mut state = looked();
     key(&mut state, Key::Tab);
+    look(&mut state);
     press(&mut state, "r8080");
-    let (to, steps) = sent(&key(&mut state, Key::Enter));
-    assert_eq!((to, steps.last()), (id(9), Some(&Step::Line("8080".to_owned()))));
+    let reply = Answer::Reply("8080".to_owned());
+    assert_eq!(sent(&key(&mut state, Key::Enter)), (id(9), reply));
 }
 
 #[test]
@@ -261,4 +258,73 @@ fn what_is_asked_of_a_new_runner_is_not_confused_with_idle() {
     fresh.status = RunnerStatus::Running;
     let state = state(WIDE, vec![fresh, blocked(2, "api-2", "auth", "sign in", 3)]);
     assert_eq!(state.group(&state.runners[&id(1)]), Group::Starting);
+}
+
+/// A live screen of the selected runner.
+fn screen_of(state: &mut State, number: u128, size: (u16, u16), text: &str) {
+    let size = TerminalSize::new(size.0, size.1);
+    let bytes = text.to_owned().into();
+    update(state, UiEvent::Frame(id(number), Box::new(Frame { size, full: true, bytes })));
+}
+
+#[test]
+fn a_screen_that_cuts_a_question_is_not_where_it_was_read() {
+    let long = "Bash(psql -h db.internal -c 'DROP TABLE customers CASCADE' production)";
+    let asks = || {
+        let mut state = state(WIDE, vec![blocked(1, "data-4", "permission", long, 32)]);
+        press(&mut state, "k");
+        state
+    };
+    for key_ in ["y", "1", "r"] {
+        let mut cut = asks();
+        screen_of(&mut cut, 1, (120, 20), &format!("{}{long}", " ".repeat(40)));
+        look(&mut cut);
+        assert_eq!((press(&mut cut, key_), &cut.mode), (vec![], &Mode::List));
+        assert!(super::screen(&cut).contains("the same key again answers"));
+    }
+    let mut whole = asks();
+    screen_of(&mut whole, 1, (120, 20), "Drop the table?\r\n────────────────────");
+    look(&mut whole);
+    assert_eq!(sent(&press(&mut whole, "y")).0, id(1));
+}
+
+#[test]
+fn a_text_answers_only_what_was_read() {
+    let mut state = state(WIDE, fleet());
+    assert_eq!(press(&mut state, "r"), []);
+    assert_eq!(state.mode, Mode::List, "it was never drawn");
+    look(&mut state);
+    press(&mut state, "r");
+    assert!(matches!(state.mode, Mode::Line(_)));
+    // Among the panes, too, where the runner's own screen is what is read.
+    key(&mut state, Key::Escape);
+    press(&mut state, "v");
+    let leave = crate::terminal::keys::KeyPress::parse("ctrl-\\").unwrap();
+    update(&mut state, UiEvent::Key(leave));
+    update(&mut state, one(|runner| runner.activity.since = Some(now())));
+    screen_of(&mut state, 1, (60, 10), "May I push?");
+    assert_eq!(press(&mut state, "r"), []);
+    assert_eq!(state.mode, Mode::List, "nobody has seen it yet");
+    look(&mut state);
+    press(&mut state, "r");
+    assert!(matches!(state.mode, Mode::Line(_)), "{}", toast(&state));
+}
+
+#[test]
+fn what_was_looked_at_is_kept_and_known_again() {
+    let done = runner(1, "api-1", ActivityState::Done, 60);
+    let mut first = state(WIDE, vec![done.clone(), runner(2, "api-2", ActivityState::Done, 60)]);
+    press(&mut first, "k");
+    screen_of(&mut first, 1, (20, 5), "x");
+    look(&mut first);
+    let effects = press(&mut first, "q");
+    let [Effect::KeepSeen(looked), Effect::Quit] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert_eq!(looked.keys().collect::<Vec<_>>(), [&id(1)]);
+    let mut next = state(WIDE, vec![done, runner(2, "api-2", ActivityState::Done, 60)]);
+    let effects = update(&mut next, UiEvent::SeenFound(Ok(looked.clone())));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::KeepSeen(_))));
+    let group = |number| next.group(&next.runners[&id(number)]);
+    assert_eq!((group(1), group(2)), (Group::Idle, Group::Done));
 }

@@ -49,17 +49,39 @@ fn a_failure_stays_until_a_key_is_pressed() {
 }
 
 #[test]
-fn a_key_is_named_only_where_it_speaks_of_the_same_runner() {
+fn the_key_that_takes_a_stop_back_speaks_of_what_was_stopped() {
     let stopped = || UiEvent::Outcome(Outcome::Stopped(Box::new(ended(8, "etl-2", 0, 1)), false));
     let mut state = state((120, 40), fleet());
-    state.selected = Some(id(8));
-    state.has_chosen = true;
-    state.finished_open = Some(true);
-    update(&mut state, stopped());
-    assert_eq!(state.toast.as_ref().unwrap().text, "etl-2 is stopped; R starts it again");
-    keys(&mut state, "g");
     assert_ne!(state.selected, Some(id(8)));
     update(&mut state, stopped());
-    let text = &state.toast.as_ref().unwrap().text;
-    assert_eq!(text, "etl-2 is stopped; go to it and press R to start it again");
+    assert_eq!(state.toast.as_ref().unwrap().text, "etl-2 is stopped; u starts it again");
+    // Among the panes that key brings an arrangement back.
+    keys(&mut state, "j j j j v ctrl-\\");
+    update(&mut state, stopped());
+    assert_eq!(state.toast.as_ref().unwrap().text, "etl-2 is stopped; R starts it again");
+}
+
+#[test]
+fn a_message_that_needs_more_room_is_not_cut() {
+    for keys_ in ["", "v ctrl-\\"] {
+        let mut state = state((40, 12), fleet());
+        keys(&mut state, keys_);
+        let failure =
+            Failure::internal("open the database: the disk is full, on /home").with_hint("END");
+        update(&mut state, UiEvent::Outcome(Outcome::Failed("stop api-1", failure)));
+        let shown = screen(&state);
+        assert!(shown.contains("(END)") && shown.contains("× failed to stop"), "{shown}");
+    }
+}
+
+#[test]
+fn a_message_among_panes_covers_nothing_of_the_header() {
+    let mut state = state((80, 24), fleet());
+    keys(&mut state, "v ctrl-\\");
+    state.daemon.unwell = vec!["broker: away".to_owned()];
+    done(&mut state, "the theme is night");
+    let shown = screen(&state);
+    let header = shown.lines().next().unwrap();
+    assert!(header.contains("! broker: away") && header.contains("2 need you"), "{header}");
+    assert!(header.ends_with("· the theme is night"), "{header}");
 }

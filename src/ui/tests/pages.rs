@@ -64,7 +64,7 @@ fn a_log_is_read_while_it_is_shown() {
     update(&mut state, UiEvent::Log(id(2), "of another\n".to_owned()));
     let shown = screen(&state);
     assert!(shown.contains("line 99") && !shown.contains("line 12"), "{shown}");
-    press(&mut state, "/line 5");
+    press(&mut state, "&line 5");
     assert_eq!(state.page_lines().len(), 19, "words, as in every filter");
     key(&mut state, Key::Escape);
     assert_eq!(state.mode, Mode::List);
@@ -169,4 +169,67 @@ fn no_key_is_cut_off_where_it_is_narrow() {
     let end = screen(&state);
     let last: Vec<&str> = end.lines().rev().skip(1).collect();
     assert!(!last[0].trim().is_empty(), "{end}");
+}
+
+fn with_log(lines: std::ops::Range<u32>) -> State {
+    let mut state = state(WIDE, fleet());
+    press(&mut state, "l");
+    for n in lines {
+        update(&mut state, UiEvent::Log(id(1), format!("line {n}\n")));
+    }
+    state
+}
+
+#[test]
+fn a_log_is_searched_as_in_a_pager() {
+    let mut state = with_log(0..300);
+    press(&mut state, "/line 15");
+    key(&mut state, Key::Enter);
+    assert_eq!(
+        (state.page.at, state.page.follows),
+        (159, false),
+        "the last one, seen from the end"
+    );
+    let shown = screen(&state);
+    assert!(shown.contains("11 of 11 with `line 15`") && shown.contains("line 160"), "{shown}");
+    press(&mut state, "NN");
+    assert_eq!(state.page.at, 157);
+    press(&mut state, "nnn");
+    assert_eq!(state.page.at, 15, "round and round");
+    assert!(state.toast.as_ref().unwrap().text.contains("first line again"));
+    // Lines that do not match are still there, unless they are taken away.
+    assert_eq!(state.page_lines().len(), 300);
+    press(&mut state, "&15");
+    key(&mut state, Key::Enter);
+    assert_eq!(state.page_lines().len(), 13);
+    press(&mut state, "/nowhere");
+    key(&mut state, Key::Enter);
+    assert!(state.toast.as_ref().unwrap().text.contains("is nowhere"));
+    for view in [View::Log, View::Log, View::Dashboard] {
+        key(&mut state, Key::Escape);
+        assert_eq!(state.view, view);
+    }
+}
+
+#[test]
+fn a_reader_keeps_the_place_while_old_lines_are_forgotten() {
+    let mut state = with_log(0..5_000);
+    press(&mut state, "g");
+    for _ in 0..4 {
+        key(&mut state, Key::PageDown);
+    }
+    let at = |state: &State| state.page_lines()[state.page.at].text.clone();
+    let (line, top) = (at(&state), state.page.at - state.page.top);
+    update(&mut state, UiEvent::Log(id(1), "more\n".repeat(70)));
+    assert_eq!((at(&state), state.page.at - state.page.top), (line, top));
+    let mut state = with_events();
+    let more = |range: std::ops::RangeInclusive<u64>| {
+        range.map(|n| event(n, "web-1", "runner.started", serde_json::json!({}))).collect()
+    };
+    update(&mut state, UiEvent::Happened(more(61..=200)));
+    press(&mut state, "kkkkk");
+    let (before, at) = (state.event_at_cursor().unwrap().position, state.page.at);
+    update(&mut state, UiEvent::Happened(more(201..=230)));
+    assert_eq!(state.event_at_cursor().unwrap().position, before);
+    assert_eq!(state.page.at, at - 30);
 }

@@ -7,7 +7,7 @@ use crate::{
         effect::Effect,
         event::UiEvent,
         keymap::{Action, Context},
-        state::{Mode, Palette, Scope, State, View, What, shown},
+        state::{Deed, Mode, Palette, Scope, State, View, What, shown},
         update::update,
     },
 };
@@ -66,7 +66,7 @@ fn an_action_works_on_what_was_selected_before() {
     press(&mut state, "stop the runner");
     key(&mut state, Key::Enter);
     let Mode::Confirm(confirm) = &state.mode else { panic!("not asked: {:?}", state.mode) };
-    assert_eq!(confirm.id, id(1));
+    assert_eq!(confirm.deed, Deed::Stop(id(1)));
 }
 
 #[test]

@@ -4,12 +4,13 @@ use proptest::prelude::*;
 
 use super::{PRESS, ended, fleet, id, keys, list, mouse, runner, screen, state};
 use crate::{
+    client::HistoryView,
     domain::{activity::ActivityState, id::RunnerId, size::TerminalSize},
     terminal::keys::{MouseAction, MouseButton},
     ui::{
         effect::Effect,
         event::{Frame, Outcome, UiEvent},
-        state::{Mode, State, View, shown_panes},
+        state::{Mode, Present, State, View, shown_panes},
         update::update,
     },
 };
@@ -358,9 +359,12 @@ proptest! {
                 54 => drop(update(&mut state, UiEvent::Resized(col.max(1), row.max(1)))),
                 55..=57 => {
                     let rows = vec!["text".to_owned(); usize::from(row)];
-                    let event = UiEvent::ScrollbackOpened(id(1), rows.clone(), u64::from(col));
-                    update(&mut state, event);
-                    update(&mut state, UiEvent::ScrollbackRead(id(1), 0, rows));
+                    let wrapped = vec![row % 2 == 0; rows.len()];
+                    let (history, forgotten) = (u64::from(col), u64::from(row));
+                    let piece = HistoryView { lines: rows.clone(), wrapped: wrapped.clone() };
+                    let present = Present { rows, wrapped, history, forgotten };
+                    update(&mut state, UiEvent::ScrollbackOpened(id(1), Box::new(present)));
+                    update(&mut state, UiEvent::ScrollbackRead(id(1), 0, piece));
                 }
                 58 => frame(&mut state, 1, (col.max(2), row.max(2)), "日本語\n\x1b[?1003h\x1b[?1006h"),
                 59 => drop(list(&mut state, fleet().split_off(usize::from(row % 9)))),

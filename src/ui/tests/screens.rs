@@ -65,7 +65,10 @@ fn question_and_line_and_filter() {
     let mut state = busy((80, 24));
     press(&mut state, "x");
     let asked = screen(&state);
-    press(&mut state, "nthello");
+    press(&mut state, "n");
+    state.drawn();
+    state.now += chrono::TimeDelta::seconds(1);
+    press(&mut state, "thello");
     let line = screen(&state);
     key(&mut state, Key::Escape);
     press(&mut state, "/web");

@@ -2,12 +2,13 @@
 
 use super::{PRESS, fleet, id, keys, mouse, screen, state};
 use crate::{
+    client::HistoryView,
     domain::size::TerminalSize,
     terminal::keys::{MouseAction, MouseButton},
     ui::{
         effect::Effect,
         event::{Frame, UiEvent},
-        state::{Mode, State},
+        state::{Mode, Present, State},
         update::update,
     },
 };
@@ -34,11 +35,13 @@ fn answer(state: &mut State, mut effects: Vec<Effect>) -> Vec<Effect> {
         let event = match effect {
             Effect::OpenScrollback(id) => {
                 let rows = (0..20).map(|row| format!("screen {row}")).collect();
-                UiEvent::ScrollbackOpened(id, rows, 1204)
+                let present = Present { rows, history: 1204, ..Present::default() };
+                UiEvent::ScrollbackOpened(id, Box::new(present))
             }
             Effect::ReadScrollback(id, from) => {
                 let lines = (from..1204.min(from + 500)).map(|n| format!("\x1b[31mline {n}\x1b[m"));
-                UiEvent::ScrollbackRead(id, from, lines.collect())
+                let lines = lines.collect();
+                UiEvent::ScrollbackRead(id, from, HistoryView { lines, wrapped: Vec::new() })
             }
             Effect::SearchScrollback(id, text) => {
                 let lines = (0..1204).filter(|n| format!("line {n}").contains(&text)).collect();

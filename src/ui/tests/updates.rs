@@ -429,3 +429,42 @@ fn keys_are_the_ones_configured() {
     update(&mut state, ctrl('x'));
     assert!(matches!(state.mode, Mode::Confirm(_)));
 }
+
+#[test]
+fn a_stop_and_a_deletion_can_be_taken_back() {
+    let mut state = state(WIDE, fleet());
+    update(&mut state, UiEvent::Projects(vec![project("api"), project("etl")]));
+    assert_eq!(press(&mut state, "u"), []);
+    let mut stopped = fleet().remove(1);
+    stopped.status = RunnerStatus::Terminated;
+    let runners = vec![stopped.clone()];
+    update(
+        &mut state,
+        UiEvent::Runners(RunnerUpdate { runners, removed: vec![], complete: false }),
+    );
+    update(&mut state, UiEvent::Outcome(Outcome::Stopped(Box::new(stopped), false)));
+    assert_eq!(state.toast.as_ref().unwrap().text, "api-1 is stopped; u starts it again");
+    assert_eq!(press(&mut state, "u"), [Effect::Restart(id(2))]);
+    assert_eq!(press(&mut state, "u"), [], "once");
+    // A project with live runners is not deleted.
+    press(&mut state, "D");
+    assert!(state.toast.as_ref().unwrap().text.contains("has live runners"));
+    press(&mut state, ":delete etl");
+    key(&mut state, Key::Enter);
+    let Mode::Confirm(confirm) = &state.mode else { panic!("{:?}", state.mode) };
+    assert!(confirm.question.contains("2 runners that have ended"), "{}", confirm.question);
+    let effects = press(&mut state, "y");
+    let [Effect::DeleteProject(deleted)] = effects.as_slice() else { panic!("{effects:?}") };
+    update(&mut state, UiEvent::Outcome(Outcome::Forgotten(deleted.clone())));
+    let again = press(&mut state, "u");
+    assert_eq!(again, [Effect::CreateProject(deleted.clone())]);
+}
+
+#[test]
+fn being_asked_to_stop_gives_the_terminal_back() {
+    let mut state = state(WIDE, fleet());
+    assert_eq!(update(&mut state, UiEvent::Stopped), [Effect::Suspend(false)]);
+    press(&mut state, "i");
+    assert_eq!(update(&mut state, UiEvent::Stopped), [Effect::Suspend(false)], "wherever keys go");
+    assert_eq!(update(&mut state, UiEvent::Continued), [Effect::Redraw]);
+}

@@ -33,30 +33,38 @@ pub(super) fn act(state: &mut State, answer: &Answer) -> Vec<Effect> {
         state.complain("not connected to the daemon; nothing was answered");
         return Vec::new();
     }
-    if !state.is_question_read(&runner) {
+    if is_read(state, &runner, asked) { send(state, &runner, asked, answer) } else { Vec::new() }
+}
+
+/// Whether the question can have been read whole; if not, sees to it, or says how.
+fn is_read(state: &mut State, runner: &Runner, asked: DateTime<Utc>) -> bool {
+    if !state.is_question_read(runner) {
         state.say(format!("{} asks something new; look again", runner.name));
-        return Vec::new();
+        return false;
     }
-    if !state.is_question_read_whole(&runner) {
-        if !state.show_whole(Unread { id: runner.id, asked }) {
-            let key = state.keys.label(Context::List, Action::Type);
-            state.say(format!("what {} asks is too long here; {key} goes in", runner.name));
-        }
-        return Vec::new();
+    if state.is_question_read_whole(runner) {
+        return true;
     }
-    send(state, &runner, asked, answer)
+    if !state.show_whole(Unread { id: runner.id, asked }) {
+        let key = state.keys.label(Context::List, Action::Type);
+        state.say(format!("what {} asks is too long here; {key} goes in", runner.name));
+    }
+    false
 }
 
 /// Opens a line for the selected runner: a reply if it asks something.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
-    if let Some(runner) = state.selected_runner() {
-        let (id, asked) = (runner.id, question(runner));
+    if let Some(runner) = state.selected_runner().cloned() {
+        let (id, asked) = (runner.id, question(&runner));
         let kind = runner.activity.kind.as_deref().unwrap_or_default();
         let reply = Answer::Reply(String::new());
         if asked.is_some()
             && let Err(why) = answer::steps(&runner.agent, kind, &reply)
         {
             state.say(format!("{} {why}", runner.name));
+            return Vec::new();
+        }
+        if asked.is_some_and(|asked| !is_read(state, &runner, asked)) {
             return Vec::new();
         }
         state.mode = Mode::Line(Reply { id, asked, line: TextLine::default() });
@@ -97,13 +105,10 @@ fn send(state: &mut State, runner: &Runner, asked: DateTime<Utc>, answer: &Answe
         return Vec::new();
     }
     let kind = runner.activity.kind.as_deref().unwrap_or_default();
-    let steps = match answer::steps(&runner.agent, kind, answer) {
-        Ok(steps) => steps,
-        Err(why) => {
-            state.say(format!("{} {why}", runner.name));
-            return Vec::new();
-        }
-    };
+    if let Err(why) = answer::steps(&runner.agent, kind, answer) {
+        state.say(format!("{} {why}", runner.name));
+        return Vec::new();
+    }
     let said = match answer {
         Answer::Approve => "is told yes".to_owned(),
         Answer::Deny => "is told no".to_owned(),
@@ -112,5 +117,6 @@ fn send(state: &mut State, runner: &Runner, asked: DateTime<Utc>, answer: &Answe
     };
     let said = format!("{} {said}", runner.name);
     state.histories.entry(runner.id).or_default().answered = Some(asked);
-    vec![Effect::Answer(Box::new(AnswerOrder { id: runner.id, asked, steps, said }))]
+    let answer = answer.clone();
+    vec![Effect::Answer(Box::new(AnswerOrder { id: runner.id, asked, answer, said }))]
 }

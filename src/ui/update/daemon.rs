@@ -9,7 +9,8 @@ use crate::{
         event::{ANSWER, Frame, Outcome, TYPE, UiEvent},
         keymap::{Action, Context},
         state::{
-            Connection, FIGURES_FROM, Group, MAX_EVENTS, Mode, State, geometry, reason, title, word,
+            Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, Undo, View, event_line,
+            geometry, reason, title, word,
         },
     },
 };
@@ -35,7 +36,8 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         UiEvent::Happened(events) => return on_happened(state, events),
         UiEvent::Log(id, text) => {
             if let Some(log) = state.log.as_mut().filter(|log| log.id == id) {
-                log.take(&text);
+                let forgotten = log.take(&text);
+                state.keep_place(View::Log, &forgotten);
                 state.is_dirty = true;
             }
         }
@@ -52,6 +54,8 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         UiEvent::Branch(directory, branch) => {
             state.is_dirty |= state.branches.learn(directory, branch);
         }
+        UiEvent::SeenFound(Ok(looked)) => state.is_dirty |= state.seen.learn(&looked),
+        UiEvent::SeenFound(Err(why)) => state.complain(why),
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
         UiEvent::ResizeRefused(id) => {
             let is_news = state.panes.fixed.replace(id) != Some(id);
@@ -146,9 +150,9 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
         state.events.push_back(event);
         state.is_dirty = true;
     }
-    while state.events.len() > MAX_EVENTS {
-        state.events.pop_front();
-    }
+    let more = state.events.len().saturating_sub(MAX_EVENTS);
+    let forgotten: Vec<Line> = state.events.drain(..more).map(|event| event_line(&event)).collect();
+    state.keep_place(View::Events, &forgotten);
     if about_projects { vec![Effect::ListProjects] } else { Vec::new() }
 }
 
@@ -182,15 +186,17 @@ fn mark_stale(state: &mut State, id: Option<RunnerId>) {
 
 fn stopped_text(state: &State, runner: &Runner, already: bool) -> String {
     let name = &runner.name;
-    let again = state.keys.label(Context::List, Action::Restart);
-    // The key speaks of the selected runner, and the selection may have moved on.
-    let is_selected = state.selected == Some(runner.id);
     match (already, runner.survivors.is_empty()) {
         (true, _) => format!("{name} had ended already"),
-        (false, true) if !is_selected => {
-            format!("{name} is stopped; go to it and press {again} to start it again")
+        // Among the panes the key for that brings an arrangement back.
+        (false, true) if state.view == View::Panes => {
+            let again = state.keys.label(Context::Panes, Action::Restart);
+            format!("{name} is stopped; {again} starts it again")
         }
-        (false, true) => format!("{name} is stopped; {again} starts it again"),
+        (false, true) => {
+            let again = state.keys.label(Context::List, Action::Undo);
+            format!("{name} is stopped; {again} starts it again")
+        }
         (false, false) => {
             format!("{name} is stopped; left running: {}", runner.survivors.join(", "))
         }
@@ -211,7 +217,20 @@ fn on_outcome(state: &mut State, outcome: Outcome) {
             super::panes::on_launched(state, id);
         }
         Outcome::Done(text) => state.say(text),
-        Outcome::Stopped(runner, already) => state.say(stopped_text(state, &runner, already)),
+        Outcome::Stopped(runner, already) => {
+            if !already {
+                state.undo = Some(Undo::Stopped(runner.id));
+            }
+            state.say(stopped_text(state, &runner, already));
+        }
+        Outcome::Forgotten(project) => {
+            let key = state.keys.label(Context::List, Action::Undo);
+            state.say(format!(
+                "{} is deleted, its directory is untouched; {key} makes it a project again",
+                project.name
+            ));
+            state.undo = Some(Undo::Forgotten(project));
+        }
         Outcome::Failed(what, failure) => {
             let hint = if failure.hint.is_empty() {
                 String::new()

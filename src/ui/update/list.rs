@@ -1,5 +1,6 @@
 //! Moving in the list, narrowing and arranging it.
 
+use super::page;
 use crate::{
     domain::id::RunnerId,
     ui::{
@@ -47,6 +48,10 @@ pub(super) fn act(state: &mut State, action: Action) {
 
 /// Applies an action while the filter is typed.
 pub(super) fn on_filter(state: &mut State, action: Action) -> Vec<Effect> {
+    if state.mode == Mode::Find {
+        page::on_find(state, action);
+        return Vec::new();
+    }
     match action {
         Action::Accept => state.mode = Mode::List,
         Action::Cancel if state.is_page() => {

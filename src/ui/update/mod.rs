@@ -49,6 +49,7 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty = true;
             Vec::new()
         }
+        UiEvent::Stopped => vec![Effect::Suspend(false)],
         UiEvent::Continued => vec![Effect::Redraw],
         UiEvent::Tick(now) => {
             state.now = now;
@@ -82,7 +83,16 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
         // More of who needs you may have room now.
         state.scroll = 0;
     }
+    if effects.contains(&Effect::Quit) {
+        // Whoever leaves has looked at what is selected.
+        if let Some(id) = state.selected {
+            state.leave(id);
+        }
+    }
     settle(state, is_users, &mut effects);
+    // Kept before anything that ends the loop.
+    let fresh = state.seen.take_fresh().map(Effect::KeepSeen);
+    effects.splice(0..0, fresh);
     effects
 }
 
@@ -93,7 +103,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::List if state.is_page() => Context::Page,
         Mode::List if state.is_empty() => Context::Welcome,
         Mode::List => Context::List,
-        Mode::Filter => Context::Filter,
+        Mode::Filter | Mode::Find => Context::Filter,
         Mode::Confirm(_) => Context::Confirm,
         Mode::Launch(_) => Context::Launch,
         Mode::Line(..) => Context::Line,
@@ -135,7 +145,7 @@ fn dispatch(
     press: Option<KeyPress>,
 ) -> Vec<Effect> {
     match action {
-        Action::Suspend => return vec![Effect::Suspend],
+        Action::Suspend => return vec![Effect::Suspend(true)],
         Action::Redraw => return vec![Effect::Redraw],
         Action::Dump => return vec![Effect::Dump],
         Action::Themes | Action::Palette | Action::Runners if is_free(state) => {
@@ -185,7 +195,9 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::Restart
         | Action::Pause
         | Action::Type
+        | Action::Forget
         | Action::Line => runner::act(state, action),
+        Action::Undo => runner::undo(state),
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
         Action::ShowEvents | Action::ShowLog | Action::ShowSettings | Action::ShowHealth => {
@@ -238,9 +250,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
     }
     let areas = geometry(state);
     let is_press = mouse.action == MouseAction::Press(MouseButton::Left);
-    if let Some(at) = state.notice_at(&areas, mouse.col, mouse.row).filter(|_| is_press) {
+    if is_press && state.is_on_notice(&areas, mouse.col, mouse.row) {
         state.is_dirty = true;
-        list::go_to_notice(state, at);
+        list::go_to_notice(state, 0);
         return Vec::new();
     }
     if !areas.list.contains(mouse.col, mouse.row) || matches!(state.mode, Mode::Confirm(_)) {

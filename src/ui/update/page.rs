@@ -53,7 +53,13 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         return Vec::new();
     }
     match action {
-        Action::Filter => state.mode = Mode::Filter,
+        Action::Filter if state.view == View::Log && !state.page.is_whole() => {
+            state.page.find.clear();
+            state.mode = Mode::Find;
+        }
+        Action::Filter | Action::Narrow => state.mode = Mode::Filter,
+        Action::NextMatch => next_match(state, true),
+        Action::PreviousMatch => next_match(state, false),
         Action::Follow => state.page.follows = !state.page.follows,
         Action::Inspect => inspect(state),
         Action::Help => state.mode = Mode::Help(0),
@@ -65,6 +71,66 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         action => return open(state, action),
     }
     Vec::new()
+}
+
+/// Applies an action while a text to search for is typed.
+pub(super) fn on_find(state: &mut State, action: Action) {
+    match action {
+        Action::Accept => {
+            state.mode = Mode::List;
+            let matches = state.page_matches();
+            let at = state.page.at;
+            // From here on as a pager does; from the end, where logs are read first, backwards.
+            let below = matches.iter().find(|found| **found >= at);
+            match below.or(matches.last()) {
+                Some(found) => go_to(state, *found),
+                None if state.page.find.is_blank() => {}
+                None => {
+                    let text = state.page.find.text().to_owned();
+                    state.say(format!("`{text}` is nowhere in what is shown here"));
+                }
+            }
+        }
+        Action::Cancel => {
+            state.page.find.clear();
+            state.mode = Mode::List;
+        }
+        _ => {}
+    }
+}
+
+/// Goes to the next line with what was searched for, round and round.
+fn next_match(state: &mut State, forward: bool) {
+    let matches = state.page_matches();
+    let at = state.page.at;
+    let (next, again) = if forward {
+        (matches.iter().find(|found| **found > at), matches.first())
+    } else {
+        (matches.iter().rev().find(|found| **found < at), matches.last())
+    };
+    match (next, again) {
+        (Some(found), _) => go_to(state, *found),
+        (None, Some(found)) => {
+            state.say(if forward {
+                "from the first line again"
+            } else {
+                "from the last line again"
+            });
+            go_to(state, *found);
+        }
+        (None, None) => state.say("nothing was searched for, or nothing found"),
+    }
+}
+
+/// Goes to a line, which is shown in the middle if it was not shown before.
+fn go_to(state: &mut State, at: usize) {
+    let rows = usize::from(geometry(state).body.height).saturating_sub(1).max(1);
+    let page = &mut state.page;
+    page.follows = false;
+    page.at = at;
+    if !(page.top..page.top + rows).contains(&at) {
+        page.top = at.saturating_sub(rows / 2);
+    }
 }
 
 /// Restores the invariant.
@@ -106,6 +172,10 @@ fn back(state: &mut State) -> Vec<Effect> {
     if let Some(position) = state.page.inspected.take() {
         let at = state.events.iter().position(|event| event.position == position);
         state.page.at = at.unwrap_or(0);
+        return Vec::new();
+    }
+    if !state.page.find.is_blank() {
+        state.page.find.clear();
         return Vec::new();
     }
     if !state.page.search.is_blank() {

@@ -1,6 +1,6 @@
 //! The palette: typing narrows it, the cursor shows the runner it is on, choosing goes or does.
 
-use super::{dispatch, list};
+use super::{dispatch, list, runner};
 use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
@@ -64,6 +64,12 @@ fn choose(state: &mut State) -> Vec<Effect> {
             state.mode = Mode::List;
             state.view = View::Dashboard;
             state.filter = TextLine::new(&format!("project:{name}"));
+        }
+        What::Forget(name) => {
+            state.mode = Mode::List;
+            state.view = View::Dashboard;
+            state.selected = before;
+            runner::forget(state, &name);
         }
         What::Action(context, action) => {
             state.mode = Mode::List;

@@ -4,12 +4,13 @@ use super::answer;
 use crate::{
     domain::{
         activity::ActivityState,
+        project::NewProject,
         runner::{Runner, RunnerStatus},
     },
     ui::{
         effect::Effect,
         keymap::{Action, Context},
-        state::{Confirm, Deed, Mode, State, age_text},
+        state::{Confirm, Deed, Mode, State, Undo, age_text},
     },
 };
 
@@ -26,6 +27,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     let is_live = runner.status.is_live();
     match action {
         Action::Restart if !is_live => return vec![Effect::Restart(runner.id)],
+        Action::Forget => forget(state, &runner.project),
         _ if !is_live => {
             let key = state.keys.label(Context::List, Action::Restart);
             state.say(format!("{} has ended; {key} starts it again", runner.name));
@@ -34,9 +36,9 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.mark_seen(runner.id);
             return vec![Effect::Attach(runner.id)];
         }
-        Action::Stop => ask(state, &runner, Deed::Stop),
-        Action::Kill => ask(state, &runner, Deed::Kill),
-        Action::Restart => ask(state, &runner, Deed::Restart),
+        Action::Stop => ask(state, &runner, Deed::Stop(runner.id)),
+        Action::Kill => ask(state, &runner, Deed::Kill(runner.id)),
+        Action::Restart => ask(state, &runner, Deed::Restart(runner.id)),
         Action::Pause => {
             return vec![Effect::SetPaused(runner.id, runner.status != RunnerStatus::Paused)];
         }
@@ -52,26 +54,75 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Applies the answer to the question.
 pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
-    let Mode::Confirm(Confirm { deed, id, .. }) = state.mode else { return Vec::new() };
-    state.mode = Mode::List;
-    match (action, deed) {
-        (Action::Accept, Deed::Stop) => vec![Effect::Stop(id, false)],
-        (Action::Accept, Deed::Kill) => vec![Effect::Stop(id, true)],
-        (Action::Accept, Deed::Restart) => vec![Effect::Restart(id)],
-        _ => Vec::new(),
+    let mode = std::mem::replace(&mut state.mode, Mode::List);
+    let (Mode::Confirm(Confirm { deed, .. }), Action::Accept) = (mode, action) else {
+        return Vec::new();
+    };
+    match deed {
+        Deed::Stop(id) => vec![Effect::Stop(id, false)],
+        Deed::Kill(id) => vec![Effect::Stop(id, true)],
+        Deed::Restart(id) => vec![Effect::Restart(id)],
+        Deed::Forget(name) => {
+            let project = state.projects.iter().find(|project| project.name == name);
+            let known = project.map(|project| NewProject {
+                name: project.name.clone(),
+                path: project.path.clone(),
+                description: project.description.clone(),
+                tags: project.tags.clone(),
+            });
+            known.map(|project| Effect::DeleteProject(Box::new(project))).into_iter().collect()
+        }
     }
 }
 
-fn ask(state: &mut State, runner: &Runner, deed: Deed) {
-    let verb = match deed {
-        Deed::Stop => "Stop",
-        Deed::Kill => "Kill",
-        Deed::Restart => "Restart",
+/// Takes back what was stopped or deleted last.
+pub(super) fn undo(state: &mut State) -> Vec<Effect> {
+    if !state.is_current() {
+        state.complain("not connected to the daemon; wait until it is back");
+        return Vec::new();
+    }
+    match state.undo.take() {
+        Some(Undo::Stopped(id)) => {
+            let ended = state.runners.get(&id).filter(|runner| !runner.status.is_live());
+            if ended.is_none() {
+                state.say("what was stopped last runs again already, or is gone");
+                return Vec::new();
+            }
+            vec![Effect::Restart(id)]
+        }
+        Some(Undo::Forgotten(project)) => vec![Effect::CreateProject(project)],
+        None => {
+            state.say("nothing was stopped or deleted from here");
+            Vec::new()
+        }
+    }
+}
+
+/// Asks whether a project is to be deleted, and says what goes with it.
+pub(super) fn forget(state: &mut State, name: &str) {
+    let its = state.runners.values().filter(|runner| runner.project == name);
+    let (live, ended): (Vec<_>, Vec<_>) = its.partition(|runner| runner.status.is_live());
+    if let Some(first) = live.first() {
+        let key = state.keys.label(Context::List, Action::Stop);
+        let text = format!("{name} has live runners, {} among them; {key} stops one", first.name);
+        state.say(text);
+        return;
+    }
+    let gone = match ended.len() {
+        0 => String::new(),
+        1 => " with the record of 1 runner that has ended".to_owned(),
+        count => format!(" with the records of {count} runners that have ended"),
     };
-    let how = match deed {
-        Deed::Stop => "",
-        Deed::Kill => " at once, with no time to save",
-        Deed::Restart => " and starts it anew",
+    let question =
+        format!("Delete project {name}{gone}? Records do not come back; its directory stays.");
+    state.mode = Mode::Confirm(Confirm { deed: Deed::Forget(name.to_owned()), question });
+}
+
+fn ask(state: &mut State, runner: &Runner, deed: Deed) {
+    let (verb, how) = match deed {
+        Deed::Kill(_) => ("Kill", " at once, with no time to save"),
+        Deed::Restart(_) => ("Restart", " and starts it anew"),
+        Deed::Stop(_) | Deed::Forget(_) => ("Stop", ""),
     };
     let processes = match runner.processes {
         0 | 1 => String::new(),
@@ -86,5 +137,5 @@ fn ask(state: &mut State, runner: &Runner, deed: Deed) {
     };
     let (name, agent) = (&runner.name, &runner.agent);
     let question = format!("{verb} {name}? Ends {agent}{processes}{how}{turn}.");
-    state.mode = Mode::Confirm(Confirm { deed, id: runner.id, question });
+    state.mode = Mode::Confirm(Confirm { deed, question });
 }

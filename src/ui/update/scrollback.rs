@@ -147,17 +147,17 @@ pub(super) fn on_search(state: &mut State, action: Action) -> Vec<Effect> {
 pub(super) fn on_event(state: &mut State, event: UiEvent) {
     state.is_dirty = true;
     match event {
-        UiEvent::ScrollbackOpened(id, screen, history) => {
+        UiEvent::ScrollbackOpened(id, present) => {
             let past = state.panes.past.get_mut(&id).filter(|past| !past.is_known());
             let Some(past) = past else { return };
-            past.know(&screen, history);
+            past.know(&present);
             if let Some((needle, lines)) = past.early.take() {
                 on_found(state, id, needle, lines);
             }
         }
-        UiEvent::ScrollbackRead(id, from, lines) => {
+        UiEvent::ScrollbackRead(id, from, piece) => {
             if let Some(past) = state.panes.past.get_mut(&id) {
-                past.put(from, lines);
+                past.put(from, piece);
             }
         }
         UiEvent::ScrollbackFound(id, needle, lines) => on_found(state, id, needle, lines),
@@ -315,13 +315,13 @@ fn on_found(state: &mut State, id: RunnerId, needle: String, lines: Vec<u64>) {
         return;
     }
     let history = i64::try_from(past.history()).unwrap_or(i64::MAX);
-    let (_, last) = past.ends();
+    let (first, last) = past.ends();
     let Some(search) = past.search.as_mut().filter(|search| search.needle == needle) else {
         return;
     };
     let relative =
         lines.into_iter().filter_map(|line| i64::try_from(line).ok().map(|l| l - history));
-    let found: Vec<i64> = relative.filter(|line| *line <= last).collect();
+    let found: Vec<i64> = relative.filter(|line| (first..=last).contains(line)).collect();
     let is_empty = found.is_empty();
     search.lines = Some(found);
     if is_empty {

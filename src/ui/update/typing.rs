@@ -119,6 +119,7 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
     let is_page = state.is_page();
     match &mut state.mode {
         Mode::Palette(palette) => Some(&mut palette.line),
+        Mode::Find => Some(&mut state.page.find),
         Mode::Filter if is_page => Some(&mut state.page.search),
         Mode::Filter => Some(&mut state.filter),
         Mode::Search(_, line) => Some(line),

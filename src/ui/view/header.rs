@@ -3,8 +3,7 @@
 use ratatui::{buffer::Buffer, text::Span};
 
 use crate::ui::{
-    keymap::{Action, Context},
-    state::{Area, Connection, Geometry, Group, Mode, State},
+    state::{Area, Connection, Geometry, Group, State},
     theme::{Role, Theme},
     widgets::{clip, piece, put, total},
 };
@@ -25,7 +24,14 @@ const COUNTED: [Group; 10] = [
 
 /// Draws the header and the line under it.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
-    let width = usize::from(areas.header.width);
+    // Among panes a message or a note stands at its end, and nothing of what it says may be under that.
+    let others = [areas.prompt, state.notices_area(areas)];
+    let mut others = others.into_iter().filter(|other| !other.is_empty());
+    let other = others.find(|other| other.y == areas.header.y && !areas.header.is_empty());
+    let taken = other.map_or(0, |other| other.width.min(areas.header.width));
+    let is_shared = other.is_some();
+    let area = Area { width: areas.header.width - taken, ..areas.header };
+    let width = usize::from(area.width);
     let mut left = vec![piece(" stratavore", theme.style(Role::Strong))];
     let host = clip(&state.daemon.hostname, 24);
     if !host.is_empty() && width >= 60 {
@@ -34,7 +40,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     if state.here.demo && width >= 40 {
         left.push(piece(" · demo", theme.style(Role::Warning)));
     }
-    let right = health(state, theme, width);
+    let mut right = health(state, theme, width);
+    if is_shared && state.is_current() && state.daemon.unwell.is_empty() {
+        // That all is well can wait.
+        right.clear();
+    }
     let mut room = width.saturating_sub(total(&right) + 3);
     if width < 60 {
         left.clear();
@@ -50,13 +60,12 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     let middle = width.saturating_sub(total(&left) + total(&right) + 1);
     left.push(piece(" ".repeat(middle), theme.style(Role::Text)));
     left.extend(right);
-    put(buf, areas.header, 0, left);
+    put(buf, area, 0, left);
     rule(buf, theme, areas.rule);
-    if !state.filter.is_blank() && !areas.rule.is_empty() && state.mode != Mode::Filter {
+    let label = state.filter_label();
+    if !label.is_empty() && !areas.rule.is_empty() {
         let inner = Area { x: 1, width: areas.rule.width.saturating_sub(2), ..areas.rule };
-        let key = state.keys.label(Context::List, Action::Cancel);
-        let text = format!(" only `{}` · {key} shows all ", state.filter.text());
-        put(buf, inner, 0, vec![piece(text, theme.style(Role::Accent))]);
+        put(buf, inner, 0, vec![piece(label, theme.style(Role::Accent))]);
     }
 }
 
@@ -105,7 +114,12 @@ fn health(state: &State, theme: Theme, width: usize) -> Vec<Span<'static>> {
         }
         Connection::Live if is_narrow => (String::new(), Role::Muted),
         Connection::Live if width < 100 => ("daemon ok".to_owned(), Role::Muted),
-        Connection::Live => (format!("daemon ok · {}", state.daemon.database), Role::Muted),
+        Connection::Live => {
+            let broker = state.daemon.parts.iter().find(|part| part.name == "broker");
+            let broker =
+                broker.map_or_else(String::new, |part| format!(" · broker {}", part.state));
+            (format!("daemon ok · {}{broker}", state.daemon.database), Role::Muted)
+        }
     };
     if text.is_empty() { Vec::new() } else { vec![piece(text + " ", theme.style(role))] }
 }

@@ -156,13 +156,19 @@ fn is_vital(binding: &Binding) -> bool {
 fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
         Action::Follow => matches!(state.view, View::Events | View::Log) && !state.page.is_whole(),
-        Action::Inspect => !state.page.is_whole(),
+        Action::Inspect | Action::Filter => !state.page.is_whole(),
+        Action::Narrow => state.view == View::Log && !state.page.is_whole(),
+        Action::NextMatch | Action::PreviousMatch => !state.page.find.is_blank(),
         Action::ShowEvents => state.view != View::Events,
         Action::ShowSettings => state.view != View::Settings,
         Action::ShowHealth => state.view != View::Health,
         _ => true,
     };
-    applies.then_some(binding.command.hint)
+    let word = match binding.command.action {
+        Action::Filter if state.view != View::Log => "filter",
+        _ => binding.command.hint,
+    };
+    applies.then_some(word)
 }
 
 /// How a key is called now, `None` when it has nothing to do.

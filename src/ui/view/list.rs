@@ -144,8 +144,13 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     if columns.agent > 0 {
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
-    if columns.said == 0 {
-        pieces.push(piece(said(state, runner), text_look));
+    let asked = reason(runner, group);
+    // What it asks or why it failed goes before figures.
+    let is_urgent = matches!(group, Group::NeedsYou | Group::Failed);
+    let is_long = is_urgent && width(&asked) > columns.said;
+    if columns.said == 0 || is_long {
+        let said = if is_long { clip(&asked, columns.room("")) } else { said(state, runner) };
+        pieces.push(piece(said, text_look));
         return pieces;
     }
     let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));

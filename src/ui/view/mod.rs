@@ -66,7 +66,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
 
 /// What stands over them.
 fn over(state: &State, areas: &Geometry) -> Vec<Rect> {
-    let mut over = vec![rect(state.notices_area(areas))];
+    let mut over = vec![rect(state.notices_area(areas)), rect(areas.prompt)];
     if matches!(state.mode, Mode::Themes(_)) {
         over.push(rect(themes::area(state, areas.body)));
     }

@@ -1,6 +1,10 @@
 //! The views that are lines to read, with the cursor's line marked.
 
-use ratatui::buffer::Buffer;
+use ratatui::{
+    buffer::Buffer,
+    style::{Modifier, Style},
+    text::Span,
+};
 
 use crate::ui::{
     state::{Area, Line, State, Tone, View},
@@ -38,6 +42,12 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         (false, false) => format!("   {count} lines with `{search}`"),
     };
     title.push(piece(found, theme.style(Role::Muted)));
+    if !state.page.find.is_blank() && !state.page.is_whole() {
+        let matches = state.page_matches();
+        let at = matches.iter().filter(|found| **found <= state.page.at).count();
+        let text = format!("   {at} of {} with `{}`", matches.len(), state.page.find.text());
+        title.push(piece(text, theme.style(Role::Accent)));
+    }
     if state.page.follows {
         title.push(piece("   following", theme.style(Role::Accent)));
     }
@@ -48,11 +58,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     for (row, (at, line)) in (1..area.height).zip(shown) {
         draw_line(
             buf,
+            state,
             theme,
             Area { y: area.y + row, height: 1, ..area },
             line,
-            head,
-            (at == state.page.at, state.view == View::Settings),
+            (head, at == state.page.at),
         );
     }
     if count == 0 && area.height > 1 {
@@ -63,12 +73,13 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 /// Draws a line; of a setting it matters everywhere where it is from.
 fn draw_line(
     buf: &mut Buffer,
+    state: &State,
     theme: Theme,
     area: Area,
     line: &Line,
-    head: usize,
-    (is_under, is_setting): (bool, bool),
+    (head, is_under): (usize, bool),
 ) {
+    let (needle, is_setting) = (state.page.find.text(), state.view == View::Settings);
     let mark = if is_under { "▌" } else { " " };
     let mut pieces = vec![piece(mark, theme.style(Role::Accent))];
     if head > 0 {
@@ -78,16 +89,40 @@ fn draw_line(
     let left = usize::from(area.width).saturating_sub(3 + head);
     // What matters least goes first where it is narrow.
     let most = match left {
-        60.. => TAIL,
+        60.. if is_setting => TAIL,
+        60.. => left.saturating_sub(width(&line.text) + 2).min(TAIL),
         _ if is_setting => left.saturating_sub(width(&line.text) + 2).min(TAIL),
         _ => 0,
     };
-    let tail = if most < LEAST_TAIL { String::new() } else { clip_front(&line.tail, most) };
+    let is_cut = !is_setting && most < width(&line.tail);
+    let is_left_out = most < LEAST_TAIL || is_cut;
+    let tail = if is_left_out { String::new() } else { clip_front(&line.tail, most) };
     let room = left.saturating_sub(width(&tail) + 2);
     let text = if tail.is_empty() { line.text.clone() } else { fit(&line.text, room) };
-    pieces.push(piece(text, theme.style(role(line.tone))));
+    pieces.extend(marked(&text, needle, theme.style(role(line.tone)), theme.style(Role::Needs)));
     if !tail.is_empty() {
         pieces.push(piece(format!("  {tail}"), theme.style(Role::Muted)));
     }
     put(buf, area, 0, pieces);
+}
+
+/// Divides a text so that what is searched for in it is marked.
+fn marked(text: &str, needle: &str, plain: Style, found: Style) -> Vec<Span<'static>> {
+    let any_case = !needle.chars().any(char::is_uppercase);
+    let folded = if any_case { text.to_lowercase() } else { text.to_owned() };
+    // Few letters are longer in lower case; where one is, nothing is marked.
+    if needle.trim().is_empty() || folded.len() != text.len() {
+        return vec![piece(text.to_owned(), plain)];
+    }
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for (at, matched) in folded.match_indices(needle) {
+        let end = at + matched.len();
+        let (Some(before), Some(is)) = (text.get(from..at), text.get(at..end)) else { continue };
+        pieces.push(piece(before.to_owned(), plain));
+        pieces.push(piece(is.to_owned(), found.add_modifier(Modifier::UNDERLINED)));
+        from = end;
+    }
+    pieces.push(piece(text.get(from..).unwrap_or_default().to_owned(), plain));
+    pieces
 }

@@ -69,7 +69,7 @@ fn line(
             pieces.push(piece(fit_name(&entry.text, name), theme.style(role)));
             pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
         }
-        What::Project(_) => {
+        What::Project(_) | What::Forget(_) => {
             pieces.push(piece(format!("  {}", fit_name(&entry.text, name)), theme.style(role)));
             pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
         }

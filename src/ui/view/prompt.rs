@@ -14,7 +14,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
         return None;
     }
     // Among panes it lies over what is there.
-    put(buf, area, 0, vec![piece(" ".repeat(usize::from(area.width)), theme.style(Role::Text))]);
+    for row in 0..area.height {
+        let blank = " ".repeat(usize::from(area.width));
+        put(buf, area, row, vec![piece(blank, theme.style(Role::Text))]);
+    }
     match &state.mode {
         Mode::Confirm(confirm) => {
             let text = piece(format!(" {}", confirm.question), theme.style(Role::Warning));
@@ -31,9 +34,13 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             let label = vec![piece(" search its past ❯ ", theme.style(Role::Accent))];
             field(buf, theme, area, label, line)
         }
+        Mode::Find => {
+            let label = vec![piece(" search / ", theme.style(Role::Accent))];
+            field(buf, theme, area, label, &state.page.find)
+        }
         Mode::Filter => {
             let (label, line) = if state.is_page() {
-                (" search / ", &state.page.search)
+                (" only lines with ❯ ", &state.page.search)
             } else {
                 (" filter / ", &state.filter)
             };
@@ -53,11 +60,11 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             let toast = state.toast.as_ref()?;
             let (sign, role) =
                 if toast.is_failure { ("× ", Role::Failed) } else { ("· ", Role::Text) };
-            let pieces = vec![
-                piece(format!(" {sign}"), theme.style(role)),
-                piece(toast.text.clone(), theme.style(role)),
-            ];
-            put(buf, area, 0, pieces);
+            let lines = state.toast_lines();
+            let signs = std::iter::once(sign).chain(std::iter::repeat("  "));
+            for (row, (sign, line)) in (0..area.height).zip(signs.zip(lines)) {
+                put(buf, area, row, vec![piece(format!(" {sign}{line}"), theme.style(role))]);
+            }
             None
         }
     }

@@ -65,7 +65,7 @@ pub(super) fn position(past: &Scrollback, height: u16) -> String {
     if !past.is_known() {
         return " history … ".to_owned();
     }
-    let all = past.history();
+    let all = past.held();
     let top = past.top(height);
     let at = all.saturating_add_signed(top).saturating_add(1);
     let place = if top >= 0 {

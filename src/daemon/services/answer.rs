@@ -1,0 +1,101 @@
+//! Answers the question that an agent waits with: one answer to one question, whoever sends it.
+//!
+//! Which keys give the answer is said in `domain::answer`. Invariant: an answer reaches the agent
+//! only while it waits with the question the answer was meant for, and only the first one does; the
+//! supervisor, behind which nobody can come, has the last word on that.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::sleep;
+
+use super::Services;
+use crate::{
+    domain::{
+        activity::ActivityState,
+        answer::{self, Answer, Step},
+        failure::Failure,
+        runner::{Runner, RunnerStatus},
+    },
+    proto::link::v1::Type,
+};
+
+/// Time for an agent whose dialog was refused to show its prompt again.
+const SETTLE: Duration = Duration::from_millis(400);
+
+/// A reply is a line or two; what is longer belongs into a file.
+const MAX_REPLY: usize = 1 << 20;
+
+impl Services {
+    /// Answers the question that the runner has asked at this time.
+    ///
+    /// # Errors
+    ///
+    /// `NOT_ASKED` when it asks something else by now or was answered already, `NOT_AN_ANSWER` when
+    /// that is no answer to it, or when the agent does not read its input.
+    pub async fn answer(
+        &self,
+        word: &str,
+        asked: DateTime<Utc>,
+        answer: Answer,
+    ) -> Result<(), Failure> {
+        if matches!(&answer, Answer::Reply(text) if text.len() > MAX_REPLY) {
+            let what = format!("the reply is longer than {MAX_REPLY} bytes");
+            return Err(Failure::usage("TEXT_TOO_LONG", what));
+        }
+        let runner = self.resolve(word).await?;
+        let services = self.clone();
+        self.detached(async move {
+            // Another answer waits until this one is all typed, and is refused then.
+            let _guard = services.locks.lock(runner.id).await;
+            let runner = services.store.runner_get(runner.id).await?.unwrap_or(runner);
+            if !is_asking(&runner, asked) {
+                return Err(not_asked(&runner));
+            }
+            let kind = runner.activity.kind.as_deref().unwrap_or_default();
+            let steps = answer::steps(&runner.agent, kind, &answer).map_err(|why| {
+                Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name))
+            })?;
+            services.type_steps(&runner, asked, steps).await
+        })
+        .await
+    }
+
+    async fn type_steps(
+        &self,
+        runner: &Runner,
+        asked: DateTime<Utc>,
+        steps: Vec<Step>,
+    ) -> Result<(), Failure> {
+        // What is typed first ends the question; nobody can ask for it again after that.
+        let mut asked_us = Some(asked.timestamp_micros());
+        for step in steps {
+            let input = match step {
+                Step::Settle => {
+                    sleep(SETTLE).await;
+                    continue;
+                }
+                Step::Keys(keys) => Type { raw: keys.into(), ..Type::default() },
+                Step::Line(text) => Type { text, submit: true, ..Type::default() },
+            };
+            let input = Type { asked_us: asked_us.take(), ..input };
+            self.fleet.type_text(runner.id, input).await.map_err(|error| {
+                let failure = Failure::from(error);
+                if failure.reason == "NOT_ASKED" { not_asked(runner) } else { failure }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn is_asking(runner: &Runner, asked: DateTime<Utc>) -> bool {
+    runner.status == RunnerStatus::Running
+        && runner.activity.state == ActivityState::Blocked
+        && runner.activity.since == Some(asked)
+}
+
+fn not_asked(runner: &Runner) -> Failure {
+    let name = &runner.name;
+    let what = format!("{name} no longer asks that, or was answered already; nothing was sent");
+    Failure::conflict("NOT_ASKED", what).with_hint(format!("stratavore runners show {name}"))
+}

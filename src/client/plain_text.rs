@@ -2,10 +2,73 @@
 
 use anstream::adapter::StripBytes;
 
+/// Finds where an agent goes on in another line without ending the one before, as everything does that
+/// paints a screen: put into one line, its pieces could not be read.
+#[derive(Debug, Default)]
+struct Lines {
+    within: Within,
+    /// The cursor was moved to another line, or back in this one.
+    is_moved: bool,
+    /// The line has text.
+    has_text: bool,
+}
+
+/// What the next byte belongs to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Within {
+    #[default]
+    Text,
+    Escape,
+    Control,
+    /// A text that is none: a title, a report.
+    Message,
+}
+
+impl Lines {
+    /// Returns the bytes with line ends where the agent went to another line.
+    fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            self.look(*byte, &mut out);
+            out.push(*byte);
+        }
+        out
+    }
+
+    fn look(&mut self, byte: u8, out: &mut Vec<u8>) {
+        self.within = match (self.within, byte) {
+            (_, 0x1b) => Within::Escape,
+            (Within::Escape, b'[') => Within::Control,
+            (Within::Escape, b']' | b'P' | b'X' | b'^' | b'_') => Within::Message,
+            (Within::Control, 0x40..=0x7e) => {
+                self.is_moved |= b"ABEFHJdf".contains(&byte);
+                Within::Text
+            }
+            (Within::Message, 0x07) | (Within::Escape, _) => Within::Text,
+            (within @ (Within::Control | Within::Message), _) => within,
+            (Within::Text, b'\n') => {
+                (self.is_moved, self.has_text) = (false, false);
+                Within::Text
+            }
+            (Within::Text, byte) => {
+                self.is_moved |= byte == b'\r';
+                if byte >= 0x20 {
+                    if self.is_moved && self.has_text {
+                        out.push(b'\n');
+                    }
+                    (self.is_moved, self.has_text) = (false, true);
+                }
+                Within::Text
+            }
+        };
+    }
+}
+
 /// Makes text that can be shown of what an agent wrote: no escape sequence and no control character
 /// may reach the reader's terminal, whatever the agent tries and however its output is cut.
 #[derive(Debug, Default)]
 pub struct PlainText {
+    lines: Lines,
     strip: StripBytes,
     /// The beginning of a character whose end has not come yet.
     partial: Vec<u8>,
@@ -14,7 +77,7 @@ pub struct PlainText {
 impl PlainText {
     /// Takes in what the agent wrote next and adds what can be shown of it to `text`, as UTF-8.
     pub fn take(&mut self, bytes: &[u8], text: &mut Vec<u8>) {
-        for part in self.strip.strip_next(bytes) {
+        for part in self.strip.strip_next(&self.lines.take(bytes)) {
             self.partial.extend_from_slice(part);
         }
         let bytes = std::mem::take(&mut self.partial);
@@ -39,6 +102,20 @@ impl PlainText {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_painted_elsewhere_stands_in_a_line_of_its_own() {
+        let painted = b"one\x1b[2;1Htwo\x1b[31m red\x1b[m\r\n\x1b]2;title\x07\r10 %\r20 %\x1b[Kx\n";
+        for size in 1..painted.len() {
+            let mut plain = PlainText::default();
+            let mut text = Vec::new();
+            for piece in painted.chunks(size) {
+                plain.take(piece, &mut text);
+            }
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(text, "one\ntwo red\n10 %\n20 %x\n", "{size}");
+        }
+    }
 
     #[test]
     fn nothing_but_text_comes_out_however_it_is_cut() {

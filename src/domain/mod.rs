@@ -19,6 +19,7 @@ pub mod name;
 pub mod node;
 pub mod outbox;
 pub mod project;
+pub mod question;
 pub mod runner;
 pub mod session;
 pub mod size;

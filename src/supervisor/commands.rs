@@ -10,7 +10,11 @@ use super::{
     run::Supervisor,
 };
 use crate::{
-    domain::{activity::ActivityState, echo::ECHO_WINDOW},
+    domain::{
+        activity::{Activity, ActivityState},
+        echo::ECHO_WINDOW,
+        question,
+    },
     process::Table,
     proto::link::v1::{
         self as link, Reply, Request, Role, ToSupervisor, from_supervisor::Message,
@@ -193,6 +197,24 @@ impl Supervisor {
         self.status_due = Some(monotonic());
     }
 
+    /// Whether the agent waits and has not said for what.
+    pub(super) fn is_unexplained(&self) -> bool {
+        self.activity.state == ActivityState::Blocked && self.activity.message.is_none()
+    }
+
+    /// The activity, with the question that stands on the screen where the agent has not told it. It is
+    /// read once: a question that changes under the eye would be another one.
+    fn told_activity(&mut self) -> Activity {
+        if self.is_unexplained() && self.question.is_none() {
+            self.question = question::on_screen(&self.terminal.current().screen_text());
+        }
+        let mut activity = self.activity.clone();
+        if self.is_unexplained() {
+            activity.message.clone_from(&self.question);
+        }
+        activity
+    }
+
     /// Tells the daemon how the runner is.
     pub(super) fn send_status(&mut self) {
         let viewers = self.connections.iter().filter(|c| matches!(c.peer, Peer::Viewer(_))).count();
@@ -203,7 +225,7 @@ impl Supervisor {
             viewers: viewers.try_into().unwrap_or(u32::MAX),
             ..link::Status::default()
         };
-        status.set_activity(&self.activity);
+        status.set_activity(&self.told_activity());
         for connection in self.connections.iter_mut().filter(|c| c.is_daemon()) {
             connection.send(Message::Status(status.clone()));
         }

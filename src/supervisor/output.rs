@@ -30,6 +30,9 @@ const TAIL: usize = 64 << 10;
 /// A title may change many times a second; the daemon hears of it this often.
 const STATUS_PAUSE: Duration = Duration::from_millis(250);
 
+/// An agent that says only that it waits has drawn its dialog by then.
+const DIALOG_PAUSE: Duration = Duration::from_millis(150);
+
 /// The shortest time between two frames for a terminal of another size.
 const VIEWER_FRAMES: Duration = Duration::from_millis(33);
 
@@ -136,6 +139,12 @@ impl Supervisor {
             Signal::Program(report) => {
                 if let Some(next) = self.activity.after(report, to_micros(Utc::now())) {
                     self.activity = next;
+                    self.question = None;
+                    if self.is_unexplained() {
+                        // Its dialog is about to be drawn, and says what it waits for.
+                        self.status_due = Some(monotonic() + DIALOG_PAUSE);
+                        return;
+                    }
                     // The first is told at once; an agent that changes its mind all the time is not
                     // worth a row for each.
                     let due = self.status_sent.map_or_else(monotonic, |sent| sent + STATUS_PAUSE);

@@ -92,6 +92,8 @@ pub(super) struct Supervisor {
     pub connections: Vec<Connection>,
     pub grants: Grants,
     pub activity: Activity,
+    /// What the screen said that the agent waits for, when it did not tell.
+    pub question: Option<String>,
     /// When the question was asked that was answered last, in microseconds.
     pub answered_us: Option<i64>,
     /// The daemon must hear of a change, not before this moment.
@@ -163,6 +165,7 @@ impl Supervisor {
             connections: Vec::new(),
             grants: Grants::default(),
             activity: Activity::default(),
+            question: None,
             answered_us: None,
             status_due: None,
             status_sent: None,

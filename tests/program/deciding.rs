@@ -131,6 +131,23 @@ fn a_question_is_answered_once_whoever_answers() {
     assert!(!world.run(["logs", &name]).stdout.contains("for two"), "nobody answered that");
 }
 
+/// A program that says only that it waits, and draws for what.
+const ASKS_ON_ITS_SCREEN: &str = r"
+printf '\033]7501;state=blocked:app=asks:kind=permission\033\\'
+printf '  Would you like to run this?\r\n\r\n  $ rm -r build\r\n\r\n> 1. Yes\r\n  2. No\r\n'
+exec sleep 600
+";
+
+#[test]
+fn a_question_that_stands_only_on_the_screen_stands_in_the_row() {
+    let world = World::with_project();
+    world.launch(&[], &["sh", "-c", ASKS_ON_ITS_SCREEN]);
+    let mut terminal = open(&world, &[], "permission");
+    terminal.wait_for("$ rm -r build · Would you");
+    terminal.type_text("q");
+    assert_eq!(terminal.wait_exit(), 0, "{}", terminal.screen());
+}
+
 #[test]
 fn what_was_looked_at_is_known_after_a_restart() {
     let world = World::with_project();

@@ -46,17 +46,22 @@ pub(in crate::ui) struct Columns {
 
 impl Columns {
     /// Returns how many columns there are for what a runner asks that is at `word`: a question goes
-    /// before the figures.
+    /// before the figures and the agent's name.
     pub(in crate::ui) fn room(&self, word: &str) -> usize {
         let taken = if self.is_narrow {
             MARKS + self.name + self.age + 1 + word.width().min(self.word) + 1
         } else {
-            let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
-            MARKS + self.name + 2 + self.word + self.age + 2 + agent
+            MARKS + self.name + 2 + self.word + self.age + 2
         };
         // One stays blank before the line beside it.
         let blank = usize::from(self.said > 0);
         self.wide.saturating_sub(taken + blank)
+    }
+
+    /// Returns how many columns there are for what others say.
+    pub(in crate::ui) fn usual(&self) -> usize {
+        let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
+        if self.said > 0 { self.said } else { self.room("").saturating_sub(agent) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is needed to launch, all of it filled in beforehand.
 
-use super::TextLine;
+use super::{Area, TextLine};
 use crate::{config::presets::Preset, domain::agent_command::Permission};
 
 /// The launch dialog.
@@ -24,6 +24,16 @@ pub(in crate::ui) struct LaunchDialog {
     pub(in crate::ui) name: TextLine,
     /// What is wrong with it, if it was tried.
     pub(in crate::ui) wrong: Option<String>,
+}
+
+/// Where it is low, the fields matter and the air between them does not.
+pub(in crate::ui) fn is_low(area: Area) -> bool {
+    area.height < 13
+}
+
+/// The row of the first field within the dialog's area.
+pub(in crate::ui) fn first_field(area: Area) -> u16 {
+    if is_low(area) { 1 } else { 3 }
 }
 
 /// A field of the launch dialog.

@@ -87,7 +87,7 @@ impl State {
     /// it has no title in it; among panes the end of the header.
     pub(in crate::ui) fn notices_area(&self, areas: &Geometry) -> Area {
         let nothing = Area::default();
-        if self.notices.is_empty() {
+        if self.notices.is_empty() || !self.is_current() {
             return nothing;
         }
         if self.view == View::Panes {

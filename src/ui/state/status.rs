@@ -218,6 +218,12 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
 pub(in crate::ui) fn title(runner: &Runner) -> &str {
     let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);
     let text = runner.title.trim_start_matches(is_sign).trim();
+    // Some turn it between brackets.
+    let inner = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+    let text = match inner {
+        Some((sign, rest)) if !sign.contains(char::is_alphanumeric) => rest.trim(),
+        _ => text,
+    };
     if text.is_empty() { runner.title.trim() } else { text }
 }
 

@@ -49,7 +49,8 @@ impl State {
         {
             return true;
         }
-        if areas.list.is_empty() {
+        // What it has not said stands on its screen alone.
+        if areas.list.is_empty() || !has_words(runner) {
             return false;
         }
         let rows = rows(self);
@@ -65,7 +66,7 @@ impl State {
 
     /// Shows a runner's question whole; returns whether there is room for that.
     pub(in crate::ui) fn show_whole(&mut self, unread: Unread) -> bool {
-        self.unread = Some(unread);
+        self.unread = Some(unread).filter(|_| self.runners.get(&unread.id).is_some_and(has_words));
         self.settle_whole();
         self.unread.is_some()
     }
@@ -93,4 +94,9 @@ impl State {
             self.is_dirty = true;
         }
     }
+}
+
+/// Whether the runner's question is known in words.
+fn has_words(runner: &Runner) -> bool {
+    runner.activity.message.as_deref().is_some_and(|text| !text.trim().is_empty())
 }

@@ -145,7 +145,7 @@ fn a_question_without_room_is_shown_whole_before_it_is_answered() {
     list(&mut state, vec![blocked(1, "data-4", "permission", &text.repeat(9), 30)]);
     look(&mut state);
     assert_eq!(press(&mut state, "y"), []);
-    assert!(toast(&state).contains("too long"), "{}", toast(&state));
+    assert!(toast(&state).contains("does not fit"), "{}", toast(&state));
 }
 
 #[test]
@@ -327,4 +327,25 @@ fn what_was_looked_at_is_kept_and_known_again() {
     assert!(!effects.iter().any(|effect| matches!(effect, Effect::KeepSeen(_))));
     let group = |number| next.group(&next.runners[&id(number)]);
     assert_eq!((group(1), group(2)), (Group::Idle, Group::Done));
+}
+
+#[test]
+fn a_question_without_words_is_read_on_the_screen_alone() {
+    let asks = || {
+        let mut silent = blocked(1, "codex-1", "permission", "", 32);
+        silent.activity.message = None;
+        silent.title = "[ ! ] Action Required | shop".to_owned();
+        let mut state = state(WIDE, vec![silent]);
+        press(&mut state, "k");
+        state
+    };
+    let mut unseen = asks();
+    look(&mut unseen);
+    assert!(super::screen(&unseen).contains("  Action Required | shop"), "nothing turns in a row");
+    assert_eq!(press(&mut unseen, "y"), []);
+    assert!(toast(&unseen).contains("does not fit here"), "{}", toast(&unseen));
+    let mut seen = asks();
+    screen_of(&mut seen, 1, (50, 12), "Run it?\r\n1. Yes");
+    look(&mut seen);
+    assert_eq!(sent(&press(&mut seen, "y")).0, id(1));
 }

@@ -1,6 +1,6 @@
 //! The views that are lines to read.
 
-use super::{event, fleet, id, key, press, screen, state};
+use super::{PRESS, event, fleet, id, key, mouse, press, screen, state};
 use crate::{
     domain::key::Key,
     ui::{
@@ -232,4 +232,26 @@ fn a_reader_keeps_the_place_while_old_lines_are_forgotten() {
     update(&mut state, UiEvent::Happened(more(201..=230)));
     assert_eq!(state.event_at_cursor().unwrap().position, before);
     assert_eq!(state.page.at, at - 30);
+}
+
+#[test]
+fn the_mouse_goes_to_lines_fields_and_themes() {
+    let mut state = with_events();
+    let top = state.page.top;
+    update(&mut state, mouse(PRESS, 5, 6));
+    assert_eq!((state.page.at, state.page.follows), (top + 3, false));
+    update(&mut state, mouse(PRESS, 5, 6));
+    assert!(state.page.inspected.is_some(), "a double click shows it whole");
+    let mut state = self::state(WIDE, fleet());
+    press(&mut state, "N");
+    let at = screen(&state).lines().position(|line| line.contains(" directory ")).unwrap();
+    update(&mut state, mouse(PRESS, 4, u16::try_from(at).unwrap()));
+    let Mode::Launch(dialog) = &state.mode else { panic!("{:?}", state.mode) };
+    assert_eq!(dialog.field, crate::ui::state::LaunchField::Directory);
+    let mut state = self::state(WIDE, fleet());
+    state.themes.all = ["night", "day"].map(|name| (name.to_owned(), String::new())).to_vec();
+    update(&mut state, UiEvent::Key(crate::domain::key::KeyPress::parse("ctrl-t").unwrap()));
+    let at = screen(&state).lines().position(|line| line.contains(" day")).unwrap();
+    update(&mut state, mouse(PRESS, 100, u16::try_from(at).unwrap()));
+    assert_eq!(state.themes.shown, "day");
 }

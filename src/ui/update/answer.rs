@@ -47,7 +47,7 @@ fn is_read(state: &mut State, runner: &Runner, asked: DateTime<Utc>) -> bool {
     }
     if !state.show_whole(Unread { id: runner.id, asked }) {
         let key = state.keys.label(Context::List, Action::Type);
-        state.say(format!("what {} asks is too long here; {key} goes in", runner.name));
+        state.say(format!("what {} asks does not fit here; {key} goes in", runner.name));
     }
     false
 }

@@ -240,13 +240,7 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
         return effects;
     }
     if state.is_page() {
-        let action = match mouse.action {
-            MouseAction::ScrollUp => Action::Up,
-            MouseAction::ScrollDown => Action::Down,
-            _ => return Vec::new(),
-        };
-        state.is_dirty = true;
-        return page::act(state, action);
+        return page::on_mouse(state, mouse);
     }
     let areas = geometry(state);
     let is_press = mouse.action == MouseAction::Press(MouseButton::Left);

@@ -7,7 +7,7 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::Action,
-        state::{Mode, State, geometry, palette_area},
+        state::{LaunchField, Mode, State, first_field, geometry, palette_area, themes_area},
     },
 };
 
@@ -36,8 +36,24 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Option<Vec<Effec
             }
         }
         (Mode::Themes(_), Some(action)) => Some(themes::act(state, action)),
+        (Mode::Themes(_), None) => {
+            let area = themes_area(state, areas.body);
+            let row = mouse.row.checked_sub(area.y + 1).map(usize::from);
+            match row.filter(|_| is_press && area.contains(mouse.col, mouse.row)) {
+                Some(row) if row < state.themes.all.len() => Some(themes::show(state, row)),
+                _ => Some(Vec::new()),
+            }
+        }
+        (Mode::Launch(dialog), None) => {
+            let row = mouse.row.checked_sub(areas.body.y + first_field(areas.body));
+            let field = row.and_then(|row| LaunchField::ALL.get(usize::from(row)));
+            if let Some((field, _)) = field.filter(|_| is_press) {
+                dialog.field = *field;
+            }
+            Some(Vec::new())
+        }
         (Mode::Help(_), Some(action)) => Some(list::on_help(state, action)),
-        (Mode::Themes(_) | Mode::Help(_) | Mode::Launch(_) | Mode::Line(_), _) => Some(Vec::new()),
+        (Mode::Help(_) | Mode::Launch(_) | Mode::Line(_), _) => Some(Vec::new()),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Moving in the views that are lines to read.
 
-use super::list;
+use super::{list, pointer};
+use crate::terminal::keys::{MouseAction, MouseButton, MouseEvent};
 use crate::ui::{
     effect::Effect,
     keymap::Action,
@@ -71,6 +72,35 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         action => return open(state, action),
     }
     Vec::new()
+}
+
+/// The wheel moves as the keys do; a click goes to a line, a double one shows it whole.
+pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
+    let areas = geometry(state);
+    let action = match mouse.action {
+        MouseAction::ScrollUp => Action::Up,
+        MouseAction::ScrollDown => Action::Down,
+        MouseAction::Press(MouseButton::Left)
+            if state.is_on_notice(&areas, mouse.col, mouse.row) =>
+        {
+            Action::GoToNotice
+        }
+        MouseAction::Press(MouseButton::Left) if areas.body.contains(mouse.col, mouse.row) => {
+            let Some(row) = mouse.row.checked_sub(areas.body.y + 1) else { return Vec::new() };
+            let at = state.page.top + usize::from(row);
+            if at >= state.page_lines().len() {
+                return Vec::new();
+            }
+            (state.page.at, state.page.follows, state.is_dirty) = (at, false, true);
+            if pointer::clicks(state, mouse) != 2 {
+                return Vec::new();
+            }
+            Action::Inspect
+        }
+        _ => return Vec::new(),
+    };
+    state.is_dirty = true;
+    act(state, action)
 }
 
 /// Applies an action while a text to search for is typed.

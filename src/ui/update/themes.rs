@@ -13,6 +13,17 @@ pub(super) fn open(state: &mut State) {
     state.mode = Mode::Themes(ThemePicker { at, before });
 }
 
+/// Shows the one in a row of the list.
+pub(super) fn show(state: &mut State, row: usize) -> Vec<Effect> {
+    if let Mode::Themes(picker) = &mut state.mode {
+        picker.at = row;
+    }
+    if let Some((name, _)) = state.themes.all.get(row) {
+        state.themes.shown.clone_from(name);
+    }
+    Vec::new()
+}
+
 /// Applies an action in the list.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     let Mode::Themes(picker) = &mut state.mode else { return Vec::new() };

@@ -6,7 +6,7 @@ use crate::{
     domain::agent_command::{self, Permission},
     ui::{
         keymap::{Action, Context},
-        state::{Area, LaunchDialog, LaunchField, State},
+        state::{Area, LaunchDialog, LaunchField, State, first_field, is_low},
         theme::{Role, Theme},
         update::{directory_of, order_of, program, shorten},
         widgets::{field, fit, piece, put},
@@ -24,8 +24,7 @@ pub(super) fn draw(
     area: Area,
     dialog: &LaunchDialog,
 ) -> Option<Position> {
-    // Where it is low, the fields matter and the air between them does not.
-    let is_low = area.height < 13;
+    let is_low = is_low(area);
     let is_god = dialog.permission() == Some(Permission::Everything);
     let top = u16::from(!is_low);
     let (title, role) = if is_god {
@@ -35,7 +34,7 @@ pub(super) fn draw(
     };
     put(buf, area, top, vec![piece(title, theme.style(role))]);
     let mut cursor = None;
-    let first = top + 1 + u16::from(!is_low);
+    let first = first_field(area);
     for (row, (name, label)) in (first..area.height).zip(LaunchField::ALL) {
         let is_focused = dialog.field == name;
         let role = match (is_focused, is_god) {

@@ -8,6 +8,9 @@ use crate::ui::{
     widgets::{clip, piece, put, total},
 };
 
+/// From this width the header says why there is no daemon; else the line under it does.
+const WHY_FROM: u16 = 100;
+
 /// What is counted, in this order, as long as there is room.
 const COUNTED: [Group; 10] = [
     Group::NeedsYou,
@@ -62,6 +65,14 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     left.extend(right);
     put(buf, area, 0, left);
     rule(buf, theme, areas.rule);
+    if let Connection::Lost(why) = &state.connection
+        && areas.header.width < WHY_FROM
+        && !areas.rule.is_empty()
+    {
+        // What to do is said where it has room.
+        put(buf, areas.rule, 0, vec![piece(format!(" {why} "), theme.style(Role::Warning))]);
+        return;
+    }
     let label = state.filter_label();
     if !label.is_empty() && !areas.rule.is_empty() {
         let inner = Area { x: 1, width: areas.rule.width.saturating_sub(2), ..areas.rule };
@@ -106,8 +117,10 @@ fn health(state: &State, theme: Theme, width: usize) -> Vec<Span<'static>> {
     let is_narrow = width < 60;
     let (text, role) = match &state.connection {
         Connection::Connecting => ("connecting…".to_owned(), Role::Muted),
-        Connection::Lost(_) if width < 100 => ("reconnecting…".to_owned(), Role::Warning),
-        Connection::Lost(why) => (format!("reconnecting… {}", clip(why, width / 3)), Role::Warning),
+        Connection::Lost(_) if width < usize::from(WHY_FROM) => {
+            ("reconnecting…".to_owned(), Role::Warning)
+        }
+        Connection::Lost(why) => (format!("reconnecting… {}", clip(why, width / 2)), Role::Warning),
         Connection::Live if !state.daemon.unwell.is_empty() => {
             let unwell = clip(&state.daemon.unwell.join(", "), width / 3);
             (format!("! {unwell}"), Role::Warning)

@@ -141,16 +141,17 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
     pieces.push(piece(format!("{}  ", fit_right(&age, columns.age)), muted));
+    // What it asks or why it failed goes before everything else.
+    let asked = reason(runner, group);
+    if matches!(group, Group::NeedsYou | Group::Failed) && width(&asked) > columns.usual() {
+        pieces.push(piece(clip(&asked, columns.room("")), text_look));
+        return pieces;
+    }
     if columns.agent > 0 {
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
-    let asked = reason(runner, group);
-    // What it asks or why it failed goes before figures.
-    let is_urgent = matches!(group, Group::NeedsYou | Group::Failed);
-    let is_long = is_urgent && width(&asked) > columns.said;
-    if columns.said == 0 || is_long {
-        let said = if is_long { clip(&asked, columns.room("")) } else { said(state, runner) };
-        pieces.push(piece(said, text_look));
+    if columns.said == 0 {
+        pieces.push(piece(said(state, runner), text_look));
         return pieces;
     }
     let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));

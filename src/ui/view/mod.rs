@@ -23,7 +23,9 @@ use chrono::TimeDelta;
 use ratatui::{Frame, layout::Rect};
 
 use super::{
-    state::{Area, Geometry, Group, Mode, Row, State, View, geometry, rows, shown_panes},
+    state::{
+        Area, Geometry, Group, Mode, Row, State, View, geometry, rows, shown_panes, themes_area,
+    },
     theme::Theme,
 };
 
@@ -68,7 +70,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
 fn over(state: &State, areas: &Geometry) -> Vec<Rect> {
     let mut over = vec![rect(state.notices_area(areas)), rect(areas.prompt)];
     if matches!(state.mode, Mode::Themes(_)) {
-        over.push(rect(themes::area(state, areas.body)));
+        over.push(rect(themes_area(state, areas.body)));
     }
     over
 }

@@ -139,14 +139,17 @@ fn notes(state: &State, theme: Theme, place: Place) -> Vec<Span<'static>> {
 fn columns(buf: &mut Buffer, state: &State, theme: Theme, shown: &Shown) {
     let places = &shown.places;
     let columns = places.dividers.iter().filter(|divider| divider.axis == Axis::SideBySide);
-    for area in columns.map(|divider| divider.area) {
+    let columns: Vec<Area> = columns.map(|divider| divider.area).collect();
+    for area in &columns {
+        let above = area.y.checked_sub(1);
+        let goes_on = above.is_some_and(|y| columns.iter().any(|other| other.contains(area.x, y)));
         for row in 0..area.height {
             let y = area.y + row;
             let left = area.x.checked_sub(1).and_then(|x| places.at(x, y));
             let right = places.at(area.x + 1, y);
             let is_title = |place: &Option<Place>| place.is_some_and(|p| p.title().y == y);
             let sign = match (is_title(&left), is_title(&right)) {
-                (true, true) if row == 0 => "┬",
+                (true, true) if row == 0 && !goes_on => "┬",
                 (true, true) => "┼",
                 (true, false) => "┤",
                 (false, true) => "├",
@@ -156,7 +159,7 @@ fn columns(buf: &mut Buffer, state: &State, theme: Theme, shown: &Shown) {
             let focused = beside.clone().find(|place| state.panes.focus() == Some(place.id));
             let place = focused.or(beside.clone().next());
             let style = place.map_or(theme.style(Role::Rule), |place| look(state, theme, place));
-            put(buf, area, row, vec![piece(sign, style)]);
+            put(buf, *area, row, vec![piece(sign, style)]);
         }
     }
 }

@@ -3,20 +3,10 @@
 use ratatui::buffer::Buffer;
 
 use crate::ui::{
-    state::{Area, State, ThemePicker},
+    state::{Area, State, ThemePicker, themes_area},
     theme::{Role, Theme},
     widgets::{fit, piece, put},
 };
-
-/// Columns of the list.
-const WIDE: u16 = 62;
-
-/// Returns where the list stands: at the right edge.
-pub(super) fn area(state: &State, body: Area) -> Area {
-    let width = WIDE.min(body.width);
-    let lines = u16::try_from(state.themes.all.len() + 2).unwrap_or(u16::MAX);
-    Area { x: body.x + body.width - width, width, height: lines.min(body.height), ..body }
-}
 
 /// Draws the list.
 pub(super) fn draw(
@@ -27,7 +17,7 @@ pub(super) fn draw(
     picker: &ThemePicker,
 ) {
     let all = &state.themes.all;
-    let area = area(state, body);
+    let area = themes_area(state, body);
     let Area { width, height, .. } = area;
     let wide = usize::from(width);
     let line = |text: &str, role| {

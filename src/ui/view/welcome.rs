@@ -7,7 +7,7 @@ use crate::ui::{
     state::{Area, Connection, State, project_for, unique_name},
     theme::{Role, Theme},
     update::{default_command, shorten},
-    widgets::{clip_front, fit, piece, put},
+    widgets::{clip_front, fit, piece, put, total},
 };
 
 /// Draws what is shown before the daemon has answered.
@@ -37,9 +37,21 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         lines.push(vec![piece(text, theme.style(Role::Text))]);
         lines.push(Vec::new());
     }
-    for (name, mut pieces) in facts {
-        pieces.insert(0, piece(fit(&format!("  {name}"), label), theme.style(Role::Muted)));
-        lines.push(pieces);
+    for (name, pieces) in facts {
+        let label = piece(fit(&format!("  {name}"), label), theme.style(Role::Muted));
+        let room = wide.saturating_sub(total(std::slice::from_ref(&label)));
+        if total(&pieces) <= room {
+            lines.push(std::iter::once(label).chain(pieces).collect());
+            continue;
+        }
+        // What has no room beside the rest stands in a line of its own.
+        let indent =
+            piece(" ".repeat(total(std::slice::from_ref(&label))), theme.style(Role::Muted));
+        let mut label = Some(label);
+        for mut rest in pieces {
+            rest.content = rest.content.trim_start_matches([' ', '·']).to_owned().into();
+            lines.push(vec![label.take().unwrap_or_else(|| indent.clone()), rest]);
+        }
     }
     if !state.projects.is_empty() {
         let names: Vec<&str> = state.projects.iter().map(|p| p.name.as_str()).collect();
@@ -48,7 +60,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
             piece(names.join("  "), theme.style(Role::Text)),
         ]);
     }
-    if area.height >= 9 {
+    if usize::from(area.height) >= lines.len() + 7 {
         lines.push(Vec::new());
     }
     let program = default_command(state);

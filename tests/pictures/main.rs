@@ -45,8 +45,10 @@ fn pictures() {
     for state in ["permission", "question", "done", "failed"] {
         terminal.wait_limited(state, PATIENCE);
     }
-    // The notes of all that would hide what they tell of.
+    // The notes of all that are no news to who looks. Not a key before they are gone: with esc it would
+    // be alt and that key.
     terminal.type_bytes(b"\x1b");
+    wait_until("the notes are gone", PATIENCE, || !terminal.screen().contains(" o go "));
     terminal.wait_limited("Do you want to proceed?", PATIENCE);
     keep(&terminal, "dashboard.svg");
 

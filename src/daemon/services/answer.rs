@@ -43,12 +43,12 @@ impl Services {
             let what = format!("the reply is longer than {MAX_REPLY} bytes");
             return Err(Failure::usage("TEXT_TOO_LONG", what));
         }
-        let runner = self.resolve(word).await?;
+        let id = self.resolve_here(word).await?.id;
         let services = self.clone();
         self.detached(async move {
             // Another answer waits until this one is all typed, and is refused then.
-            let _guard = services.locks.lock(runner.id).await;
-            let runner = services.store.runner_get(runner.id).await?.unwrap_or(runner);
+            let _guard = services.locks.lock(id).await;
+            let runner = services.resolve(&id.to_string()).await?;
             if !is_asking(&runner, asked) {
                 return Err(not_asked(&runner));
             }

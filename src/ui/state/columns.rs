@@ -53,9 +53,7 @@ impl Columns {
         } else {
             MARKS + self.name + 2 + self.word + self.age + 2
         };
-        // One stays blank before the line beside it.
-        let blank = usize::from(self.said > 0);
-        self.wide.saturating_sub(taken + blank)
+        self.wide.saturating_sub(taken)
     }
 
     /// Returns how many columns there are for what others say.
@@ -86,7 +84,7 @@ pub(in crate::ui) fn columns(state: &State, wide: usize) -> Columns {
     };
     if wide >= figures_from {
         // What says most goes first, and only while what is said keeps its room.
-        let mut left = columns.room("").saturating_sub(1);
+        let mut left = columns.room("");
         let mut take = |wanted: usize| {
             let is_room = left >= SAID + wanted;
             left -= if is_room { wanted } else { 0 };

@@ -98,6 +98,11 @@ impl Geometry {
     pub(in crate::ui) fn is_side_by_side(&self) -> bool {
         self.divider.width == 1 && self.divider.height > 1
     }
+
+    /// What text may take of an area on the left: a blank stays before the line beside it.
+    pub(in crate::ui) fn text_of(&self, area: Area) -> Area {
+        Area { width: area.width.saturating_sub(u16::from(self.is_side_by_side())), ..area }
+    }
 }
 
 /// Returns the areas for the state's size and mode.

@@ -10,10 +10,12 @@ use nucleo_matcher::{
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
-use super::{Area, Geometry, State, TextLine, View, natural, reason, word};
+use super::{
+    Area, Geometry, Group, State, TextLine, View, natural, reason, rows::matches as is_match, word,
+};
 use crate::{
     config::keys::COMMANDS,
-    domain::id::RunnerId,
+    domain::{id::RunnerId, runner::Runner},
     ui::keymap::{Action, Command, Context},
 };
 
@@ -55,6 +57,8 @@ pub(in crate::ui) struct Entry {
     pub(in crate::ui) text: String,
     /// What is said beside it: the keys of an action, what a runner is at.
     pub(in crate::ui) detail: String,
+    /// Other words that it is found by.
+    also: String,
 }
 
 /// What an entry stands for.
@@ -89,11 +93,27 @@ impl Palette {
     /// Searches again; the cursor stays on its entry while only what is known has changed.
     pub(in crate::ui) fn search(&mut self, state: &State) {
         let under = self.chosen().map(|entry| entry.what.clone());
-        let entries = entries(state, self.scope, !self.line.is_blank());
-        self.found = find(&entries, self.line.text());
+        // Words such as `is:blocked` mean here what they mean in the list's filter.
+        let words = self.line.text().split_whitespace();
+        let (narrow, letters): (Vec<&str>, Vec<&str>) = words.partition(|word| is_narrowing(word));
+        let mut entries = entries(state, self.scope, !self.line.is_blank());
+        if !narrow.is_empty() {
+            let filter = narrow.join(" ");
+            let is_it = |runner: &Runner| is_match(&filter, runner, state.group(runner));
+            entries.retain(|entry| match entry.what {
+                What::Runner(id) => state.runners.get(&id).is_some_and(is_it),
+                _ => false,
+            });
+        }
+        self.found = find(&entries, &letters.join(" "));
         let same = self.found.iter().position(|entry| Some(&entry.what) == under.as_ref());
         self.at = same.unwrap_or(self.at.min(self.found.len().saturating_sub(1)));
     }
+}
+
+/// Whether a word narrows by what runners are, not by their names.
+fn is_narrowing(word: &str) -> bool {
+    ["is:", "project:", "agent:"].iter().any(|kind| word.starts_with(kind))
 }
 
 /// Where it stands: over the list, or over everything where there is no list beside a screen.
@@ -118,7 +138,8 @@ fn find(entries: &[Entry], letters: &str) -> Vec<Entry> {
         .iter()
         .filter_map(|entry| {
             let name = called(entry);
-            let all = format!("{} {} {name}", entry.text, entry.detail);
+            // The blank at the end is for the matcher, which misses a text there (nucleo-matcher 0.3.1).
+            let all = format!("{} {} {name} {} ", entry.text, entry.detail, entry.also);
             // A name counts more than what is said beside it.
             let by_name = match entry.what {
                 What::Action(..) => score(&together, &name),
@@ -162,12 +183,14 @@ fn entries(state: &State, scope: Scope, is_searched: bool) -> Vec<Entry> {
             what: What::Project(project.name.clone()),
             text: project.name.clone(),
             detail: "project".to_owned(),
+            also: String::new(),
         });
         entries.extend(projects);
         let forget = state.projects.iter().map(|project| Entry {
             what: What::Forget(project.name.clone()),
             text: format!("delete {}", project.name),
             detail: "project".to_owned(),
+            also: String::new(),
         });
         // Nobody looks for that without a letter.
         entries.extend(forget.filter(|_| is_searched));
@@ -182,10 +205,11 @@ fn runners(state: &State, scope: Scope) -> Vec<Entry> {
     listed.sort_by(|(a_group, a), (b_group, b)| {
         a_group.cmp(b_group).then_with(|| natural(&a.name, &b.name)).then(a.id.cmp(&b.id))
     });
-    let entry = |(group, runner): (_, &crate::domain::runner::Runner)| Entry {
+    let entry = |(group, runner): (Group, &Runner)| Entry {
         what: What::Runner(runner.id),
         text: runner.name.clone(),
         detail: format!("{} · {}", word(runner, group), reason(runner, group)),
+        also: format!("{} {}", group.counted(), runner.activity.state.as_str()),
     };
     listed.into_iter().map(entry).collect()
 }
@@ -218,6 +242,7 @@ fn actions(state: &State) -> Vec<Entry> {
             what: What::Action(binding.command.context, binding.command.action),
             text: binding.command.about.to_owned(),
             detail,
+            also: String::new(),
         })
         .collect()
 }

@@ -113,7 +113,7 @@ fn by_project(state: &State, listed: &[(Group, &Runner)], is_open: bool) -> Vec<
 }
 
 /// Whether every word of the filter is found somewhere in what is shown of the runner.
-fn matches(filter: &str, runner: &Runner, group: Group) -> bool {
+pub(super) fn matches(filter: &str, runner: &Runner, group: Group) -> bool {
     if filter.trim().is_empty() {
         return true;
     }

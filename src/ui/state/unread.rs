@@ -59,7 +59,7 @@ impl State {
         let is_first = self.scroll > 0 && at == self.scroll;
         let is_last = at + 1 == self.scroll + height && at + 1 < rows.len();
         let covered = if is_first || is_last { MORE } else { 0 };
-        let columns = columns(self, usize::from(areas.list.width));
+        let columns = columns(self, usize::from(areas.text_of(areas.list).width));
         let room = columns.room(word(runner, Group::NeedsYou)).saturating_sub(covered);
         reason(runner, Group::NeedsYou).width() <= room
     }

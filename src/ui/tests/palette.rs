@@ -172,3 +172,21 @@ fn actions_and_views_are_found_by_their_names() {
     key(&mut state, Key::Enter);
     assert_eq!(state.view, View::Health, "from among the panes, too");
 }
+
+#[test]
+fn runners_are_found_by_what_they_are_at() {
+    let mut state = state((120, 40), fleet());
+    let mut found = |letters: &str| {
+        ctrl(&mut state, "ctrl-o");
+        press(&mut state, letters);
+        let found = palette(&state).found.iter().map(|entry| entry.text.clone()).collect();
+        key(&mut state, Key::Escape);
+        found
+    };
+    let blocked: Vec<String> = found("is:blocked");
+    assert_eq!(blocked, ["api-3", "web-1"]);
+    assert_eq!(found("is:blocked project:web"), ["web-1"]);
+    assert_eq!(found("blocked"), ["api-3", "web-1"]);
+    assert_eq!(found("is:working web"), ["web-9", "web-10"]);
+    assert!(found("agent:none").is_empty());
+}

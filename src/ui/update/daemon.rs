@@ -89,7 +89,8 @@ fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {
         state.is_dirty |= state.runners.remove(&id).is_some();
         state.histories.remove(&id);
     }
-    let with_figures = geometry(state).list.width >= FIGURES_FROM;
+    let areas = geometry(state);
+    let with_figures = areas.text_of(areas.list).width >= FIGURES_FROM;
     for runner in update.runners {
         let known = state.runners.get(&runner.id);
         state.is_dirty |= known.is_none_or(|known| is_seen(known, &runner, with_figures));

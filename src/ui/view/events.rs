@@ -36,7 +36,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
             piece(format!("{}  ", fit_name(event_subject(event), name)), theme.style(Role::Text)),
             piece(text, theme.style(role)),
         ];
-        put(buf, areas.events, row, pieces);
+        put(buf, areas.text_of(areas.events), row, pieces);
     }
     if state.events.is_empty() {
         put(buf, areas.events, 0, vec![piece(" nothing yet", theme.style(Role::Muted))]);

@@ -23,7 +23,8 @@ use crate::{
 /// Draws the list and the names of the projects under it.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     let rows = rows(state);
-    let columns = columns(state, usize::from(areas.list.width));
+    let list = areas.text_of(areas.list);
+    let columns = columns(state, usize::from(list.width));
     let visible = rows.iter().skip(state.scroll).take(usize::from(areas.list.height));
     for (at, row) in (0..areas.list.height).zip(visible) {
         let pieces = match row {
@@ -31,7 +32,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
                 heading(state, theme, *group, *count, *is_folded)
             }
             Row::Project { name, counts } => {
-                let room = usize::from(areas.list.width);
+                let room = usize::from(list.width);
                 project(state, theme, name, counts, room)
             }
             Row::Runner(id) => match state.runners.get(id) {
@@ -39,7 +40,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
                 None => continue,
             },
         };
-        put(buf, areas.list, at, pieces);
+        put(buf, list, at, pieces);
     }
     more(buf, state, theme, areas.list, rows.len());
     if rows.iter().all(|row| row.runner().is_none()) && !state.filter.is_blank() {

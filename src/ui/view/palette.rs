@@ -42,7 +42,7 @@ pub(super) fn draw(
     if palette.found.is_empty() {
         let text = match (palette.scope, palette.line.is_blank()) {
             (Scope::Standalone, true) => " no runner is live",
-            _ => " nothing like that",
+            _ => " nothing like that; is:blocked, project:x and agent:x narrow, too",
         };
         put(buf, area, 1, vec![piece(text, theme.style(Role::Muted))]);
     }

@@ -13,6 +13,7 @@ mod locks;
 mod nodes;
 mod outbox;
 mod projects;
+mod retention;
 mod runners;
 mod sessions;
 mod settle;

@@ -18,6 +18,7 @@ mod outbox;
 mod projects;
 mod query;
 mod recorder;
+mod retention;
 mod runners;
 mod sessions;
 mod writer;
@@ -39,6 +40,7 @@ pub use self::{
     error::StoreError,
     keyring::{Keyring, first_key_file},
     query::Write,
+    retention::{KEPT, Keep, TOGETHER},
     runners::{Adoption, NewRunner, RunnerChange},
 };
 use self::{

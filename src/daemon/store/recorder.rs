@@ -44,7 +44,7 @@ pub(super) enum Sealing {
 
 impl Sealing {
     /// The lease, 0 where none is needed; `None` while another daemon has it.
-    fn lease(&self) -> Option<(String, u64)> {
+    pub(super) fn lease(&self) -> Option<(String, u64)> {
         match self {
             Self::Always => Some((String::new(), 0)),
             Self::Leased(lease) => lease.lock().unwrap_or_else(PoisonError::into_inner).clone(),

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod relay;
+mod retention;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -56,6 +57,7 @@ pub fn start(
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(restart_failed(services.clone())));
+    run(Box::pin(retention::run(services.clone())));
 }
 
 /// Writes down what supervisors say, in the order in which they say it.

@@ -174,4 +174,5 @@ fn reason(error: &StoreError) -> &str {
 }
 
 mod log;
+mod retention;
 mod state;

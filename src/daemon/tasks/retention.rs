@@ -1,0 +1,28 @@
+//! Keeps the event log as long as is configured: one look an hour, and no more when nothing is old.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::daemon::services::Services;
+
+/// The start has more important things to do.
+const FIRST: Duration = Duration::from_mins(1);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// Removes what is old, until it is cancelled.
+pub(super) async fn run(services: Services) {
+    sleep(FIRST).await;
+    loop {
+        match services.prune().await {
+            Ok((0, 0)) => {}
+            Ok((events, entries)) => {
+                tracing::info!(events, entries, "removed old events and delivered entries");
+            }
+            Err(error) => tracing::warn!(%error, "failed to remove old events"),
+        }
+        sleep(LOOK).await;
+    }
+}

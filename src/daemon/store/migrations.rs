@@ -6,7 +6,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 pub(super) type Step = (i64, &'static str, &'static str);
 
 /// The table in which the library remembers what was applied.
-pub(super) const NEWEST: &str = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations";
+pub(super) const NEWEST: &str = "SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations";
 
 /// Returns what applies the steps that are missing. It takes no lock of its own.
 pub(super) fn migrator(steps: &[Step]) -> Migrator {

@@ -5,8 +5,10 @@
 //! no caller that goes away can leave half a transaction. One aggregate a file; SQL is common to
 //! both databases, what differs sits in `dialect`.
 
+mod about;
 mod audit;
 mod availability;
+mod copy;
 mod dialect;
 mod error;
 mod events;
@@ -35,8 +37,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
+    about::{About, Holdings, about, known_schema, migrate, name_of},
     audit::AuditLog,
     availability::DatabaseStatus,
+    copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
     keyring::{Keyring, first_key_file},
     query::Write,
@@ -45,7 +49,7 @@ pub use self::{
 };
 use self::{
     availability::Availability,
-    dialect::{Connection, Readers, postgres, sqlite},
+    dialect::{Connection, Kind, Readers, postgres, sqlite},
     query::{Query, Record},
     recorder::{Recorder, Sealing},
     writer::{Unit, Writer},

@@ -1,5 +1,7 @@
 //! Statements and writes as data, independent of the database.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
@@ -72,12 +74,14 @@ pub(super) struct Texts {
     pub nodes: &'static str,
     /// Marks outbox rows ($1, a JSON array of ids) as delivered at a time ($2).
     pub deliver: &'static str,
+    /// Tells `version` and `size` of the database, its `tls`, its `pgvector`, and whether it `is_ours`.
+    pub about: &'static str,
 }
 
 /// A statement with its values; the text is common to all databases.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Query {
-    pub sql: &'static str,
+    pub sql: Cow<'static, str>,
     pub values: Vec<Value>,
 }
 
@@ -124,8 +128,8 @@ impl Value {
 
 impl Query {
     /// Returns a statement without values.
-    pub(super) fn new(sql: &'static str) -> Self {
-        Self { sql, values: Vec::new() }
+    pub(super) fn new(sql: impl Into<Cow<'static, str>>) -> Self {
+        Self { sql: sql.into(), values: Vec::new() }
     }
 
     /// Binds the next placeholder.

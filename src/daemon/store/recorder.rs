@@ -121,8 +121,36 @@ impl Recorder {
         connection: &mut Connection,
         news: Vec<NewEvent>,
     ) -> Result<Recorded, StoreError> {
-        let count = news.len() as u64;
-        let events = if count == 0 { Vec::new() } else { self.number(connection, news).await? };
+        let events = self.number(connection, news).await?;
+        self.place(connection, events).await
+    }
+
+    /// Writes events that happened elsewhere: they keep what they are and get sequences, signatures
+    /// and places here.
+    pub(super) async fn import(
+        &mut self,
+        connection: &mut Connection,
+        imports: Vec<Import>,
+    ) -> Result<Recorded, StoreError> {
+        let keys = imports
+            .iter()
+            .map(|import| (import.event.entity_type.as_str(), import.event.entity_id.as_str()));
+        let mut next = sequences(connection, keys).await?;
+        let mut events = Vec::with_capacity(imports.len());
+        for Import { mut event, metadata, routing_key } in imports {
+            event.sequence = take(&mut next, &event.entity_type, &event.entity_id)?;
+            events.push(Signed { metadata, ..self.sign(event, routing_key) });
+        }
+        self.place(connection, events).await
+    }
+
+    /// Writes signed events, sealed where this daemon may seal.
+    async fn place(
+        &mut self,
+        connection: &mut Connection,
+        events: Vec<Signed>,
+    ) -> Result<Recorded, StoreError> {
+        let count = events.len() as u64;
         let mut recorded = Recorded { codes: count, ..Recorded::default() };
         self.next_tail = self.tail;
         let lease = self.sealing.lease();
@@ -141,10 +169,15 @@ impl Recorder {
             _ => load_tail(connection, epoch).await?,
         };
         let before = tail.position;
-        if waiting > 0 {
-            self.seal_waiting(connection, &mut tail).await?;
+        let mut left = waiting;
+        while left > 0 {
+            let sealed = self.seal_waiting(connection, &mut tail).await?;
+            left = left.saturating_sub(sealed);
+            if sealed == 0 || matches!(self.sealing, Sealing::Leased(_)) {
+                break;
+            }
         }
-        recorded.is_behind = waiting > SEALED_TOGETHER.into();
+        recorded.is_behind = left > 0;
         if recorded.is_behind {
             // An event of ours may follow one of those in its entity: it waits behind them.
             recorded.unsealed = count;
@@ -172,55 +205,39 @@ impl Recorder {
         for new in &mut news {
             storable(&mut new.entity_id);
         }
-        let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for new in &news {
-            *counts.entry((new.entity_type, &new.entity_id)).or_default() += 1;
-        }
-        let entries = counts
-            .iter()
-            .map(|((entity, id), count)| json!({ "type": entity, "id": id, "count": count }));
-        let query = Query::new(connection.texts().count).bind(Value::Array(entries.collect()));
-        let (_, rows) = connection.run(query).await?;
-        let mut next = BTreeMap::new();
-        for row in &rows {
-            let key = (row.text("entity_type")?, row.text("entity_id")?);
-            let count = counts.get(&(key.0.as_str(), key.1.as_str())).copied().unwrap_or(0);
-            next.insert(key, row.count("sequence")? - count);
-        }
+        let keys = news.iter().map(|new| (new.entity_type, new.entity_id.as_str()));
+        let mut next = sequences(connection, keys).await?;
         let mut signed = Vec::with_capacity(news.len());
         for new in news {
-            let key = (new.entity_type.to_owned(), new.entity_id.clone());
-            let sequence = next
-                .get_mut(&key)
-                .ok_or_else(|| StoreError::Garbled(format!("sequence of {} {}", key.0, key.1)))?;
-            *sequence += 1;
-            signed.push(self.sign(new, *sequence));
+            let sequence = take(&mut next, new.entity_type, &new.entity_id)?;
+            let routing_key = self.origin.publishes.then(|| new.routing_key());
+            let event = Event {
+                position: 0,
+                event_id: new.id.to_string(),
+                timestamp: new.at,
+                event_type: new.event_type.as_str().to_owned(),
+                entity_type: new.entity_type.to_owned(),
+                entity_id: new.entity_id,
+                sequence,
+                project: new.project,
+                runner: new.runner,
+                user_id: self.origin.user.clone(),
+                hostname: self.origin.hostname.clone(),
+                node_id: self.origin.node_id.clone(),
+                trace_id: new.trace_id,
+                data: new.data,
+            };
+            signed.push(self.sign(event, routing_key));
         }
         Ok(signed)
     }
 
-    fn sign(&self, new: NewEvent, sequence: u64) -> Signed {
-        let routing_key = self.origin.publishes.then(|| new.routing_key());
-        let mut event = Event {
-            position: 0,
-            event_id: new.id.to_string(),
-            timestamp: new.at,
-            event_type: new.event_type.as_str().to_owned(),
-            entity_type: new.entity_type.to_owned(),
-            entity_id: new.entity_id,
-            sequence,
-            project: new.project,
-            runner: new.runner,
-            user_id: self.origin.user.clone(),
-            hostname: self.origin.hostname.clone(),
-            node_id: self.origin.node_id.clone(),
-            trace_id: new.trace_id,
-            data: new.data,
-        };
+    fn sign(&self, mut event: Event, routing_key: Option<String>) -> Signed {
         storable(&mut event.runner);
         storable_json(&mut event.data);
         let code = to_hex(&self.keyring.key().sign(&canonical(&event)));
-        Signed { event, signature: format!("{}:{code}", self.keyring.reference()), routing_key }
+        let signature = format!("{}:{code}", self.keyring.reference());
+        Signed { event, signature, routing_key, metadata: json!({}) }
     }
 
     /// Gives an event its place.
@@ -258,12 +275,12 @@ impl Recorder {
     }
 
     /// Seals what others have committed, in the order of its insertion: an event's predecessor in its
-    /// entity was committed before it was inserted.
+    /// entity was committed before it was inserted. Returns how many.
     async fn seal_waiting(
         &self,
         connection: &mut Connection,
         tail: &mut Tail,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
         let query = Query::new(events::UNSEALED).bind(SEALED_TOGETHER);
         let (_, rows) = connection.run(query).await?;
         let mut seals = Vec::with_capacity(rows.len());
@@ -273,6 +290,7 @@ impl Recorder {
                 event: events::decode(row)?,
                 signature: row.text("signature")?,
                 routing_key: row.optional_text("routing_key")?,
+                metadata: Value::Null,
             };
             let done = self.seal(signed, tail);
             seals.push(json!({
@@ -284,8 +302,19 @@ impl Recorder {
         connection
             .run(Query::new(connection.texts().seal_events).bind(Value::Array(seals)))
             .await?;
-        queue(connection, &sealed).await
+        queue(connection, &sealed).await?;
+        Ok(rows.len() as u64)
     }
+}
+
+/// An event that happened elsewhere; its sequence and position are given anew.
+#[derive(Debug)]
+pub(super) struct Import {
+    pub event: Event,
+    /// Where it was.
+    pub metadata: Value,
+    /// Where it goes, if it is yet to be published.
+    pub routing_key: Option<String>,
 }
 
 /// An event with its signature.
@@ -294,6 +323,7 @@ struct Signed {
     event: Event,
     signature: String,
     routing_key: Option<String>,
+    metadata: Value,
 }
 
 /// An event with its place.
@@ -302,6 +332,44 @@ struct Sealed {
     signed: Signed,
     by: String,
     seal: String,
+}
+
+/// The newest sequence of each entity, by its type and id.
+type Sequences = BTreeMap<(String, String), u64>;
+
+/// Counts events of entities on, and returns the sequences before them.
+async fn sequences<'a>(
+    connection: &mut Connection,
+    keys: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Result<Sequences, StoreError> {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for key in keys {
+        *counts.entry(key).or_default() += 1;
+    }
+    let mut next = BTreeMap::new();
+    if counts.is_empty() {
+        return Ok(next);
+    }
+    let entries = counts
+        .iter()
+        .map(|((entity, id), count)| json!({ "type": entity, "id": id, "count": count }));
+    let query = Query::new(connection.texts().count).bind(Value::Array(entries.collect()));
+    let (_, rows) = connection.run(query).await?;
+    for row in &rows {
+        let key = (row.text("entity_type")?, row.text("entity_id")?);
+        let count = counts.get(&(key.0.as_str(), key.1.as_str())).copied().unwrap_or(0);
+        next.insert(key, row.count("sequence")? - count);
+    }
+    Ok(next)
+}
+
+/// Returns the next sequence of an entity.
+fn take(next: &mut Sequences, entity: &str, id: &str) -> Result<u64, StoreError> {
+    let sequence = next
+        .get_mut(&(entity.to_owned(), id.to_owned()))
+        .ok_or_else(|| StoreError::Garbled(format!("sequence of {entity} {id}")))?;
+    *sequence += 1;
+    Ok(*sequence)
 }
 
 async fn count_waiting(connection: &mut Connection) -> Result<u64, StoreError> {
@@ -368,6 +436,7 @@ fn row(signed: &Signed, sealed: Option<&Sealed>) -> Value {
         "project_name": event.project,
         "runner_name": event.runner,
         "data": event.data,
+        "metadata": signed.metadata,
         "user_id": event.user_id,
         "hostname": event.hostname,
         "node_id": event.node_id,

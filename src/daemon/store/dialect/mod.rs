@@ -2,6 +2,7 @@
 //! texts that no one text could be. One file each; this one only chooses.
 
 pub(super) mod postgres;
+mod rows;
 pub(super) mod sqlite;
 
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use uuid::Uuid;
 
+pub(super) use self::rows::Kind;
 use super::{
     StoreError,
     query::{Query, Texts},

@@ -41,7 +41,7 @@ const MIGRATING: Duration = Duration::from_mins(5);
 const MIGRATION_LOCK: i64 = 0x5354_5241_5441;
 
 /// Every migration. Both databases have the same versions and names.
-const MIGRATIONS: &[Step] = &[
+pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
 ];
@@ -60,13 +60,13 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
          RETURNING entity_type, entity_id, sequence",
     insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
-         sequence, project_name, runner_name, data, user_id, hostname, node_id, trace_id, \
-         signature, routing_key, position, sealed_by, seal) \
+         sequence, project_name, runner_name, data, metadata, user_id, hostname, node_id, \
+         trace_id, signature, routing_key, position, sealed_by, seal) \
          SELECT event_id, timestamp, event_type, entity_type, entity_id, sequence, project_name, \
-         runner_name, data, user_id, hostname, node_id, trace_id, signature, routing_key, \
-         position, coalesce(sealed_by, ''), coalesce(seal, '') FROM jsonb_to_recordset($1) AS e \
+         runner_name, data, metadata, user_id, hostname, node_id, trace_id, signature, \
+         routing_key, position, coalesce(sealed_by, ''), coalesce(seal, '') FROM jsonb_to_recordset($1) AS e \
          (event_id uuid, timestamp timestamptz, event_type text, entity_type text, entity_id text, \
-         sequence bigint, project_name text, runner_name text, data jsonb, user_id text, \
+         sequence bigint, project_name text, runner_name text, data jsonb, metadata jsonb, user_id text, \
          hostname text, node_id text, trace_id text, signature text, routing_key text, \
          position bigint, sealed_by text, seal text)",
     seal_events: "UPDATE events SET position = s.position, sealed_by = s.sealed_by, seal = s.seal \
@@ -105,6 +105,13 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
          attempts = attempts + 1, error = NULL, next_retry_at = NULL \
          WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1))",
+    about: "SELECT current_setting('server_version') AS version, \
+         pg_database_size(current_database()) AS size, \
+         coalesce((SELECT version || ' ' || cipher FROM pg_stat_ssl \
+         WHERE pid = pg_backend_pid() AND ssl), 'off') AS tls, \
+         coalesce((SELECT coalesce('installed ' || installed_version, \
+         'available ' || default_version) FROM pg_available_extensions WHERE name = 'vector'), \
+         'not available') AS pgvector, to_regclass('_sqlx_migrations') IS NOT NULL AS is_ours",
 };
 
 /// The writing connection, and how to make it anew.
@@ -215,16 +222,29 @@ impl Server {
         StoreError::Unusable { path: self.name.clone(), why: why.into() }
     }
 
+    /// Its name in messages.
+    pub(in crate::daemon::store) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes sure that the server answers; nothing more is asked of it.
+    pub(in crate::daemon::store) async fn call(&self) -> Result<(), StoreError> {
+        let connection = self.dial().await?;
+        timeout(self.answering, connection.close()).await.ok();
+        Ok(())
+    }
+
+    async fn dial(&self) -> Result<PgConnection, StoreError> {
+        match timeout(self.connecting, self.options.connect()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(self.away(error)),
+            Err(_elapsed) => Err(self.away(format!("no answer within {:?}", self.connecting))),
+        }
+    }
+
     /// Connects, and makes sure that the server is one to write to with a schema that we know.
     async fn connect(&self) -> Result<PgConnection, StoreError> {
-        let connecting = timeout(self.connecting, self.options.connect());
-        let mut connection = match connecting.await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(self.away(error)),
-            Err(_elapsed) => {
-                return Err(self.away(format!("no answer within {:?}", self.connecting)));
-            }
-        };
+        let mut connection = self.dial().await?;
         let checking = timeout(MIGRATING + self.connecting, self.check(&mut connection));
         checking.await.map_err(|_elapsed| self.away("the schema was not ready in time"))??;
         Ok(connection)

@@ -34,7 +34,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const READERS: u32 = 4;
 
 /// Every migration. Both databases have the same versions and names.
-const MIGRATIONS: &[Step] = &[
+pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/sqlite/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/sqlite/0002_chain.sql")),
 ];
@@ -51,11 +51,11 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
          RETURNING entity_type, entity_id, sequence",
     insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
-         sequence, project_name, runner_name, data, user_id, hostname, node_id, trace_id, \
-         signature, routing_key, position, sealed_by, seal) \
+         sequence, project_name, runner_name, data, metadata, user_id, hostname, node_id, \
+         trace_id, signature, routing_key, position, sealed_by, seal) \
          SELECT value ->> 'event_id', value ->> 'timestamp', value ->> 'event_type', \
          value ->> 'entity_type', value ->> 'entity_id', value ->> 'sequence', \
-         value ->> 'project_name', value ->> 'runner_name', value -> 'data', value ->> 'user_id', \
+         value ->> 'project_name', value ->> 'runner_name', value -> 'data', value -> 'metadata', value ->> 'user_id', \
          value ->> 'hostname', value ->> 'node_id', value ->> 'trace_id', value ->> 'signature', \
          value ->> 'routing_key', value ->> 'position', value ->> 'sealed_by', value ->> 'seal' \
          FROM json_each($1)",
@@ -94,6 +94,9 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
          attempts = attempts + 1, error = NULL, next_retry_at = NULL \
          FROM json_each($1) AS sent WHERE outbox.id = sent.value",
+    about: "SELECT sqlite_version() AS version, page_count * page_size AS size, '' AS tls, \
+         '' AS pgvector, EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations') \
+         AS is_ours FROM pragma_page_count(), pragma_page_size()",
 };
 
 /// The writing connection.

@@ -86,9 +86,11 @@ pub(super) fn spawn(spec: &LaunchSpec, pair: PtyPair) -> Result<Spawned, LaunchE
 #[expect(unsafe_code, reason = "pre_exec is the only place for what must happen after fork")]
 fn prepare_child(command: &mut Command, umask: u32) {
     let umask = libc::mode_t::from(umask & 0o777);
+    // What allocates is done before the fork.
+    let score = agents_oom_score().to_string();
     let set_up = move || {
         // SAFETY: between fork and exec only async-signal-safe calls are allowed; setsid, ioctl,
-        // signal, umask and close_range are, and nothing here allocates or locks. The supervisor
+        // signal, umask, open, write, close and close_range are, and nothing here allocates or locks. The supervisor
         // has one thread at this point, so no lock can be held by another.
         unsafe {
             if libc::setsid() == -1 {
@@ -101,6 +103,12 @@ fn prepare_child(command: &mut Command, umask: u32) {
                 libc::signal(signal, libc::SIG_DFL);
             }
             libc::umask(umask);
+            let file = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY);
+            if file >= 0 {
+                // Without it everything works as well, until memory is short.
+                libc::write(file, score.as_ptr().cast(), score.len());
+                libc::close(file);
+            }
             // Marked, not closed: the pipe on which an exec error is reported must live until then.
             // An old kernel without the call leaves the marks that every descriptor has anyway.
             libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
@@ -111,6 +119,13 @@ fn prepare_child(command: &mut Command, umask: u32) {
     unsafe {
         command.pre_exec(set_up);
     }
+}
+
+/// Where memory is short, an agent or what it started is ended before the supervisor, which could
+/// then not even tell how: its score is raised by a tenth of all there is. It is never lowered.
+fn agents_oom_score() -> i32 {
+    let own = fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
+    own.trim().parse::<i32>().unwrap_or(0).saturating_add(100).min(1000)
 }
 
 /// Opens a PTY pair, UTF-8 aware; the master is non-blocking.

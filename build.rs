@@ -13,6 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let files = [
         "stratavore/v1/common.proto",
         "stratavore/v1/projects.proto",
+        "stratavore/v1/quotas.proto",
         "stratavore/v1/runners.proto",
         "stratavore/v1/sessions.proto",
         "stratavore/v1/events.proto",

@@ -33,14 +33,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("store", &[]),
     ("fleet", &[]),
+    ("limits", &[]),
     ("broker", &[]),
     ("trace", &[]),
     ("context", &["store", "trace"]),
-    ("services", &["store", "fleet", "broker", "context", "trace"]),
+    ("services", &["store", "fleet", "limits", "broker", "context", "trace"]),
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("verify", &["store"]),
-    ("lifecycle", &["verify", "broker", "context", "fleet", "grpc", "services", "store", "tasks"]),
+    (
+        "lifecycle",
+        &["verify", "broker", "context", "fleet", "grpc", "limits", "services", "store", "tasks"],
+    ),
 ];
 
 /// Lines a file may have.

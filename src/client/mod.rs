@@ -11,6 +11,7 @@ mod events;
 mod operations;
 mod plain_text;
 mod projects;
+mod quotas;
 mod relay;
 mod runners;
 mod system;
@@ -40,8 +41,9 @@ use crate::{
         status_to_failure,
         v1::{
             events_client::EventsClient, operations_client::OperationsClient,
-            projects_client::ProjectsClient, runners_client::RunnersClient,
-            sessions_client::SessionsClient, system_client::SystemClient,
+            projects_client::ProjectsClient, quotas_client::QuotasClient,
+            runners_client::RunnersClient, sessions_client::SessionsClient,
+            system_client::SystemClient,
         },
     },
 };
@@ -127,6 +129,10 @@ impl Client {
     fn runners(&self) -> RunnersClient<Channel> {
         RunnersClient::new(self.channel.clone())
             .max_decoding_message_size(crate::proto::framing::MAX_LINK_MESSAGE)
+    }
+
+    fn quotas(&self) -> QuotasClient<Channel> {
+        QuotasClient::new(self.channel.clone())
     }
 
     fn sessions(&self) -> SessionsClient<Channel> {

@@ -7,9 +7,12 @@ use crate::{
         project::{NewProject, Project},
         session::Session,
     },
-    proto::v1::{
-        CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, ListProjectsRequest,
-        ListSessionsRequest,
+    proto::{
+        quota_limits,
+        v1::{
+            CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, ListProjectsRequest,
+            ListSessionsRequest,
+        },
     },
 };
 
@@ -25,6 +28,7 @@ impl Client {
             path: new.path.to_string_lossy().into_owned(),
             description: new.description,
             tags: new.tags,
+            quotas: quota_limits(&new.quotas),
         };
         let answer = self.projects().create_project(self.request(request)).await;
         Ok(answer.map_err(failed)?.into_inner().into())

@@ -30,6 +30,7 @@ use super::{
     context::{Context, node_id},
     fleet::Fleet,
     grpc,
+    limits::Limits,
     services::Services,
     store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
@@ -127,9 +128,11 @@ pub async fn run(
     let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
     let (fleet, notices) = Fleet::new(places.clone());
+    let limits = Limits::detect();
+    tracing::info!(limits = limits.describe(), "limits of memory and CPU");
     let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
     let status = publisher.as_ref().map(|publisher| publisher.status.clone());
-    let services = Services::new(context, store.clone(), fleet.clone(), status);
+    let services = Services::new(context, store.clone(), fleet.clone(), status).with_limits(limits);
     record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);

@@ -16,6 +16,7 @@ pub mod context;
 pub mod fleet;
 mod grpc;
 mod lifecycle;
+pub mod limits;
 pub mod services;
 pub mod store;
 pub mod tasks;

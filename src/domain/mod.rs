@@ -20,6 +20,7 @@ pub mod node;
 pub mod outbox;
 pub mod project;
 pub mod question;
+pub mod quota;
 pub mod runner;
 pub mod session;
 pub mod size;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::quota::QuotaChange;
+
 /// A registered directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Project {
@@ -76,4 +78,6 @@ pub struct NewProject {
     pub description: String,
     /// May be empty.
     pub tags: Vec<String>,
+    /// Its first limits; empty for none.
+    pub quotas: QuotaChange,
 }

@@ -9,6 +9,7 @@ mod failure;
 pub mod framing;
 pub mod launch;
 mod project;
+mod quota;
 mod runner;
 mod session;
 mod time;
@@ -40,6 +41,7 @@ pub mod link {
 pub use self::launch::from_env_vars;
 pub use self::{
     failure::{failure_to_status, status_to_failure},
+    quota::{quota_change, quota_limits, quota_name},
     time::{from_timestamp, to_timestamp},
 };
 

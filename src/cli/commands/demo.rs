@@ -10,7 +10,7 @@ use crate::{
     config::Places,
     domain::{
         failure::Failure, launch::LaunchRequest, launch::RestartPolicy, project::NewProject,
-        size::TerminalSize,
+        quota::QuotaChange, size::TerminalSize,
     },
 };
 
@@ -75,6 +75,7 @@ async fn populate(places: &Places) -> Result<(), Failure> {
             path,
             description: "scripted agents".to_owned(),
             tags: Vec::new(),
+            quotas: QuotaChange::new(),
         };
         client.create_project(new).await?;
         for words in *agents {

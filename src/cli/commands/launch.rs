@@ -19,6 +19,7 @@ use crate::{
         launch::LaunchRequest,
         name::suggest_name_for,
         project::{NewProject, Project},
+        quota::QuotaChange,
         runner::Runner,
     },
 };
@@ -99,7 +100,13 @@ pub(super) async fn project_here(
         return Err(Failure::not_found("NO_PROJECT_HERE", what)
             .with_hint(format!("{offer}, or stratavore launch --yes")));
     }
-    let new = NewProject { name, path: root, description: String::new(), tags: Vec::new() };
+    let new = NewProject {
+        name,
+        path: root,
+        description: String::new(),
+        tags: Vec::new(),
+        quotas: QuotaChange::new(),
+    };
     let project = client.create_project(new).await?;
     printer.note(&format!("registered {} ({})", project.name, project.path.display()));
     Ok(project)

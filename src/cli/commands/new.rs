@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{args::NewArgs, context::Context, printer::Printer},
-    domain::{failure::Failure, name::check_project_name, project::NewProject},
+    domain::{failure::Failure, name::check_project_name, project::NewProject, quota::QuotaChange},
 };
 
 /// Registers the project.
@@ -14,7 +14,13 @@ pub(super) async fn run(args: NewArgs, context: &Context, printer: Printer) -> R
         Failure::usage("BAD_PATH", format!("open `{}`: {error}", args.path.display()))
     })?;
     let path = path.canonicalize().unwrap_or(path);
-    let new = NewProject { name: args.name, path, description: args.description, tags: args.tags };
+    let new = NewProject {
+        name: args.name,
+        path,
+        description: args.description,
+        tags: args.tags,
+        quotas: QuotaChange::new(),
+    };
     let project = context.client().await?.create_project(new).await?;
     if !printer.is_table() {
         return printer.one(&project, &[]);

@@ -50,6 +50,11 @@ impl Waiting {
         Ok(Self(child))
     }
 
+    /// Its process, `None` when it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.id()
+    }
+
     /// Returns it unless it has died meanwhile.
     fn if_alive(mut self) -> Option<Self> {
         matches!(self.0.try_wait(), Ok(None)).then_some(self)

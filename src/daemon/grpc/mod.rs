@@ -5,6 +5,7 @@ mod guard;
 mod operations;
 mod peer;
 mod projects;
+mod quotas;
 mod runners;
 mod sessions;
 mod streams;
@@ -25,8 +26,9 @@ use crate::{
         MAX_MESSAGE,
         v1::{
             events_server::EventsServer, operations_server::OperationsServer,
-            projects_server::ProjectsServer, runners_server::RunnersServer,
-            sessions_server::SessionsServer, system_server::SystemServer,
+            projects_server::ProjectsServer, quotas_server::QuotasServer,
+            runners_server::RunnersServer, sessions_server::SessionsServer,
+            system_server::SystemServer,
         },
     },
 };
@@ -50,6 +52,7 @@ pub(super) async fn serve(
         .max_concurrent_streams(MAX_STREAMS)
         .layer(guard::GuardLayer::new(services))
         .add_service(ProjectsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(QuotasServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))

@@ -6,7 +6,7 @@ use super::Shared;
 use crate::{
     domain::{failure::Failure, project::NewProject, project::ProjectStatus},
     proto::{
-        failure_to_status,
+        failure_to_status, quota_change,
         v1::{
             CreateProjectRequest, DeleteProjectRequest, DeleteProjectResponse, GetProjectRequest,
             ListProjectsRequest, ListProjectsResponse, Project, projects_server::Projects,
@@ -21,11 +21,13 @@ impl Projects for Shared {
         request: Request<CreateProjectRequest>,
     ) -> Result<Response<Project>, Status> {
         let wire = request.into_inner();
+        let quotas = quota_change(&wire.quotas).map_err(|failure| failure_to_status(&failure))?;
         let new = NewProject {
             name: wire.name,
             path: wire.path.into(),
             description: wire.description,
             tags: wire.tags,
+            quotas,
         };
         let project = self.services.create_project(new).await;
         project.map(|project| Response::new((&project).into())).map_err(|e| failure_to_status(&e))

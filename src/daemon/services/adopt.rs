@@ -27,9 +27,6 @@ use crate::{
 /// Supervisors looked at together: some may be hung, and each of those takes its limit.
 const TOGETHER: usize = 64;
 
-/// A launch in progress has no supervisor yet; it is left alone so long.
-const LAUNCHING: chrono::TimeDelta = chrono::TimeDelta::seconds(15);
-
 impl Services {
     /// Settles every row of this node against what really runs.
     ///
@@ -60,29 +57,41 @@ impl Services {
         // Linked is what counts for a list; the rows may take longer, or be out of reach.
         self.looked.send_replace(true);
         numbered?;
-        let now = self.context.clock.now();
-        let mut rows = Vec::new();
-        for runner in self.store.runner_list("", "live", 0).await? {
-            // What an earlier daemon was launching, nobody is launching any more.
-            let launching = runner.status == RunnerStatus::Starting
-                && runner.updated_at >= self.context.started_at
-                && now - runner.updated_at < LAUNCHING;
-            if launching || runner.node_id != self.context.origin.node_id {
-                continue;
-            }
-            rows.push(runner);
-        }
+        result.failed = self.settle_all("live").await?;
+        Ok(result)
+    }
+
+    /// Settles what nobody is launching any more: its daemon died, or could not write down how the
+    /// launch ended. Its slot in the project's quota is free with that.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn settle_launches(&self) -> Result<Vec<String>, Failure> {
+        self.settle_all(RunnerStatus::Starting.as_str()).await
+    }
+
+    /// Settles the rows of this node with this status; returns the names of those that have ended.
+    async fn settle_all(&self, status: &str) -> Result<Vec<String>, Failure> {
+        let own = &self.context.origin.node_id;
+        let mut rows = self.store.runner_list("", status, 0).await?;
+        // Whoever launches holds the lock of the runner from before its row is there.
+        rows.retain(|runner| {
+            let is_launched = runner.status == RunnerStatus::Starting;
+            runner.node_id == *own && !(is_launched && self.locks.is_held(runner.id))
+        });
+        let mut failed = Vec::new();
         let mut settling = stream::iter(rows)
             .map(async |runner| (self.settle(&runner).await, runner.name))
             .buffer_unordered(TOGETHER);
         while let Some((ended, name)) = settling.next().await {
             match ended {
-                Ok(true) => result.failed.push(name),
+                Ok(true) => failed.push(name),
                 Ok(false) => {}
                 Err(error) => tracing::error!(runner = name, %error, "failed to settle a runner"),
             }
         }
-        Ok(result)
+        Ok(failed)
     }
 
     /// Makes sure that the numbers of runners whose rows were lost are not given out again.
@@ -121,7 +130,13 @@ impl Services {
             return Ok(false);
         }
         let _guard = self.locks.lock(runner.id).await;
-        self.settle_unlinked(runner, Vec::new()).await
+        // A launch may have come to its end since the row was read.
+        match self.store.runner_get(runner.id).await? {
+            Some(now) if now.run == runner.run && now.status.is_live() => {
+                self.settle_unlinked(&now, Vec::new()).await
+            }
+            _ => Ok(false),
+        }
     }
 
     /// Looks for the supervisor in a runner's directory; returns the name of one that was adopted.

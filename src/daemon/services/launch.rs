@@ -168,6 +168,7 @@ impl Services {
         waiting: Waiting,
         spec: &LaunchSpec,
     ) -> Result<Runner, Failure> {
+        self.confine(&runner.project, &waiting).await;
         match self.fleet.launch(runner.id, waiting, spec).await {
             Ok(identity) => {
                 let running = self.mark_running(&runner, &identity).await?;

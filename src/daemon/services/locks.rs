@@ -23,4 +23,10 @@ impl Locks {
         };
         lock.lock_owned().await
     }
+
+    /// Whether somebody changes this runner now, or waits to.
+    pub(super) fn is_held(&self, id: RunnerId) -> bool {
+        let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.get(&id).is_some_and(|lock| Arc::strong_count(lock) > 1)
+    }
 }

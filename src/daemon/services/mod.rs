@@ -13,6 +13,7 @@ mod locks;
 mod nodes;
 mod outbox;
 mod projects;
+mod quotas;
 mod retention;
 mod runners;
 mod sessions;
@@ -36,12 +37,13 @@ pub use self::{
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
 };
-use self::{changes::Changes, locks::Locks, nodes::Membership};
+use self::{changes::Changes, locks::Locks, nodes::Membership, quotas::Excesses};
 use crate::{
     daemon::{
         broker::BrokerStatus,
         context::Context,
         fleet::{Caller, Fleet},
+        limits::Limits,
         store::{DatabaseStatus, Store},
         trace,
     },
@@ -63,6 +65,8 @@ pub struct Services {
     changes: Changes,
     locks: Locks,
     membership: Membership,
+    limits: Limits,
+    excesses: Excesses,
     /// Becomes true when the first comparison with what really runs is done.
     looked: Arc<watch::Sender<bool>>,
     /// Whether the numbers of lost runners are remembered.
@@ -87,10 +91,19 @@ impl Services {
             changes: Changes::default(),
             locks: Locks::default(),
             membership: Membership::default(),
+            limits: Limits::default(),
+            excesses: Excesses::default(),
             looked: Arc::new(watch::Sender::new(false)),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }
+    }
+
+    /// Lets the system hold memory and CPU of projects where it does that.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// What everything shares.

@@ -39,12 +39,13 @@ impl Services {
         self.detached(async move {
             let context = &services.context;
             let path = new.path.to_string_lossy();
-            let event = context.project_event(
-                EventType::ProjectCreated,
-                &new.name,
-                json!({ "path": path }),
-            );
-            Ok(services.store.project_create(&new, context.clock.now(), event).await?)
+            let data = json!({ "path": path });
+            let mut events =
+                vec![context.project_event(EventType::ProjectCreated, &new.name, data)];
+            if !new.quotas.is_empty() {
+                events.push(services.quota_event(&new.name, &new.quotas));
+            }
+            Ok(services.store.project_create(&new, context.clock.now(), events).await?)
         })
         .await
     }

@@ -223,7 +223,7 @@ impl Services {
     /// When the database fails.
     pub async fn heartbeat(&self) -> Result<(), Failure> {
         if self.fleet.linked().is_empty() {
-            return Ok(());
+            return self.watch_quotas().await;
         }
         let fleet = self.fleet.clone();
         let scan = move || fleet.sample(&crate::process::Table::scan());
@@ -235,6 +235,6 @@ impl Services {
         if self.changes.is_watched() {
             self.changes.announce(Change::All);
         }
-        Ok(())
+        self.watch_quotas().await
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         activity::ActivityState,
         event::EventType,
-        failure::Failure,
+        failure::{Failure, FailureKind},
         id::RunnerId,
         launch::RestartPolicy,
         runner::{Exit, Runner, RunnerStatus, SUPERVISOR_LOST},
@@ -210,6 +210,11 @@ impl Services {
             }
             tracing::info!(runner.id = %runner.id, attempts, "restarting a runner that failed");
             if let Err(error) = self.next_run(runner.id, attempts).await {
+                if error.kind == FailureKind::Limit {
+                    // A slot or the next period may come without news of this runner.
+                    let due = now + LONGEST_PAUSE;
+                    next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
+                }
                 tracing::warn!(runner.id = %runner.id, %error, "failed to restart a runner");
             }
         }

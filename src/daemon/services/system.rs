@@ -163,6 +163,7 @@ impl Services {
             component("database", database),
             component("disk", space),
             component("supervisors", supervisors),
+            component("limits", Ok(self.limits.describe())),
         ];
         if let Some(broker) = self.broker() {
             components.push(broker);

@@ -19,6 +19,7 @@ mod nodes;
 mod outbox;
 mod projects;
 mod query;
+mod quotas;
 mod recorder;
 mod retention;
 mod runners;
@@ -44,6 +45,7 @@ pub use self::{
     error::StoreError,
     keyring::{Keyring, first_key_file},
     query::Write,
+    quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},
     runners::{Adoption, NewRunner, RunnerChange},
 };

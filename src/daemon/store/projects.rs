@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Store, StoreError,
     query::{Query, Record, Write},
+    quotas,
 };
 use crate::domain::{
     event::NewEvent,
@@ -31,7 +32,7 @@ const RECOUNT: &str = "UPDATE projects SET \
      updated_at = $2 WHERE name = $1";
 
 impl Store {
-    /// Registers a project.
+    /// Registers a project, with quotas if it is to have any.
     ///
     /// # Errors
     ///
@@ -40,7 +41,7 @@ impl Store {
         &self,
         new: &NewProject,
         now: DateTime<Utc>,
-        event: NewEvent,
+        events: Vec<NewEvent>,
     ) -> Result<Project, StoreError> {
         let insert = Query::new(
             "INSERT INTO projects (name, path, description, tags, last_runner, created_at, \
@@ -57,7 +58,11 @@ impl Store {
         .bind(now);
         let taken = Failure::conflict("PROJECT_EXISTS", format!("project `{}` exists", new.name))
             .with_hint(format!("stratavore projects show {}", new.name));
-        let rows = self.write(Write::causing(vec![event]).require(insert, taken)).await?;
+        let mut write = Write::causing(events).require(insert, taken);
+        if !new.quotas.is_empty() {
+            write = write.run(quotas::set(&new.name, &new.quotas, now));
+        }
+        let rows = self.write(write).await?;
         decode_first(&rows)?.ok_or_else(|| StoreError::Garbled("answer to an insert".into()))
     }
 
@@ -123,8 +128,10 @@ impl Store {
             "SELECT 1 FROM projects WHERE name = $1 AND NOT EXISTS (SELECT 1 FROM runners \
              WHERE project_name = $1 AND status NOT IN ('terminated', 'failed'))",
         );
+        let now = event.at;
         let write = Write::causing(vec![event])
-            .require(remember.bind(name), missing)
+            .locking_or(name, now, missing)
+            .run(remember.bind(name))
             .require(idle.bind(name), busy)
             .run(Query::new("DELETE FROM runners WHERE project_name = $1").bind(name))
             .run(Query::new("DELETE FROM projects WHERE name = $1").bind(name));
@@ -133,7 +140,14 @@ impl Store {
     }
 }
 
-/// Returns the statement that recounts a project's runners.
+/// Returns the statement that locks a project's row until the end of the transaction, in words that
+/// both databases understand.
+pub(super) fn lock(project: &str, now: DateTime<Utc>) -> Query {
+    Query::new("UPDATE projects SET updated_at = $2 WHERE name = $1").bind(project).bind(now)
+}
+
+/// Returns the statement that recounts a project's runners. It must not be the one that waits for the
+/// project's row: what it counts would be what there was before the wait.
 pub(super) fn recount(project: &str, now: DateTime<Utc>) -> Query {
     Query::new(RECOUNT).bind(project).bind(now)
 }

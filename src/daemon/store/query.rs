@@ -6,9 +6,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use crate::domain::{event::NewEvent, failure::Failure};
-
 pub(super) use super::dialect::Record;
+use super::{StoreError, projects};
+use crate::domain::{event::NewEvent, failure::Failure};
 
 /// A value bound to a placeholder.
 #[derive(Debug, Clone, PartialEq)]
@@ -147,6 +147,8 @@ pub(super) enum Expect {
     Anything,
     /// It touched or returned at least one row; otherwise everything is undone with this refusal.
     Rows(Failure),
+    /// It returned no row; otherwise everything is undone with the refusal that the row tells.
+    NoRow(fn(&Record) -> Result<Failure, StoreError>),
 }
 
 /// A change: statements in order, then the events they cause. All or nothing.
@@ -154,6 +156,8 @@ pub(super) enum Expect {
 pub struct Write {
     pub(super) steps: Vec<(Query, Expect)>,
     pub(super) events: Vec<NewEvent>,
+    /// The project whose row it locks before anything else.
+    pub(super) project: Option<String>,
     /// It survives the death of the daemon at once, that of the machine with the next commit.
     pub(super) is_unflushed: bool,
 }
@@ -161,7 +165,7 @@ pub struct Write {
 impl Write {
     /// Returns a write that causes these events.
     pub(super) fn causing(events: Vec<NewEvent>) -> Self {
-        Self { steps: Vec::new(), events, is_unflushed: false }
+        Self { events, ..Self::default() }
     }
 
     /// Lets the commit return before the disk has it: for what means nothing after a loss of power,
@@ -174,7 +178,29 @@ impl Write {
 
     /// Whether it may be refused after it has changed something.
     pub(super) fn is_refused_late(&self) -> bool {
-        self.steps.iter().skip(1).any(|(_, expect)| matches!(expect, Expect::Rows(_)))
+        self.steps.iter().skip(1).any(|(_, expect)| !matches!(expect, Expect::Anything))
+    }
+
+    /// Locks the project's row in a statement of its own, so that every later one sees what was
+    /// committed by whoever had the lock before. Must come first: all daemons lock the project, then
+    /// runners, then the rest.
+    #[must_use]
+    pub(super) fn locking(self, project: &str, now: DateTime<Utc>) -> Self {
+        self.first_locking(project, projects::lock(project, now), Expect::Anything)
+    }
+
+    /// The same, refused when there is no such project.
+    #[must_use]
+    pub(super) fn locking_or(self, project: &str, now: DateTime<Utc>, refusal: Failure) -> Self {
+        self.first_locking(project, projects::lock(project, now), Expect::Rows(refusal))
+    }
+
+    /// The same by a statement that locks the project's row while it does something else to it.
+    #[must_use]
+    pub(super) fn first_locking(mut self, project: &str, query: Query, expect: Expect) -> Self {
+        self.project = Some(project.to_owned());
+        self.steps.push((query, expect));
+        self
     }
 
     /// Adds a statement.
@@ -188,6 +214,17 @@ impl Write {
     #[must_use]
     pub(super) fn require(mut self, query: Query, refusal: Failure) -> Self {
         self.steps.push((query, Expect::Rows(refusal)));
+        self
+    }
+
+    /// Adds a statement that must find no row; one that it finds tells the refusal.
+    #[must_use]
+    pub(super) fn forbid(
+        mut self,
+        query: Query,
+        refusal: fn(&Record) -> Result<Failure, StoreError>,
+    ) -> Self {
+        self.steps.push((query, Expect::NoRow(refusal)));
         self
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError, projects,
-    query::{Query, Record, Write},
+    query::{Expect, Query, Record, Write},
+    quotas,
 };
 use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
@@ -98,8 +99,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `PROJECT_NOT_FOUND`, `NAME_TAKEN`, or `REQUEST_ID_REUSED` when the earlier request was another
-    /// one.
+    /// `PROJECT_NOT_FOUND`, `NAME_TAKEN`, `QUOTA_EXCEEDED`, `BUDGET_EXHAUSTED`, or `REQUEST_ID_REUSED`
+    /// when the earlier request was another one.
     pub async fn runner_create(
         &self,
         new: &NewRunner,
@@ -123,10 +124,12 @@ impl Store {
         let taken = Failure::conflict("NAME_TAKEN", format!("the name `{name}` is taken"))
             .with_hint(format!("stratavore restart {name} starts it again if it is a runner's"));
         let repeated = Failure::conflict("REQUEST_REPEATED", "launch twice with one request id");
+        let number = number.bind(new.project.as_str()).bind(new.at);
         let write = Write::causing(vec![event])
-            .require(number.bind(new.project.as_str()).bind(new.at), missing)
+            .first_locking(&new.project, number, Expect::Rows(missing))
             .require(is_free.bind(new.name.clone()), taken)
             .require(insert(new), repeated)
+            .forbid(quotas::excess(&new.project, new.id, new.at), quotas::refusal)
             .run(projects::recount(&new.project, new.at))
             .unflushed();
         match self.write(write).await {
@@ -211,7 +214,7 @@ impl Store {
         .bind(new.at)
         .bind(adoption.created_at);
         let write = Write::causing(vec![event])
-            .run(project)
+            .first_locking(&new.project, project, Expect::Anything)
             .run(count.bind(new.project.as_str()).bind(number.unwrap_or(0)))
             .run(runner)
             .run(projects::recount(&new.project, new.at));
@@ -222,7 +225,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `ILLEGAL_TRANSITION` when it does not, with nothing changed.
+    /// `ILLEGAL_TRANSITION` when it does not, and for a next run `QUOTA_EXCEEDED` or `BUDGET_EXHAUSTED`,
+    /// with nothing changed.
     pub async fn runner_move(
         &self,
         runner: &Runner,
@@ -276,9 +280,12 @@ impl Store {
         .bind(at)
         .bind(change.next_run.map(i64::from))
         .bind(runner.run);
-        let write = Write::causing(vec![event])
-            .require(query, refusal)
-            .run(projects::recount(&runner.project, at));
+        let mut write =
+            Write::causing(vec![event]).locking(&runner.project, at).require(query, refusal);
+        if restarted {
+            write = write.forbid(quotas::excess(&runner.project, runner.id, at), quotas::refusal);
+        }
+        let write = write.run(projects::recount(&runner.project, at));
         // A launch is written down before it is made, against the death of the daemon; that of the
         // machine is the agent's too. The commit that calls it running takes this one to the disk.
         let write = if to == RunnerStatus::Starting { write.unflushed() } else { write };
@@ -416,7 +423,7 @@ impl Store {
 }
 
 /// Returns the statement that inserts a launched runner.
-fn insert(new: &NewRunner) -> Query {
+pub(super) fn insert(new: &NewRunner) -> Query {
     Query::new(concat!(
         "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
          restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \

@@ -250,10 +250,10 @@ impl Writer {
             .iter()
             .any(|write| !write.is_unflushed || (self.is_shared && !write.events.is_empty()));
         let is_alone = writes.len() == 1;
-        let mut outcomes = Vec::with_capacity(writes.len());
+        let mut outcomes: Vec<_> = writes.iter().map(|_| Err(StoreError::Closed)).collect();
         let mut events = Vec::new();
         self.connection.begin(is_flushed || writes.is_empty()).await?;
-        for write in writes {
+        for (write, outcome) in in_lock_order(writes, &mut outcomes) {
             // The transaction itself is the savepoint of one that is alone.
             let needs_savepoint = !is_alone && write.is_refused_late();
             if needs_savepoint {
@@ -265,13 +265,13 @@ impl Writer {
                         self.connection.release().await?;
                     }
                     events.extend(named(&write.events, &rows));
-                    outcomes.push(Ok(rows));
+                    *outcome = Ok(rows);
                 }
                 Err(error @ StoreError::Refused(_)) if !is_alone => {
                     if needs_savepoint {
                         self.connection.undo().await?;
                     }
-                    outcomes.push(Err(error));
+                    *outcome = Err(error);
                 }
                 Err(error) => return Err(error),
             }
@@ -320,6 +320,19 @@ pub(super) fn advance(committed: &watch::Sender<u64>, position: u64) {
     });
 }
 
+/// Returns the writes of a group, each with where its outcome goes, in the order in which all daemons
+/// take their locks: projects by name, then what needs none. Otherwise two groups that have two
+/// projects in common could wait for each other.
+fn in_lock_order<'a>(
+    writes: &'a [Write],
+    outcomes: &'a mut [Outcome],
+) -> Vec<(&'a Write, &'a mut Outcome)> {
+    let mut ordered: Vec<_> = writes.iter().zip(outcomes).collect();
+    let key = |write: &'a Write| (write.project.is_none(), write.project.as_deref());
+    ordered.sort_by(|(a, _), (b, _)| key(a).cmp(&key(b)));
+    ordered
+}
+
 /// Returns a write's events; a launched runner's has the name that the write gave it.
 fn named(events: &[NewEvent], rows: &[Record]) -> Vec<NewEvent> {
     let mut events = events.to_vec();
@@ -346,8 +359,14 @@ async fn apply(
         {
             return Err(StoreError::Refused(refusal.clone()));
         }
-        if !rows.is_empty() {
-            returned = rows;
+        match expect {
+            Expect::NoRow(refusal) => {
+                if let Some(row) = rows.first() {
+                    return Err(StoreError::Refused(refusal(row)?));
+                }
+            }
+            _ if !rows.is_empty() => returned = rows,
+            _ => {}
         }
     }
     Ok(returned)

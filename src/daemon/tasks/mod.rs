@@ -23,6 +23,10 @@ use crate::daemon::{
 /// Between two signs of life to other daemons; leases last three times as long.
 const BEAT: Duration = Duration::from_millis(2500);
 
+/// How often launches are looked for that nobody is at any more: their slots return within 15 s
+/// (reliability.md R14), the time for settling one included.
+const LAUNCHES: Duration = Duration::from_secs(5);
+
 /// What the tasks are fed with.
 #[derive(Debug)]
 pub struct Inputs {
@@ -56,6 +60,7 @@ pub fn start(
     }
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
+    run(Box::pin(settle_launches(services.clone())));
     run(Box::pin(restart_failed(services.clone())));
     run(Box::pin(retention::run(services.clone())));
 }
@@ -123,6 +128,19 @@ async fn reconcile(services: Services) {
                 tracing::info!(adopted = ?result.adopted, ended = ?result.failed, "reconciled");
             }
             Err(error) => tracing::warn!(%error, "failed to reconcile"),
+        }
+    }
+}
+
+/// Ends launches that nobody is at any more, so that their slots return.
+async fn settle_launches(services: Services) {
+    let mut ticks = ticks(LAUNCHES.as_secs());
+    loop {
+        ticks.tick().await;
+        match services.settle_launches().await {
+            Ok(names) if names.is_empty() => {}
+            Ok(names) => tracing::info!(ended = ?names, "settled interrupted launches"),
+            Err(error) => tracing::debug!(%error, "failed to look for interrupted launches"),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     domain::{
         agent_command::{self, Wishes},
         project::NewProject,
+        quota::QuotaChange,
         runner::agent_of,
     },
     ui::{
@@ -61,6 +62,7 @@ pub(in crate::ui) fn order(
         path: directory.to_owned(),
         description: String::new(),
         tags: Vec::new(),
+        quotas: QuotaChange::new(),
     });
     let (cwd, size) = (directory.to_owned(), state.launch_size());
     Ok(LaunchOrder { project, register, name: String::new(), command, cwd, size })

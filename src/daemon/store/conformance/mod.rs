@@ -20,6 +20,7 @@ use crate::domain::{
     id::RunnerId,
     outbox::OutboxEntry,
     project::{NewProject, ProjectStatus},
+    quota::QuotaChange,
     runner::{Exit, Heartbeat, Runner, RunnerStatus},
 };
 use crate::{config::DatabaseConfig, daemon::servers::Postgres};
@@ -132,9 +133,10 @@ impl World {
             path: "/tmp".into(),
             description: "d".into(),
             tags: vec!["t".into()],
+            quotas: QuotaChange::new(),
         };
         let event = event(EventType::ProjectCreated, "project", name);
-        self.store.project_create(&new, at(0), event).await.unwrap();
+        self.store.project_create(&new, at(0), vec![event]).await.unwrap();
     }
 
     fn new_runner(project: &str) -> NewRunner {
@@ -174,5 +176,6 @@ fn reason(error: &StoreError) -> &str {
 }
 
 mod log;
+mod quotas;
 mod retention;
 mod state;

@@ -5,9 +5,14 @@ use super::*;
 async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept(world: World) {
     world.project("p").await;
     let twice = event(EventType::ProjectCreated, "project", "p");
-    let new =
-        NewProject { name: "p".into(), path: "/".into(), description: String::new(), tags: vec![] };
-    let error = world.store.project_create(&new, at(1), twice).await.unwrap_err();
+    let new = NewProject {
+        name: "p".into(),
+        path: "/".into(),
+        description: String::new(),
+        tags: vec![],
+        quotas: QuotaChange::new(),
+    };
+    let error = world.store.project_create(&new, at(1), vec![twice]).await.unwrap_err();
     assert_eq!(reason(&error), "PROJECT_EXISTS");
 
     let (first, _) = world.runner(&World::new_runner("p")).await;

@@ -1,0 +1,225 @@
+//! Quotas in the database, and whether a launch keeps them.
+//!
+//! The tables are the truth: a row that somebody inserts by hand is in force with the next launch.
+//! Invariant: [`excess`] runs in the transaction of the launch, in a statement after the one that
+//! locked the project's row. In the same statement it would count what there was before the wait
+//! for the lock, and let everybody in who waited.
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Store, StoreError,
+    query::{Query, Record, Write},
+};
+use crate::domain::{
+    event::NewEvent,
+    failure::{Failure, FailureKind},
+    id::RunnerId,
+    quota::{ProjectQuota, Quota, QuotaChange, QuotaName, QuotaUse},
+};
+
+/// What stands in the way of a launch in a project ($1), whose own row ($2) is not counted, at a time
+/// ($3) on a day ($4): the project's quota, its tokens of the day, a budget. No row when nothing does.
+const EXCESS: &str = "SELECT 'runners' AS what, $1 AS whose, live.used AS used, \
+     q.max_concurrent_runners AS most, '' AS period FROM resource_quotas AS q, \
+     (SELECT count(*) AS used FROM runners WHERE project_name = $1 AND id <> $2 \
+      AND status NOT IN ('terminated', 'failed')) AS live \
+     WHERE q.project_name = $1 AND q.max_concurrent_runners >= 0 \
+     AND live.used >= q.max_concurrent_runners \
+     UNION ALL SELECT 'tokens', $1, u.tokens, q.max_tokens_per_day, '' FROM resource_quotas AS q \
+     JOIN usage_days AS u ON u.project_name = q.project_name AND u.day = $4 \
+     WHERE q.project_name = $1 AND q.max_tokens_per_day > 0 AND u.tokens >= q.max_tokens_per_day \
+     UNION ALL SELECT b.scope, b.scope_id, b.used_tokens, b.limit_tokens, b.period_granularity \
+     FROM token_budgets AS b WHERE b.period_start <= $3 AND b.period_end > $3 \
+     AND b.used_tokens >= b.limit_tokens AND (b.scope = 'global' \
+     OR (b.scope = 'project' AND b.scope_id = $1) OR (b.scope = 'runner' AND EXISTS \
+     (SELECT 1 FROM runners AS r WHERE r.id = $2 \
+      AND (r.name = b.scope_id OR CAST(r.id AS TEXT) = b.scope_id))))";
+
+/// Every project ($1 empty) or one, with its limits and what its live runners use on a day ($2). The
+/// node of its first live runner speaks for it.
+const LIST: &str = "SELECT p.name, q.max_concurrent_runners, q.max_memory_mb, q.max_cpu_percent, \
+     q.max_tokens_per_day, coalesce(u.tokens, 0) AS tokens, count(r.id) AS runners, \
+     CAST(coalesce(sum(r.memory_mb), 0) AS BIGINT) AS memory_mb, \
+     CAST(coalesce(sum(r.cpu_percent), 0) AS DOUBLE PRECISION) AS cpu_percent, \
+     coalesce(min(r.node_id), '') AS speaker \
+     FROM projects AS p LEFT JOIN resource_quotas AS q ON q.project_name = p.name \
+     LEFT JOIN usage_days AS u ON u.project_name = p.name AND u.day = $2 \
+     LEFT JOIN runners AS r ON r.project_name = p.name \
+     AND r.status NOT IN ('terminated', 'failed') \
+     WHERE $1 = '' OR p.name = $1 \
+     GROUP BY p.name, q.max_concurrent_runners, q.max_memory_mb, q.max_cpu_percent, \
+     q.max_tokens_per_day, u.tokens ORDER BY p.name";
+
+/// Makes or changes a row; what is NULL stays. A row made here limits nothing that was not asked for,
+/// while the column's own default, for a user's INSERT, is the original's.
+const SET: &str = "INSERT INTO resource_quotas (project_name, max_concurrent_runners, \
+     max_memory_mb, max_cpu_percent, max_tokens_per_day, created_at, updated_at) \
+     VALUES ($1, coalesce($2, -1), coalesce($3, 0), coalesce($4, 0), coalesce($5, 0), $6, $6) \
+     ON CONFLICT (project_name) DO UPDATE SET \
+     max_concurrent_runners = coalesce($2, resource_quotas.max_concurrent_runners), \
+     max_memory_mb = coalesce($3, resource_quotas.max_memory_mb), \
+     max_cpu_percent = coalesce($4, resource_quotas.max_cpu_percent), \
+     max_tokens_per_day = coalesce($5, resource_quotas.max_tokens_per_day), updated_at = $6";
+
+const ONE: &str = "SELECT max_concurrent_runners, max_memory_mb, max_cpu_percent, \
+     max_tokens_per_day FROM resource_quotas WHERE project_name = $1";
+
+/// A project's quota, and which node speaks for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaRow {
+    /// Limits and use; whether they are enforced is for others to say.
+    pub quota: ProjectQuota,
+    /// The node of its first live runner; empty without one.
+    pub speaker: String,
+}
+
+impl Store {
+    /// Returns the limits of a project, `None` when it has no row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn quota_get(&self, project: &str) -> Result<Option<Quota>, StoreError> {
+        let query = Query::new(ONE);
+        self.fetch(query.bind(project)).await?.first().map(decode).transpose()
+    }
+
+    /// Returns limits and use of all projects, or of one unless it is empty.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn quota_list(
+        &self,
+        project: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<QuotaRow>, StoreError> {
+        let rows = self.fetch(Query::new(LIST).bind(project).bind(day(now))).await?;
+        let row = |row: &Record| {
+            let used = QuotaUse {
+                runners: row.count("runners")?,
+                memory_mb: row.count("memory_mb")?,
+                cpu_percent: row.real("cpu_percent")?,
+                tokens_today: row.count("tokens")?,
+            };
+            let (project, quota) = (row.text("name")?, decode(row)?);
+            let quota = ProjectQuota { project, quota, used, is_enforced: false };
+            Ok(QuotaRow { quota, speaker: row.text("speaker")? })
+        };
+        rows.iter().map(row).collect()
+    }
+
+    /// Changes limits of a project and returns all that are in force.
+    ///
+    /// # Errors
+    ///
+    /// `PROJECT_NOT_FOUND`.
+    pub async fn quota_set(
+        &self,
+        project: &str,
+        change: &QuotaChange,
+        event: NewEvent,
+    ) -> Result<Quota, StoreError> {
+        let now = event.at;
+        let write = Write::causing(vec![event])
+            .locking_or(project, now, missing(project))
+            .run(set(project, change, now))
+            .run(Query::new(ONE).bind(project));
+        let rows = self.write(write).await?;
+        let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a write".into()))?;
+        decode(row)
+    }
+
+    /// Removes all limits of a project.
+    ///
+    /// # Errors
+    ///
+    /// `PROJECT_NOT_FOUND`, or `QUOTA_NOT_FOUND` when it has none.
+    pub async fn quota_clear(&self, project: &str, event: NewEvent) -> Result<(), StoreError> {
+        let delete = Query::new("DELETE FROM resource_quotas WHERE project_name = $1");
+        let none = Failure::not_found("QUOTA_NOT_FOUND", format!("project {project} has no quota"))
+            .with_hint("stratavore quotas shows what is limited");
+        let now = event.at;
+        let write = Write::causing(vec![event])
+            .locking_or(project, now, missing(project))
+            .require(delete.bind(project), none);
+        self.write(write).await?;
+        Ok(())
+    }
+}
+
+/// Returns the statement that changes limits.
+pub(super) fn set(project: &str, change: &QuotaChange, now: DateTime<Utc>) -> Query {
+    let mut query = Query::new(SET).bind(project);
+    for name in QuotaName::ALL {
+        // No limit has another number where 0 lets none start.
+        let none = if name == QuotaName::Runners { -1 } else { 0 };
+        let limit = |limit: &Option<u64>| {
+            limit.map_or(none, |limit| i64::try_from(limit).unwrap_or(i64::MAX))
+        };
+        query = query.bind(change.get(&name).map(limit));
+    }
+    query.bind(now)
+}
+
+/// Returns the statement that finds what forbids a runner to start.
+pub(super) fn excess(project: &str, id: RunnerId, now: DateTime<Utc>) -> Query {
+    Query::new(EXCESS).bind(project).bind(id.as_uuid()).bind(now).bind(day(now))
+}
+
+/// Returns what its row tells.
+pub(super) fn refusal(row: &Record) -> Result<Failure, StoreError> {
+    let (what, whose) = (row.text("what")?, row.text("whose")?);
+    let (used, most) = (number(row, "used")?, number(row, "most")?);
+    let limit = |reason, message| Failure::new(FailureKind::Limit, reason, message);
+    let set = |name: QuotaName| format!("stratavore quotas set {whose} {}", name.as_str());
+    Ok(match what.as_str() {
+        "runners" => {
+            limit("QUOTA_EXCEEDED", format!("project {whose} has {used} of {most} runners"))
+                .with_hint(format!("{} {}", set(QuotaName::Runners), used.saturating_add(1)))
+        }
+        "tokens" => limit(
+            "QUOTA_EXCEEDED",
+            format!("project {whose} has used {used} of {most} tokens of this day (UTC)"),
+        )
+        .with_hint(format!(
+            "{} {}",
+            set(QuotaName::Tokens),
+            most.max(used).saturating_mul(2)
+        )),
+        scope => {
+            let period = row.text("period")?;
+            let whose = if whose.is_empty() { String::new() } else { format!(" of {whose}") };
+            let what = format!(
+                "the {period} budget ({scope}{whose}) is exhausted: {used} of {most} tokens"
+            );
+            limit("BUDGET_EXHAUSTED", what)
+                .with_hint("wait for its next period, or raise limit_tokens in token_budgets")
+        }
+    })
+}
+
+fn missing(project: &str) -> Failure {
+    Failure::not_found("PROJECT_NOT_FOUND", format!("no project `{project}`"))
+        .with_hint("stratavore projects lists them")
+}
+
+/// The day as the table of usage names it.
+fn day(now: DateTime<Utc>) -> String {
+    now.format("%Y-%m-%d").to_string()
+}
+
+fn number(row: &Record, column: &str) -> Result<i64, StoreError> {
+    Ok(row.optional_integer(column)?.unwrap_or(0))
+}
+
+/// Reads limits; a row that is missing has none, nor has what a negative number stands for.
+fn decode(row: &Record) -> Result<Quota, StoreError> {
+    let mut quota = Quota::default();
+    for name in QuotaName::ALL {
+        let limit = row.optional_integer(name.as_str())?.and_then(|n| u64::try_from(n).ok());
+        quota.set(name, limit.filter(|limit| *limit > 0 || name == QuotaName::Runners));
+    }
+    Ok(quota)
+}

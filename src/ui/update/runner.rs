@@ -5,6 +5,7 @@ use crate::{
     domain::{
         activity::ActivityState,
         project::NewProject,
+        quota::QuotaChange,
         runner::{Runner, RunnerStatus},
     },
     ui::{
@@ -69,6 +70,7 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
                 path: project.path.clone(),
                 description: project.description.clone(),
                 tags: project.tags.clone(),
+                quotas: QuotaChange::default(),
             });
             known.map(|project| Effect::DeleteProject(Box::new(project))).into_iter().collect()
         }

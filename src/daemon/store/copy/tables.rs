@@ -58,9 +58,10 @@ impl Table {
         let columns: Vec<_> = self.columns.iter().map(|(name, ..)| *name).collect();
         let (columns, order) = (columns.join(", "), self.page.join(", "));
         let places: Vec<_> = (1..=self.page.len()).map(|n| format!("${n}")).collect();
-        let after = match is_first {
-            true => String::new(),
-            false => format!("WHERE ({order}) > ({})", places.join(", ")),
+        let after = if is_first {
+            String::new()
+        } else {
+            format!("WHERE ({order}) > ({})", places.join(", "))
         };
         format!("SELECT {columns} FROM {} {after} ORDER BY {order} LIMIT {limit}", self.name)
     }

@@ -40,6 +40,7 @@ pub(super) struct Settled {
 #[derive(Debug)]
 pub(super) struct Ledger<T> {
     next: u64,
+    bytes: usize,
     open: BTreeMap<u64, Entry<T>>,
     returned: HashMap<Uuid, Vec<String>>,
 }
@@ -56,7 +57,7 @@ pub(super) type Told<T> = (T, Uuid, Outcome);
 
 impl<T> Default for Ledger<T> {
     fn default() -> Self {
-        Self { next: 0, open: BTreeMap::new(), returned: HashMap::new() }
+        Self { next: 0, bytes: 0, open: BTreeMap::new(), returned: HashMap::new() }
     }
 }
 
@@ -66,10 +67,16 @@ impl<T> Ledger<T> {
         self.open.len()
     }
 
+    /// How many bytes their bodies have.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Enters a message that is about to be sent and returns its number.
     pub(super) fn enter(&mut self, id: Uuid, size: usize, reply: T) -> u64 {
         let number = self.next;
         self.next += 1;
+        self.bytes += size;
         self.open.insert(number, Entry { id, size, reply });
         number
     }
@@ -92,7 +99,8 @@ impl<T> Ledger<T> {
         if *word == Word::Lost {
             return None;
         }
-        let Entry { id, reply, .. } = self.open.remove(&number)?;
+        let Entry { id, size, reply } = self.open.remove(&number)?;
+        self.bytes -= size;
         let returned = self.returned.get_mut(&id).and_then(Vec::pop);
         self.returned.retain(|_, reasons| !reasons.is_empty());
         let outcome = match (returned, word) {
@@ -107,6 +115,7 @@ impl<T> Ledger<T> {
     pub(super) fn abandon(&mut self, culprit: &Culprit) -> Vec<Told<T>> {
         let alone = self.open.len() == 1;
         self.returned.clear();
+        self.bytes = 0;
         let open = std::mem::take(&mut self.open).into_values();
         open.map(|Entry { id, size, reply }| {
             let outcome = match culprit {
@@ -166,7 +175,7 @@ mod tests {
         let told = ledger.settle(vec![said(3, Word::Ack, Some(b))]);
         assert_eq!(outcomes(told), [(d, Outcome::Confirmed)]);
         assert_eq!(outcomes(ledger.settle(vec![said(1, Word::Ack, None)])), [(b, refused)]);
-        assert_eq!(ledger.len(), 0);
+        assert_eq!((ledger.len(), ledger.bytes()), (0, 0));
         assert!(ledger.returned.is_empty());
     }
 
@@ -205,6 +214,7 @@ mod tests {
         let [_, _] = ids(&mut ledger);
         assert!(ledger.abandon(&objection).iter().all(|(.., said)| *said == Outcome::Unknown));
         let [c] = ids(&mut ledger);
+        assert_eq!(ledger.bytes(), 10);
         assert_eq!(outcomes(ledger.abandon(&objection)), [(c, Outcome::Refused("406".into()))]);
     }
 }

@@ -41,16 +41,21 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects.
+    /// Connects. What the broker calls itself is read once and remembered: the connection for that
+    /// leaves a line in the broker's log.
     ///
     /// # Errors
     ///
     /// A sentence that names the broker, what it said, and where to look.
-    pub(super) async fn open(address: &Address) -> Result<Self, String> {
+    pub(super) async fn open(address: &Address, name: &mut Option<String>) -> Result<Self, String> {
         let failed = |why: String| format!("RabbitMQ at {}: {why}", address.shown());
         let silent = || failed(format!("no answer within {} s", CONNECT.as_secs()));
-        let server = timeout(CONNECT, greet(address)).await.map_err(|_late| silent())?;
-        let server = server.map_err(|error| failed(error.to_string()))?;
+        let server = if let Some(name) = name {
+            name.clone()
+        } else {
+            let greeted = timeout(CONNECT, greet(address)).await.map_err(|_late| silent())?;
+            name.insert(greeted.map_err(|error| failed(error.to_string()))?).clone()
+        };
         let socket = Socket::default();
         let opened = timeout(CONNECT, connect(address, &socket)).await.map_err(|_late| silent())?;
         let connection = opened.map_err(|error| failed(refusal(address, &error)))?;

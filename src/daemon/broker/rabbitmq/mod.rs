@@ -7,6 +7,7 @@
 mod address;
 mod backoff;
 mod confirms;
+mod drip;
 mod encode;
 mod fault;
 mod hello;
@@ -45,8 +46,8 @@ use crate::config::RabbitMqConfig;
 const SILENCE: Duration = Duration::from_secs(10);
 /// A connection that lasted this long was a success.
 const REPRIEVE: Duration = Duration::from_secs(1);
-/// Lost messages that are remembered: all that can be at once.
-const LOST: usize = 4 * WINDOW;
+/// Lost messages that are remembered, if the sender goes on sending others meanwhile.
+const LOST: usize = 32 * WINDOW;
 
 /// The publisher's side of its channels, and what outlives a connection.
 struct Ends {
@@ -148,31 +149,39 @@ struct Memory {
     since: Option<DateTime<Utc>>,
     /// Whether a message may have ended the last one.
     careful: bool,
+    /// What the brokers call themselves, until a connection is lost: it may be for an upgrade.
+    names: Vec<Option<String>>,
+}
+
+impl Memory {
+    /// Tells that there is no connection.
+    fn away(&mut self, ends: &Ends, why: &str) {
+        // The first failure of a series is news, the others are the same.
+        if self.since.is_none() {
+            tracing::warn!(why, "no connection to the broker");
+        }
+        let since = *self.since.get_or_insert_with(Utc::now);
+        ends.show(BrokerStatus::Away { why: why.to_owned(), since });
+    }
 }
 
 async fn run(addresses: Result<Vec<Address>, String>, mut ends: Ends) {
     let mut memory = Memory::default();
-    let mut turn = 0;
+    let mut turn: usize = 0;
     loop {
         let why = match &addresses {
             Err(why) => why.clone(),
             Ok(addresses) => {
-                let address = addresses.get(turn % addresses.len().max(1));
-                turn += 1;
-                let Some(address) = address else { return };
-                match attend(address, &mut ends, &mut memory).await {
+                let number = turn.checked_rem(addresses.len()).unwrap_or(0);
+                turn = turn.wrapping_add(1);
+                let Some(address) = addresses.get(number) else { break };
+                match attend(number, address, &mut ends, &mut memory).await {
                     Some(why) => why,
                     None => break,
                 }
             }
         };
-        let since = *memory.since.get_or_insert_with(Utc::now);
-        let shown = BrokerStatus::Away { why: why.clone(), since };
-        // The first failure of a series is news, the others are the same.
-        if !matches!(*ends.status.borrow(), BrokerStatus::Away { .. }) {
-            tracing::warn!(%why, "no connection to the broker");
-        }
-        ends.show(shown);
+        memory.away(&ends, &why);
         let until = Instant::now() + memory.backoff.next(Uuid::new_v4().as_u64_pair().1);
         if !wait(&mut ends, until).await {
             break;
@@ -182,11 +191,20 @@ async fn run(addresses: Result<Vec<Address>, String>, mut ends: Ends) {
 }
 
 /// Connects and publishes; returns why there is no connection any more, `None` when we are to stop.
-async fn attend(address: &Address, ends: &mut Ends, memory: &mut Memory) -> Option<String> {
+async fn attend(
+    number: usize,
+    address: &Address,
+    ends: &mut Ends,
+    memory: &mut Memory,
+) -> Option<String> {
+    if memory.names.len() <= number {
+        memory.names.resize(number + 1, None);
+    }
     let stop = ends.stop.clone();
     let failed = |fault: Fault| format!("RabbitMQ at {}: {}", address.shown(), fault.why);
     let begun = async {
-        let link = Link::open(address).await?;
+        let name = memory.names.get_mut(number).ok_or("no such broker")?;
+        let link = Link::open(address, name).await?;
         let begun = Session::begin(ends, link, memory.careful).await;
         match begun {
             Ok(session) => Ok(session),
@@ -196,7 +214,7 @@ async fn attend(address: &Address, ends: &mut Ends, memory: &mut Memory) -> Opti
             }
         }
     };
-    let session = tokio::select! {
+    let mut session = tokio::select! {
         () = stop.cancelled() => return None,
         begun = begun => match begun {
             Ok(session) => session,
@@ -208,17 +226,25 @@ async fn attend(address: &Address, ends: &mut Ends, memory: &mut Memory) -> Opti
     memory.since = None;
     let began = Instant::now();
     let end = session.run(ends).await;
+    memory.names.clear();
     // One that ends at once is as bad as none.
     if began.elapsed() > REPRIEVE {
         memory.backoff.reset();
     }
-    match end {
-        End::Stopped => None,
-        End::Doubt(fault) => {
-            memory.careful = matches!(fault.culprit, Culprit::Alone(_));
-            Some(failed(fault))
+    let fault = match end {
+        End::Stopped => {
+            session.finish(ends, &Culprit::None).await;
+            return None;
         }
-    }
+        End::Doubt(fault) => fault,
+    };
+    memory.careful = matches!(fault.culprit, Culprit::Alone(_));
+    let culprit = fault.culprit.clone();
+    let why = failed(fault);
+    // Before the outcomes, so that nobody sends again what would only come back.
+    memory.away(ends, &why);
+    session.finish(ends, &culprit).await;
+    Some(why)
 }
 
 /// Waits for the next attempt. `false` when to stop.

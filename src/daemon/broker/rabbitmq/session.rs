@@ -7,7 +7,7 @@
 
 use std::{pin::Pin, time::Duration};
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesUnordered};
+use futures_util::{Stream, StreamExt as _};
 use lapin::{Channel, Confirmation, Event, options::BasicPublishOptions};
 use tokio::{
     sync::mpsc::{self, OwnedPermit},
@@ -19,6 +19,7 @@ use super::{
     super::{BrokerStatus, Message, Outcome, WINDOW},
     Ends,
     confirms::Confirms,
+    drip::Drip,
     encode::{Envelope, encode},
     fault::Fault,
     ledger::{Culprit, Ledger, Settled, Told, Word},
@@ -29,8 +30,8 @@ use super::{
 const FAREWELL: Duration = Duration::from_secs(1);
 /// Between two declarations because of messages that no queue wanted.
 const REPAIR: Duration = Duration::from_secs(1);
-/// Transient messages under way.
-const DRIPS: usize = 64;
+/// Bytes of bodies under way, not counting the one that goes beyond.
+const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// The right to tell one outcome.
 type Reply = OwnedPermit<(Uuid, Outcome)>;
@@ -41,13 +42,11 @@ type Landed = (u64, lapin::Result<Confirmation>);
 pub(super) struct Session {
     link: Link,
     channel: Channel,
-    /// Without confirmations, for what is not worth any.
-    drip: Channel,
+    drip: Drip,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
     warning: Option<String>,
     ledger: Ledger<Reply>,
     confirms: Confirms<Landed>,
-    drips: FuturesUnordered<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Messages under way at most: one while a message is suspected of having ended a session.
     window: usize,
     confirmed: usize,
@@ -89,12 +88,11 @@ impl Session {
         Ok(Self {
             link,
             channel,
-            drip,
+            drip: Drip::new(drip),
             events,
             warning,
             ledger: Ledger::default(),
             confirms: Confirms::default(),
-            drips: FuturesUnordered::new(),
             window: if careful { 1 } else { WINDOW },
             confirmed: 0,
             blocked: None,
@@ -104,18 +102,12 @@ impl Session {
         })
     }
 
-    /// Publishes until the end, and tells the outcome of everything that was taken.
-    pub(super) async fn run(mut self, ends: &mut Ends) -> End {
-        self.show(ends);
-        let end = self.publish(ends).await;
-        let culprit = match &end {
-            End::Doubt(fault) => fault.culprit.clone(),
-            End::Stopped => Culprit::None,
-        };
+    /// Tells the outcome of everything that was taken, and ends the connection.
+    pub(super) async fn finish(mut self, ends: &mut Ends, culprit: &Culprit) {
         if let Culprit::Larger(limit) = culprit {
-            ends.max_body = ends.max_body.min(limit);
+            ends.max_body = ends.max_body.min(*limit);
         }
-        let told = self.ledger.abandon(&culprit);
+        let told = self.ledger.abandon(culprit);
         for (_, id, outcome) in &told {
             if *outcome == Outcome::Unknown {
                 ends.lose(*id);
@@ -123,10 +115,11 @@ impl Session {
         }
         tell(told);
         self.link.close().await;
-        end
     }
 
-    async fn publish(&mut self, ends: &mut Ends) -> End {
+    /// Publishes until the end.
+    pub(super) async fn run(&mut self, ends: &mut Ends) -> End {
+        self.show(ends);
         // The right to tell the next message's outcome, had before the message is taken.
         let mut reply: Option<Reply> = None;
         loop {
@@ -164,8 +157,10 @@ impl Session {
                     };
                     self.send(ends, message, right).await;
                 }
-                Some(()) = self.drips.next(), if !self.drips.is_empty() => {}
-                Some(message) = ends.transient.recv() => self.drip(ends, message),
+                () = self.drip.sent() => {}
+                Some(message) = ends.transient.recv() => if self.blocked.is_none() {
+                    self.drip.send(&ends.topology.exchange, message, ends.max_body);
+                },
             }
         }
     }
@@ -173,6 +168,7 @@ impl Session {
     /// Whether another message may be sent now.
     fn takes(&self) -> bool {
         self.ledger.len() < self.window
+            && self.ledger.bytes() < MOST_BYTES
             && self.blocked.is_none()
             && !self.link.connection.status().blocked()
     }
@@ -215,28 +211,6 @@ impl Session {
             }
         };
         self.confirms.push(Box::pin(publish)).await;
-    }
-
-    /// Sends without waiting for anything, or drops it.
-    fn drip(&self, ends: &Ends, message: Message) {
-        if self.blocked.is_some() || self.drips.len() >= DRIPS {
-            return;
-        }
-        let Ok(Envelope { routing_key, properties }) = encode(&message, ends.max_body, false)
-        else {
-            return;
-        };
-        let (channel, exchange) = (self.drip.clone(), ends.topology.exchange.as_str().into());
-        let sent = async move {
-            let options = BasicPublishOptions::default();
-            let body = &message.body;
-            channel.basic_publish(exchange, routing_key, options, body, properties).await.map(drop)
-        };
-        self.drips.push(Box::pin(sent.map(|result| {
-            if let Err(error) = result {
-                tracing::debug!(%error, "a transient message was not sent");
-            }
-        })));
     }
 
     /// Tells the outcomes of a batch; returns a fault when something was lost.
@@ -316,7 +290,7 @@ impl Session {
             Some(Event::Error(error)) => {
                 let alive = self.link.connection.status().connected()
                     && self.channel.status().connected()
-                    && self.drip.status().connected();
+                    && self.drip.channel.status().connected();
                 (!alive).then(|| Fault::from(&error))
             }
             Some(_) => None,

@@ -94,5 +94,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Handles an event: prints its id, its routing key and its data.
 fn handle(id: &str, delivery: &Delivery) -> std::io::Result<()> {
     let (key, body) = (&delivery.routing_key, String::from_utf8_lossy(&delivery.data));
-    writeln!(std::io::stdout(), "{id}\t{key}\t{}", body.escape_debug())
+    // Whoever may publish may also try to move your terminal's cursor.
+    writeln!(std::io::stdout(), "{id}\t{key}\t{}", body.replace(char::is_control, " "))
 }

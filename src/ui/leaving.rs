@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Signal, getpgid, getpgrp, getppid, getsid};
+use rustix::process::{Signal, getpgid, getpgrp, getsid};
 use signal_hook::low_level::pipe;
 
 use crate::domain::failure::Failure;
@@ -18,12 +18,11 @@ use crate::domain::failure::Failure;
 /// How long leaving in order may take.
 const LEAVING: Duration = Duration::from_secs(3);
 
-/// Whether a shell with job control waits for us: a process of another group of our session is our
-/// parent. Without one nobody would ever continue us.
+/// Whether a shell with job control waits for us: the leader of our session lives and is of another
+/// group. Without one nobody would ever continue us.
 pub(super) fn has_shell() -> bool {
-    let Some(parent) = getppid() else { return false };
-    let is_of_our_session = getsid(Some(parent)).is_ok_and(|theirs| getsid(None) == Ok(theirs));
-    is_of_our_session && getpgid(Some(parent)).is_ok_and(|theirs| theirs != getpgrp())
+    let leader = getsid(None).ok().filter(|leader| *leader != getpgrp());
+    leader.is_some_and(|leader| getpgid(Some(leader)).is_ok())
 }
 
 /// Ends the process some time after it was asked to leave, if it still is there: a terminal that does

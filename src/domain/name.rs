@@ -35,6 +35,7 @@ pub const RESERVED: &[&str] = &[
     "logs",
     "metrics",
     "new",
+    "nodes",
     "notify",
     "pause",
     "project",

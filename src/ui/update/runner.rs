@@ -70,7 +70,7 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
                 path: project.path.clone(),
                 description: project.description.clone(),
                 tags: project.tags.clone(),
-                quotas: QuotaChange::default(),
+                quotas: QuotaChange::new(),
             });
             known.map(|project| Effect::DeleteProject(Box::new(project))).into_iter().collect()
         }
@@ -115,8 +115,9 @@ pub(super) fn forget(state: &mut State, name: &str) {
         1 => " with the record of 1 runner that has ended".to_owned(),
         count => format!(" with the records of {count} runners that have ended"),
     };
-    let question =
-        format!("Delete project {name}{gone}? Records do not come back; its directory stays.");
+    let question = format!(
+        "Delete project {name}{gone}? Records and quotas do not come back; its files stay."
+    );
     state.mode = Mode::Confirm(Confirm { deed: Deed::Forget(name.to_owned()), question });
 }
 

@@ -43,7 +43,7 @@
 //! | [`client`] | domain, config, proto, terminal | how ui and cli reach the daemon |
 //! | [`daemon`] | domain, config, terminal, proto, process, `runner_dir` | the daemon process |
 //! | [`ui`] | domain, config, client, terminal | the dashboard |
-//! | [`cli`] | domain, config, client, logging; the others at their one entry point | commands |
+//! | [`cli`] | domain, config, client, logging; the others at their entry points | commands |
 //!
 //! `tests/architecture.rs` holds this table.
 //!

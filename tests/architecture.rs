@@ -41,6 +41,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("verify", &["store"]),
+    ("database", &["context", "lifecycle", "store", "verify"]),
     (
         "lifecycle",
         &["verify", "broker", "context", "fleet", "grpc", "limits", "services", "store", "tasks"],

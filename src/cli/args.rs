@@ -7,7 +7,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::{
     complete,
-    operations::{AuditArgs, OutboxArgs, ReconcileArgs},
+    operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
 };
 use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
@@ -94,6 +94,8 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Check the parts of the daemon
     Health,
+    /// Show, migrate and copy the database
+    Database(DatabaseArgs),
     /// Show and check the configuration
     Config(ConfigArgs),
     /// Control the daemon
@@ -360,24 +362,6 @@ pub(super) enum EventsCommand {
     },
     /// Print events as they happen, one JSON object a line with `--format json`
     Subscribe(EventArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ConfigArgs {
-    #[command(subcommand)]
-    pub command: ConfigCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ConfigCommand {
-    /// Show what is in force
-    Show {
-        /// With where each value comes from
-        #[arg(long)]
-        source: bool,
-    },
-    /// Check the configuration
-    Validate,
 }
 
 #[derive(Debug, Args)]

@@ -1,4 +1,4 @@
-//! The words of the commands for operators: nodes, outbox, audit.
+//! The words of the commands for operators: configuration, database, nodes, outbox, audit.
 
 use std::path::PathBuf;
 
@@ -62,4 +62,51 @@ pub(super) enum AuditCommand {
     },
     /// Print this node's verification key, once; keep it on another machine
     Key,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ConfigArgs {
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Show what is in force
+    Show {
+        /// With where each value comes from
+        #[arg(long)]
+        source: bool,
+    },
+    /// Check the configuration
+    Validate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DatabaseArgs {
+    #[command(subcommand)]
+    pub command: Option<DatabaseCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DatabaseCommand {
+    /// Show which database is configured, whether it answers, and what it holds
+    Status,
+    /// Bring its schema up to date
+    Migrate,
+    /// Copy everything into another database, which may hold data; can be repeated
+    Copy(CopyArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CopyArgs {
+    /// The source, `sqlite:///path/stratavore.db`; without it, the file of the root directory
+    #[arg(long, value_name = "URL")]
+    pub from: Option<String>,
+    /// The target, `postgres://user:password@host:port/database`; without it, the configured server
+    #[arg(long, value_name = "URL")]
+    pub to: Option<String>,
+    /// Give runners whose name is another's in the target the next number of their project
+    #[arg(long)]
+    pub rename: bool,
 }

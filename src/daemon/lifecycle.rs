@@ -193,7 +193,7 @@ async fn database_gone(path: &Path) {
 }
 
 /// Takes the lock of the root, for as long as the file is held.
-fn take_lock(places: &Places) -> Result<File, DaemonError> {
+pub(super) fn take_lock(places: &Places) -> Result<File, DaemonError> {
     let path = places.lock();
     let what = || format!("lock `{}`", path.display());
     let mut file = OpenOptions::new()

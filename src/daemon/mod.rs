@@ -10,9 +10,13 @@
 //!
 //! `store`, `fleet` and `broker` do not know each other; `services` hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
+//!
+//! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
+//! `database` looks at the database, migrates and copies it.
 
 pub mod broker;
 pub mod context;
+mod database;
 pub mod fleet;
 mod grpc;
 mod lifecycle;
@@ -28,6 +32,8 @@ mod verify;
 mod servers;
 
 pub use self::{
+    database::{DatabaseReport, copy_database, database_status, migrate_database},
     lifecycle::{DaemonError, run},
+    store::{Copied, Progress, Step},
     verify::{first_key, verify_log},
 };

@@ -18,6 +18,7 @@ mod configuration;
 mod crash_loop;
 mod daemon_life;
 mod dashboard;
+mod database;
 mod deciding;
 mod harness;
 mod hostile;

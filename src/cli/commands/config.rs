@@ -5,8 +5,9 @@ use serde::Serialize;
 use super::Outcome;
 use crate::{
     cli::{
-        args::{ConfigArgs, ConfigCommand, GlobalArgs},
+        args::GlobalArgs,
         context::config_failure,
+        operations::{ConfigArgs, ConfigCommand},
         printer::Printer,
     },
     config::{self, Loaded, Sources},

@@ -5,6 +5,7 @@ mod audit;
 mod config;
 mod daemon;
 mod dashboard;
+mod database;
 mod demo;
 mod events;
 mod kill;
@@ -91,6 +92,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         }
         Command::Nodes => ("list the nodes", block_on(nodes::run(context, printer))),
         Command::Outbox(args) => outbox::run(args, context, printer),
+        Command::Database(args) => database::run(&args, context, printer),
         Command::Audit(args) => audit::run(args, context, printer),
         Command::Health => ("check the health", block_on(status::health(context, printer))),
         Command::Daemon(args) => daemon::run(&args.command, context, printer),

@@ -98,10 +98,10 @@ impl From<StoreError> for Failure {
                     "agents go on; list, attach, stop and kill work; stratavore health tells more",
                 )
             }
-            StoreError::Newer { .. }
-            | StoreError::Unusable { .. }
-            | StoreError::NotCommitted(_)
-            | StoreError::Database(_) => {
+            StoreError::Newer { .. } => {
+                Self::new(FailureKind::Internal, "SCHEMA_NEWER", error.to_string())
+            }
+            StoreError::Unusable { .. } | StoreError::NotCommitted(_) | StoreError::Database(_) => {
                 Self::new(FailureKind::Unavailable, "DATABASE_UNAVAILABLE", error.to_string())
                     .with_hint("stratavore health shows the state of the database")
             }

@@ -167,19 +167,7 @@ async fn what_was_answered_is_there_after_reopening(world: World) {
 async fn newer_schemas_are_refused(world: World) {
     let World { store, database, dir } = world;
     store.close().await;
-    match &database {
-        Database::File(path) => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-            let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
-            raw.execute("UPDATE _sqlx_migrations SET version = 9998 + version").await.unwrap();
-            raw.close().await.unwrap();
-        }
-        Database::Server(config) => {
-            let mut raw = sqlx::PgConnection::connect(config.url.reveal()).await.unwrap();
-            raw.execute("UPDATE _sqlx_migrations SET version = 9998 + version").await.unwrap();
-            raw.close().await.unwrap();
-        }
-    }
+    database.execute("UPDATE _sqlx_migrations SET version = 9998 + version").await;
     let error = database.open(dir.path(), "node").await.unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 10_000, .. }), "{error}");
 }

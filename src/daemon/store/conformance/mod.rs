@@ -57,11 +57,32 @@ impl Database {
         };
         let keyring = Keyring::open(&dir.join(node).join("audit.key")).unwrap();
         let opening = Opening { origin, keyring, clock: Arc::new(Fixed) };
-        let location = match self {
+        Store::open(self.location(), opening).await
+    }
+
+    fn location(&self) -> Location<'_> {
+        match self {
             Self::File(path) => Location::File(path),
             Self::Server(config) => Location::Server(config),
-        };
-        Store::open(location, opening).await
+        }
+    }
+
+    /// Runs statements beside the store, as a person with a shell would.
+    async fn execute(&self, sql: &'static str) {
+        match self {
+            Self::File(path) => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+                let options = options.create_if_missing(true);
+                let mut raw = sqlx::ConnectOptions::connect(&options).await.unwrap();
+                raw.execute(sql).await.unwrap();
+                raw.close().await.unwrap();
+            }
+            Self::Server(config) => {
+                let mut raw = sqlx::PgConnection::connect(config.url.reveal()).await.unwrap();
+                raw.execute(sql).await.unwrap();
+                raw.close().await.unwrap();
+            }
+        }
     }
 }
 
@@ -175,7 +196,9 @@ fn reason(error: &StoreError) -> &str {
     }
 }
 
+mod copy;
 mod log;
+mod migration;
 mod quotas;
 mod retention;
 mod state;

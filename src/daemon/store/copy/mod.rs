@@ -11,6 +11,7 @@ mod tables;
 
 use std::{fs, io, path::Path};
 
+use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -70,7 +71,7 @@ pub enum Step {
 }
 
 /// What became of one table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct TableCopied {
     /// Its name.
     pub table: &'static str,
@@ -83,7 +84,7 @@ pub struct TableCopied {
 }
 
 /// What a copy did.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 pub struct Copied {
     /// Each table.
     pub tables: Vec<TableCopied>,
@@ -199,9 +200,7 @@ type Place = Option<Vec<Value>>;
 
 impl Copier<'_> {
     async fn run(&mut self) -> Result<(), StoreError> {
-        if !self.is_renaming {
-            self.refuse_clashes().await?;
-        }
+        self.refuse_clashes().await?;
         let mut written = Vec::new();
         let tables = || FIRST_TABLES.iter().chain([&RUNNERS]).chain(LAST_TABLES);
         for table in tables() {

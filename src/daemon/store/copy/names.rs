@@ -33,8 +33,18 @@ const REPEATED: &str = "SELECT CAST(r.id AS TEXT) AS name FROM {rows} \
 impl Copier<'_> {
     /// Refuses to begin when a name would be another's.
     pub(super) async fn refuse_clashes(&mut self) -> Result<(), StoreError> {
-        let mut names = self.find(&RUNNERS, TAKEN).await?;
-        names.append(&mut self.find(&PROJECTS, TAKEN_BY_RUNNER).await?);
+        let projects = self.find(&PROJECTS, TAKEN_BY_RUNNER).await?;
+        if let Some(name) = projects.first() {
+            let what = format!("nothing was written: project `{name}` is a runner's name there");
+            let hint = "delete that project or that runner's project first";
+            return Err(StoreError::Refused(
+                Failure::conflict("NAMES_CLASH", what).with_hint(hint),
+            ));
+        }
+        if self.is_renaming {
+            return Ok(());
+        }
+        let names = self.find(&RUNNERS, TAKEN).await?;
         if names.is_empty() {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use sqlx::{Connection as _, Executor as _, postgres::PgConnection, sqlite::Sqlit
 
 use crate::{
     servers::Postgres,
-    support::{Say as _, World, wait_until},
+    support::{World, wait_until},
 };
 
 /// Is in the URLs of the test servers, and must not be in anything that is said.
@@ -134,7 +134,7 @@ async fn a_copy_that_is_killed_is_completed_by_the_next() {
         let mut command = world.command(["database", "copy", "--to", &url]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
-        let limit = tokio::time::timeout(Duration::from_secs(60), async {
+        let limit = tokio::time::timeout(Duration::from_mins(1), async {
             while count(&url, "SELECT count(*) FROM events").await < reached {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

@@ -43,12 +43,14 @@ struct Status<'a> {
 async fn status(context: &Context, printer: Printer) -> Result<(), Failure> {
     let (report, failure) = daemon::database_status(context.config(), &context.places).await;
     let source = source(context);
-    let whole = |count: u64| if report.is_reachable { count.to_string() } else { String::new() };
-    let known = report.schema_known;
+    let known = |text: String| if report.is_reachable { text } else { String::new() };
+    let newest = report.schema_known;
+    let held = |text: String| if report.schema == newest { text } else { String::new() };
+    let whole = |count: u64| held(count.to_string());
     let schema = match report.schema {
-        _ if !report.is_reachable => format!("this program knows {known}"),
-        0 => format!("none, this program knows {known}"),
-        schema => format!("{schema}, this program knows {known}"),
+        _ if !report.is_reachable => format!("this program knows {newest}"),
+        0 => format!("none, this program knows {newest}"),
+        schema => format!("{schema}, this program knows {newest}"),
     };
     let reachable = match &failure {
         Some(_) if !report.is_reachable => "no",
@@ -72,15 +74,9 @@ async fn status(context: &Context, printer: Printer) -> Result<(), Failure> {
         ("tls", report.tls.clone()),
         ("schema", schema),
         ("migration", report.migration.clone()),
-        ("size", if report.is_reachable { size(report.size_bytes) } else { String::new() }),
+        ("size", known(size(report.size_bytes))),
         ("projects", whole(report.projects)),
-        (
-            "runners",
-            match report.is_reachable {
-                true => format!("{}, {} live", report.runners, report.runners_live),
-                false => String::new(),
-            },
-        ),
+        ("runners", held(format!("{}, {} live", report.runners, report.runners_live))),
         ("events", whole(report.events)),
         ("outbox", waiting),
         ("pgvector", report.pgvector.clone()),

@@ -9,6 +9,7 @@ use super::{
     complete,
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
+    projects::{NewArgs, ProjectsArgs, QuotasArgs},
 };
 use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
 
@@ -58,6 +59,8 @@ pub(super) enum Command {
     /// List, show and delete projects
     #[command(visible_alias = "project")]
     Projects(ProjectsArgs),
+    /// Show and set how much projects may use
+    Quotas(QuotasArgs),
     /// Start an agent, or any command, in a project
     Launch(LaunchArgs),
     /// Go into a runner's terminal
@@ -112,54 +115,6 @@ pub(super) enum Command {
     /// Go into a project's agent, starting one if none runs
     #[command(external_subcommand)]
     Project(Vec<OsString>),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct NewArgs {
-    /// Its name: letters, digits, `.`, `_`, `-`, at most 64
-    pub name: String,
-    /// Its directory
-    #[arg(long, default_value = ".", value_name = "DIR")]
-    pub path: PathBuf,
-    /// What it is
-    #[arg(long, default_value = "")]
-    pub description: String,
-    /// A label (can be repeated)
-    #[arg(long = "tag", value_name = "TAG")]
-    pub tags: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(super) struct ProjectsArgs {
-    #[command(subcommand)]
-    pub command: Option<ProjectsCommand>,
-    /// Only those of this status: active, idle, archived
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub status: String,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ProjectsCommand {
-    /// List projects
-    List {
-        /// Only those of this status: active, idle, archived
-        #[arg(long, default_value = "", hide_default_value = true)]
-        status: String,
-    },
-    /// Show a project
-    Show {
-        #[arg(add = ArgValueCandidates::new(complete::projects))]
-        name: String,
-    },
-    /// Forget a project; its directory stays
-    Delete {
-        #[arg(add = ArgValueCandidates::new(complete::projects))]
-        name: String,
-        /// End its live runners first
-        #[arg(long)]
-        force: bool,
-    },
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ mod context;
 mod human;
 mod operations;
 mod printer;
+mod projects;
 
 use std::{ffi::OsString, io::IsTerminal as _, mem::ManuallyDrop, process::ExitCode};
 

@@ -76,6 +76,9 @@ fn every_command_of_an_agent_is_denied() {
         "new mine --path /tmp",
         "launch p -- true",
         "runners show p-1 --screen",
+        "quotas show",
+        "quotas set p max_concurrent_runners 99",
+        "quotas clear p",
     ];
     let runs: Vec<_> = commands
         .iter()

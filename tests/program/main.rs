@@ -27,6 +27,7 @@ mod lifecycle;
 mod output;
 mod panes;
 mod projects;
+mod quotas;
 mod real_servers;
 #[path = "../servers/mod.rs"]
 mod servers;

@@ -15,6 +15,7 @@ mod new;
 mod nodes;
 mod outbox;
 mod projects;
+mod quotas;
 mod runners;
 mod send;
 mod smart;
@@ -67,6 +68,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
     match command {
         Command::New(args) => ("register the project", block_on(new::run(args, context, printer))),
         Command::Projects(args) => projects::run(args, context, printer),
+        Command::Quotas(args) => quotas::run(args, context, printer),
         Command::Launch(args) => ("launch", launch::run(args, context, printer)),
         Command::Attach(args) => ("attach", attach::run(&args, context, printer)),
         Command::Runners(args) => runners::run(args, context, printer),

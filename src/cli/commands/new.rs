@@ -1,8 +1,8 @@
 //! `stratavore new`: registers a directory as a project.
 
 use crate::{
-    cli::{args::NewArgs, context::Context, printer::Printer},
-    domain::{failure::Failure, name::check_project_name, project::NewProject, quota::QuotaChange},
+    cli::{context::Context, printer::Printer, projects::NewArgs},
+    domain::{failure::Failure, name::check_project_name, project::NewProject},
 };
 
 /// Registers the project.
@@ -14,12 +14,13 @@ pub(super) async fn run(args: NewArgs, context: &Context, printer: Printer) -> R
         Failure::usage("BAD_PATH", format!("open `{}`: {error}", args.path.display()))
     })?;
     let path = path.canonicalize().unwrap_or(path);
+    let quotas = args.quotas.change();
     let new = NewProject {
         name: args.name,
         path,
         description: args.description,
         tags: args.tags,
-        quotas: QuotaChange::new(),
+        quotas,
     };
     let project = context.client().await?.create_project(new).await?;
     if !printer.is_table() {

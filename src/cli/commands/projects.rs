@@ -5,10 +5,10 @@ use chrono::Utc;
 use super::Outcome;
 use crate::{
     cli::{
-        args::{ProjectsArgs, ProjectsCommand},
         context::{Context, block_on},
         human,
         printer::Printer,
+        projects::{ProjectsArgs, ProjectsCommand},
     },
     domain::{failure::Failure, project::Project},
 };

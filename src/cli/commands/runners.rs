@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::Outcome;
+use super::{Outcome, quotas};
 use crate::{
     cli::{
         args::{NamesArgs, RestartArgs, RunnerFilter, RunnersArgs, RunnersCommand},
@@ -33,7 +33,13 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Res
         printer.note("  next: stratavore launch");
         return Ok(());
     }
-    table(&runners, printer)
+    table(&runners, printer)?;
+    if printer.is_table() {
+        // Only told where it can be: the list is what was asked for.
+        let quotas = client.list_quotas(&filter.project).await.unwrap_or_default();
+        quotas::excesses(&quotas, printer);
+    }
+    Ok(())
 }
 
 /// Prints runners as a table.

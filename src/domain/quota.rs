@@ -126,6 +126,12 @@ impl Quota {
         }
     }
 
+    /// Returns what sets these limits anew.
+    pub fn as_change(&self) -> QuotaChange {
+        let limits = QuotaName::ALL.into_iter().map(|name| (name, self.limit(name)));
+        limits.filter(|(_, limit)| limit.is_some()).collect()
+    }
+
     /// Sets the limit of this name.
     pub fn set(&mut self, name: QuotaName, limit: Option<u64>) {
         *match name {

@@ -7,7 +7,9 @@ use chrono::{DateTime, Utc};
 use super::state::{Looked, SavedLayout, Watched};
 use crate::{
     config::presets::Preset,
-    domain::{answer::Answer, id::RunnerId, project::NewProject, size::TerminalSize},
+    domain::{
+        answer::Answer, id::RunnerId, project::NewProject, quota::QuotaChange, size::TerminalSize,
+    },
     terminal::MouseMode,
 };
 
@@ -51,6 +53,10 @@ pub(super) enum Effect {
     ReadLog(Option<RunnerId>),
     /// Read the projects again.
     ListProjects,
+    /// Read the projects' limits again.
+    ListQuotas,
+    /// Change limits of a project.
+    SetQuota(String, QuotaChange),
     /// Start an agent.
     Launch(Box<LaunchOrder>),
     /// End a runner, without grace if forced.

@@ -10,7 +10,7 @@ use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
         event::Event, failure::Failure, id::RunnerId, project::NewProject, project::Project,
-        runner::Runner, size::TerminalSize,
+        quota::ProjectQuota, runner::Runner, size::TerminalSize,
     },
     terminal::keys::{KeyPress, MouseEvent},
 };
@@ -42,6 +42,8 @@ pub(super) enum UiEvent {
     Runners(RunnerUpdate),
     /// Projects as they are now.
     Projects(Vec<Project>),
+    /// The projects' limits as they are now.
+    Quotas(Vec<ProjectQuota>),
     /// Events were committed, oldest first.
     Happened(Vec<Event>),
     /// A watched screen changed.

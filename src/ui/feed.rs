@@ -112,8 +112,11 @@ async fn stream(
     let mut runners = client.watch_runners().await?;
     let projects = client.list_projects("").await?;
     let daemon = ask(client).await?;
+    // Without a database they are not to be had, and everything else is shown all the same.
+    let quotas = client.list_quotas("").await.unwrap_or_default();
     if send(UiEvent::Connected(daemon)).await.is_err()
         || send(UiEvent::Projects(projects)).await.is_err()
+        || send(UiEvent::Quotas(quotas)).await.is_err()
     {
         return Ok(());
     }
@@ -141,7 +144,15 @@ async fn stream(
                 }
                 None => return Ok(()),
             },
-            _ = checks.tick() => UiEvent::Connected(ask(client).await?),
+            _ = checks.tick() => {
+                // One that was written into the table by hand causes no event.
+                if let Ok(quotas) = client.list_quotas("").await
+                    && send(UiEvent::Quotas(quotas)).await.is_err()
+                {
+                    return Ok(());
+                }
+                UiEvent::Connected(ask(client).await?)
+            }
         };
         if send(event).await.is_err() {
             return Ok(());

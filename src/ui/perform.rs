@@ -164,6 +164,11 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
     };
     match effect {
         Effect::ListProjects => client.list_projects("").await.ok().map(UiEvent::Projects),
+        Effect::ListQuotas => client.list_quotas("").await.ok().map(UiEvent::Quotas),
+        Effect::SetQuota(project, change) => {
+            let set = client.set_quota(&project, &change).await;
+            done("set the quota", set.map(|_| format!("the quotas of {project} are set")))
+        }
         Effect::LastScreen(id) => {
             // Nothing may be known of it; then nothing is shown.
             let lines = client.screen(&id.to_string()).await.map(|screen| screen.lines);

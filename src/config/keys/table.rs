@@ -201,6 +201,8 @@ pub enum Action {
     ShowSettings,
     /// Show how everything is.
     ShowHealth,
+    /// Show and change what a project may use.
+    Quotas,
     /// Follow the end.
     Follow,
     /// Show something whole.
@@ -249,6 +251,7 @@ commands! {
         Type "type" "i" "type" "Type into the agent without leaving the list";
         SplitRight "split_right" "v" "split" "Open the runner in a pane beside the others";
         Launch "launch" "N" "new" "Launch a new agent";
+        Quotas "quotas" "Q" "quotas" "Limit the project: runners, memory, cpu, tokens";
         Stop "stop" "x" "stop" "Stop the runner, with time to save";
         Pause "pause" "space" "pause" "Pause the runner or let it go on";
         Restart "restart" "R" "restart" "Start the runner again";
@@ -396,6 +399,15 @@ commands! {
         PreviousChoice "previous_choice" "up" "" "Fill in the suggestion before";
         KeepPreset "keep_preset" "ctrl-s" "keep as preset" "Keep what is filled in as the preset of this name";
         Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is launched";
+    }
+    /// The dialog of quotas.
+    Quotas "quotas" {
+        Accept "set" "enter" "set" "Set the limits that were changed";
+        NextField "next_field" "tab" "next field" "Go to the next field";
+        PreviousField "previous_field" "shift-tab" "" "Go to the field before";
+        NextChoice "next_project" "down" "next project" "Show the limits of the next project";
+        PreviousChoice "previous_project" "up" "" "Show the limits of the project before";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is changed";
     }
     /// A line for an agent.
     Line "line" {

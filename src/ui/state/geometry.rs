@@ -143,7 +143,7 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas = Geometry { list: nothing, projects: nothing, events_rule: nothing, ..areas };
         areas = Geometry { events: nothing, divider: nothing, preview: body, ..areas };
     }
-    let is_full = matches!(state.mode, Mode::Help(_) | Mode::Launch(_));
+    let is_full = matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_));
     if state.is_empty() || state.is_page() || is_full {
         let nothing = Area::default();
         areas = Geometry {

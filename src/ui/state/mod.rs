@@ -17,6 +17,7 @@ mod notices;
 mod page;
 mod palette;
 mod panes;
+mod quotas;
 mod rows;
 mod screens;
 mod scrollback;
@@ -54,6 +55,7 @@ pub(super) use self::{
         Axis, Click, Drag, MOST_PANES, Panes, Place, SavedLayout, Shown, Side, Tree, all_places,
         for_grid, shown_panes, without_pane,
     },
+    quotas::QuotaDialog,
     rows::{Row, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
     scrollback::{CHUNK, MOST_MATCHES, Present, Scrollback, Search, Selection, Spot, Unit},
@@ -70,7 +72,7 @@ use crate::{
     config::presets::Presets,
     domain::{
         event::Event, failure::Failure, id::RunnerId, key::KeyPress, project::Project,
-        runner::Runner, size::TerminalSize,
+        quota::ProjectQuota, runner::Runner, size::TerminalSize,
     },
     terminal::MouseMode,
     ui::{event::DaemonView, keymap::Keymap},
@@ -189,6 +191,8 @@ pub(super) struct State {
     pub(super) branches: Branches,
     /// All projects.
     pub(super) projects: Vec<Project>,
+    /// The projects' limits, by name.
+    pub(super) quotas: BTreeMap<String, ProjectQuota>,
     /// The newest events, oldest first.
     pub(super) events: VecDeque<Event>,
     /// The runner the keys speak of.
@@ -260,6 +264,7 @@ impl State {
             is_complete: false,
             branches: Branches::default(),
             projects: Vec::new(),
+            quotas: BTreeMap::new(),
             events: VecDeque::new(),
             selected: None,
             selected_before: None,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, LaunchDialog, Palette, TextLine, ThemePicker};
+use super::{Axis, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker};
 use crate::domain::{id::RunnerId, project::NewProject};
 
 /// Where the keys go.
@@ -18,6 +18,8 @@ pub(in crate::ui) enum Mode {
     Confirm(Confirm),
     /// Into the launch dialog.
     Launch(LaunchDialog),
+    /// Into the dialog of quotas.
+    Quotas(QuotaDialog),
     /// To this runner's agent.
     Typing(RunnerId),
     /// Into a line for an agent.

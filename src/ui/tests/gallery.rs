@@ -57,6 +57,20 @@ fn busy(size: (u16, u16)) -> State {
     state
 }
 
+/// The same where projects are limited, one of them beyond its limit.
+fn limited(keys: &str) -> impl Fn((u16, u16)) -> State {
+    let keys = keys.to_owned();
+    move |size| {
+        let mut state = busy(size);
+        super::quotas::limit(&mut state);
+        for press in keys.split_whitespace() {
+            update(&mut state, UiEvent::Key(KeyPress::parse(press).unwrap()));
+        }
+        state.drawn();
+        state
+    }
+}
+
 fn after(keys: &str) -> impl Fn((u16, u16)) -> State {
     let keys = keys.to_owned();
     move |size| {
@@ -121,6 +135,7 @@ fn show(name: &str, open: impl Fn((u16, u16)) -> State) {
 fn dashboard() {
     show("dashboard", after(""));
     show("dashboard_by_project", after("p"));
+    show("dashboard_limited", limited("p"));
 }
 
 #[test]
@@ -157,6 +172,7 @@ fn overlays() {
     show("picker", after("ctrl-o"));
     show("themes", after("ctrl-t j"));
     show("launch", after("N"));
+    show("quotas", limited("Q"));
     show("question", after("x"));
     show("notes", |size| {
         let working = |number, name| runner(number, name, ActivityState::Working, 100);

@@ -8,6 +8,7 @@ mod notices;
 mod pages;
 mod palette;
 mod panes;
+mod quotas;
 mod robust;
 mod screens;
 mod scrollback;

@@ -33,6 +33,11 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty |= state.projects != projects;
             state.projects = projects;
         }
+        UiEvent::Quotas(quotas) => {
+            let quotas = quotas.into_iter().map(|quota| (quota.project.clone(), quota)).collect();
+            state.is_dirty |= state.quotas != quotas;
+            state.quotas = quotas;
+        }
         UiEvent::Happened(events) => return on_happened(state, events),
         UiEvent::Log(id, text) => {
             if let Some(log) = state.log.as_mut().filter(|log| log.id == id) {
@@ -144,7 +149,8 @@ fn is_seen(known: &Runner, now: &Runner, with_figures: bool) -> bool {
 
 fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     let newest = state.events.back().map_or(0, |event| event.position);
-    let about_projects = events.iter().any(|event| event.event_type.starts_with("project."));
+    let is_about = |kind: &str| events.iter().any(|event| event.event_type.starts_with(kind));
+    let (about_projects, about_quotas) = (is_about("project."), is_about("quota."));
     for event in events.into_iter().filter(|event| event.position > newest) {
         state.note_event(&event);
         state.outdate_branch(&event);
@@ -154,7 +160,10 @@ fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     let more = state.events.len().saturating_sub(MAX_EVENTS);
     let forgotten: Vec<Line> = state.events.drain(..more).map(|event| event_line(&event)).collect();
     state.keep_place(View::Events, &forgotten);
-    if about_projects { vec![Effect::ListProjects] } else { Vec::new() }
+    let mut effects = Vec::new();
+    effects.extend(about_projects.then_some(Effect::ListProjects));
+    effects.extend((about_quotas || about_projects).then_some(Effect::ListQuotas));
+    effects
 }
 
 /// Applies a change of a watched screen; true when the agent now wants another input.

@@ -14,6 +14,7 @@ mod page;
 mod palette;
 mod panes;
 mod pointer;
+mod quotas;
 mod resize;
 mod runner;
 mod scrollback;
@@ -106,6 +107,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Filter | Mode::Find => Context::Filter,
         Mode::Confirm(_) => Context::Confirm,
         Mode::Launch(_) => Context::Launch,
+        Mode::Quotas(_) => Context::Quotas,
         Mode::Line(..) => Context::Line,
         Mode::Pick(_) => Context::Pick,
         Mode::Palette(_) => Context::Palette,
@@ -177,6 +179,7 @@ fn dispatch(
         Context::Filter => list::on_filter(state, action),
         Context::Confirm => runner::on_confirm(state, action),
         Context::Launch => launch_dialog::act(state, action),
+        Context::Quotas => quotas::act(state, action),
         Context::Line => typing::on_line(state, action),
         Context::Page => page::act(state, action),
         Context::Palette => palette::act(state, action),
@@ -189,6 +192,7 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Quit => vec![Effect::Quit],
         Action::Launch => launch_dialog::open(state),
+        Action::Quotas => quotas::open(state),
         Action::Attach
         | Action::Stop
         | Action::Kill

@@ -53,7 +53,7 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Option<Vec<Effec
             Some(Vec::new())
         }
         (Mode::Help(_), Some(action)) => Some(list::on_help(state, action)),
-        (Mode::Help(_) | Mode::Launch(_) | Mode::Line(_), _) => Some(Vec::new()),
+        (Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_) | Mode::Line(_), _) => Some(Vec::new()),
         _ => None,
     }
 }

@@ -5,7 +5,6 @@ use crate::{
     domain::{
         activity::ActivityState,
         project::NewProject,
-        quota::QuotaChange,
         runner::{Runner, RunnerStatus},
     },
     ui::{
@@ -70,7 +69,7 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
                 path: project.path.clone(),
                 description: project.description.clone(),
                 tags: project.tags.clone(),
-                quotas: QuotaChange::new(),
+                quotas: state.quota_of(&project.name).quota.as_change(),
             });
             known.map(|project| Effect::DeleteProject(Box::new(project))).into_iter().collect()
         }

@@ -110,8 +110,10 @@ pub(super) fn edit(state: &mut State, press: KeyPress) {
         (Key::Delete, ..) => line.delete(),
         _ => {}
     }
-    if let Mode::Launch(dialog) = &mut state.mode {
-        dialog.wrong = None;
+    match &mut state.mode {
+        Mode::Launch(dialog) => dialog.wrong = None,
+        Mode::Quotas(dialog) => dialog.wrong = None,
+        _ => {}
     }
 }
 
@@ -125,6 +127,7 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
         Mode::Search(_, line) => Some(line),
         Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),
+        Mode::Quotas(dialog) => Some(dialog.line()),
         _ => None,
     }
 }

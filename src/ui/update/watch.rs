@@ -44,7 +44,7 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 /// Returns the runners whose screens have a place on the terminal now.
 fn visible(state: &State) -> Vec<RunnerId> {
     match state.view {
-        _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_)) => Vec::new(),
+        _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_)) => Vec::new(),
         View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
         View::Events | View::Log | View::Settings | View::Health => Vec::new(),
         View::Dashboard => state.selected_runner().map(|runner| runner.id).into_iter().collect(),

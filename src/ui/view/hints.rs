@@ -3,7 +3,10 @@
 use ratatui::{buffer::Buffer, text::Span};
 
 use crate::{
-    domain::runner::RunnerStatus,
+    domain::{
+        quota::{ProjectQuota, Quota},
+        runner::RunnerStatus,
+    },
     ui::{
         keymap::{Action, Binding, Context},
         state::{Area, Arrangement, Group, Mode, State, View, question},
@@ -201,6 +204,11 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Action::Restart | Action::ShowLog => status.is_some(),
         Action::NextNeeding => needs,
         Action::ShowPanes => panes > 0,
+        // Where projects are the headings, or one has a limit.
+        Action::Quotas => {
+            let is_limited = |quota: &ProjectQuota| quota.quota != Quota::default();
+            state.arrangement == Arrangement::ByProject || state.quotas.values().any(is_limited)
+        }
         _ => true,
     };
     let word = match binding.command.action {

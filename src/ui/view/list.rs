@@ -4,7 +4,7 @@
 use ratatui::{buffer::Buffer, style::Style, text::Span};
 
 use crate::{
-    domain::runner::Runner,
+    domain::{quota::QuotaName, runner::Runner},
     ui::{
         keymap::{Action, Context},
         state::{
@@ -98,6 +98,13 @@ fn project(
     }
     if counts.is_empty() {
         pieces.push(piece("  no runners", theme.style(Role::Muted)));
+    }
+    for (text, is_exceeded) in state.quota_texts(name) {
+        let role = if is_exceeded { Role::Warning } else { Role::Muted };
+        let next = piece(format!("  {text}"), theme.style(role));
+        if total(&pieces) + total(std::slice::from_ref(&next)) <= room {
+            pieces.push(next);
+        }
     }
     let known = state.projects.iter().find(|project| project.name == name);
     let left = room.saturating_sub(total(&pieces) + 3);
@@ -216,9 +223,14 @@ fn projects(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     for (at, project) in listed.into_iter().enumerate() {
         let live = state.runners.values().filter(|r| r.project == project.name);
         let live = live.filter(|runner| runner.status.is_live()).count();
+        let quota = state.quota_of(&project.name);
+        let most =
+            quota.quota.max_concurrent_runners.map_or(String::new(), |most| format!("/{most}"));
+        let is_over = QuotaName::ALL.into_iter().any(|name| quota.is_exceeded(name));
+        let look = if is_over { Role::Warning } else { Role::Muted };
         let next = [
             piece(format!("   {}", clip_name(&project.name, 20)), theme.style(Role::Text)),
-            piece(format!(" {live}"), theme.style(Role::Muted)),
+            piece(format!(" {live}{most}"), theme.style(look)),
         ];
         let others = format!("   +{} more", count - at);
         // Who is left out is counted; for that its room is kept.

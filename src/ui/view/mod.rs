@@ -15,6 +15,7 @@ mod palette;
 mod panes;
 mod preview;
 mod prompt;
+mod quotas;
 mod scrollback;
 mod themes;
 mod welcome;
@@ -38,6 +39,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     match &state.mode {
         Mode::Help(scroll) => help::draw(buf, state, theme, areas.body, *scroll),
         Mode::Launch(dialog) => cursor = dialog::draw(buf, state, theme, areas.body, dialog),
+        Mode::Quotas(dialog) => cursor = quotas::draw(buf, state, theme, areas.body, dialog),
         _ if state.view == View::Panes => cursor = panes::draw(buf, state, theme),
         _ if state.is_page() => page::draw(buf, state, theme, areas.body),
         _ if !state.is_complete => welcome::draw_waiting(buf, state, theme, areas.body),

@@ -76,8 +76,8 @@ pub(super) enum QuotasCommand {
     Set {
         #[arg(add = ArgValueCandidates::new(complete::projects))]
         project: String,
-        /// max_concurrent_runners, max_memory_mb, max_cpu_percent, max_tokens_per_day; or runners,
-        /// memory, cpu, tokens
+        /// `max_concurrent_runners`, `max_memory_mb`, `max_cpu_percent`, `max_tokens_per_day`; in
+        /// short: runners, memory, cpu, tokens
         #[arg(value_parser = name, add = ArgValueCandidates::new(names))]
         name: QuotaName,
         /// A number; memory in MiB or like 4G, cpu in percent of one core; `unlimited` for no limit

@@ -60,7 +60,7 @@ impl QuotaDialog {
 /// A limit as it is typed, exactly.
 fn text(name: QuotaName, limit: u64) -> String {
     match name {
-        QuotaName::Memory if limit % 1024 == 0 => format!("{}G", limit / 1024),
+        QuotaName::Memory if limit.is_multiple_of(1024) => format!("{}G", limit / 1024),
         QuotaName::Memory => format!("{limit}M"),
         _ => limit.to_string(),
     }

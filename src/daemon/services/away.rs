@@ -29,14 +29,36 @@ impl Services {
             Ok(runners) => Ok(runners),
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(%error, "answering with the runners that are linked");
-                let mut runners: Vec<_> =
-                    self.fleet.linked().iter().map(|known| self.runner_of(known)).collect();
-                runners.retain(is_wanted);
-                runners.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
-                Ok(runners)
+                Ok(self.linked_runners(is_wanted))
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Returns the runners that a word may mean or, while the database is away, those that answer.
+    /// That there is none is known only with the database: without, it is not said.
+    pub(super) async fn found_or_linked(
+        &self,
+        query: impl Future<Output = Result<Vec<Runner>, StoreError>>,
+        is_meant: impl Fn(&Runner) -> bool,
+    ) -> Result<Vec<Runner>, Failure> {
+        match query.await {
+            Ok(runners) => Ok(runners),
+            Err(error) if error.is_unavailable() => {
+                let linked = self.linked_runners(is_meant);
+                if linked.is_empty() { Err(error.into()) } else { Ok(linked) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Returns the runners whose supervisors answer, newest first.
+    fn linked_runners(&self, is_wanted: impl Fn(&Runner) -> bool) -> Vec<Runner> {
+        let mut runners: Vec<_> =
+            self.fleet.linked().iter().map(|known| self.runner_of(known)).collect();
+        runners.retain(is_wanted);
+        runners.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
+        runners
     }
 
     /// Returns projects by a query or, while the database is away, those whose runners answer.

@@ -153,7 +153,7 @@ impl Services {
         }
         let is_meant =
             |runner: &Runner| runner.name == word || runner.id.to_string().starts_with(word);
-        let mut found = self.runners_or_linked(self.store.runner_find(word), is_meant).await?;
+        let mut found = self.found_or_linked(self.store.runner_find(word), is_meant).await?;
         if found.len() > 1 {
             let names: Vec<_> = found.iter().map(|runner| runner.name.as_str()).collect();
             let what = format!("`{shown}` could be {}", names.join(", "));

@@ -1,5 +1,12 @@
 //! The harness: a throw-away world, the program in it, terminals, and what the agents witnessed.
 
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    unused_imports,
+    reason = "the chaos tests use a part of this"
+)]
+
 mod agents;
 mod command;
 mod terminal;

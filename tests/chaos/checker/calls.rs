@@ -1,0 +1,117 @@
+//! What clients were told against what happened: C01, C18, C19.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Finder, Invariant, Violation};
+use crate::history::{Call, History, Op, Outcome, Seen};
+
+pub(super) fn check(history: &History, wrong: &mut Vec<Violation>) {
+    effects(history, &mut Finder::of(Invariant::C01, wrong));
+    monotonic(history, &mut Finder::of(Invariant::C18, wrong));
+    audited(history, &mut Finder::of(Invariant::C19, wrong));
+}
+
+/// C01: the effect of a launch is a row that carries its request.
+fn effects(history: &History, finder: &mut Finder<'_>) {
+    let mut effects: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for runner in &history.runners {
+        if let Some(request) = &runner.request {
+            effects.entry(request).or_default().push(&runner.id);
+        }
+    }
+    for (request, runners) in effects.iter().filter(|(_, runners)| runners.len() > 1) {
+        finder.found(format!("request {request} made {runners:?}"));
+    }
+    let mut answers: BTreeMap<&str, Vec<&Outcome>> = BTreeMap::new();
+    for call in history.calls.iter().filter(|call| call.op == Op::Launch) {
+        answers.entry(&call.key).or_default().push(&call.outcome);
+    }
+    for (request, outcomes) in &answers {
+        let made = effects.get(request).and_then(|made| made.first());
+        for outcome in outcomes {
+            match outcome {
+                Outcome::Ok(seen) => {
+                    let told = seen.as_ref().map(|seen| seen.id.as_str());
+                    if made.is_none() || (told.is_some() && told != made.copied()) {
+                        finder.found(format!("request {request} made {made:?}, answered {told:?}"));
+                    }
+                }
+                // The same request may have been tried before with an unknown outcome.
+                Outcome::Fail(why) if outcomes.len() == 1 && made.is_some() => {
+                    finder
+                        .found(format!("request {request} was refused ({why}) and made {made:?}"));
+                }
+                Outcome::Fail(_) | Outcome::Info(_) => {}
+            }
+        }
+    }
+    for request in effects.keys().filter(|request| !answers.contains_key(*request)) {
+        finder.found(format!("request {request} was never made, and has an effect"));
+    }
+}
+
+/// C18: what one client is shown of a runner never goes back, nor vanishes after it was shown.
+fn monotonic(history: &History, finder: &mut Finder<'_>) {
+    let mut known: BTreeMap<(usize, &str), (i64, bool)> = BTreeMap::new();
+    for call in &history.calls {
+        let looks = matches!(call.op, Op::Get | Op::Launch);
+        match &call.outcome {
+            Outcome::Ok(Some(seen)) if looks => {
+                let at = known.entry((call.client, &seen.id)).or_insert((0, false));
+                let now = (seen.run, seen.ended);
+                // A repeated launch is answered with the runner as it is.
+                if now < *at {
+                    finder.found(format!(
+                        "client {} saw {} at {now:?} after {at:?}",
+                        call.client, seen.id
+                    ));
+                }
+                *at = now.max(*at);
+            }
+            Outcome::Fail(why) if call.op == Op::Get && why == "RUNNER_NOT_FOUND" => {
+                if known.contains_key(&(call.client, call.key.as_str())) {
+                    finder.found(format!(
+                        "client {} no longer found {}, which it had seen",
+                        call.client, call.key
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// C19: what was answered is in the log, and the log is what was written.
+fn audited(history: &History, finder: &mut Finder<'_>) {
+    if let Some(Err(why)) = &history.audit {
+        finder.found(format!("the log does not verify: {why}"));
+    }
+    if !history.is_audited {
+        return;
+    }
+    let mut log: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for event in history.events.iter().filter(|event| event.entity_type == "runner") {
+        log.entry(&event.entity).or_default().insert(&event.kind);
+    }
+    for call in &history.calls {
+        let Outcome::Ok(Some(seen)) = &call.outcome else { continue };
+        let wanted = effect_in_log(call, seen);
+        let has = |kind: &&str| log.get(seen.id.as_str()).is_some_and(|kinds| kinds.contains(kind));
+        if !wanted.is_empty() && !wanted.iter().any(has) {
+            finder
+                .found(format!("{:?} of {} was answered and is not in the log", call.op, seen.id));
+        }
+    }
+}
+
+/// The events of which an answered call has at least one.
+fn effect_in_log(call: &Call, seen: &Seen) -> &'static [&'static str] {
+    match call.op {
+        Op::Launch => &["runner.starting"],
+        Op::Stop if seen.ended => &["runner.stopped", "runner.failed"],
+        Op::Restart => &["runner.starting"],
+        Op::Pause(true) => &["runner.paused"],
+        Op::Pause(false) => &["runner.resumed"],
+        Op::Stop | Op::Get => &[],
+    }
+}

@@ -1,0 +1,29 @@
+//! Chaos: real daemons and servers that are killed, stopped, cut off and filled up under load, and a
+//! checker that reads what happened; and mutants that prove the checker.
+//!
+//! Part of the plain run, bounded; `./tests/run chaos --minutes N --seed S` goes on for longer. What
+//! must hold is in [`checker`], what is done to whom in [`nemesis`].
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking; outside of test functions the lints do not know it"
+)]
+
+mod cancel;
+mod checker;
+mod cluster;
+mod history;
+mod load;
+mod mutants;
+mod nemesis;
+mod observer;
+mod options;
+mod random;
+mod run;
+#[path = "../servers/mod.rs"]
+mod servers;
+mod snapshot;
+#[path = "../program/support/mod.rs"]
+mod support;

@@ -1,0 +1,272 @@
+//! What is done to the cluster: faults, alone and in pairs, chosen by the seed. Each is begun, held
+//! for a while and ended; what was killed is started again at once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
+use rustix::process::Signal;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    cluster::{Cluster, SHARING},
+    observer::{self, EVENTS, EXCHANGE},
+    random::Random,
+    servers::Proxy,
+};
+
+/// The exchange comes back, and our queue is bound again, within this.
+const BINDING: Duration = Duration::from_secs(20);
+
+/// How a way misbehaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Way {
+    /// Nothing passes.
+    BlackHole,
+    /// One side is gone and the other does not know.
+    HalfOpen,
+    /// Connections are reset.
+    Reset,
+    /// Everything takes its time.
+    Slow,
+}
+
+/// A fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Fault {
+    /// A daemon is killed.
+    DaemonKilled(usize),
+    /// A daemon is stopped where it stands, and goes on.
+    DaemonPaused(usize),
+    /// The database server is killed.
+    DatabaseKilled,
+    /// It is stopped where it stands.
+    DatabasePaused,
+    /// The broker is killed.
+    BrokerKilled,
+    /// It is stopped where it stands.
+    BrokerPaused,
+    /// It is out of memory.
+    BrokerAlarmed,
+    /// The way of a daemon to its database.
+    DatabaseWay(usize, Way),
+    /// The way of a daemon to the broker.
+    BrokerWay(usize, Way),
+    /// The product's queue is deleted.
+    QueueDeleted(usize),
+    /// The exchange is deleted.
+    ExchangeDeleted(usize),
+    /// The disk of the embedded database is full.
+    DiskFull,
+    /// Its file can only be read when its daemon starts.
+    DiskReadOnly,
+}
+
+/// How often something may be sent again, and what was done.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Faults after which messages may be repeated.
+    pub faults: u64,
+    /// How often each kind was done.
+    pub kinds: BTreeMap<String, u32>,
+    /// Processes killed.
+    pub kills: u32,
+}
+
+/// What a fault befalls: two at once never befall the same.
+#[derive(PartialEq, Eq)]
+enum Victim {
+    Daemon(usize),
+    Database,
+    Broker,
+    DatabaseWay(usize),
+    BrokerWay(usize),
+}
+
+impl Fault {
+    fn victim(self) -> Victim {
+        match self {
+            Self::DaemonKilled(n) | Self::DaemonPaused(n) => Victim::Daemon(n),
+            Self::DatabaseKilled | Self::DatabasePaused => Victim::Database,
+            Self::DatabaseWay(n, _) => Victim::DatabaseWay(n),
+            Self::BrokerWay(n, _) => Victim::BrokerWay(n),
+            Self::DiskFull | Self::DiskReadOnly => Victim::Daemon(SHARING),
+            Self::BrokerKilled
+            | Self::BrokerPaused
+            | Self::BrokerAlarmed
+            | Self::QueueDeleted(_)
+            | Self::ExchangeDeleted(_) => Victim::Broker,
+        }
+    }
+
+    /// The kind, without whom it befalls.
+    fn kind(self) -> String {
+        let text = format!("{self:?}");
+        text.split('(').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// Returns a round of faults that together befall each kind of victim, shuffled by the seed.
+fn deck(random: &mut Random) -> Vec<Fault> {
+    let ways = [Way::BlackHole, Way::HalfOpen, Way::Reset, Way::Slow];
+    let mut deck = vec![
+        Fault::DatabaseKilled,
+        Fault::DatabasePaused,
+        Fault::BrokerKilled,
+        Fault::BrokerPaused,
+        Fault::BrokerAlarmed,
+        Fault::QueueDeleted(random.below(2)),
+        Fault::ExchangeDeleted(random.below(2)),
+        Fault::DiskFull,
+        Fault::DiskReadOnly,
+    ];
+    for node in 0..=SHARING {
+        deck.push(Fault::DaemonKilled(node));
+        deck.push(Fault::BrokerWay(node, ways[random.below(ways.len())]));
+    }
+    for node in 0..SHARING {
+        deck.push(Fault::DaemonPaused(node));
+        deck.push(Fault::DatabaseWay(node, ways[random.below(ways.len())]));
+    }
+    for at in (1..deck.len()).rev() {
+        deck.swap(at, random.below(at + 1));
+    }
+    deck
+}
+
+/// Does things to the cluster until the time is over; everything is begun again at the end.
+pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: Instant) -> Report {
+    let mut report = Report::default();
+    let mut waiting = deck(random);
+    let begun = Instant::now();
+    while Instant::now() < until {
+        if waiting.len() < 2 {
+            waiting.extend(deck(random));
+        }
+        let mut together = vec![waiting.remove(0)];
+        if random.percent(40)
+            && let Some(at) = waiting.iter().position(|f| f.victim() != together[0].victim())
+        {
+            together.push(waiting.remove(at));
+        }
+        println!("{:6.2} s {together:?}", begun.elapsed().as_secs_f64());
+        for fault in &together {
+            begin(cluster, *fault, &mut report).await;
+        }
+        sleep(random.millis(300, 1500)).await;
+        for fault in &together {
+            end(cluster, *fault).await;
+        }
+        sleep(random.millis(100, 800)).await;
+    }
+    report
+}
+
+async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
+    let nodes = &cluster.nodes;
+    // Everything may break the connections of all to a server.
+    report.faults += nodes.len() as u64;
+    *report.kinds.entry(fault.kind()).or_default() += 1;
+    match fault {
+        Fault::DaemonKilled(n) => {
+            report.kills += 1;
+            nodes[n].kill();
+            nodes[n].begin();
+        }
+        Fault::DaemonPaused(n) => nodes[n].signal(Signal::STOP),
+        Fault::DatabaseKilled => {
+            report.kills += 1;
+            tokio::task::block_in_place(|| cluster.postgres.kill());
+        }
+        Fault::DatabasePaused => cluster.postgres.pause(),
+        Fault::BrokerKilled => {
+            report.kills += 1;
+            tokio::task::block_in_place(|| cluster.rabbitmq.kill());
+        }
+        Fault::BrokerPaused => cluster.rabbitmq.pause(),
+        Fault::BrokerAlarmed => cluster.rabbitmq.memory_alarm(true),
+        Fault::DatabaseWay(n, way) => nodes[n].database.iter().for_each(|proxy| spoil(proxy, way)),
+        Fault::BrokerWay(n, way) => spoil(&nodes[n].broker, way),
+        Fault::QueueDeleted(vhost) => delete_queue(&cluster.vhosts[vhost].url()).await,
+        Fault::ExchangeDeleted(vhost) => delete_exchange(&cluster.vhosts[vhost].url()).await,
+        Fault::DiskFull => fill(cluster, true),
+        Fault::DiskReadOnly => {
+            report.kills += 1;
+            nodes[SHARING].kill();
+            if !nodes[SHARING].write_protect(true) {
+                println!("the file stays as it is");
+            }
+            nodes[SHARING].begin();
+        }
+    }
+}
+
+async fn end(cluster: &Cluster<'_>, fault: Fault) {
+    let nodes = &cluster.nodes;
+    match fault {
+        Fault::DaemonKilled(n) => nodes[n].begin(),
+        Fault::DaemonPaused(n) => nodes[n].signal(Signal::CONT),
+        Fault::DatabaseKilled => tokio::task::block_in_place(|| cluster.postgres.restart()),
+        Fault::DatabasePaused => cluster.postgres.resume(),
+        Fault::BrokerKilled => tokio::task::block_in_place(|| cluster.rabbitmq.restart()),
+        Fault::BrokerPaused => cluster.rabbitmq.resume(),
+        Fault::BrokerAlarmed => cluster.rabbitmq.memory_alarm(false),
+        Fault::DatabaseWay(n, _) => nodes[n].database.iter().for_each(Proxy::heal),
+        Fault::BrokerWay(n, _) => nodes[n].broker.heal(),
+        Fault::QueueDeleted(_) | Fault::ExchangeDeleted(_) => {}
+        Fault::DiskFull => fill(cluster, false),
+        Fault::DiskReadOnly => {
+            nodes[SHARING].kill();
+            nodes[SHARING].write_protect(false);
+            nodes[SHARING].begin();
+        }
+    }
+}
+
+fn spoil(proxy: &Proxy, way: Way) {
+    match way {
+        Way::BlackHole => proxy.black_hole(),
+        Way::HalfOpen => proxy.half_open(),
+        Way::Reset => proxy.reset(),
+        Way::Slow => proxy.latency(Duration::from_millis(40)),
+    }
+}
+
+/// Fills the small disk to its last byte, or makes room again.
+fn fill(cluster: &Cluster<'_>, full: bool) {
+    use std::io::Write as _;
+    let Some(disk) = cluster.nodes[SHARING].disk() else { return };
+    let ballast = disk.join("ballast");
+    if !full {
+        std::fs::remove_file(ballast).ok();
+        return;
+    }
+    let Ok(mut file) = std::fs::File::create(ballast) else { return };
+    for size in [1 << 20, 4096, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+async fn delete_queue(url: &str) {
+    let Ok((connection, channel)) = observer::open(url).await else { return };
+    channel.queue_delete(EVENTS.into(), QueueDeleteOptions::default()).await.ok();
+    connection.close(200, "done".into()).await.ok();
+}
+
+/// Deletes the exchange and binds our queue to the next one as soon as there is one.
+async fn delete_exchange(url: &str) {
+    let Ok((connection, channel)) = observer::open(url).await else { return };
+    channel.exchange_delete(EXCHANGE.into(), ExchangeDeleteOptions::default()).await.ok();
+    connection.close(200, "done".into()).await.ok();
+    let begun = Instant::now();
+    while begun.elapsed() < BINDING {
+        if let Ok((connection, channel)) = observer::open(url).await {
+            let bound = observer::bind(&channel).await.is_ok();
+            connection.close(200, "done".into()).await.ok();
+            if bound {
+                return;
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    println!("the exchange did not come back within {BINDING:?}");
+}

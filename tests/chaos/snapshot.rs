@@ -1,0 +1,133 @@
+//! What a database holds: read in one transaction over a connection of one's own, past the product
+//! and past the proxies.
+
+use std::{collections::BTreeSet, path::Path, str::FromStr as _};
+
+use serde_json::Value;
+use sqlx::{
+    Connection as _, Executor as _, Row as _,
+    postgres::{PgConnection, PgRow},
+    sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow},
+};
+use uuid::Uuid;
+
+use crate::history::{EventRow, History, LeaseSample, RunnerRow, Waiting};
+
+/// Columns as text and integers, which both databases give alike.
+const EVENTS: &str = "SELECT CAST(event_id AS TEXT) AS event_id, position, event_type, entity_type, \
+     entity_id, sequence, routing_key, sealed_by, CAST(data AS TEXT) AS data FROM events \
+     ORDER BY id";
+const RUNNERS: &str = "SELECT CAST(id AS TEXT) AS id, CAST(request_id AS TEXT) AS request_id, \
+     status, run, reason FROM runners";
+const AGGREGATES: &str = "SELECT entity_type, entity_id, sequence FROM aggregates";
+const WAITING: &str = "SELECT aggregate_id, sequence, CASE WHEN parked_at IS NULL THEN 0 ELSE 1 END \
+     AS parked FROM outbox WHERE delivered = FALSE";
+
+/// Reads into a history by one macro, since the rows of the two databases are different types.
+macro_rules! read {
+    ($connection:expr, $row:ty, $history:expr) => {{
+        let rows: Vec<$row> = sqlx::query(EVENTS).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            let data: String = row.try_get("data")?;
+            $history.events.push(EventRow {
+                event: Uuid::from_str(&row.try_get::<String, _>("event_id")?).unwrap_or_default(),
+                position: row.try_get("position")?,
+                kind: row.try_get("event_type")?,
+                entity_type: row.try_get("entity_type")?,
+                entity: row.try_get("entity_id")?,
+                sequence: row.try_get("sequence")?,
+                published: row.try_get::<Option<String>, _>("routing_key")?.is_some(),
+                sealed_by: row.try_get("sealed_by")?,
+                data: serde_json::from_str(&data).unwrap_or(Value::Null),
+            });
+        }
+        let rows: Vec<$row> = sqlx::query(RUNNERS).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            $history.runners.push(RunnerRow {
+                id: row.try_get("id")?,
+                request: row.try_get("request_id")?,
+                status: row.try_get("status")?,
+                run: row.try_get("run")?,
+                reason: row.try_get("reason")?,
+            });
+        }
+        let rows: Vec<$row> = sqlx::query(AGGREGATES).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            let entity = (row.try_get("entity_type")?, row.try_get("entity_id")?);
+            $history.aggregates.insert(entity, row.try_get("sequence")?);
+        }
+        let rows: Vec<$row> = sqlx::query(WAITING).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            $history.waiting.push(Waiting {
+                entity: row.try_get("aggregate_id")?,
+                sequence: row.try_get("sequence")?,
+                parked: row.try_get::<WaitingFlag, _>("parked")? != 0,
+            });
+        }
+    }};
+}
+
+/// An integer literal is four bytes wide in one and eight in the other.
+type WaitingFlag = i32;
+
+/// Reads what a server holds.
+pub(crate) async fn of_server(url: &str) -> sqlx::Result<History> {
+    let mut connection = PgConnection::connect(url).await?;
+    let mut history = History::default();
+    let mut transaction = connection.begin().await?;
+    transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    read!(transaction, PgRow, history);
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(history)
+}
+
+/// Reads what a file holds, while a daemon works with it or not.
+pub(crate) async fn of_file(path: &Path) -> sqlx::Result<History> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = SqliteConnection::connect_with(&options).await?;
+    let mut history = History::default();
+    let mut transaction = connection.begin().await?;
+    read!(transaction, SqliteRow, history);
+    transaction.commit().await?;
+    connection.close().await?;
+    Ok(history)
+}
+
+/// Samples leases and live runners until it is aborted; while the server is away, nothing.
+pub(crate) async fn sample(url: String, into: std::sync::Arc<std::sync::Mutex<History>>) {
+    let mut connection: Option<PgConnection> = None;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let Some(open) = &mut connection else {
+            connection = PgConnection::connect(&url).await.ok();
+            continue;
+        };
+        let Ok((leases, live)) = look(open).await else {
+            connection = None;
+            continue;
+        };
+        let mut history = into.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        history.leases.extend(leases);
+        history.live.extend(live);
+    }
+}
+
+type Sample = (Vec<LeaseSample>, Vec<(String, i64)>);
+
+async fn look(connection: &mut PgConnection) -> sqlx::Result<Sample> {
+    let leases = sqlx::query_as("SELECT name, holder, epoch FROM leases");
+    let leases: Vec<(String, String, i64)> = leases.fetch_all(&mut *connection).await?;
+    let live = sqlx::query_as(
+        "SELECT project_name, count(*) FROM runners \
+         WHERE status NOT IN ('terminated', 'failed') GROUP BY project_name",
+    );
+    let live = live.fetch_all(&mut *connection).await?;
+    let sample = |(name, holder, epoch)| LeaseSample { name, holder, epoch };
+    Ok((leases.into_iter().map(sample).collect(), live))
+}
+
+/// Returns the ids of what is committed and goes to the broker.
+pub(crate) fn published(history: &History) -> BTreeSet<Uuid> {
+    history.events.iter().filter(|event| event.published).map(|event| event.event).collect()
+}

@@ -33,22 +33,30 @@ pub(crate) struct Node {
     environment: Vec<(&'static str, String)>,
     /// The way to its database, when that is a server.
     pub database: Option<Proxy>,
-    /// The way to its broker.
-    pub broker: Proxy,
+    /// The way to its broker, if it has one.
+    pub broker: Option<Proxy>,
     child: Mutex<Option<Child>>,
     mount: Option<PathBuf>,
 }
 
 impl Node {
-    /// Makes one that is not yet started; with a database URL or, on a small disk, a file.
-    fn new(name: &str, database: Option<(u16, &str)>, broker: (u16, &Vhost<'_>)) -> Self {
+    /// Makes one that is not yet started; with a server's port and URL or, on a small disk, a file.
+    pub(crate) fn new(
+        name: &str,
+        database: Option<(u16, &str)>,
+        broker: Option<(u16, &Vhost<'_>)>,
+    ) -> Self {
         let world = World::new();
-        let proxy = Proxy::start(broker.0);
         let mut environment = vec![
-            ("STRATAVORE_DOCKER_RABBITMQ_URL", broker.1.url_through(proxy.port())),
             ("STRATAVORE_DAEMON_RECONCILE_INTERVAL_SECONDS", "5".to_owned()),
             ("STRATAVORE_DAEMON_HEARTBEAT_INTERVAL_SECONDS", "2".to_owned()),
         ];
+        let broker = broker.map(|(port, vhost)| {
+            let proxy = Proxy::start(port);
+            let url = vhost.url_through(proxy.port());
+            environment.push(("STRATAVORE_DOCKER_RABBITMQ_URL", url));
+            proxy
+        });
         let database = database.map(|(port, url)| {
             let proxy = Proxy::start(port);
             let url = url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
@@ -57,7 +65,7 @@ impl Node {
         });
         let mount = if database.is_none() { small_disk(&world.root()) } else { None };
         let child = Mutex::default();
-        Self { name: name.to_owned(), world, environment, database, broker: proxy, child, mount }
+        Self { name: name.to_owned(), world, environment, database, broker, child, mount }
     }
 
     /// Where it lives.
@@ -226,9 +234,9 @@ impl<'a> Cluster<'a> {
         let vhosts = [rabbitmq.vhost(), rabbitmq.vhost()];
         let server = Some((postgres.port(), database.as_str()));
         let mut nodes: Vec<_> = (0..SHARING)
-            .map(|n| Node::new(&format!("shared-{n}"), server, (rabbitmq.port(), &vhosts[0])))
+            .map(|n| Node::new(&format!("shared-{n}"), server, Some((rabbitmq.port(), &vhosts[0]))))
             .collect();
-        nodes.push(Node::new("file", None, (rabbitmq.port(), &vhosts[1])));
+        nodes.push(Node::new("file", None, Some((rabbitmq.port(), &vhosts[1]))));
         // All at once: one of them makes the schema.
         nodes.iter().for_each(Node::begin);
         nodes.iter().for_each(Node::start);
@@ -238,8 +246,7 @@ impl<'a> Cluster<'a> {
     /// Lets every server, way and daemon work again.
     pub(crate) fn heal(&self) {
         for node in &self.nodes {
-            node.broker.heal();
-            node.database.iter().for_each(Proxy::heal);
+            node.broker.iter().chain(&node.database).for_each(Proxy::heal);
             node.signal(Signal::CONT);
             node.start();
         }

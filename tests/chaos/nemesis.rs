@@ -185,7 +185,7 @@ async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
         Fault::BrokerPaused => cluster.rabbitmq.pause(),
         Fault::BrokerAlarmed => cluster.rabbitmq.memory_alarm(true),
         Fault::DatabaseWay(n, way) => nodes[n].database.iter().for_each(|proxy| spoil(proxy, way)),
-        Fault::BrokerWay(n, way) => spoil(&nodes[n].broker, way),
+        Fault::BrokerWay(n, way) => nodes[n].broker.iter().for_each(|proxy| spoil(proxy, way)),
         Fault::QueueDeleted(vhost) => delete_queue(&cluster.vhosts[vhost].url()).await,
         Fault::ExchangeDeleted(vhost) => delete_exchange(&cluster.vhosts[vhost].url()).await,
         Fault::DiskFull => fill(cluster, true),
@@ -211,7 +211,7 @@ async fn end(cluster: &Cluster<'_>, fault: Fault) {
         Fault::BrokerPaused => cluster.rabbitmq.resume(),
         Fault::BrokerAlarmed => cluster.rabbitmq.memory_alarm(false),
         Fault::DatabaseWay(n, _) => nodes[n].database.iter().for_each(Proxy::heal),
-        Fault::BrokerWay(n, _) => nodes[n].broker.heal(),
+        Fault::BrokerWay(n, _) => nodes[n].broker.iter().for_each(Proxy::heal),
         Fault::QueueDeleted(_) | Fault::ExchangeDeleted(_) => {}
         Fault::DiskFull => fill(cluster, false),
         Fault::DiskReadOnly => {

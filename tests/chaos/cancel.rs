@@ -25,11 +25,12 @@ use crate::{
 };
 
 /// Calls that are dropped.
-const CANCELS: usize = 400;
+const CANCELS: usize = 320;
 /// Launches afterwards, each of which is looked for.
 const AFTERWARDS: usize = 20;
-/// The longest that a call is waited for before it is dropped, in microseconds.
-const LONGEST: usize = 5_000;
+/// The longest that a call is waited for before it is dropped, in microseconds; every fourth may take
+/// longer, to be dropped near its end.
+const LONGEST: [usize; 4] = [5_000, 5_000, 5_000, 50_000];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The calls that change something.
@@ -54,7 +55,7 @@ fn launch(home: PathBuf, project: &str, command: &[&str]) -> LaunchRequest {
 
 /// Makes one of the calls; what comes of it does not matter.
 async fn call(client: &Client, node: &Node, which: usize, number: usize, runner: &str) {
-    let name = format!("c{}", number / RPCS % 10);
+    let name = format!("c{}", number / (4 * RPCS));
     let soon = Some(Duration::from_millis(200));
     match which {
         0 => drop(client.launch(&launch(node.home(), "p", &["sleep", "600"])).await),
@@ -94,8 +95,8 @@ async fn clients_that_go_away_leave_nothing_half_done() {
         let live = client.list_runners("p", "live", 8).await.expect("the daemon answers");
         let runner = random.choose(&live).map(|runner| runner.id.to_string());
         // Plenty of runners: rather end one.
-        let which = if live.len() > 5 { 1 } else { number % RPCS };
-        let limit = Duration::from_micros(random.below(LONGEST) as u64);
+        let which = if live.len() > 5 { 1 } else { number / 4 % RPCS };
+        let limit = Duration::from_micros(random.below(LONGEST[number % 4]) as u64);
         // Every other time the whole connection goes.
         let own = if number % 2 == 0 { client.clone() } else { connect(&node).await };
         let calling = call(&own, &node, which, number, runner.as_deref().unwrap_or("none"));

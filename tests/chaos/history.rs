@@ -107,8 +107,8 @@ pub(crate) struct RunnerRow {
     pub status: String,
     /// Counts its starts.
     pub run: i64,
-    /// Why it failed.
-    pub reason: Option<String>,
+    /// Its project.
+    pub project: String,
 }
 
 /// A row of `outbox` that waits.

@@ -98,6 +98,20 @@ impl Fault {
         }
     }
 
+    /// How many daemons may send again what was under way: each that loses its broker, or that may
+    /// lose a lease to another or the note of what was delivered.
+    fn senders(self) -> u64 {
+        match self {
+            Self::DatabaseKilled | Self::DatabasePaused => SHARING as u64,
+            Self::BrokerKilled
+            | Self::BrokerPaused
+            | Self::BrokerAlarmed
+            | Self::QueueDeleted(_)
+            | Self::ExchangeDeleted(_) => SHARING as u64 + 1,
+            _ => 1,
+        }
+    }
+
     /// The kind, without whom it befalls.
     fn kind(self) -> String {
         let text = format!("{self:?}");
@@ -163,8 +177,7 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
 
 async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
     let nodes = &cluster.nodes;
-    // Everything may break the connections of all to a server.
-    report.faults += nodes.len() as u64;
+    report.faults += fault.senders();
     *report.kinds.entry(fault.kind()).or_default() += 1;
     match fault {
         Fault::DaemonKilled(n) => {

@@ -26,6 +26,8 @@ use crate::{
 
 /// Clients of those that share, and of the one with a file.
 const CLIENTS: [usize; 2] = [4, 2];
+/// Load without faults, in which nothing may come twice.
+const CALM: Duration = Duration::from_secs(2);
 /// Each of the two systems, from the end of the faults until everything is settled.
 const SETTLING: Duration = Duration::from_secs(60);
 /// Messages that the product has under way at most.
@@ -67,6 +69,11 @@ async fn daemons_and_servers_that_die_lose_nothing() {
     let clients = clients(&cluster, &random, &calls, &stop);
 
     println!("everything runs after {:?}", begun.elapsed());
+    sleep(CALM).await;
+    for observer in &observers {
+        let calm = History { deliveries: observer.deliveries(), ..History::default() };
+        assert_eq!(checker::duplicates(&calm), 0, "of {}, no fault yet", calm.deliveries.len());
+    }
     let report = nemesis::trouble(&cluster, &mut random.fork(0), Instant::now() + length).await;
     println!("healing after {} kills: {:?}", report.kills, report.kinds);
     tokio::task::block_in_place(|| cluster.heal());
@@ -159,6 +166,7 @@ async fn settle(cluster: &Cluster<'_>, observers: &[Observer; 2]) -> [History; 2
             let wrong = checker::check(&histories[0]);
             let passed = wrong.iter().find(|v| v.invariant == checker::Invariant::C11);
             assert_eq!(passed, None);
+            assert_eq!(parked_otherwise(&histories[0]), Vec::<String>::new());
             parked = Some(histories[0].waiting.len());
         }
         if parked.is_some() && retried.elapsed() > Duration::from_secs(3) {
@@ -175,6 +183,13 @@ async fn settle(cluster: &Cluster<'_>, observers: &[Observer; 2]) -> [History; 2
         }
         sleep(Duration::from_millis(300)).await;
     }
+}
+
+/// Returns the entities whose events are parked although nobody poisoned them.
+fn parked_otherwise(history: &History) -> Vec<String> {
+    let poisoned = |id: &str| history.runners.iter().any(|r| r.id == id && r.project == POISON);
+    let parked = history.waiting.iter().filter(|waiting| waiting.parked);
+    parked.filter(|waiting| !poisoned(&waiting.entity)).map(|w| w.entity.clone()).collect()
 }
 
 /// Says what is still to come.

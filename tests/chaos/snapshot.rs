@@ -18,7 +18,7 @@ const EVENTS: &str = "SELECT CAST(event_id AS TEXT) AS event_id, position, event
      entity_id, sequence, routing_key, sealed_by, CAST(data AS TEXT) AS data FROM events \
      ORDER BY id";
 const RUNNERS: &str = "SELECT CAST(id AS TEXT) AS id, CAST(request_id AS TEXT) AS request_id, \
-     status, run, reason FROM runners";
+     status, run, project_name FROM runners";
 const AGGREGATES: &str = "SELECT entity_type, entity_id, sequence FROM aggregates";
 const WAITING: &str = "SELECT aggregate_id, sequence, CASE WHEN parked_at IS NULL THEN 0 ELSE 1 END \
      AS parked FROM outbox WHERE delivered = FALSE";
@@ -48,7 +48,7 @@ macro_rules! read {
                 request: row.try_get("request_id")?,
                 status: row.try_get("status")?,
                 run: row.try_get("run")?,
-                reason: row.try_get("reason")?,
+                project: row.try_get("project_name")?,
             });
         }
         let rows: Vec<$row> = sqlx::query(AGGREGATES).fetch_all(&mut *$connection).await?;

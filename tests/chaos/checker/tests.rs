@@ -45,7 +45,7 @@ fn good() -> History {
             request: Some("q".into()),
             status: "terminated".into(),
             run: 1,
-            reason: None,
+            project: String::new(),
         }],
         aggregates: [(("runner".into(), "r".into()), 4)].into(),
         live: vec![("p".into(), 1)],

@@ -87,7 +87,8 @@ async fn log(connection: &mut PgConnection, id: &str) {
 async fn read(connection: &mut PgConnection, history: &mut History) {
     let things: Vec<(String, String)> =
         sqlx::query_as("SELECT id, status FROM things").fetch_all(&mut *connection).await.unwrap();
-    let row = |(id, status)| RunnerRow { id, request: None, status, run: 1, reason: None };
+    let row =
+        |(id, status)| RunnerRow { id, request: None, status, run: 1, project: String::new() };
     history.runners = things.into_iter().map(row).collect();
     let log: Vec<(Uuid, String, i64, String)> =
         sqlx::query_as("SELECT event_id, thing, sequence, kind FROM log ORDER BY id")

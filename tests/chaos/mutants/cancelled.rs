@@ -56,7 +56,7 @@ async fn cancel(url: &str, form: Form) -> History {
         request: Some(request.to_string()),
         status: String::new(),
         run: 0,
-        reason: None,
+        project: String::new(),
     };
     history.runners = made.into_iter().map(row).collect();
     pool.close().await;

@@ -7,7 +7,7 @@ use crate::{checker::Invariant, history::History, servers::Postgres};
 
 const LIMIT: i64 = 10;
 const CLIENTS: u32 = 32;
-const ROUNDS: usize = 10;
+const ROUNDS: usize = 60;
 
 /// How a launch is done.
 #[derive(Debug, Clone, Copy)]

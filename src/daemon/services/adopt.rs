@@ -151,8 +151,15 @@ impl Services {
                 }
                 Ok(None)
             }
-            // An ended row for this run, while the supervisor is still leaving.
+            // An ended row for this run, while the supervisor is still leaving: it has written down how
+            // its agent ended or, on a full disk, only told it.
             Some(row) if self.fleet.dir(id).read_exit(row.run).is_some() => Ok(None),
+            Some(row)
+                if row.run == known.identity.run
+                    && (row.exit_code.is_some() || row.exit_signal.is_some()) =>
+            {
+                Ok(None)
+            }
             // The row is missing, or from an older copy of the database.
             _ => {
                 let name = self.adopt(&known).await?;

@@ -9,6 +9,7 @@ use stratavore::{
     domain::{
         launch::{LaunchRequest, RestartPolicy},
         project::NewProject,
+        quota::QuotaChange,
         size::TerminalSize,
     },
 };
@@ -59,13 +60,19 @@ async fn call(client: &Client, node: &Node, which: usize, number: usize, runner:
     let soon = Some(Duration::from_millis(200));
     match which {
         0 => drop(client.launch(&launch(node.home(), "p", &["sleep", "600"])).await),
-        1 => drop(client.stop(runner, soon, number % 3 == 0).await),
+        1 => drop(client.stop(runner, soon, number.is_multiple_of(3)).await),
         2 => drop(client.restart(runner, soon).await),
         3 => drop(client.set_paused(runner, true).await),
         4 => drop(client.set_paused(runner, false).await),
         5 => {
             let (path, description) = (node.path("p"), String::new());
-            let new = NewProject { name, path, description, tags: vec![] };
+            let new = NewProject {
+                name,
+                path,
+                description,
+                tags: vec![],
+                quotas: QuotaChange::default(),
+            };
             drop(client.create_project(new).await);
         }
         6 => drop(client.delete_project(&name, true).await),
@@ -87,7 +94,13 @@ async fn clients_that_go_away_leave_nothing_half_done() {
     std::fs::create_dir(node.path("p")).unwrap();
     let client = connect(&node).await;
     let (path, description) = (node.path("p"), String::new());
-    let new = NewProject { name: "p".into(), path, description, tags: vec![] };
+    let new = NewProject {
+        name: "p".into(),
+        path,
+        description,
+        tags: vec![],
+        quotas: QuotaChange::default(),
+    };
     client.create_project(new).await.unwrap();
     let mut random = Random::new(31);
     let mut finished = 0;
@@ -98,7 +111,7 @@ async fn clients_that_go_away_leave_nothing_half_done() {
         let which = if live.len() > 5 { 1 } else { number / 4 % RPCS };
         let limit = Duration::from_micros(random.below(LONGEST[number % 4]) as u64);
         // Every other time the whole connection goes.
-        let own = if number % 2 == 0 { client.clone() } else { connect(&node).await };
+        let own = if number.is_multiple_of(2) { client.clone() } else { connect(&node).await };
         let calling = call(&own, &node, which, number, runner.as_deref().unwrap_or("none"));
         finished += usize::from(timeout(limit, calling).await.is_ok());
     }

@@ -168,7 +168,7 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
         }
         sleep(random.millis(300, 1500)).await;
         for fault in &together {
-            end(cluster, *fault).await;
+            end(cluster, *fault);
         }
         sleep(random.millis(100, 800)).await;
     }
@@ -213,7 +213,7 @@ async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
     }
 }
 
-async fn end(cluster: &Cluster<'_>, fault: Fault) {
+fn end(cluster: &Cluster<'_>, fault: Fault) {
     let nodes = &cluster.nodes;
     match fault {
         Fault::DaemonKilled(n) => nodes[n].begin(),

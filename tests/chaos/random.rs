@@ -1,4 +1,4 @@
-//! Chance that can be repeated: a small generator (SplitMix64), seeded by a number that is printed.
+//! Chance that can be repeated: a small generator (a `SplitMix64`), seeded by a number that is printed.
 
 use std::time::Duration;
 

@@ -29,11 +29,13 @@ const CLIENTS: [usize; 2] = [4, 2];
 /// Load without faults, in which nothing may come twice.
 const CALM: Duration = Duration::from_secs(2);
 /// Each of the two systems, from the end of the faults until everything is settled.
-const SETTLING: Duration = Duration::from_secs(60);
+const SETTLING: Duration = Duration::from_mins(1);
 /// Messages that the product has under way at most.
 const WINDOW: u64 = stratavore::daemon::broker::WINDOW as u64;
 /// The projects of the two.
 const PROJECTS: [&str; 2] = ["shared", "file"];
+/// Live runners that the first may have at once; its clients want more.
+const LIMIT: i64 = 12;
 /// A project whose runners' second events have keys that no broker takes.
 const POISON: &str = "poison";
 
@@ -86,11 +88,15 @@ async fn daemons_and_servers_that_die_lose_nothing() {
     sampler.abort();
     let samples = std::mem::take(&mut *samples.lock().unwrap_or_else(PoisonError::into_inner));
     (histories[0].leases, histories[0].live) = (samples.leases, samples.live);
+    histories[0].limits = [(PROJECTS[0].to_owned(), LIMIT)].into();
+    let most = histories[0].live.iter().map(|(_, live)| *live).max();
+    println!("{most:?} live runners at most, {LIMIT} allowed");
     let mut wrong = Vec::new();
     for (at, (history, calls)) in histories.iter_mut().zip(calls).enumerate() {
         history.calls = calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (history.faults, history.window) = (report.faults, WINDOW);
         history.is_audited = true;
+        history.disk_was_full = at == 1 && report.kinds.contains_key("DiskFull");
         history.audit = Some(verify(&cluster.nodes[at * SHARING], &keys));
         tell(PROJECTS[at], history);
         wrong.extend(checker::check(history).iter().map(|v| format!("{}: {v}", PROJECTS[at])));
@@ -114,6 +120,10 @@ async fn prepare(cluster: &Cluster<'_>) {
     }
     let mut connection = PgConnection::connect(&cluster.database).await.expect("reach the server");
     connection.execute(sqlx::raw_sql(SPOIL)).await.expect("spoil");
+    let limit =
+        "INSERT INTO resource_quotas (project_name, max_concurrent_runners) VALUES ($1, $2)";
+    let limit = sqlx::query(limit).bind(PROJECTS[0]).bind(LIMIT);
+    limit.execute(&mut connection).await.expect("set a quota");
     connection.close().await.ok();
     let words = ["launch", POISON, "--", "true"];
     let launched = try_run(cluster.nodes[0].command(&words), b"");

@@ -68,13 +68,15 @@ fn monotonic(history: &History, finder: &mut Finder<'_>) {
                 }
                 *at = now.max(*at);
             }
-            Outcome::Fail(why) if call.op == Op::Get && why == "RUNNER_NOT_FOUND" => {
-                if known.contains_key(&(call.client, call.key.as_str())) {
-                    finder.found(format!(
-                        "client {} no longer found {}, which it had seen",
-                        call.client, call.key
-                    ));
-                }
+            Outcome::Fail(why)
+                if call.op == Op::Get
+                    && why == "RUNNER_NOT_FOUND"
+                    && known.contains_key(&(call.client, call.key.as_str())) =>
+            {
+                finder.found(format!(
+                    "client {} no longer found {}, which it had seen",
+                    call.client, call.key
+                ));
             }
             _ => {}
         }
@@ -107,9 +109,8 @@ fn audited(history: &History, finder: &mut Finder<'_>) {
 /// The events of which an answered call has at least one.
 fn effect_in_log(call: &Call, seen: &Seen) -> &'static [&'static str] {
     match call.op {
-        Op::Launch => &["runner.starting"],
+        Op::Launch | Op::Restart => &["runner.starting"],
         Op::Stop if seen.ended => &["runner.stopped", "runner.failed"],
-        Op::Restart => &["runner.starting"],
         Op::Pause(true) => &["runner.paused"],
         Op::Pause(false) => &["runner.resumed"],
         Op::Stop | Op::Get => &[],

@@ -31,8 +31,8 @@ pub(super) struct Broker {
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) id: Uuid,
-    pub(super) entity: String,
     pub(super) sequence: i64,
+    pub(super) entity: String,
 }
 
 impl Broker {

@@ -44,7 +44,7 @@ async fn publish(url: &str, belief: Belief) -> History {
     let mut waiting = Vec::new();
     for sequence in 1..=MESSAGES {
         for entity in ENTITIES {
-            waiting.push(Message { id: Uuid::new_v4(), entity: entity.to_owned(), sequence });
+            waiting.push(Message { id: Uuid::new_v4(), sequence, entity: entity.to_owned() });
         }
     }
     let events = waiting.iter().map(|m| event(m.id, &m.entity, m.sequence)).collect();
@@ -64,7 +64,7 @@ async fn publish(url: &str, belief: Belief) -> History {
     }
     let deliveries = broker.drain().await;
     broker.close().await;
-    History { events, deliveries, ..History::default() }
+    History { deliveries, events, ..History::default() }
 }
 
 async fn prove_belief(naive: Belief) {

@@ -74,7 +74,9 @@ async fn race(form: Form) -> History {
     connection.close().await.unwrap();
     let mut events: Vec<_> =
         rows.iter().map(|(id, n)| event(id.parse().unwrap(), "one", *n)).collect();
-    events.iter_mut().for_each(|event| event.published = false);
+    for event in &mut events {
+        event.published = false;
+    }
     let aggregates = [(("mutant".to_owned(), "one".to_owned()), count)].into();
     History { events, aggregates, ..History::default() }
 }

@@ -143,7 +143,7 @@ impl Publishing {
 
     async fn publish(&self, rows: &[Row]) {
         for (_, id, entity, sequence) in rows {
-            let message = Message { id: *id, entity: entity.clone(), sequence: *sequence };
+            let message = Message { id: *id, sequence: *sequence, entity: entity.clone() };
             self.broker.publish(&message, true).await;
         }
     }

@@ -114,9 +114,8 @@ pub(super) fn forget(state: &mut State, name: &str) {
         1 => " with the record of 1 runner that has ended".to_owned(),
         count => format!(" with the records of {count} runners that have ended"),
     };
-    let question = format!(
-        "Delete project {name}{gone}? Records and quotas do not come back; its files stay."
-    );
+    let question =
+        format!("Delete project {name}{gone}? Records do not come back; its files stay.");
     state.mode = Mode::Confirm(Confirm { deed: Deed::Forget(name.to_owned()), question });
 }
 

@@ -253,10 +253,15 @@ async fn names_that_clash_are_told_before_anything_is_written(world: World) {
     fill(&world, 100).await;
     let target = other_kind(&world).await;
     let store = target.open(world.dir.path(), "other").await.unwrap();
-    let new =
-        NewProject { name: "p".into(), path: "/".into(), description: String::new(), tags: vec![] };
+    let new = NewProject {
+        name: "p".into(),
+        path: "/".into(),
+        description: String::new(),
+        tags: vec![],
+        quotas: QuotaChange::default(),
+    };
     let created = event(EventType::ProjectCreated, "project", "p");
-    store.project_create(&new, at(0), created).await.unwrap();
+    store.project_create(&new, at(0), vec![created]).await.unwrap();
     let news = World::new_runner("p");
     let caused = event(EventType::RunnerStarting, "runner", &news.id.to_string());
     assert_eq!(store.runner_create(&news, caused).await.unwrap().0.name, "p-1");

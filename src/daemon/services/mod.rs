@@ -20,6 +20,7 @@ mod sessions;
 mod settle;
 mod system;
 mod terminal;
+mod unrecorded;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -37,7 +38,9 @@ pub use self::{
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
 };
-use self::{changes::Changes, locks::Locks, nodes::Membership, quotas::Excesses};
+use self::{
+    changes::Changes, locks::Locks, nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
+};
 use crate::{
     daemon::{
         broker::BrokerStatus,
@@ -69,6 +72,8 @@ pub struct Services {
     excesses: Excesses,
     /// Becomes true when the first comparison with what really runs is done.
     looked: Arc<watch::Sender<bool>>,
+    /// Ends that were told and could not be written down yet.
+    unrecorded: Unrecorded,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -94,6 +99,7 @@ impl Services {
             limits: Limits::default(),
             excesses: Excesses::default(),
             looked: Arc::new(watch::Sender::new(false)),
+            unrecorded: Unrecorded::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }

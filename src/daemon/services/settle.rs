@@ -32,7 +32,14 @@ impl Services {
     pub async fn notice(&self, notice: Notice) {
         let (id, outcome) = match notice {
             Notice::Status { id, run, status } => (id, self.on_status(id, run, &status).await),
-            Notice::Exited { id, run, exit } => (id, self.on_exit(id, run, exit).await),
+            Notice::Exited { id, run, exit } => {
+                let outcome = self.on_exit(id, run, exit.clone()).await;
+                if outcome.is_err() {
+                    // On a full disk the supervisor could not write it down either.
+                    self.unrecorded.keep(id, run, exit);
+                }
+                (id, outcome)
+            }
             Notice::Unlinked { id, run, exited } => {
                 let services = self.clone();
                 // Clearing away a lost tree takes seconds; other runners' news must not wait.
@@ -163,6 +170,11 @@ impl Services {
                 let reason = record.launch_error.unwrap_or_else(|| "launch failed".to_owned());
                 self.mark_failed(runner, &reason).await?;
             }
+            return Ok(true);
+        }
+        if let Some(exit) = self.unrecorded.get(runner.id, runner.run) {
+            self.on_exit(runner.id, runner.run, exit).await?;
+            self.unrecorded.forget(runner.id);
             return Ok(true);
         }
         match self.fleet.find(runner.id).await {

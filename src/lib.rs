@@ -47,7 +47,7 @@
 //!
 //! `tests/architecture.rs` holds this table.
 //!
-//! # Three walks
+//! # Four walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
 //! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
@@ -64,6 +64,13 @@
 //! and is shown the present. A dashboard pane gets frames: the supervisor sends differences, the
 //! daemon's `fleet/frames` keeps a mirror and sends each subscriber what it has not seen, at its own
 //! pace.
+//!
+//! **Event.** A service hands the store a [`daemon::store::Write`]: statements and the events they
+//! cause. The one writer applies many in one transaction, in which each event is numbered within its
+//! entity, signed, and, where this daemon seals, given its place in the log and queued for the
+//! broker. `daemon/tasks/relay` reads the queue, one event of each entity at a time, hands it to
+//! `daemon/broker`, and marks what was confirmed. Followers read on from their place; the doorbell
+//! only wakes them.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

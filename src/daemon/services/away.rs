@@ -26,7 +26,10 @@ impl Services {
         is_wanted: impl Fn(&Runner) -> bool,
     ) -> Result<Vec<Runner>, Failure> {
         match query.await {
-            Ok(runners) => Ok(runners),
+            Ok(mut runners) => {
+                self.mark_unreachable(&mut runners);
+                Ok(runners)
+            }
             Err(error) if error.is_unavailable() => {
                 tracing::warn!(%error, "answering with the runners that are linked");
                 Ok(self.linked_runners(is_wanted))

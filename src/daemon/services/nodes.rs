@@ -10,11 +10,12 @@ use std::{
 
 use tokio::time::timeout;
 
-use super::Services;
+use super::{Change, Services};
 use crate::{
     daemon::store::RunnerChange,
     domain::{
-        event::{EventType, PARTITIONS},
+        activity::{Activity, ActivitySource, ActivityState},
+        event::{Event, EventType, PARTITIONS},
         failure::Failure,
         node::{Node, short},
         runner::{Runner, RunnerStatus},
@@ -209,6 +210,42 @@ impl Services {
         let event = self.context.system_event(EventType::NodeForgotten, data);
         self.store.node_forget(&node.id, event).await?;
         Ok(names)
+    }
+
+    /// Lets live runners of nodes that cannot be reached say so: what their rows tell may be over.
+    pub(super) fn mark_unreachable(&self, runners: &mut [Runner]) {
+        let own = &self.context.origin.node_id;
+        let nodes = self.membership.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone = |runner: &Runner| {
+            let node = nodes.iter().find(|node| node.id == runner.node_id)?;
+            (runner.node_id != *own && runner.status.is_live() && !node.is_reachable())
+                .then(|| (node.name(), node.last_heartbeat))
+        };
+        for runner in runners {
+            if let Some((name, since)) = gone(runner) {
+                let message = format!("{name} unreachable since {}", since.format("%H:%M:%S UTC"));
+                runner.activity = Activity {
+                    state: ActivityState::Error,
+                    kind: None,
+                    message: Some(message),
+                    source: ActivitySource::Process,
+                    since: Some(since),
+                };
+            }
+        }
+    }
+
+    /// Tells watchers how a runner is that another node wrote about.
+    pub async fn announce(&self, event: &Event) {
+        let is_theirs = event.node_id != self.context.origin.node_id;
+        let Ok(id) = event.entity_id.parse() else { return };
+        if is_theirs && event.entity_type == "runner" && self.changes.is_watched() {
+            match self.store.runner_get(id).await {
+                Ok(Some(runner)) => self.changes.runner(&runner),
+                Ok(None) => self.changes.announce(Change::Removed(vec![id])),
+                Err(_) => self.changes.announce(Change::All),
+            }
+        }
     }
 
     /// Makes sure that a runner is this node's.

@@ -13,11 +13,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::daemon::{
-    broker::Publisher,
-    fleet::Notice,
-    services::{Change, Services},
-    store::{DatabaseStatus, Store},
+use crate::{
+    daemon::{
+        broker::Publisher,
+        fleet::Notice,
+        services::{Change, Services},
+        store::{DatabaseStatus, Store},
+    },
+    domain::event::EventFilter,
 };
 
 /// Between two signs of life to other daemons; leases last three times as long.
@@ -54,6 +57,9 @@ pub fn start(
     run(Box::pin(follow_supervisors(services.clone(), notices)));
     run(Box::pin(take_part(services.clone(), stop.clone())));
     run(Box::pin(heal(services.clone())));
+    if store.is_shared() {
+        run(Box::pin(follow_others(services.clone())));
+    }
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
@@ -84,6 +90,18 @@ async fn take_part(services: Services, stop: CancellationToken) {
                 return;
             }
             Err(error) => tracing::debug!(%error, "failed to give a sign of life"),
+        }
+        sleep(BEAT).await;
+    }
+}
+
+/// Tells watchers of this daemon what happens on other nodes.
+async fn follow_others(services: Services) {
+    loop {
+        if let Ok(mut feed) = services.follow_events(EventFilter::default(), None).await {
+            while let Ok(event) = feed.next().await {
+                services.announce(&event).await;
+            }
         }
         sleep(BEAT).await;
     }

@@ -47,7 +47,8 @@ pub(super) fn delegated() -> Result<PathBuf, String> {
 fn directory(mount: &MountInfo, group: &str) -> PathBuf {
     let group = Path::new(group);
     let below = group.strip_prefix(&mount.root).unwrap_or(group);
-    mount.mount_point.join(below.strip_prefix("/").unwrap_or(below))
+    // Taken apart and put together: joining nothing leaves a slash at the end.
+    mount.mount_point.join(below.strip_prefix("/").unwrap_or(below)).components().collect()
 }
 
 fn is_marked(dir: &Path) -> bool {

@@ -18,7 +18,7 @@ use crate::{
 /// Rounds of each race; a longer run is asked for by `STRATAVORE_TEST_ROUNDS`.
 fn rounds() -> usize {
     let asked = crate::config::environment::get("STRATAVORE_TEST_ROUNDS");
-    asked.and_then(|text| text.to_str()?.parse().ok()).unwrap_or(25)
+    asked.and_then(|text| text.to_str()?.parse().ok()).unwrap_or(12)
 }
 
 /// Clients of each daemon, and how many may win.

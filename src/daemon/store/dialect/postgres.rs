@@ -177,6 +177,8 @@ impl Server {
                 ("lock_timeout", milliseconds.as_str()),
                 ("idle_in_transaction_session_timeout", milliseconds.as_str()),
                 ("timezone", "UTC"),
+                // A rollback of what is no transaction is no news, and there are many.
+                ("client_min_messages", "error"),
             ])
             .disable_statement_logging();
         let name = format!(

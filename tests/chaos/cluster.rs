@@ -119,8 +119,16 @@ impl Node {
         self.begin();
         wait_until("a daemon can be reached", PATIENCE, || {
             self.begin();
-            std::os::unix::net::UnixStream::connect(self.world.socket()).is_ok()
+            self.greets().is_ok()
         });
+    }
+
+    /// Waits for the byte with which a daemon greets who connects once it is ready.
+    fn greets(&self) -> std::io::Result<()> {
+        use std::io::Read as _;
+        let mut stream = std::os::unix::net::UnixStream::connect(self.world.socket())?;
+        stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+        stream.read_exact(&mut [0])
     }
 
     /// Kills the daemon without a word.

@@ -14,6 +14,10 @@ use crate::{
     servers::Proxy,
 };
 
+/// One of the daemons sleeps, beside all else that happens, from then on and for so long: longer than
+/// a lease lasts, so that another does its work.
+const AWAKE: Duration = Duration::from_secs(3);
+const ASLEEP: Duration = Duration::from_secs(10);
 /// The exchange comes back, and our queue is bound again, within this.
 const BINDING: Duration = Duration::from_secs(20);
 
@@ -152,13 +156,25 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
     let mut report = Report::default();
     let mut waiting = deck(random);
     let begun = Instant::now();
+    let sleeper = random.below(SHARING);
+    let mut naps = [(AWAKE, Signal::STOP), (AWAKE + ASLEEP, Signal::CONT)].into_iter().peekable();
     while Instant::now() < until {
+        if let Some((_, signal)) = naps.next_if(|(at, _)| begun.elapsed() > *at) {
+            println!("{:6.2} s {signal:?} for daemon {sleeper}", begun.elapsed().as_secs_f64());
+            cluster.nodes[sleeper].signal(signal);
+            report.faults += 1;
+        }
         if waiting.len() < 2 {
             waiting.extend(deck(random));
         }
-        let mut together = vec![waiting.remove(0)];
+        // Whoever sleeps is left alone.
+        let is_free = |fault: &Fault| naps.len() != 1 || fault.victim() != Victim::Daemon(sleeper);
+        let first = waiting.iter().position(is_free).unwrap_or(0);
+        let mut together = vec![waiting.remove(first)];
         if random.percent(40)
-            && let Some(at) = waiting.iter().position(|f| f.victim() != together[0].victim())
+            && let Some(at) = waiting
+                .iter()
+                .position(|fault| is_free(fault) && fault.victim() != together[0].victim())
         {
             together.push(waiting.remove(at));
         }

@@ -145,6 +145,11 @@ impl Node {
         }
     }
 
+    /// The daemon's process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(self.child().as_ref().expect("it runs"))
+    }
+
     /// Ends the daemon in good order.
     pub(crate) fn leave(&self) {
         let Some(mut child) = self.child().take() else { return };

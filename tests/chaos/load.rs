@@ -40,6 +40,8 @@ pub(crate) struct Door {
     pub places: Places,
     /// What marks the agents that it starts.
     pub home: PathBuf,
+    /// The id of its node.
+    pub node: String,
 }
 
 /// What all clients write to.
@@ -86,7 +88,8 @@ impl Load {
                 0..50 => self.launch().await,
                 50..70 => self.end().await,
                 70..78 => self.restart().await,
-                78..88 => self.pause().await,
+                78..86 => self.pause().await,
+                86..92 => self.list().await,
                 _ => self.get().await,
             }
             tokio::time::sleep(self.random.millis(1, 60)).await;
@@ -147,8 +150,11 @@ impl Load {
             let unknown = matches!(outcome, Outcome::Info(_));
             self.note(Op::Launch, &request.to_string(), outcome);
             match answer {
-                Ok((runner, _)) if short => self.ended.push((runner.id.to_string(), door)),
-                Ok((runner, _)) => self.mine.push((runner.id.to_string(), door)),
+                Ok((runner, _)) => {
+                    let known = (runner.id.to_string(), self.door_of(&runner));
+                    if short { self.ended.push(known) } else { self.mine.push(known) }
+                }
+                Err(failure) if failure.kind == FailureKind::Limit => self.make_room(door).await,
                 Err(_) if unknown => {
                     door = (door + 1) % self.doors.len();
                     tokio::time::sleep(self.random.millis(20, 400)).await;
@@ -158,6 +164,20 @@ impl Load {
             }
             return;
         }
+    }
+
+    /// Returns the door of the daemon that a runner belongs to.
+    fn door_of(&self, runner: &Runner) -> usize {
+        self.doors.iter().position(|door| door.node == runner.node_id).unwrap_or(0)
+    }
+
+    /// Ends one of the project's runners: those whose launch was given up hold places, too.
+    async fn make_room(&mut self, door: usize) {
+        let project = self.project.clone();
+        let answer = self.call(door, async |c| c.list_runners(&project, "live", 0).await).await;
+        let Some(runner) = self.random.choose(&answer.unwrap_or_default()).cloned() else { return };
+        self.mine.push((runner.id.to_string(), self.door_of(&runner)));
+        self.end().await;
     }
 
     fn request(&self, request: Uuid, command: &[&str], door: usize) -> LaunchRequest {
@@ -206,6 +226,19 @@ impl Load {
         for paused in [true, false] {
             let answer = self.call(door, async |c| c.set_paused(&id, paused).await).await;
             self.note(Op::Pause(paused), &id, outcome(answer.as_ref().map(Some)));
+        }
+    }
+
+    /// Looks at all runners through any daemon, and writes down those it knows.
+    async fn list(&mut self) {
+        let door = self.random.below(self.doors.len());
+        let project = self.project.clone();
+        let answer = self.call(door, async |c| c.list_runners(&project, "", 0).await).await;
+        for runner in answer.unwrap_or_default() {
+            let id = runner.id.to_string();
+            if self.mine.iter().chain(&self.ended).any(|(known, _)| *known == id) {
+                self.note(Op::Get, &id, outcome(Ok(Some(&runner))));
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -157,18 +157,15 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
     let mut waiting = deck(random);
     let begun = Instant::now();
     let sleeper = random.below(SHARING);
-    let mut naps = [(AWAKE, Signal::STOP), (AWAKE + ASLEEP, Signal::CONT)].into_iter().peekable();
+    let nap = tokio::spawn(nap(cluster.nodes[sleeper].pid()));
+    report.faults += 1;
     while Instant::now() < until {
-        if let Some((_, signal)) = naps.next_if(|(at, _)| begun.elapsed() > *at) {
-            println!("{:6.2} s {signal:?} for daemon {sleeper}", begun.elapsed().as_secs_f64());
-            cluster.nodes[sleeper].signal(signal);
-            report.faults += 1;
-        }
         if waiting.len() < 2 {
             waiting.extend(deck(random));
         }
         // Whoever sleeps is left alone.
-        let is_free = |fault: &Fault| naps.len() != 1 || fault.victim() != Victim::Daemon(sleeper);
+        let is_free =
+            |fault: &Fault| nap.is_finished() || fault.victim() != Victim::Daemon(sleeper);
         let first = waiting.iter().position(is_free).unwrap_or(0);
         let mut together = vec![waiting.remove(first)];
         if random.percent(40)
@@ -188,7 +185,16 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
         }
         sleep(random.millis(100, 800)).await;
     }
+    nap.await.expect("it wakes up");
     report
+}
+
+/// Stops a daemon for long, whatever else happens.
+async fn nap(daemon: Pid) {
+    for (time, signal) in [(AWAKE, Signal::STOP), (ASLEEP, Signal::CONT)] {
+        sleep(time).await;
+        kill_process(daemon, signal).expect("it is left alone");
+    }
 }
 
 async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {

@@ -137,7 +137,12 @@ fn clients(
     calls: &[Calls; 2],
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    let door = |node: &Node| Door { places: node.places(), home: node.home() };
+    let id = |node: &Node| std::fs::read_to_string(node.places().root().join("node"));
+    let door = |node: &Node| Door {
+        places: node.places(),
+        home: node.home(),
+        node: id(node).expect("a daemon has an id").trim().to_owned(),
+    };
     let doors: Vec<_> = cluster.nodes.iter().map(door).collect();
     let (shared, file) = doors.split_at(SHARING);
     let mut clients = Vec::new();

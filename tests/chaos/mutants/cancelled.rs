@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Calls that are dropped, and writes afterwards.
-const CANCELS: u64 = 300;
+const CANCELS: u64 = 400;
 const WRITES: usize = 100;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 40;
 
 /// Drops `begin` at different points, then writes; what is answered is looked for from outside.
 async fn cancel(url: &str, form: Form) -> History {

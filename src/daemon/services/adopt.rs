@@ -40,6 +40,8 @@ impl Services {
         let numbered = if self.numbered.load(Ordering::Relaxed) {
             Ok(())
         } else {
+            // Linked first of all: a stop needs the supervisor, and no database.
+            self.link_all(&directories).await;
             self.remember_numbers(&directories).await
         };
         self.numbered.store(numbered.is_ok(), Ordering::Relaxed);
@@ -59,6 +61,16 @@ impl Services {
         numbered?;
         result.failed = self.settle_all("live").await?;
         Ok(result)
+    }
+
+    /// Links every supervisor that lives.
+    async fn link_all(&self, directories: &[RunnerId]) {
+        stream::iter(directories)
+            .for_each_concurrent(TOGETHER, |id| async {
+                let _guard = self.locks.lock(*id).await;
+                self.fleet.find(*id).await;
+            })
+            .await;
     }
 
     /// Settles what nobody is launching any more: its daemon died, or could not write down how the

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use super::store::{AuditLog, Location, first_key_file};
+use super::store::{AuditLog, Location, first_key_file, name_of};
 use crate::{
     config::{AuditConfig, Config, Places},
     domain::{
@@ -30,11 +30,6 @@ pub async fn verify_log(
     if keys.is_empty() {
         keys.push(first_key(config, places)?.0);
     }
-    if checkpoints.is_empty() {
-        checkpoints = fs::read_to_string(checkpoint_file(&config.audit, places))
-            .map(|text| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-            .unwrap_or_default();
-    }
     let file = places.database();
     let location = if config.database.is_postgresql() {
         Location::Server(&config.database)
@@ -45,6 +40,19 @@ pub async fn verify_log(
         }
         Location::File(&file)
     };
+    let name = name_of(location)?;
+    if checkpoints.is_empty() {
+        checkpoints = fs::read_to_string(checkpoint_file(&config.audit, places))
+            .map(|text| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+            .unwrap_or_default();
+        checkpoints.retain(|checkpoint| checkpoint.log == name);
+    } else {
+        checkpoints.retain(|checkpoint| checkpoint.log == name);
+        if checkpoints.is_empty() {
+            let what = format!("none of the checkpoints is of the log `{name}`");
+            return Err(Failure::usage("OTHER_LOG", what));
+        }
+    }
     let log = AuditLog::open(location)?;
     let mut audit = Audit::new(keys, checkpoints);
     let mut position = 0;

@@ -329,7 +329,7 @@ mod tests {
                 reference.epoch += 1;
             }
         }
-        let checkpoint = Checkpoint::new(count, &before, &key, &reference);
+        let checkpoint = Checkpoint::new("log", count, &before, (&key, &reference));
         (first, rows, checkpoint)
     }
 

@@ -99,6 +99,8 @@ impl fmt::Display for KeyRef {
 /// Where the log stood at a time: kept apart from it, it shows that the end was cut off or rolled back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
+    /// Which log: the file or the server that holds it. One file may keep checkpoints of several.
+    pub log: String,
     /// The newest sealed event.
     pub position: u64,
     /// Its seal, in hexadecimal digits.
@@ -111,20 +113,21 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Returns a checkpoint signed with a key.
-    pub fn new(position: u64, seal: &Code, key: &Key, reference: &KeyRef) -> Self {
+    pub fn new(log: &str, position: u64, seal: &Code, (key, reference): (&Key, &KeyRef)) -> Self {
         let seal = to_hex(seal);
-        let code = to_hex(&key.sign(&Self::bytes(position, &seal)));
-        Self { position, seal, key: reference.to_string(), code }
+        let code = to_hex(&key.sign(&Self::bytes(log, position, &seal)));
+        Self { log: log.to_owned(), position, seal, key: reference.to_string(), code }
     }
 
     /// Whether this key, which must be the one it names, has signed it.
     pub fn is_signed_by(&self, key: &Key) -> bool {
-        to_hex(&key.sign(&Self::bytes(self.position, &self.seal))) == self.code
+        to_hex(&key.sign(&Self::bytes(&self.log, self.position, &self.seal))) == self.code
     }
 
-    fn bytes(position: u64, seal: &str) -> Vec<u8> {
+    fn bytes(log: &str, position: u64, seal: &str) -> Vec<u8> {
         let mut bytes = Vec::new();
         put(&mut bytes, b"stratavore checkpoint 1");
+        put(&mut bytes, log.as_bytes());
         put(&mut bytes, &position.to_be_bytes());
         put(&mut bytes, seal.as_bytes());
         bytes

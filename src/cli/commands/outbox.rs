@@ -71,7 +71,7 @@ async fn list(
         vec![
             since.format("%Y-%m-%d %H:%M:%S").to_string(),
             entry.event_id.to_string(),
-            entry.routing_key.clone(),
+            human::clip(&entry.routing_key, 48),
             format!("{}/{}", entry.attempts, entry.max_attempts),
             state.to_owned(),
             human::clip(entry.error.as_deref().unwrap_or("-"), 60),

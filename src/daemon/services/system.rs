@@ -116,7 +116,7 @@ impl Services {
     /// Returns how it stands with the queue to the broker.
     async fn outbox_component(&self) -> Result<String, String> {
         let counts = self.outbox_counts().await.map_err(|error| error.to_string())?;
-        let text = format!("{} events wait, {} are parked", counts.waiting, counts.parked);
+        let text = format!("{} events wait, {} of them parked", counts.waiting, counts.parked);
         let oldest = counts.oldest.map(|oldest| self.context.clock.now() - oldest);
         let is_late = oldest.is_some_and(|age| age > LATE);
         if counts.parked > 0 || is_late { Err(text) } else { Ok(text) }

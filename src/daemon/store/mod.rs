@@ -120,6 +120,7 @@ impl Store {
     /// When a file cannot be used or is not a database, or the schema is from a newer version.
     pub async fn open(location: Location<'_>, opening: Opening) -> Result<Self, StoreError> {
         let Opening { origin, keyring, clock } = opening;
+        let name = name_of(location)?;
         let availability = Availability::new(DatabaseStatus::Up, clock);
         let (connection, readers, sealing) = match location {
             Location::File(path) => {
@@ -142,7 +143,7 @@ impl Store {
         let is_shared = readers.is_shared();
         let task = Writer {
             connection,
-            recorder: Recorder::new(origin, keyring, sealing.clone()),
+            recorder: Recorder::new(origin, keyring, sealing.clone(), name),
             committed: Arc::clone(&committed_tx),
             checkpoints: checkpoints_tx,
             availability: availability.clone(),

@@ -83,6 +83,8 @@ pub(super) struct Recorded {
 /// Records events.
 #[derive(Debug)]
 pub(super) struct Recorder {
+    /// What checkpoints call this log.
+    log: String,
     origin: Origin,
     keyring: Keyring,
     sealing: Sealing,
@@ -92,8 +94,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(origin: Origin, keyring: Keyring, sealing: Sealing) -> Self {
-        Self { origin, keyring, sealing, tail: None, next_tail: None }
+    pub(super) fn new(origin: Origin, keyring: Keyring, sealing: Sealing, log: String) -> Self {
+        Self { log, origin, keyring, sealing, tail: None, next_tail: None }
     }
 
     /// Takes note that what was recorded is committed; returns where the log stands, if this daemon
@@ -102,8 +104,8 @@ impl Recorder {
         self.tail = self.next_tail;
         let sealed = recorded.sealed_up_to.and(self.tail);
         let (key, reference) = (self.keyring.key(), self.keyring.reference());
-        let checkpoint =
-            sealed.map(|tail| Checkpoint::new(tail.position, &tail.seal, key, reference));
+        let checkpoint = sealed
+            .map(|tail| Checkpoint::new(&self.log, tail.position, &tail.seal, (key, reference)));
         self.keyring.used(recorded.codes);
         checkpoint
     }

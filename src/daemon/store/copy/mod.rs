@@ -117,7 +117,12 @@ pub async fn copy(
         name,
         source,
         target,
-        recorder: Recorder::new(copying.origin, copying.keyring, sealing.clone()),
+        recorder: Recorder::new(
+            copying.origin,
+            copying.keyring,
+            sealing.clone(),
+            name_of(copying.to)?,
+        ),
         sealing,
         holder: format!("copy#{}", Uuid::new_v4()),
         is_renaming: copying.is_renaming,

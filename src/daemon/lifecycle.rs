@@ -136,6 +136,7 @@ pub async fn run(
     record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);
+    let last_checkpoint = checkpoints.clone();
     let inputs = tasks::Inputs { notices, checkpoint_file: checkpoints, publisher };
     tasks::start(&services, &store, inputs, &tracker, &stop);
     tracker.close();
@@ -160,6 +161,8 @@ pub async fn run(
     timeout(LAST_STEPS, tracker.wait()).await.ok();
     timeout(LAST_STEPS, record(&services, &store, EventType::DaemonStopped)).await.ok();
     services.leave().await;
+    let last = store.checkpoints().borrow().clone();
+    timeout(LAST_STEPS, tasks::write_last(last, last_checkpoint)).await.ok();
     drop(services);
     timeout(LAST_STEPS, store.close()).await.ok();
     if gone {

@@ -37,6 +37,13 @@ pub(super) async fn run(
     }
 }
 
+/// Writes where the log stands when the daemon leaves.
+pub async fn write_last(checkpoint: Option<Checkpoint>, file: PathBuf) {
+    if let Some(checkpoint) = checkpoint {
+        write(checkpoint, file).await;
+    }
+}
+
 async fn tell(services: &Services, checkpoint: Checkpoint, file: PathBuf) {
     if services.context().origin.publishes && *services.database().borrow() == DatabaseStatus::Up {
         let data = serde_json::json!(checkpoint);
@@ -44,6 +51,10 @@ async fn tell(services: &Services, checkpoint: Checkpoint, file: PathBuf) {
             tracing::warn!(%error, "failed to publish a checkpoint of the event log");
         }
     }
+    write(checkpoint, file).await;
+}
+
+async fn write(checkpoint: Checkpoint, file: PathBuf) {
     let shown = file.display().to_string();
     let written = tokio::task::spawn_blocking(move || append(&file, &checkpoint)).await;
     if let Ok(Err(error)) = written {

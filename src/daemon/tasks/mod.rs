@@ -13,6 +13,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::checkpoints::write_last;
 use crate::{
     daemon::{
         broker::Publisher,

@@ -10,12 +10,17 @@ use crate::{
     domain::{
         event::EventType,
         failure::Failure,
+        id::RunnerId,
         runner::{Heartbeat, Runner, RunnerStatus},
     },
 };
 
 /// Between a supervisor's answer to a stop and the record of the end.
 const SETTLING: Duration = Duration::from_secs(5);
+
+/// Somebody else may be looking for the same supervisor, and then for its row in a database that is
+/// slow; by then it is linked.
+const LINKING: Duration = Duration::from_secs(1);
 
 impl Services {
     /// Returns runners, newest first: of one project unless it is empty, of one status (or `live`)
@@ -90,7 +95,7 @@ impl Services {
         let grace = if force { Duration::ZERO } else { asked };
         let mut changes = self.changes.subscribe();
         let (recorded, stopped) =
-            tokio::join!(self.mark_stopping(runner), self.fleet.stop(runner.id, grace));
+            tokio::join!(self.mark_stopping(runner), self.end_linked(runner.id, grace));
         match stopped {
             Err(FleetError::NoLink | FleetError::Silent) if force => {
                 self.end_silent(runner).await?;
@@ -125,6 +130,19 @@ impl Services {
                 Ok((now, false))
             }
         }
+    }
+
+    /// Has a supervisor end its agent. One that is not linked is looked for before anybody believes
+    /// that there is none: a daemon that has just started may not have come to it.
+    async fn end_linked(&self, id: RunnerId, grace: Duration) -> Result<Vec<String>, FleetError> {
+        match self.fleet.stop(id, grace).await {
+            Err(FleetError::NoLink) => {}
+            outcome => return outcome,
+        }
+        if let Ok(_guard) = timeout(LINKING, self.locks.lock(id)).await {
+            self.fleet.find(id).await;
+        }
+        self.fleet.stop(id, grace).await
     }
 
     /// Ends a runner whose supervisor lives but does not answer, or has just died.

@@ -22,6 +22,7 @@ mod nemesis;
 mod observer;
 mod options;
 mod random;
+mod restarted;
 mod run;
 #[path = "../servers/mod.rs"]
 mod servers;

@@ -156,6 +156,11 @@ impl Lanes {
         !self.ready.is_empty()
     }
 
+    /// Whether all that was taken is delivered and marked, but for what stands still.
+    pub(super) fn is_idle(&self) -> bool {
+        self.count == 0 && self.flying.is_empty() && self.unmarked.is_empty()
+    }
+
     /// Returns the next entry to publish, which is then with the broker.
     pub(super) fn next(&mut self) -> Option<OutboxEntry> {
         while let Some(aggregate) = self.ready.pop_front() {

@@ -20,7 +20,7 @@ use crate::{
     daemon::{
         broker::{BrokerStatus, Message, Outcome, Publisher},
         services::Services,
-        store::{Store, StoreError},
+        store::{DatabaseStatus, Store, StoreError},
     },
     domain::outbox::OutboxEntry,
 };
@@ -41,6 +41,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(services: Services, store: Store, publisher: Publisher) {
     let relay = Relay {
         doorbell: store.doorbell(),
+        database: services.database(),
+        may_lack_marks: false,
         services,
         store,
         lanes: Lanes::default(),
@@ -57,6 +59,9 @@ struct Relay {
     services: Services,
     store: Store,
     doorbell: watch::Receiver<u64>,
+    database: watch::Receiver<DatabaseStatus>,
+    /// The database was lost since the queue was last read from its beginning.
+    may_lack_marks: bool,
     lanes: Lanes,
     /// The partitions that are published here, as bits.
     partitions: u64,
@@ -77,6 +82,7 @@ impl Relay {
             if Instant::now() >= next_poll {
                 self.has_more = true;
                 next_poll = Instant::now() + POLL;
+                self.look_for_lost_marks();
                 if let Err(error) = self.look_at_parked().await {
                     tracing::debug!(%error, "failed to look at what is parked");
                 }
@@ -184,6 +190,19 @@ impl Relay {
             self.lanes.forget(self.cursor);
         }
         Ok(())
+    }
+
+    /// Marks are not flushed: a database server that died may have forgotten the last of them. What it
+    /// then calls undelivered lies behind us, and is read again once nothing else is to be done.
+    fn look_for_lost_marks(&mut self) {
+        // Without a sender the daemon is leaving.
+        self.may_lack_marks |= self.database.has_changed().unwrap_or(false);
+        self.database.mark_unchanged();
+        if self.may_lack_marks && self.lanes.is_idle() {
+            self.may_lack_marks = false;
+            self.lanes.forget(i64::MAX);
+            self.cursor = 0;
+        }
     }
 
     /// Publishes what the leases of this daemon say; from new partitions, all that waits there.

@@ -193,8 +193,9 @@ async fn settle(cluster: &Cluster<'_>, observers: &[Observer; 2]) -> [History; 2
             return histories;
         }
         if begun.elapsed() > SETTLING {
-            println!("not settled after {SETTLING:?}: {missing:?}; parked: {parked:?}");
-            return histories;
+            let rows = snapshot::stuck(&cluster.database).await.unwrap_or_default().join("\n");
+            options::keep(cluster, &histories, 0);
+            panic!("not settled after {SETTLING:?}: {missing:?}; parked: {parked:?}\n{rows}");
         }
         sleep(Duration::from_millis(300)).await;
     }

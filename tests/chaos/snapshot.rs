@@ -127,6 +127,16 @@ async fn look(connection: &mut PgConnection) -> sqlx::Result<Sample> {
     Ok((leases.into_iter().map(sample).collect(), live))
 }
 
+/// Returns the rows of the queue that wait, and the leases, in full.
+pub(crate) async fn stuck(url: &str) -> sqlx::Result<Vec<String>> {
+    let mut connection = PgConnection::connect(url).await?;
+    let query = "SELECT to_jsonb(o)::text FROM outbox AS o WHERE NOT delivered \
+         UNION ALL SELECT to_jsonb(l)::text || ' at ' || clock_timestamp() FROM leases AS l";
+    let rows = sqlx::query_scalar(query).fetch_all(&mut connection).await?;
+    connection.close().await?;
+    Ok(rows)
+}
+
 /// Returns the ids of what is committed and goes to the broker.
 pub(crate) fn published(history: &History) -> BTreeSet<Uuid> {
     history.events.iter().filter(|event| event.published).map(|event| event.event).collect()

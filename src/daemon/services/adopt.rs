@@ -36,9 +36,6 @@ impl Services {
     pub async fn reconcile(&self) -> Result<Reconciled, Failure> {
         let mut result = Reconciled::default();
         let directories = self.fleet.directories();
-        // Linked first, without the database: what can be listed and stopped must not wait for one
-        // that is silent.
-        self.link_all(&directories).await;
         // Before anything is launched; while the database is away nothing is.
         let numbered = if self.numbered.load(Ordering::Relaxed) {
             Ok(())
@@ -107,15 +104,6 @@ impl Services {
             }
         }
         Ok(failed)
-    }
-
-    /// Links every supervisor that is there.
-    async fn link_all(&self, directories: &[RunnerId]) {
-        let links = stream::iter(directories.to_vec()).map(|id| async move {
-            let _guard = self.locks.lock(id).await;
-            self.fleet.find(id).await
-        });
-        links.buffer_unordered(TOGETHER).for_each(|_found| async {}).await;
     }
 
     /// Makes sure that the numbers of runners whose rows were lost are not given out again.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::state::{Looked, Present, SavedLayout};
+use super::state::{Checkout, Looked, Present, SavedLayout};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
@@ -71,7 +71,7 @@ pub(super) enum UiEvent {
     /// An agent that was found told its version.
     Version(String, String),
     /// The branch that is checked out in a directory, `None` if there is none.
-    Branch(PathBuf, Option<String>),
+    Branch(PathBuf, Option<Checkout>),
     /// An action ended.
     Outcome(Outcome),
 }

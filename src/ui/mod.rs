@@ -13,6 +13,7 @@
 
 mod ahead;
 mod app;
+mod checkout;
 mod choices;
 mod clipboard;
 mod effect;

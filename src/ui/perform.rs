@@ -4,20 +4,21 @@
 use std::{
     collections::{BTreeSet, HashMap},
     path::PathBuf,
+    sync::Arc,
 };
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
 };
 use uuid::Uuid;
 
 use super::{
+    checkout,
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing,
     state::{CHUNK, MOST_MATCHES, Present, Watched},
-    surroundings,
     typist::Typist,
 };
 use crate::{
@@ -40,6 +41,8 @@ pub(super) struct Performer {
     sizes: mpsc::Sender<(RunnerId, TerminalSize)>,
     watching: HashMap<Watched, JoinHandle<()>>,
     reading: Option<JoinHandle<()>>,
+    /// Places for those who look at what is checked out.
+    checkouts: Arc<Semaphore>,
     environment: Environment,
     umask: u32,
 }
@@ -61,6 +64,7 @@ impl Performer {
             sizes,
             watching: HashMap::new(),
             reading: None,
+            checkouts: Arc::new(Semaphore::new(checkout::TOGETHER)),
             environment,
             umask,
         }
@@ -119,12 +123,12 @@ impl Performer {
         }
     }
 
-    /// Reads in a thread of its own: a directory may be on a disk that hangs.
     fn read_branch(&self, directory: PathBuf) {
-        let events = self.events.clone();
-        tokio::task::spawn_blocking(move || {
-            let branch = surroundings::branch(&directory);
-            events.blocking_send(UiEvent::Branch(directory, branch)).ok();
+        let (events, places) = (self.events.clone(), Arc::clone(&self.checkouts));
+        tokio::spawn(async move {
+            let Ok(_place) = places.acquire().await else { return };
+            let branch = checkout::read(&directory).await;
+            events.send(UiEvent::Branch(directory, branch)).await.ok();
         });
     }
 

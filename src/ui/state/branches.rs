@@ -5,27 +5,49 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     path::{Path, PathBuf},
 };
 
 use super::{FIGURES_FROM, State, geometry};
 use crate::domain::event::Event;
 
+/// What is checked out in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct Checkout {
+    /// The branch, or that there is none.
+    pub branch: String,
+    /// Lines added since the last commit.
+    pub added: u64,
+    /// Lines removed since the last commit.
+    pub removed: u64,
+}
+
+impl fmt::Display for Checkout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.branch)?;
+        if self.added + self.removed > 0 {
+            write!(f, " +{} −{}", self.added, self.removed)?;
+        }
+        Ok(())
+    }
+}
+
 /// Branches by directory; `None` while one is not known, or where there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::ui) struct Branches {
-    known: BTreeMap<PathBuf, Option<String>>,
+    known: BTreeMap<PathBuf, Option<Checkout>>,
     outdated: BTreeSet<PathBuf>,
 }
 
 impl Branches {
-    /// The branch that is checked out in a directory.
-    pub(in crate::ui) fn of(&self, directory: &Path) -> Option<&str> {
-        self.known.get(directory)?.as_deref()
+    /// What is checked out in a directory.
+    pub(in crate::ui) fn of(&self, directory: &Path) -> Option<&Checkout> {
+        self.known.get(directory)?.as_ref()
     }
 
     /// Takes in what was read; returns whether it is news.
-    pub(in crate::ui) fn learn(&mut self, directory: PathBuf, branch: Option<String>) -> bool {
+    pub(in crate::ui) fn learn(&mut self, directory: PathBuf, branch: Option<Checkout>) -> bool {
         let known = self.known.entry(directory).or_default();
         let is_news = *known != branch;
         *known = branch;

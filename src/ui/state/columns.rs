@@ -11,10 +11,10 @@ use super::{FIGURES_FROM, State};
 pub(in crate::ui) const TREND: usize = 8;
 /// CPU and memory, with the blanks before them.
 const FIGURES: usize = 15;
-/// The branch or the command, with the blanks before it.
-const COMMAND: usize = 18;
+/// The branch with its changes, or the command, with the blanks before it.
+const COMMAND: usize = 20;
 /// A list that shows more than what a runner says leaves that so many columns.
-const SAID: usize = 33;
+const SAID: usize = 31;
 /// Of a line where there is room: the marks, the word, the age and the blanks between them.
 const MARKS: usize = 3;
 const WORD: usize = 10;

@@ -38,7 +38,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::{
-    branches::Branches,
+    branches::{Branches, Checkout},
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
     event_text::{event_subject, event_text},

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{blocked, event, fleet, id, key, list, now, press, runner, state};
+use super::{blocked, checkout, event, fleet, id, key, list, now, press, runner, state};
 use crate::{
     domain::{
         activity::ActivityState,
@@ -234,8 +234,8 @@ fn branches_are_read_where_they_are_shown_and_when_something_happened() {
     let read = effects.iter().filter(|e| matches!(e, Effect::ReadBranch(_))).count();
     assert_eq!(read, 4, "one for each directory");
     let api = std::path::PathBuf::from("/home/ann/src/api");
-    update(&mut state, UiEvent::Branch(api.clone(), Some("fix-login".to_owned())));
-    assert!(super::screen(&state).contains("⎇ fix-login"));
+    update(&mut state, UiEvent::Branch(api.clone(), Some(checkout("fix-login"))));
+    assert!(super::screen(&state).contains("⎇ fix-login +12 −3"));
     press(&mut state, "kk");
     let told = event(1, "api-3", "runner.activity", serde_json::json!({}));
     assert_eq!(update(&mut state, UiEvent::Happened(vec![told])), [Effect::ReadBranch(api)]);

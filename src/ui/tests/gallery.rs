@@ -9,7 +9,9 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::{blocked, event, fleet, id, list, now, press, project, runner, screen, state};
+use super::{
+    blocked, checkout, event, fleet, id, list, now, press, project, runner, screen, state,
+};
 use crate::{
     domain::{activity::ActivityState, key::KeyPress, size::TerminalSize},
     ui::{
@@ -35,7 +37,7 @@ fn busy(size: (u16, u16)) -> State {
         }
         list(&mut state, all);
     }
-    update(&mut state, UiEvent::Branch("/home/ann/src/api".into(), Some("fix-login".to_owned())));
+    update(&mut state, UiEvent::Branch("/home/ann/src/api".into(), Some(checkout("fix-login"))));
     let asked =
         serde_json::json!({ "state": "blocked", "kind": "permission", "message": "rm -r b" });
     let failed = serde_json::json!({ "reason": "exit code 3" });

@@ -24,7 +24,7 @@ use uuid::Uuid;
 use super::{
     effect::Effect,
     event::{DaemonView, UiEvent},
-    state::{State, Surroundings},
+    state::{Checkout, State, Surroundings},
     theme::{Depth, Library, Theme},
     update::update,
     view,
@@ -130,6 +130,11 @@ fn project(name: &str) -> Project {
         created_at: now(),
         last_accessed_at: now(),
     }
+}
+
+/// What is checked out somewhere.
+fn checkout(branch: &str) -> Checkout {
+    Checkout { branch: branch.to_owned(), added: 12, removed: 3 }
 }
 
 fn event(position: u64, runner: &str, event_type: &str, data: serde_json::Value) -> Event {

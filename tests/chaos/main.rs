@@ -17,6 +17,7 @@ mod checker;
 mod cluster;
 mod history;
 mod load;
+mod marks;
 mod mutants;
 mod nemesis;
 mod observer;

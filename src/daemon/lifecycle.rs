@@ -48,7 +48,7 @@ use crate::{
 const LEAVING: Duration = Duration::from_secs(2);
 
 /// And so long everything else may take each, so that all together stays below five seconds.
-const LAST_STEPS: Duration = Duration::from_millis(700);
+const LAST_STEPS: Duration = Duration::from_millis(600);
 
 /// How often the daemon looks whether its database is still the file at that path.
 const DATABASE_CHECK: Duration = Duration::from_secs(5);
@@ -133,8 +133,17 @@ pub async fn run(
     let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
     let status = publisher.as_ref().map(|publisher| publisher.status.clone());
     let services = Services::new(context, store.clone(), fleet.clone(), status).with_limits(limits);
-    record(&services, &store, EventType::DaemonStarted).await;
     let tracker = TaskTracker::new();
+    let started = {
+        let (services, store) = (services.clone(), store.clone());
+        async move { record(&services, &store, EventType::DaemonStarted).await }
+    };
+    if store.is_shared() {
+        // A server may be silent, and agents are to be looked for at once.
+        tracker.spawn(started);
+    } else {
+        started.await;
+    }
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);
     let last_checkpoint = checkpoints.clone();
     let inputs = tasks::Inputs { notices, checkpoint_file: checkpoints, publisher };

@@ -26,7 +26,7 @@ use crate::{
 const LEASE_SECONDS: u32 = 8;
 
 /// Leaving must not wait for a database that is away.
-const LEAVING: Duration = Duration::from_millis(500);
+const LEAVING: Duration = Duration::from_millis(300);
 
 /// The lease of the one that seals the event log.
 const SEALER: &str = "sealer";

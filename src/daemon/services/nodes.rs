@@ -255,7 +255,9 @@ impl Services {
     /// `OTHER_NODE` with the name of the node where it is.
     pub(super) async fn here(&self, runner: &Runner) -> Result<(), Failure> {
         let own = &self.context.origin.node_id;
-        if runner.node_id == *own || runner.node_id.is_empty() {
+        // A supervisor that is linked is proof, whatever the row says.
+        let is_ours = runner.node_id == *own || runner.node_id.is_empty();
+        if is_ours || !self.store.is_shared() || self.fleet.is_linked(runner.id) {
             return Ok(());
         }
         let nodes = self.nodes().await;

@@ -76,6 +76,8 @@ impl Services {
         grace_ms: Option<u32>,
         force: bool,
     ) -> Result<(Runner, bool), Failure> {
+        // What another node runs looks dead from here.
+        self.here(runner).await?;
         let launched;
         let runner = if runner.status == RunnerStatus::Starting {
             // A launch in progress is waited for: there is nobody to stop before.

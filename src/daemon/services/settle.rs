@@ -215,6 +215,9 @@ impl Services {
         let now = self.context.clock.now();
         let mut next = None;
         for runner in self.store.runner_list("", "failed", 0).await? {
+            if runner.node_id != self.context.origin.node_id {
+                continue;
+            }
             let Some((due, attempts)) = restart_due(&runner) else { continue };
             if due > now {
                 next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));

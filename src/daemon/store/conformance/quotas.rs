@@ -21,6 +21,9 @@ fn rounds() -> usize {
     asked.and_then(|text| text.to_str()?.parse().ok()).unwrap_or(12)
 }
 
+/// A race that a mutant loses is run until it is lost: when that is depends on the machine.
+const MOST_TRIES: usize = 200;
+
 /// Clients of each daemon, and how many may win.
 const CLIENTS: usize = 64;
 const LIMIT: u64 = 10;
@@ -305,13 +308,14 @@ async fn counting_while_waiting_for_the_lock_lets_too_many_in() {
     let world = served().await;
     let others = others(&world).await;
     let stores = [&world.store, &others[0], &others[1]];
-    let mut admitted = Vec::new();
-    for round in 0..rounds() {
-        admitted.push(race(&world, &stores, &format!("p{round}"), launch_naively).await);
+    let mut most = 0;
+    for round in 0..MOST_TRIES {
+        if most > LIMIT {
+            break;
+        }
+        most = race(&world, &stores, &format!("p{round}"), launch_naively).await;
     }
-    let most = admitted.iter().max();
-    println!("admitted by the naive way at a limit of {LIMIT}: {admitted:?}, {most:?} at most");
-    assert!(admitted.iter().any(|count| *count > LIMIT), "the race is not seen: {admitted:?}");
+    assert!(most > LIMIT, "the race is not seen");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -365,8 +369,11 @@ async fn counting_while_waiting_leaves_a_stale_count() {
     let world = served().await;
     let others = others(&world).await;
     let stores = [&world.store, &others[0], &others[1]];
-    let mut stale = 0;
-    for round in 0..rounds() {
+    let mut stale = false;
+    for round in 0..MOST_TRIES {
+        if stale {
+            break;
+        }
         let project = format!("p{round}");
         world.project(&project).await;
         let mut runners = Vec::new();
@@ -383,10 +390,9 @@ async fn counting_while_waiting_leaves_a_stale_count() {
         for moved in join_all(moves).await {
             moved.unwrap();
         }
-        stale += usize::from(world.active(&project).await != 0);
+        stale = world.active(&project).await != 0;
     }
-    println!("stale counts without a lock first: {stale} of {} rounds", rounds());
-    assert!(stale > 0, "the race is not seen");
+    assert!(stale, "the race is not seen");
 }
 
 on_both! {

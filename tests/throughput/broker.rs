@@ -45,7 +45,7 @@ pub(crate) async fn delivery(figures: &mut Figures) {
             .map(|caller| {
                 let store = node.store.clone();
                 tokio::spawn(async move {
-                    for n in 0..EVENTS / 256 + 1 {
+                    for n in 0..=EVENTS / 256 {
                         let entity = (caller + n * 256) % ENTITIES;
                         store.event_append(vec![event(entity, 0)]).await.expect("commit");
                     }

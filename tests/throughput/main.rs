@@ -46,6 +46,10 @@ fn main() -> ExitCode {
         eprintln!("throughput: `{unknown}` is none of {}", MEASURES.join(", "));
         return ExitCode::from(2);
     }
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::WARN)
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Runtime::new().expect("start a runtime");
     runtime.block_on(async {
         let mut figures = Figures::default();

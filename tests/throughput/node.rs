@@ -22,13 +22,17 @@ use crate::servers::Postgres;
 /// The two databases.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
+    /// The embedded one.
     Sqlite,
+    /// A server.
     Postgres,
 }
 
 impl Kind {
+    /// Both of them.
     pub(crate) const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
 
+    /// Its name in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
@@ -39,7 +43,9 @@ impl Kind {
 
 /// The parts.
 pub(crate) struct Node {
+    /// The store.
     pub store: Store,
+    /// The services over it.
     pub services: Services,
     stop: CancellationToken,
     tracker: TaskTracker,
@@ -51,7 +57,9 @@ pub(crate) struct Node {
 impl Node {
     /// Starts them; events are published where there is a broker.
     pub(crate) async fn start(kind: Kind, rabbitmq: Option<&str>) -> Self {
-        let dir = tempfile::Builder::new().prefix("sv-").tempdir().expect("make a directory");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        let dir = tempfile::Builder::new().prefix("sv-").permissions(private).tempdir();
+        let dir = dir.expect("make a directory");
         let server = matches!(kind, Kind::Postgres).then(Postgres::start);
         let mut config = Config::default();
         if let Some(server) = &server {
@@ -76,9 +84,9 @@ impl Node {
         tasks::start(&services, &store, inputs, &tracker, &stop);
         tracker.close();
         // Sealing needs the lease, which the first sign of life takes.
-        while services.take_part().await.is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        store.event_append(vec![event(0, 0)]).await.expect("commit");
+        let mut doorbell = store.doorbell();
+        doorbell.wait_for(|newest| *newest > 0).await.expect("the first seal");
         Self { store, services, stop, tracker, dir, server }
     }
 

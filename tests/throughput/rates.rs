@@ -20,12 +20,14 @@ const CALLERS: u64 = 256;
 pub(crate) struct Figures(Vec<[String; 3]>);
 
 impl Figures {
+    /// Adds a line.
     pub(crate) fn add(&mut self, what: impl Into<String>, figure: impl Into<String>, target: &str) {
         let row = [what.into(), figure.into(), target.to_owned()];
         eprintln!("    {}: {}", row[0], row[1]);
         self.0.push(row);
     }
 
+    /// Prints the table.
     pub(crate) fn print(&self) {
         println!("| what | measured | target |\n|---|---|---|");
         for [what, figure, target] in &self.0 {
@@ -166,6 +168,7 @@ async fn launch_many(node: &Node, count: usize) -> Vec<RunnerId> {
         path: "/tmp".into(),
         description: String::new(),
         tags: Vec::new(),
+        quotas: std::collections::BTreeMap::default(),
     };
     let event = NewEvent {
         entity_type: "project",
@@ -174,7 +177,7 @@ async fn launch_many(node: &Node, count: usize) -> Vec<RunnerId> {
         event_type: EventType::ProjectCreated,
         ..event(0, 0)
     };
-    node.store.project_create(&new, chrono::Utc::now(), event).await.expect("make a project");
+    node.store.project_create(&new, chrono::Utc::now(), vec![event]).await.expect("make a project");
     let mut ids = Vec::with_capacity(count);
     for _ in 0..count {
         ids.push(launch_one(node).await);

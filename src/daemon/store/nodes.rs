@@ -32,7 +32,11 @@ impl Store {
             .bind(hostname)
             .bind(version)
             .bind(relays);
-        let rows = self.write(Write::default().run(query)).await?;
+        // What an earlier daemon of this node held is free: that one is dead, or superseded.
+        let free = Query::new("UPDATE leases SET until = $2 WHERE holder LIKE $1 || '#%'")
+            .bind(id)
+            .bind(DateTime::UNIX_EPOCH);
+        let rows = self.write(Write::default().run(free).run(query)).await?;
         let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a start".into()))?;
         row.count("epoch")
     }

@@ -167,6 +167,7 @@ impl Writer {
         match attempted {
             Ok(outcomes) => outcomes,
             Err(error) if error.is_of_a_statement() => {
+                tracing::warn!(%error, writes = writes.len(), "a group of writes is made one by one");
                 let mut outcomes = Vec::with_capacity(writes.len());
                 for write in writes {
                     outcomes.push(self.attempt_again(write, telling).await);

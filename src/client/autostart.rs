@@ -60,7 +60,8 @@ pub(super) async fn start_and_connect(places: &Places) -> Result<Channel, Failur
     loop {
         match connect::connect(places).await {
             Ok(channel) => return Ok(channel),
-            Err(error) if connect::is_absent(&error) => {}
+            // One that gives up while it starts cuts off who waits in its backlog; why, it tells below.
+            Err(error) if connect::is_absent(&error) || connect::is_cut_off(&error) => {}
             Err(error) => return Err(connect::failure(places, &error)),
         }
         if started.is_none() {

@@ -76,6 +76,12 @@ pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
 
+/// Whether an error means that the daemon left while we waited for it.
+pub(super) fn is_cut_off(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), ConnectionReset | BrokenPipe | UnexpectedEof)
+}
+
 /// Returns what the caller is told.
 pub(super) fn failure(places: &Places, error: &io::Error) -> Failure {
     // What is wrong with the directory says more than what the system says of the socket.

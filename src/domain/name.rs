@@ -37,6 +37,7 @@ pub const RESERVED: &[&str] = &[
     "new",
     "nodes",
     "notify",
+    "outbox",
     "pause",
     "project",
     "projects",

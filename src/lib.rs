@@ -35,15 +35,16 @@
 //! | [`config`] | domain | what is configured and where from; places; the process environment |
 //! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals |
 //! | [`runner_dir`] | domain | the files that a supervisor and the daemon share |
+//! | [`agents`] | domain | how each agent is started so that it reports, and how that is read |
 //! | [`terminal`] | domain | bytes in, screen out |
 //! | [`proto`] | domain | generated code, wire ↔ domain |
 //! | [`logging`] | nothing of ours | where log lines go |
 //! | [`demo`] | domain | the scripted agent: demonstration and test agent |
 //! | [`supervisor`] | domain, config, terminal, proto, process, `runner_dir` | the per-runner process |
 //! | [`client`] | domain, config, proto, terminal | how ui and cli reach the daemon |
-//! | [`daemon`] | domain, config, terminal, proto, process, `runner_dir` | the daemon process |
+//! | [`daemon`] | domain, config, agents, terminal, proto, process, `runner_dir` | the daemon process |
 //! | [`ui`] | domain, config, client, terminal | the dashboard |
-//! | [`cli`] | domain, config, client, logging; the others at their entry points | commands |
+//! | [`cli`] | domain, config, agents (hooks), client, logging; the others at their entry points | commands |
 //!
 //! `tests/architecture.rs` holds this table.
 //!
@@ -78,6 +79,7 @@
 //! ends the tree it knew and everything that carries the runner's mark, and the runner is `failed
 //! (supervisor lost)`.
 
+pub mod agents;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -17,15 +17,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("process", &["domain"]),
     ("runner_dir", &["domain"]),
+    ("agents", &["domain"]),
     ("terminal", &["domain"]),
     ("proto", &["domain"]),
     ("logging", &[]),
     ("demo", &["domain"]),
     ("supervisor", &["domain", "config", "terminal", "proto", "process", "runner_dir"]),
     ("client", &["domain", "config", "proto", "terminal"]),
-    ("daemon", &["domain", "config", "terminal", "proto", "process", "runner_dir"]),
+    ("daemon", &["domain", "config", "agents", "terminal", "proto", "process", "runner_dir"]),
     ("ui", &["domain", "config", "client", "terminal"]),
-    ("cli", &["domain", "config", "client", "logging", "ui", "daemon", "supervisor", "demo"]),
+    (
+        "cli",
+        &["domain", "config", "agents", "client", "logging", "ui", "daemon", "supervisor", "demo"],
+    ),
     ("main", &["cli"]),
 ];
 

@@ -3,9 +3,11 @@
 //!
 //! Invariant: a program we do not know gets no flag it was not given, and what cannot be said to a
 //! program is refused, never left out in silence. The flags were measured with Claude Code 2.1.328,
-//! Codex 0.169, Gemini 0.61 and opencode 1.18.
+//! Codex 0.169, Gemini 0.61, opencode 1.18, Qwen 0.24, Copilot 1.0 and aider 0.86.
 
 use std::ffi::OsString;
+
+use super::agent::Agent;
 
 /// What an agent may do without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,45 +74,27 @@ pub struct Wishes {
     pub prompt: String,
 }
 
-/// An agent whose flags we know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Agent {
-    Claude,
-    Codex,
-    Gemini,
-    Opencode,
-}
-
-fn agent(program: &str) -> Option<Agent> {
-    match program.rsplit('/').next().unwrap_or(program) {
-        "claude" => Some(Agent::Claude),
-        "codex" => Some(Agent::Codex),
-        "gemini" => Some(Agent::Gemini),
-        "opencode" => Some(Agent::Opencode),
-        _ => None,
-    }
-}
-
 /// Returns whether a program is an agent that can be told something at its start.
 pub fn is_known(program: &str) -> bool {
-    agent(program).is_some()
+    Agent::of(program).is_some()
 }
 
 /// Returns which permissions a program can be told; its own for one we do not know.
 pub fn permissions(program: &str) -> &'static [Permission] {
     use Permission::{Ask, Auto, Edits, Everything, Own, Plan};
-    match agent(program) {
+    match Agent::of(program) {
         Some(Agent::Claude) => &[Own, Plan, Ask, Edits, Auto, Everything],
         Some(Agent::Codex) => &[Own, Ask, Edits, Everything],
         Some(Agent::Gemini) => &[Own, Plan, Ask, Edits, Everything],
-        Some(Agent::Opencode) => &[Own, Everything],
+        Some(Agent::Qwen) => &[Own, Plan, Ask, Edits, Auto, Everything],
+        Some(Agent::Opencode | Agent::Copilot | Agent::Aider) => &[Own, Everything],
         None => &[Own],
     }
 }
 
 /// Returns names of models to begin with; an agent takes many more.
 pub fn models(program: &str) -> &'static [&'static str] {
-    match agent(program) {
+    match Agent::of(program) {
         Some(Agent::Claude) => &["opus", "sonnet", "haiku"],
         _ => &[],
     }
@@ -129,7 +113,7 @@ pub fn command(
 ) -> Result<Vec<OsString>, String> {
     let program = command.first().map(|word| word.to_string_lossy().into_owned());
     let program = program.unwrap_or_default();
-    let Some(agent) = agent(&program) else {
+    let Some(agent) = Agent::of(&program) else {
         return match (wishes.model.is_empty(), wishes.prompt.is_empty(), wishes.permission) {
             (true, true, Permission::Own) => Ok(command),
             (false, ..) => Err(format!(
@@ -155,7 +139,8 @@ pub fn command(
         command.extend(["--model".into(), wishes.model.clone().into()]);
     }
     if !wishes.prompt.is_empty() {
-        command.extend(prompt(agent, &wishes.prompt));
+        let none = || format!("{program} takes no first prompt; send it when it runs");
+        command.extend(prompt(agent, &wishes.prompt).ok_or_else(none)?);
     }
     Ok(command)
 }
@@ -179,17 +164,28 @@ fn flags(agent: Agent, permission: Permission) -> &'static [&'static str] {
         (Agent::Gemini, Permission::Edits) => &["--approval-mode", "auto_edit"],
         (Agent::Gemini, Permission::Plan) => &["--approval-mode", "plan"],
         (Agent::Gemini, Permission::Everything) => &["--approval-mode", "yolo"],
+        (Agent::Qwen, Permission::Ask) => &["--approval-mode", "default"],
+        (Agent::Qwen, Permission::Edits) => &["--approval-mode", "auto-edit"],
+        (Agent::Qwen, Permission::Plan) => &["--approval-mode", "plan"],
+        (Agent::Qwen, Permission::Auto) => &["--approval-mode", "auto"],
+        (Agent::Qwen, Permission::Everything) => &["--approval-mode", "yolo"],
         (Agent::Opencode, Permission::Everything) => &["--auto"],
+        (Agent::Copilot, Permission::Everything) => &["--allow-all"],
+        (Agent::Aider, Permission::Everything) => &["--yes-always"],
         _ => &[],
     }
 }
 
-fn prompt(agent: Agent, text: &str) -> Vec<OsString> {
+/// How a first prompt is given to the interactive program; `None` where it takes none.
+fn prompt(agent: Agent, text: &str) -> Option<Vec<OsString>> {
+    let option = |name: &str| Some(vec![format!("{name}={text}").into()]);
     match agent {
         // A text that begins with a dash is no flag.
-        Agent::Claude | Agent::Codex => vec!["--".into(), text.into()],
-        Agent::Gemini => vec![format!("--prompt-interactive={text}").into()],
-        Agent::Opencode => vec![format!("--prompt={text}").into()],
+        Agent::Claude | Agent::Codex => Some(vec!["--".into(), text.into()]),
+        Agent::Gemini | Agent::Qwen => option("--prompt-interactive"),
+        Agent::Opencode => option("--prompt"),
+        Agent::Copilot => option("--interactive"),
+        Agent::Aider => None,
     }
 }
 
@@ -260,9 +256,9 @@ mod tests {
 
     #[test]
     fn every_permission_offered_has_its_flags_and_its_word() {
-        for program in ["claude", "codex", "gemini", "opencode"] {
+        for program in Agent::ALL.map(Agent::as_str) {
             for permission in permissions(program) {
-                let has_flags = !flags(agent(program).unwrap(), *permission).is_empty();
+                let has_flags = !flags(Agent::of(program).unwrap(), *permission).is_empty();
                 assert_eq!(has_flags, *permission != Permission::Own, "{program} {permission:?}");
                 assert_eq!(Permission::parse(permission.as_str()), Some(*permission));
             }

@@ -4,6 +4,7 @@
 //! these types; the wire and the tables have their own and convert.
 
 pub mod activity;
+pub mod agent;
 pub mod agent_command;
 pub mod answer;
 pub mod audit;
@@ -24,3 +25,4 @@ pub mod quota;
 pub mod runner;
 pub mod session;
 pub mod size;
+pub mod usage;

@@ -1,0 +1,68 @@
+//! The agents we know by name: which program is which.
+//!
+//! What each can be told and what it reports is `agents`' and [`super::agent_command`]'s matter.
+
+/// An agent whose flags and reports we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Agent {
+    /// Claude Code.
+    Claude,
+    /// Codex CLI.
+    Codex,
+    /// Gemini CLI.
+    Gemini,
+    /// opencode.
+    Opencode,
+    /// Qwen Code.
+    Qwen,
+    /// GitHub Copilot CLI.
+    Copilot,
+    /// aider.
+    Aider,
+}
+
+impl Agent {
+    /// All of them, in the order in which they are offered.
+    pub const ALL: [Self; 7] = [
+        Self::Claude,
+        Self::Codex,
+        Self::Gemini,
+        Self::Opencode,
+        Self::Qwen,
+        Self::Copilot,
+        Self::Aider,
+    ];
+
+    /// The program's name, which is also the word for tables and people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+            Self::Qwen => "qwen",
+            Self::Copilot => "copilot",
+            Self::Aider => "aider",
+        }
+    }
+
+    /// Returns the agent that a program is, by the last part of its path; `None` for any other.
+    pub fn of(program: &str) -> Option<Self> {
+        let name = program.rsplit('/').next().unwrap_or(program);
+        Self::ALL.into_iter().find(|agent| agent.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_known_by_its_last_part() {
+        assert_eq!(Agent::of("/opt/x/claude"), Some(Agent::Claude));
+        assert_eq!(Agent::of("claude-wrapper"), None);
+        for agent in Agent::ALL {
+            assert_eq!(Agent::of(agent.as_str()), Some(agent));
+        }
+    }
+}

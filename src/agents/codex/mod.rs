@@ -1,0 +1,3 @@
+//! Codex CLI.
+
+pub mod otlp;

@@ -1,0 +1,3 @@
+//! GitHub Copilot CLI.
+
+pub mod otlp;

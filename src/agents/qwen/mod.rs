@@ -1,0 +1,3 @@
+//! Qwen Code.
+
+pub mod otlp;

@@ -17,6 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/v1/runners.proto",
         "stratavore/v1/sessions.proto",
         "stratavore/v1/events.proto",
+        "stratavore/v1/usage.proto",
         "stratavore/v1/system.proto",
         "stratavore/v1/operations.proto",
         "stratavore/link/v1/link.proto",

@@ -10,6 +10,7 @@ use super::{
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
+    usage::{SessionsArgs, TokensArgs},
 };
 use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
 
@@ -77,6 +78,12 @@ pub(super) enum Command {
     Pause(NamesArgs),
     /// Let a paused runner go on
     Resume(NamesArgs),
+    /// List and show agents' conversations
+    #[command(visible_alias = "session")]
+    Sessions(SessionsArgs),
+    /// Show what agents used: tokens and what they cost
+    #[command(visible_alias = "usage")]
+    Tokens(TokensArgs),
     /// Type text into a runner
     Send(SendArgs),
     /// Show what a runner, or the daemon, has written
@@ -224,6 +231,9 @@ pub(super) struct RestartArgs {
     /// How long it may take to leave (500ms, 10s, 2m)
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     pub grace: Option<Duration>,
+    /// Go on with its agent's conversation instead of beginning a new one
+    #[arg(long)]
+    pub preserve_session: bool,
 }
 
 #[derive(Debug, Args)]

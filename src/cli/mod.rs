@@ -7,10 +7,12 @@ mod args;
 mod commands;
 mod complete;
 mod context;
+mod hook;
 mod human;
 mod operations;
 mod printer;
 mod projects;
+mod usage;
 
 use std::{ffi::OsString, io::IsTerminal as _, mem::ManuallyDrop, process::ExitCode};
 
@@ -28,6 +30,11 @@ pub fn main() -> ExitCode {
     // A supervisor is small and dull: it does not even parse a command line.
     if words.next().is_some_and(|word| word == "supervise") {
         return supervisor::run();
+    }
+    // Nor does a hook: an agent waits for it, many times in each turn.
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == "hook") {
+        return hook::run(words.next());
     }
     if environment::get("COMPLETE").is_some() {
         return complete::answer();

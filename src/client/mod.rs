@@ -16,6 +16,7 @@ mod relay;
 mod runners;
 mod system;
 mod tty;
+mod usage;
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ use crate::{
             events_client::EventsClient, operations_client::OperationsClient,
             projects_client::ProjectsClient, quotas_client::QuotasClient,
             runners_client::RunnersClient, sessions_client::SessionsClient,
-            system_client::SystemClient,
+            system_client::SystemClient, usage_client::UsageClient,
         },
     },
 };
@@ -137,6 +138,10 @@ impl Client {
 
     fn sessions(&self) -> SessionsClient<Channel> {
         SessionsClient::new(self.channel.clone())
+    }
+
+    fn usage_calls(&self) -> UsageClient<Channel> {
+        UsageClient::new(self.channel.clone())
     }
 
     fn events(&self) -> EventsClient<Channel> {

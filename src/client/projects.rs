@@ -10,8 +10,8 @@ use crate::{
     proto::{
         quota_limits,
         v1::{
-            CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, ListProjectsRequest,
-            ListSessionsRequest,
+            CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, GetSessionRequest,
+            ListProjectsRequest, ListSessionsRequest,
         },
     },
 };
@@ -75,10 +75,26 @@ impl Client {
     /// # Errors
     ///
     /// When the daemon cannot answer.
-    pub async fn list_sessions(&self, project: &str, limit: u32) -> Result<Vec<Session>, Failure> {
-        let request = ListSessionsRequest { project: project.to_owned(), limit };
+    pub async fn list_sessions(
+        &self,
+        project: &str,
+        runner: &str,
+        limit: u32,
+    ) -> Result<Vec<Session>, Failure> {
+        let (project, runner) = (project.to_owned(), runner.to_owned());
+        let request = ListSessionsRequest { project, runner, limit };
         let answer = self.sessions().list_sessions(self.request(request)).await;
         let sessions = answer.map_err(failed)?.into_inner().sessions;
         Ok(sessions.into_iter().map(Into::into).collect())
+    }
+
+    /// Returns a session by its id or a unique prefix of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or several.
+    pub async fn get_session(&self, id: &str) -> Result<Session, Failure> {
+        let request = self.request(GetSessionRequest { id: id.to_owned() });
+        Ok(self.sessions().get_session(request).await.map_err(failed)?.into_inner().into())
     }
 }

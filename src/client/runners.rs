@@ -203,9 +203,14 @@ impl Client {
     /// # Errors
     ///
     /// When there is none or it cannot be ended or started.
-    pub async fn restart(&self, runner: &str, grace: Option<Duration>) -> Result<Runner, Failure> {
-        let request =
-            RestartRunnerRequest { runner: runner.to_owned(), grace_ms: grace.map(to_ms) };
+    pub async fn restart(
+        &self,
+        runner: &str,
+        grace: Option<Duration>,
+        preserve_session: bool,
+    ) -> Result<Runner, Failure> {
+        let runner = runner.to_owned();
+        let request = RestartRunnerRequest { runner, grace_ms: grace.map(to_ms), preserve_session };
         let request = request_within(request, STOP_LIMIT);
         self.runners().restart_runner(request).await.map_err(failed)?.into_inner().try_into()
     }

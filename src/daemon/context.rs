@@ -40,6 +40,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Who we are.
     pub origin: Origin,
+    /// The program of ours that agents' hooks run.
+    pub program: String,
     /// When the daemon started.
     pub started_at: DateTime<Utc>,
 }
@@ -55,6 +57,7 @@ impl Context {
             places,
             started_at: clock.now(),
             clock,
+            program: own_program(),
             origin: Origin { node_id, hostname, user, publishes },
         }
     }
@@ -91,6 +94,19 @@ impl Context {
         self.event(event_type, "project", name, name, data)
     }
 
+    /// Returns an event about a conversation that a runner holds.
+    pub fn session_event(
+        &self,
+        event_type: EventType,
+        session: &str,
+        runner: &Runner,
+        data: serde_json::Value,
+    ) -> NewEvent {
+        let name = runner.name.clone();
+        let event = self.event(event_type, "session", session, &runner.project, data);
+        NewEvent { runner: name, ..event }
+    }
+
     /// Returns an event about what this daemon did for all.
     pub fn system_event(&self, event_type: EventType, data: serde_json::Value) -> NewEvent {
         self.event(event_type, "daemon", &self.origin.node_id, "", data)
@@ -124,6 +140,13 @@ impl Context {
             trace_id: trace::current(),
         }
     }
+}
+
+/// Where our own program lies, also when its file was replaced meanwhile: then the new one is there.
+fn own_program() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| "stratavore".into());
+    let path = path.to_string_lossy().into_owned();
+    path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path)
 }
 
 /// Returns this node's id, making one at the first start.

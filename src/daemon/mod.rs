@@ -8,7 +8,7 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store`, `fleet`, `limits` and `broker` do not know each other; `services` hold every decision; `tasks` and `grpc`
+//! `store`, `fleet`, `limits`, `programs` and `broker` do not know each other; `services` hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
@@ -21,6 +21,7 @@ pub mod fleet;
 mod grpc;
 mod lifecycle;
 pub mod limits;
+pub mod programs;
 pub mod services;
 pub mod store;
 pub mod tasks;

@@ -33,6 +33,14 @@ pub enum EventType {
     RunnerAdopted,
     /// What the agent is doing changed.
     RunnerActivity,
+    /// Its agent used tokens.
+    TokensUsed,
+    /// A conversation began.
+    SessionCreated,
+    /// A conversation went on.
+    SessionResumed,
+    /// A conversation is over.
+    SessionEnded,
     /// A daemon started.
     DaemonStarted,
     /// A daemon stopped in good order.
@@ -68,6 +76,10 @@ impl EventType {
             Self::RunnerFailed => "runner.failed",
             Self::RunnerAdopted => "runner.adopted",
             Self::RunnerActivity => "runner.activity",
+            Self::TokensUsed => "tokens.used",
+            Self::SessionCreated => "session.created",
+            Self::SessionResumed => "session.resumed",
+            Self::SessionEnded => "session.ended",
             Self::DaemonStarted => "daemon.started",
             Self::DaemonStopped => "daemon.stopped",
             Self::SystemAlert => "system.alert",
@@ -106,8 +118,13 @@ pub struct NewEvent {
 
 impl NewEvent {
     /// Where a broker routes it: the type, then the project or, for what has none, the entity; alerts
-    /// by their severity.
+    /// by their severity, tokens as `metrics.tokens.<project>`, a resumed session by its id.
     pub fn routing_key(&self) -> String {
+        match self.event_type {
+            EventType::TokensUsed => return format!("metrics.tokens.{}", self.project),
+            EventType::SessionResumed => return format!("session.resumed.{}", self.entity_id),
+            _ => {}
+        }
         if self.event_type == EventType::SystemAlert {
             let severity = self.data.get("severity").and_then(Value::as_str).unwrap_or("warning");
             return format!("system.alert.{severity}");

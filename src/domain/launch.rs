@@ -11,6 +11,13 @@ use crate::domain::size::TerminalSize;
 /// runner's id.
 pub const RUNNER_MARK: &str = "STRATAVORE_RUNNER";
 
+/// Stands for the address of the runner's meter in the arguments and the environment of an agent: the
+/// supervisor puts in the one it listens at.
+pub const METER: &str = "{stratavore-meter}";
+
+/// Where an agent's hooks report to, in its environment.
+pub const HOOK_VARIABLE: &str = "STRATAVORE_HOOK";
+
 /// Environment variables as a program gets them; Unix allows any bytes.
 pub type Environment = Vec<(OsString, OsString)>;
 
@@ -101,6 +108,7 @@ pub fn is_passed_on(name: &OsStr) -> bool {
         "CODEX_API_KEY",
         "CLAUDE_CODE_USE_BEDROCK",
         "CLAUDE_CODE_USE_VERTEX",
+        "CLAUDE_CODE_ENABLE_TELEMETRY",
         "CLAUDE_CODE_OAUTH_TOKEN",
         "CLAUDE_CODE_API_KEY_HELPER_TTL_MS",
     ];

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod agent;
 pub mod agent_command;
+pub mod amount;
 pub mod answer;
 pub mod audit;
 pub mod chain;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod echo;
 pub mod event;
 pub mod failure;
+pub mod hook;
 pub mod id;
 pub mod key;
 pub mod launch;

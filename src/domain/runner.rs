@@ -19,7 +19,11 @@ use std::{ffi::OsString, path::PathBuf};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{activity::Activity, id::RunnerId};
+use crate::domain::{
+    activity::Activity,
+    id::RunnerId,
+    usage::{Cost, Quality},
+};
 
 /// Where a runner stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -172,8 +176,12 @@ pub struct Runner {
     pub restart_attempts: u32,
     /// Automatic restarts allowed.
     pub max_restart_attempts: u32,
-    /// Tokens its agent used.
+    /// Tokens its agent used, as budgets count them.
     pub tokens_used: u64,
+    /// What they cost.
+    pub cost: Cost,
+    /// How good these figures are.
+    pub usage_quality: Quality,
     /// The agent's conversation.
     pub session_id: Option<String>,
     /// Found alive by a daemon that did not know it.

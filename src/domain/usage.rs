@@ -189,6 +189,91 @@ pub struct UsageRecord {
     pub quality: Quality,
 }
 
+/// By what sums of usage are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UsageBy {
+    /// The project.
+    #[default]
+    Project,
+    /// The runner.
+    Runner,
+    /// The session.
+    Session,
+    /// The model.
+    Model,
+    /// The agent.
+    Agent,
+    /// The day, in UTC.
+    Day,
+    /// The hour, in UTC.
+    Hour,
+}
+
+impl UsageBy {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Project,
+        Self::Runner,
+        Self::Session,
+        Self::Model,
+        Self::Agent,
+        Self::Day,
+        Self::Hour,
+    ];
+
+    /// The word for people and the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Project => "project",
+            Self::Runner => "runner",
+            Self::Session => "session",
+            Self::Model => "model",
+            Self::Agent => "agent",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
+}
+
+/// Which requests are summed up; empty fields match all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// A project's name.
+    pub project: String,
+    /// A runner: its id in the store, any word for it before.
+    pub runner: String,
+    /// A session: its id in the store, any word for it before.
+    pub session: String,
+    /// Not before.
+    pub since: Option<DateTime<Utc>>,
+    /// Before.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The sum of some requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct UsageTotal {
+    /// What they have in common: a name, an id, a day.
+    pub key: String,
+    /// The same for people: a runner's name in place of its id.
+    pub name: String,
+    /// How many.
+    pub requests: u64,
+    /// Their tokens.
+    pub tokens: Tokens,
+    /// What they cost: the agents' own figures, else the price table's.
+    pub cost: Cost,
+    /// Requests whose price nobody knows.
+    pub unpriced: u64,
+    /// How good this is: as its worst part.
+    pub quality: Quality,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

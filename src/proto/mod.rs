@@ -13,6 +13,7 @@ mod quota;
 mod runner;
 mod session;
 mod time;
+mod usage;
 
 #[expect(
     missing_docs,

@@ -11,6 +11,7 @@ use crate::domain::{
     id::RunnerId,
     runner::{Runner, RunnerStatus},
     size::TerminalSize,
+    usage::{Cost, Quality},
 };
 
 impl From<&Runner> for v1::Runner {
@@ -39,6 +40,8 @@ impl From<&Runner> for v1::Runner {
             restart_attempts: runner.restart_attempts,
             max_restart_attempts: runner.max_restart_attempts,
             tokens_used: runner.tokens_used,
+            cost_nanos: runner.cost.0,
+            usage_quality: runner.usage_quality.as_str().to_owned(),
             session_id: runner.session_id.clone().unwrap_or_default(),
             created_at: Some(to_timestamp(runner.created_at)),
             started_at: Some(to_timestamp(runner.started_at)),
@@ -85,6 +88,8 @@ impl TryFrom<v1::Runner> for Runner {
             restart_attempts: wire.restart_attempts,
             max_restart_attempts: wire.max_restart_attempts,
             tokens_used: wire.tokens_used,
+            cost: Cost(wire.cost_nanos),
+            usage_quality: Quality::parse(&wire.usage_quality),
             session_id: some(wire.session_id),
             adopted: wire.adopted,
             survivors: wire.survivors,

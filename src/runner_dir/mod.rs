@@ -7,12 +7,14 @@
 //!   claim-<run>     whoever creates it decides over the run (see [`RunnerDir::claim`])
 //!   exit-<run>.json how the run ended
 //!   output/         the recorded output, in segments
+//!   spool/          what the agent reported and the daemon takes in (see [`spool`])
 //!   supervisor.log  what the supervisor could tell nobody else
 //! ```
 //!
 //! Invariant: files appear whole or not at all, and are closed to others.
 
 mod record;
+pub mod spool;
 
 use std::{
     fs::{self, OpenOptions},
@@ -65,6 +67,11 @@ impl RunnerDir {
     /// The directory of the recorded output.
     pub fn output(&self) -> PathBuf {
         self.path.join("output")
+    }
+
+    /// The directory of what the agent reported.
+    pub fn spool(&self) -> PathBuf {
+        self.path.join("spool")
     }
 
     /// Where a supervisor writes what it can tell nobody else.

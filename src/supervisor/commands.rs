@@ -13,6 +13,7 @@ use crate::{
     domain::{
         activity::{Activity, ActivityState},
         echo::ECHO_WINDOW,
+        hook::{Hold, HoldLevel},
         question,
     },
     process::Table,
@@ -85,6 +86,13 @@ impl Supervisor {
                 reply.matches = found.into_iter().map(wire).collect();
             }
             Some(Command::Resize(size)) => self.set_size(size.into()),
+            Some(Command::Hold(hold)) => match &mut self.meter {
+                Some(meter) => {
+                    let level = HoldLevel::parse(&hold.level);
+                    meter.set_hold(level.map(|level| Hold { level, reason: hold.reason }));
+                }
+                None => "the agent has no hooks".clone_into(&mut reply.error),
+            },
             Some(Command::Frames(control)) => self.control_frames(id, control.max_fps),
             None => "this supervisor is older than the request".clone_into(&mut reply.error),
         }
@@ -213,6 +221,16 @@ impl Supervisor {
             activity.message.clone_from(&self.question);
         }
         activity
+    }
+
+    /// Tells the daemon how far the spool reaches.
+    pub(super) fn tell_spooled(&mut self) {
+        let Some(end) = self.meter.as_ref().map(super::meter::Meter::end) else { return };
+        for connection in &mut self.connections {
+            if connection.is_daemon() {
+                connection.send(Message::Spooled(end));
+            }
+        }
     }
 
     /// Tells the daemon how the runner is.

@@ -107,6 +107,11 @@ impl OutputLog {
         self.offset += bytes.len() as u64;
     }
 
+    /// The offset of what comes next.
+    pub(super) fn end(&self) -> u64 {
+        self.offset
+    }
+
     /// Has what was collected written.
     pub(super) fn flush(&mut self) {
         self.shared.lock().due = true;

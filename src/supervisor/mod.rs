@@ -18,6 +18,7 @@ mod connection;
 mod ending;
 mod log;
 mod memory;
+mod meter;
 mod output;
 mod pty;
 mod queue;
@@ -38,6 +39,7 @@ use prost::Message as _;
 use rustix::fs::{Mode, OFlags};
 
 use self::{
+    meter::Meter,
     run::Supervisor,
     spawn::{PtyPair, open_pty},
 };
@@ -131,7 +133,9 @@ fn start(
         .and_then(|()| listener.set_nonblocking(true))
         .map_err(failed("listen"))?;
 
-    let spawned = spawn::spawn(spec, pair).inspect_err(|_| {
+    let meter = spec.meter.as_ref().and_then(|meter| Meter::open(dir, &meter.needles));
+    let url = meter.as_ref().map(Meter::url);
+    let spawned = spawn::spawn(&spec.with_meter(url.as_deref()), pair).inspect_err(|_| {
         fs::remove_file(dir.link()).ok();
     })?;
     let own = ProcessId::own();
@@ -145,7 +149,7 @@ fn start(
         boot_id: boot_id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok(Supervisor::new(spec, dir.clone(), identity, spawned, listener, signals))
+    Ok(Supervisor::new(spec, dir.clone(), identity, (spawned, meter), listener, signals))
 }
 
 /// Makes of a system's error what is reported.

@@ -15,6 +15,7 @@ use super::{
     connection::{Connection, Peer},
     ending::Phase,
     log::OutputLog,
+    meter::Meter,
     output::Stream,
     pty::{MAX_INPUT, Pty},
     spawn::Spawned,
@@ -89,6 +90,8 @@ pub(super) struct Supervisor {
     pub terminal: Deferred,
     pub stream: Stream,
     pub log: OutputLog,
+    /// Where the agent reports, if it can.
+    pub meter: Option<Meter>,
     pub connections: Vec<Connection>,
     pub grants: Grants,
     pub activity: Activity,
@@ -133,6 +136,8 @@ enum Source {
     Terminate,
     Socket(u64),
     Tty(u64),
+    Meter,
+    Wire(u64),
 }
 
 impl Supervisor {
@@ -141,7 +146,7 @@ impl Supervisor {
         spec: &LaunchSpec,
         dir: RunnerDir,
         identity: Identity,
-        spawned: Spawned,
+        (spawned, meter): (Spawned, Option<Meter>),
         listener: UnixListener,
         signals: Signals,
     ) -> Self {
@@ -162,6 +167,7 @@ impl Supervisor {
             pty: Pty::new(spawned),
             terminal,
             stream: Stream::default(),
+            meter,
             connections: Vec::new(),
             grants: Grants::default(),
             activity: Activity::default(),
@@ -199,6 +205,9 @@ impl Supervisor {
             self.connections.retain(|connection| !connection.dead);
         }
         self.log.close(Duration::from_secs(5));
+        if let Some(meter) = &mut self.meter {
+            meter.close(Duration::from_secs(5));
+        }
     }
 
     /// Waits for something to happen, or for the next deadline.
@@ -242,6 +251,14 @@ impl Supervisor {
         if self.accept_due.is_none() {
             add(Source::Listener, rustix::fd::AsFd::as_fd(&self.listener), PollFlags::IN);
         }
+        if let Some(meter) = &self.meter {
+            add(Source::Meter, meter.fd(), PollFlags::IN);
+            for (id, fd, has_answer) in meter.wires() {
+                let mut flags = PollFlags::IN;
+                flags.set(PollFlags::OUT, has_answer);
+                add(Source::Wire(id), fd, flags);
+            }
+        }
         if !self.pty.has_ended() {
             let mut flags = PollFlags::IN;
             flags.set(PollFlags::OUT, self.pty.has_input());
@@ -279,6 +296,17 @@ impl Supervisor {
                 }
                 Source::Socket(id) => self.on_socket(id, events, readable),
                 Source::Tty(id) => self.on_tty(id, events.contains(PollFlags::OUT), readable),
+                Source::Meter => {
+                    if let Some(meter) = &mut self.meter {
+                        meter.accept();
+                    }
+                }
+                Source::Wire(id) => {
+                    let has_spooled = self.meter.as_mut().is_some_and(|meter| meter.serve(id));
+                    if has_spooled {
+                        self.tell_spooled();
+                    }
+                }
             }
         }
     }

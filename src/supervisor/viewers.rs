@@ -103,6 +103,7 @@ impl Supervisor {
         connection.peer = Peer::Daemon(None);
         self.send_welcome(id, version, false);
         self.send_status();
+        self.tell_spooled();
     }
 
     fn send_welcome(&mut self, id: u64, version: u32, tty: bool) {

@@ -223,7 +223,7 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             done("register the project", said)
         }
         Effect::Restart(id) => {
-            let runner = client.restart(&id.to_string(), None).await;
+            let runner = client.restart(&id.to_string(), None, false).await;
             done("restart it", runner.map(|runner| format!("{} is started again", runner.name)))
         }
         Effect::SetPaused(id, paused) => {

@@ -200,6 +200,7 @@ async fn launch_one(node: &Node) -> RunnerId {
         max_restart_attempts: 5,
         request_id: None,
         request_digest: String::new(),
+        session_id: None,
         at: chrono::Utc::now(),
     };
     let event = NewEvent {

@@ -18,8 +18,10 @@ mod projects;
 mod quotas;
 mod runners;
 mod send;
+mod sessions;
 mod smart;
 mod status;
+mod tokens;
 mod version;
 mod watch;
 
@@ -81,6 +83,10 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         }
         Command::Resume(args) => {
             ("resume", block_on(runners::set_paused(&args, false, context, printer)))
+        }
+        Command::Sessions(args) => sessions::run(args, context, printer),
+        Command::Tokens(args) => {
+            ("show what was used", block_on(tokens::run(&args, context, printer)))
         }
         Command::Send(args) => ("send", block_on(send::run(&args, context, printer))),
         Command::Logs(args) => ("show the log", block_on(logs::run(&args, context, printer))),

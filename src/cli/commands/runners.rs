@@ -135,7 +135,8 @@ pub(super) async fn restart(
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let runner = context.client().await?.restart(&args.runner, args.grace).await?;
+    let runner =
+        context.client().await?.restart(&args.runner, args.grace, args.preserve_session).await?;
     if !printer.is_table() {
         return printer.one(&runner, &[]);
     }

@@ -258,6 +258,7 @@ impl LinkTask {
                 self.last_word.lock().status = Some(status.clone());
                 (Notice::Status { id, run, status }, false)
             }
+            Message::Spooled(end) => (Notice::Spooled { id, end }, false),
             Message::Exit(exit) => {
                 self.last_word.lock().has_exited = true;
                 (Notice::Exited { id, run, exit: super::registry::exit_from_wire(&exit) }, true)

@@ -22,14 +22,15 @@ use super::{
 use crate::{
     config::Places,
     domain::{
+        hook::Hold,
         id::RunnerId,
         runner::{Exit, Heartbeat},
         size::TerminalSize,
     },
     process::{ProcessId, Table, UnknownProcess, supervisor_above},
     proto::link::v1::{
-        Exit as WireExit, Grant, Identity, LaunchSpec, Pause, Reply, Resume, Role, ScreenQuery,
-        ScrollbackQuery, SearchQuery, Status, Stop, Type, request::Command,
+        self, Exit as WireExit, Grant, Identity, LaunchSpec, Pause, Reply, Resume, Role,
+        ScreenQuery, ScrollbackQuery, SearchQuery, Status, Stop, Type, request::Command,
     },
     runner_dir::RunnerDir,
 };
@@ -55,6 +56,13 @@ pub enum Notice {
         run: u32,
         /// What it said.
         status: Status,
+    },
+    /// What its agent reported reaches this offset of its spool.
+    Spooled {
+        /// The runner.
+        id: RunnerId,
+        /// Where the spool ends, or is about to.
+        end: u64,
     },
     /// How its agent ended.
     Exited {
@@ -347,6 +355,19 @@ impl Fleet {
     pub async fn set_paused(&self, id: RunnerId, paused: bool) -> Result<(), FleetError> {
         let command = if paused { Command::Pause(Pause {}) } else { Command::Resume(Resume {}) };
         self.ask(id, command).await.map(drop)
+    }
+
+    /// Has an agent's hooks tell it that it must not go on, or that it may.
+    ///
+    /// # Errors
+    ///
+    /// When there is no supervisor, it does not answer, or its agent has no hooks.
+    pub async fn hold(&self, id: RunnerId, hold: Option<&Hold>) -> Result<(), FleetError> {
+        let hold = v1::Hold {
+            level: hold.map(|hold| hold.level.as_str().to_owned()).unwrap_or_default(),
+            reason: hold.map(|hold| hold.reason.clone()).unwrap_or_default(),
+        };
+        self.ask(id, Command::Hold(hold)).await.map(drop)
     }
 
     /// Types into the agent; returns how many bytes were taken.

@@ -10,6 +10,7 @@ mod runners;
 mod sessions;
 mod streams;
 mod system;
+mod usage;
 
 use std::io;
 
@@ -28,7 +29,7 @@ use crate::{
             events_server::EventsServer, operations_server::OperationsServer,
             projects_server::ProjectsServer, quotas_server::QuotasServer,
             runners_server::RunnersServer, sessions_server::SessionsServer,
-            system_server::SystemServer,
+            system_server::SystemServer, usage_server::UsageServer,
         },
     },
 };
@@ -55,6 +56,7 @@ pub(super) async fn serve(
         .add_service(QuotasServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(UsageServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SystemServer::new(shared).max_decoding_message_size(limit))

@@ -76,7 +76,11 @@ impl Runners for Shared {
         request: Request<RestartRunnerRequest>,
     ) -> Result<Response<Runner>, Status> {
         let wire = request.into_inner();
-        let runner = self.services.restart(&wire.runner, wire.grace_ms).await.map_err(refuse)?;
+        let runner = self
+            .services
+            .restart(&wire.runner, wire.grace_ms, wire.preserve_session)
+            .await
+            .map_err(refuse)?;
         Ok(Response::new((&runner).into()))
     }
 

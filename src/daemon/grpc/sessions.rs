@@ -18,7 +18,7 @@ impl Sessions for Shared {
         request: Request<ListSessionsRequest>,
     ) -> Result<Response<ListSessionsResponse>, Status> {
         let wire = request.into_inner();
-        let sessions = self.services.list_sessions(&wire.project, wire.limit).await;
+        let sessions = self.services.list_sessions(&wire.project, &wire.runner, wire.limit).await;
         let sessions = sessions.map_err(|failure| failure_to_status(&failure))?;
         let sessions = sessions.iter().map(Into::into).collect();
         Ok(Response::new(ListSessionsResponse { sessions }))

@@ -187,7 +187,7 @@ impl Services {
     /// Records a runner that lives and is not known.
     async fn adopt(&self, known: &Known) -> Result<String, Failure> {
         let spec = &known.spec;
-        let command = spec.command();
+        let command = spec.asked();
         let adoption = Adoption {
             name: spec.name.clone(),
             run: known.identity.run,
@@ -207,6 +207,7 @@ impl Services {
                 max_restart_attempts: spec.max_restart_attempts,
                 request_id: None,
                 request_digest: String::new(),
+                session_id: None,
                 at: self.context.clock.now(),
             },
         };

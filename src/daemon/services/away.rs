@@ -14,6 +14,7 @@ use crate::{
         failure::Failure,
         project::{Project, ProjectStatus},
         runner::{Runner, RunnerStatus},
+        usage::{Cost, Quality},
     },
     proto::link::v1::Status,
 };
@@ -92,7 +93,7 @@ impl Services {
         let status = self.fleet.last_status(known.id);
         let created_at = DateTime::from_timestamp_micros(spec.created_at_us).unwrap_or_default();
         let paused = status.as_ref().is_some_and(|status| status.paused);
-        let command = spec.command();
+        let command = spec.asked();
         Runner {
             id: known.id,
             name: spec.name.clone(),
@@ -118,6 +119,8 @@ impl Services {
             restart_attempts: 0,
             max_restart_attempts: spec.max_restart_attempts,
             tokens_used: 0,
+            cost: Cost::default(),
+            usage_quality: Quality::default(),
             session_id: None,
             adopted: false,
             survivors: Vec::new(),

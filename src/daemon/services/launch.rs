@@ -14,16 +14,19 @@ use uuid::Uuid;
 
 use super::Services;
 use crate::{
+    agents::launch::{self, Start, Started},
     config::environment::find_program,
     daemon::{
         fleet::Waiting,
+        programs::has_own_telemetry,
         store::{NewRunner, RunnerChange},
     },
     domain::{
+        agent::Agent,
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        launch::{LaunchRequest, agent_environment},
+        launch::{Environment, LaunchRequest, agent_environment},
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, agent_of},
@@ -31,7 +34,7 @@ use crate::{
     },
     proto::{
         launch::variables,
-        link::v1::{Identity, LaunchSpec},
+        link::v1::{Identity, LaunchSpec, Meter},
     },
 };
 
@@ -94,6 +97,8 @@ impl Services {
     ) -> Result<(Runner, bool), Failure> {
         let id = RunnerId::random();
         let _guard = self.locks.lock(id).await;
+        let environment = agent_environment(request.environment.clone(), &id.to_string());
+        let started = self.arrange(&command, &environment, None).await?;
         let cwd = request.cwd.clone().unwrap_or_else(|| project.path.clone());
         let new = NewRunner {
             id,
@@ -108,10 +113,12 @@ impl Services {
             max_restart_attempts: self.context.config.runner.max_restart_attempts,
             request_id: request.request_id,
             request_digest: digest(&request, &project.name, &command, &cwd),
+            session_id: started.conversation.clone(),
             at: self.context.clock.now(),
         };
-        let data =
-            serde_json::json!({ "agent": new.agent, "command": new.command, "cwd": new.cwd });
+        let data = serde_json::json!({
+            "agent": new.agent, "command": new.command, "cwd": new.cwd, "notes": started.notes,
+        });
         let event = self.context.new_runner_event(EventType::RunnerStarting, &new, data);
         // Taken first: if none was in reserve, it starts while the row is written. When the row is
         // refused it is dropped, and leaves.
@@ -121,32 +128,60 @@ impl Services {
             return Ok((runner, true));
         }
         self.changes.runner(&runner);
-        let spec = self.spec(&runner, &command, cwd, request);
+        let spec = self.spec(&runner, cwd, &request);
+        let spec = arranged(spec, &command, &environment, &started);
         let started = self.start(runner, waiting, &spec).await;
         self.fleet.keep_reserve();
         Ok((started?, false))
     }
 
-    /// Returns what a runner's first run is started with.
-    fn spec(
+    /// Returns how a program is started so that it reports what it does and uses, going on with a
+    /// conversation if one is named.
+    async fn arrange(
         &self,
-        runner: &Runner,
         command: &[OsString],
-        cwd: PathBuf,
-        request: LaunchRequest,
-    ) -> LaunchSpec {
-        use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+        environment: &Environment,
+        resume: Option<&str>,
+    ) -> Result<Started, Failure> {
+        let program = command.first().cloned().unwrap_or_default();
+        let Some(agent) = Agent::of(&program.to_string_lossy()) else {
+            if resume.is_some() {
+                let what = format!("how {} resumes a session is not known", program.display());
+                return Err(Failure::usage("NOT_RESUMABLE", what)
+                    .with_hint("restart it without --preserve-session"));
+            }
+            return Ok(Started { command: command.to_vec(), ..Started::default() });
+        };
+        // Of the others it decides little; the first launch must not wait for it.
+        let is_needed = agent == Agent::Codex;
+        let version = self.programs.version(&program, environment, is_needed).await;
+        let start = Start {
+            command,
+            environment,
+            version: version.as_deref(),
+            hook_program: &self.context.program,
+            conversation: Uuid::new_v4(),
+            resume,
+            has_own_telemetry: has_own_telemetry(agent, environment),
+        };
+        let refused = |why| Failure::usage("NOT_RESUMABLE", format!("resume: {why}"));
+        let started = launch::start(agent, &start).map_err(refused)?;
+        for note in &started.notes {
+            tracing::info!(agent = agent.as_str(), note, "an agent reports less than it could");
+        }
+        Ok(started)
+    }
+
+    /// Returns what a runner's first run is started with, but for the program.
+    fn spec(&self, runner: &Runner, cwd: PathBuf, request: &LaunchRequest) -> LaunchSpec {
+        use std::os::unix::ffi::OsStringExt as _;
         let limits = &self.context.config.runner;
-        let id = runner.id.to_string();
-        let environment = agent_environment(request.environment, &id);
         LaunchSpec {
             name: runner.name.clone(),
             project: runner.project.clone(),
             project_path: runner.project_path.to_string_lossy().into_owned(),
             agent: runner.agent.clone(),
-            argv: command.iter().map(|word| word.as_bytes().to_vec().into()).collect(),
             cwd: cwd.into_os_string().into_vec().into(),
-            environment: variables(&environment),
             size: Some(request.size.into()),
             run: runner.run,
             runner_dir: self.context.places.runner(runner.id).to_string_lossy().into_owned(),
@@ -157,7 +192,8 @@ impl Services {
             history_bytes: limits.history_kb << 10,
             log_bytes: limits.output_log_mb << 20,
             umask: request.umask,
-            runner_id: id,
+            runner_id: runner.id.to_string(),
+            ..LaunchSpec::default()
         }
     }
 
@@ -222,20 +258,37 @@ impl Services {
     /// # Errors
     ///
     /// When it cannot be ended or started, or what it was started with is lost.
-    pub async fn restart(&self, word: &str, grace_ms: Option<u32>) -> Result<Runner, Failure> {
+    pub async fn restart(
+        &self,
+        word: &str,
+        grace_ms: Option<u32>,
+        preserve_session: bool,
+    ) -> Result<Runner, Failure> {
         let runner = self.resolve_here(word).await?;
+        let session = runner.session_id.clone().filter(|_| preserve_session);
+        if preserve_session && session.is_none() {
+            let what = format!("no session of {} is known", runner.name);
+            return Err(Failure::not_found("NO_SESSION", what)
+                .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
+        }
         let services = self.clone();
         self.detached(async move {
             if runner.status.is_live() {
                 services.stop(&runner, grace_ms, false).await?;
             }
-            services.next_run(runner.id, 0).await
+            services.next_run(runner.id, 0, session.as_deref()).await
         })
         .await
     }
 
-    /// Begins the next run of an ended runner; `attempts` counts automatic restarts in a row.
-    pub(crate) async fn next_run(&self, id: RunnerId, attempts: u32) -> Result<Runner, Failure> {
+    /// Begins the next run of an ended runner; `attempts` counts automatic restarts in a row, `resume`
+    /// names the session to go on with.
+    pub(crate) async fn next_run(
+        &self,
+        id: RunnerId,
+        attempts: u32,
+        resume: Option<&str>,
+    ) -> Result<Runner, Failure> {
         let _guard = self.locks.lock(id).await;
         let gone = || Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {id}"));
         let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
@@ -247,9 +300,18 @@ impl Services {
         let spec = LaunchSpec::decode(bytes.as_slice()).map_err(|error| {
             Failure::internal(format!("read the spec of {}: {error}", runner.name))
         })?;
-        let data = serde_json::json!({ "restart": true, "attempt": attempts });
+        let asked = spec.asked();
+        let environment = spec.asked_environment();
+        let started = self.arrange(&asked, &environment, resume).await?;
+        let data = serde_json::json!({
+            "restart": true, "attempt": attempts, "resumes": resume, "notes": started.notes,
+        });
         let event = self.context.runner_event(EventType::RunnerStarting, &runner, data);
-        let change = RunnerChange { next_run: Some(attempts), ..RunnerChange::default() };
+        let change = RunnerChange {
+            next_run: Some(attempts),
+            session: started.conversation.clone(),
+            ..RunnerChange::default()
+        };
         let waiting = self.fleet.take_waiting()?;
         let runner = self.store.runner_move(&runner, RunnerStatus::Starting, change, event).await?;
         self.changes.runner(&runner);
@@ -260,9 +322,35 @@ impl Services {
             history_bytes: limits.history_kb << 10,
             log_bytes: limits.output_log_mb << 20,
             size: Some(spec.size.map(TerminalSize::from).unwrap_or_default().into()),
-            ..spec
+            ..arranged(spec, &asked, &environment, &started)
         };
         self.start(runner, waiting, &spec).await
+    }
+}
+
+/// Puts into a specification how its program is started.
+fn arranged(
+    spec: LaunchSpec,
+    asked: &[OsString],
+    environment: &Environment,
+    started: &Started,
+) -> LaunchSpec {
+    use std::os::unix::ffi::OsStrExt as _;
+    let words = |command: &[OsString]| -> Vec<bytes::Bytes> {
+        command.iter().map(|word| word.as_bytes().to_vec().into()).collect()
+    };
+    let added = started.environment.iter();
+    let mut all = environment.clone();
+    all.extend(added.clone().map(|(name, value)| (name.into(), value.into())));
+    LaunchSpec {
+        argv: words(&started.command),
+        asked_argv: words(asked),
+        environment: variables(&all),
+        added_variables: added.map(|(name, _)| name.clone()).collect(),
+        meter: (!started.environment.is_empty()).then(|| Meter {
+            needles: started.needles.iter().map(|&needle| needle.to_owned()).collect(),
+        }),
+        ..spec
     }
 }
 

@@ -8,6 +8,7 @@ mod answer;
 mod away;
 mod changes;
 mod events;
+mod intake;
 mod launch;
 mod locks;
 mod nodes;
@@ -21,6 +22,7 @@ mod settle;
 mod system;
 mod terminal;
 mod unrecorded;
+mod usage;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -39,7 +41,8 @@ pub use self::{
     terminal::{AttachGrant, History, Screen},
 };
 use self::{
-    changes::Changes, locks::Locks, nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
+    changes::Changes, intake::Intake, locks::Locks, nodes::Membership, quotas::Excesses,
+    unrecorded::Unrecorded,
 };
 use crate::{
     daemon::{
@@ -47,6 +50,7 @@ use crate::{
         context::Context,
         fleet::{Caller, Fleet},
         limits::Limits,
+        programs::Programs,
         store::{DatabaseStatus, Store},
         trace,
     },
@@ -74,6 +78,10 @@ pub struct Services {
     looked: Arc<watch::Sender<bool>>,
     /// Ends that were told and could not be written down yet.
     unrecorded: Unrecorded,
+    /// What agents report.
+    intake: Intake,
+    /// What is known of agents' programs.
+    programs: Programs,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -100,6 +108,8 @@ impl Services {
             excesses: Excesses::default(),
             looked: Arc::new(watch::Sender::new(false)),
             unrecorded: Unrecorded::default(),
+            intake: Intake::default(),
+            programs: Programs::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }

@@ -32,6 +32,10 @@ impl Services {
     pub async fn notice(&self, notice: Notice) {
         let (id, outcome) = match notice {
             Notice::Status { id, run, status } => (id, self.on_status(id, run, &status).await),
+            Notice::Spooled { id, end } => {
+                self.intake.ring(id, end);
+                return;
+            }
             Notice::Exited { id, run, exit } => {
                 let outcome = self.on_exit(id, run, exit.clone()).await;
                 if outcome.is_err() {
@@ -224,7 +228,7 @@ impl Services {
                 continue;
             }
             tracing::info!(runner.id = %runner.id, attempts, "restarting a runner that failed");
-            if let Err(error) = self.next_run(runner.id, attempts).await {
+            if let Err(error) = self.next_run(runner.id, attempts, None).await {
                 if error.kind == FailureKind::Limit {
                     // A slot or the next period may come without news of this runner.
                     let due = now + LONGEST_PAUSE;

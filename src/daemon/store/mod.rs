@@ -24,6 +24,7 @@ mod recorder;
 mod retention;
 mod runners;
 mod sessions;
+mod usage;
 mod writer;
 
 #[cfg(test)]
@@ -48,6 +49,8 @@ pub use self::{
     quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},
     runners::{Adoption, NewRunner, RunnerChange},
+    sessions::SessionFilter,
+    usage::{Added, Counted, TakenIn},
 };
 use self::{
     availability::Availability,

@@ -74,6 +74,11 @@ pub(super) struct Texts {
     pub nodes: &'static str,
     /// Marks outbox rows ($1, a JSON array of ids) as delivered at a time ($2).
     pub deliver: &'static str,
+    /// What is known of model requests with these keys ($1, a JSON array).
+    pub known_requests: &'static str,
+    /// The day, and the hour, in UTC of a column `at`.
+    pub day_of_usage: &'static str,
+    pub hour_of_usage: &'static str,
     /// Tells `version` and `size` of the database, its `tls`, its `pgvector`, and whether it `is_ours`.
     pub about: &'static str,
 }

@@ -3,6 +3,8 @@
 //! A status changes in one conditional statement that names the statuses it may come from, so that
 //! two callers cannot both move a runner and no illegal move is ever written.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -17,6 +19,7 @@ use crate::domain::{
     failure::Failure,
     id::RunnerId,
     runner::{Exit, Heartbeat, Runner, RunnerStatus},
+    usage::{Cost, Quality},
 };
 
 /// Every column that makes a [`Runner`].
@@ -24,7 +27,7 @@ macro_rules! columns {
     () => {
         "id, name, node_id, project_name, project_path, agent, command, cwd, status, reason, \
          activity, activity_kind, activity_message, activity_source, activity_at, title, \
-         session_id, tokens_used, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
+         session_id, tokens_used, cost_nanos, usage_quality, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
          restart, restart_attempts, max_restart_attempts, adopted, survivors, started_at, \
          last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at"
     };
@@ -57,6 +60,8 @@ pub struct NewRunner {
     pub request_id: Option<Uuid>,
     /// Tells whether a repeated key comes with the same request.
     pub request_digest: String,
+    /// The agent's conversation, where it is known beforehand.
+    pub session_id: Option<String>,
     /// Now.
     pub at: DateTime<Utc>,
 }
@@ -74,6 +79,8 @@ pub struct RunnerChange {
     pub exit: Option<Exit>,
     /// A restart: the next run begins; the value is the number of automatic restarts so far.
     pub next_run: Option<u32>,
+    /// The conversation it begins with, where that is known.
+    pub session: Option<String>,
 }
 
 /// A runner found alive without a row.
@@ -260,6 +267,7 @@ impl Store {
              restart_attempts = coalesce($14, restart_attempts), \
              activity = CASE WHEN $8 THEN 'starting' ELSE activity END, \
              cpu_percent = CASE WHEN $5 THEN 0 ELSE cpu_percent END, \
+             session_id = coalesce($16, session_id), \
              memory_mb = CASE WHEN $5 THEN 0 ELSE memory_mb END, \
              processes = CASE WHEN $5 THEN 0 ELSE processes END, updated_at = $13 \
              WHERE id = $1 AND run = $15 AND $3 LIKE '%,' || status || ',%' RETURNING ",
@@ -279,7 +287,8 @@ impl Store {
         .bind(ended.then(|| exit.as_ref().map_or(at, |exit| exit.at)))
         .bind(at)
         .bind(change.next_run.map(i64::from))
-        .bind(runner.run);
+        .bind(runner.run)
+        .bind(change.session);
         let mut write =
             Write::causing(vec![event]).locking(&runner.project, at).require(query, refusal);
         if restarted {
@@ -376,6 +385,16 @@ impl Store {
         rows.first().map(decode).transpose()
     }
 
+    /// Returns the names of all runners by their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_names(&self) -> Result<HashMap<String, String>, StoreError> {
+        let rows = self.fetch(Query::new("SELECT id, name FROM runners")).await?;
+        rows.iter().map(|row| Ok((row.id("id")?.to_string(), row.text("name")?))).collect()
+    }
+
     /// Returns the runners that a word may mean: the one of that name, or those whose id begins
     /// with it, three at most.
     ///
@@ -427,8 +446,8 @@ pub(super) fn insert(new: &NewRunner) -> Query {
     Query::new(concat!(
         "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
          restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \
-         updated_at) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, $6, $7, $8, \
-         $9, $10, $11, $11, $11 FROM projects WHERE name = $3 \
+         updated_at, session_id) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, \
+         $6, $7, $8, $9, $10, $11, $11, $11, $13 FROM projects WHERE name = $3 \
          ON CONFLICT (request_id) DO NOTHING RETURNING ",
         columns!()
     ))
@@ -444,6 +463,7 @@ pub(super) fn insert(new: &NewRunner) -> Query {
     .bind(new.request_digest.as_str())
     .bind(new.at)
     .bind(new.name.clone())
+    .bind(new.session_id.clone())
 }
 
 fn first(rows: &[Record]) -> Result<Runner, StoreError> {
@@ -487,6 +507,8 @@ fn decode(row: &Record) -> Result<Runner, StoreError> {
         restart_attempts: narrow(row.count("restart_attempts")?),
         max_restart_attempts: narrow(row.count("max_restart_attempts")?),
         tokens_used: row.count("tokens_used")?,
+        cost: Cost(row.optional_integer("cost_nanos")?.unwrap_or(0)),
+        usage_quality: Quality::parse(&row.text("usage_quality")?),
         session_id: row.optional_text("session_id")?,
         adopted: row.truth("adopted")?,
         survivors: row.json("survivors")?,

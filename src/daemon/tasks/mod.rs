@@ -65,6 +65,8 @@ pub fn start(
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
     }
+    let intake = services.clone();
+    run(Box::pin(async move { intake.take_in_reports().await }));
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(settle_launches(services.clone())));

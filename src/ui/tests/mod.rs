@@ -84,6 +84,8 @@ fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runne
         restart_attempts: 0,
         max_restart_attempts: 3,
         tokens_used: 0,
+        cost: crate::domain::usage::Cost::default(),
+        usage_quality: crate::domain::usage::Quality::default(),
         session_id: None,
         adopted: false,
         survivors: Vec::new(),

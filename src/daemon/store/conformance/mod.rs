@@ -174,6 +174,7 @@ impl World {
             max_restart_attempts: 5,
             request_id: None,
             request_digest: String::new(),
+            session_id: None,
             at: at(1),
         }
     }

@@ -44,6 +44,7 @@ const MIGRATION_LOCK: i64 = 0x5354_5241_5441;
 pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
+    (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
 ];
 
 /// The texts that only this database understands.
@@ -102,6 +103,11 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
          CAST(extract(epoch FROM clock_timestamp() - last_heartbeat) AS double precision) AS age \
          FROM daemon_state ORDER BY hostname COLLATE \"C\", daemon_id",
+    known_requests: "SELECT key, session_id, input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, \
+     reasoning, cost_nanos, list_nanos, quality FROM usage_requests \
+     WHERE key IN (SELECT jsonb_array_elements_text($1))",
+    day_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    hour_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
          attempts = attempts + 1, error = NULL, next_retry_at = NULL \
          WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1))",

@@ -37,6 +37,7 @@ const READERS: u32 = 4;
 pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/sqlite/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/sqlite/0002_chain.sql")),
+    (3, "agents", include_str!("../../../../migrations/sqlite/0003_agents.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.
@@ -91,6 +92,11 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
          (julianday('now') - julianday(last_heartbeat)) * 86400.0 AS age FROM daemon_state \
          ORDER BY hostname, daemon_id",
+    known_requests: "SELECT key, session_id, input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, \
+     reasoning, cost_nanos, list_nanos, quality FROM usage_requests \
+     WHERE key IN (SELECT value FROM json_each($1))",
+    day_of_usage: "substr(at, 1, 10)",
+    hour_of_usage: "substr(at, 1, 13)",
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
          attempts = attempts + 1, error = NULL, next_retry_at = NULL \
          FROM json_each($1) AS sent WHERE outbox.id = sent.value",

@@ -1,0 +1,140 @@
+//! What the agents' hooks tell and take for an answer, in their own words.
+//!
+//! Claude Code, Codex, Gemini and Qwen give a hook one JSON object on its standard input, with nearly
+//! the same names in it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::domain::{
+    agent::Agent,
+    hook::{Hold, HoldLevel, HookReport, LONGEST_LINE, LONGEST_NAME},
+};
+
+/// The fields of all agents' hooks that matter here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Payload {
+    hook_event_name: String,
+    session_id: String,
+    transcript_path: Option<String>,
+    cwd: String,
+    model: Value,
+    source: String,
+    reason: String,
+    error: Value,
+    prompt: String,
+    message: String,
+    last_assistant_message: Option<String>,
+    notification_type: String,
+    tool_name: String,
+    tool_input: Value,
+    agent_id: String,
+    trigger: String,
+}
+
+/// Returns what a hook's standard input tells; `None` for what is no hook's.
+pub fn read(input: &[u8]) -> Option<HookReport> {
+    let payload: Payload = serde_json::from_slice(input).ok()?;
+    if payload.hook_event_name.is_empty() {
+        return None;
+    }
+    let told =
+        [payload.prompt, payload.message, payload.last_assistant_message.unwrap_or_default()];
+    let text = told.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
+    let model = match &payload.model {
+        Value::String(name) => name.clone(),
+        other => other.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
+    };
+    let reasons = [payload.reason, payload.trigger, plain(&payload.error)];
+    let report = HookReport {
+        event: payload.hook_event_name,
+        session: payload.session_id,
+        transcript: payload.transcript_path.unwrap_or_default(),
+        cwd: payload.cwd,
+        model,
+        source: payload.source,
+        reason: reasons.into_iter().find(|why| !why.is_empty()).unwrap_or_default(),
+        text,
+        tool: tool(&payload.tool_name, &payload.tool_input),
+        kind: payload.notification_type,
+        agent: payload.agent_id,
+    };
+    Some(report.bounded())
+}
+
+/// The tool with its main argument, as people know it: `Bash(git push)`.
+fn tool(name: &str, input: &Value) -> String {
+    if name.is_empty() {
+        return String::new();
+    }
+    let main = ["command", "file_path", "path", "url", "pattern", "query", "description", "prompt"];
+    let argument = main.iter().find_map(|key| input.get(*key).map(plain));
+    let argument = argument.filter(|argument| !argument.is_empty());
+    let name = cut(name, LONGEST_NAME);
+    argument.map_or(name.clone(), |argument| format!("{name}({})", cut(&argument, LONGEST_LINE)))
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        Value::Array(words) => words.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    text.chars().take(longest).collect()
+}
+
+/// Returns what a hook prints so that its agent does not go on; `None` where it may, or where this
+/// agent cannot be held by this event.
+pub fn veto(agent: Agent, event: &str, hold: &Hold) -> Option<String> {
+    let is_prompt = matches!(event, "UserPromptSubmit" | "BeforeAgent");
+    let ends_turn = hold.level >= HoldLevel::Turn
+        && match agent {
+            Agent::Claude | Agent::Qwen => matches!(event, "PreToolUse" | "PostToolUse"),
+            Agent::Gemini => matches!(event, "BeforeModel" | "AfterTool"),
+            // Codex goes on after any answer to its other hooks (0.169).
+            _ => false,
+        };
+    (is_prompt || ends_turn)
+        .then(|| json!({ "continue": false, "stopReason": hold.reason }).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_named_with_its_argument_and_nothing_else_of_it() {
+        let big = "x".repeat(100_000);
+        let input = json!({
+            "hook_event_name": "PreToolUse", "session_id": "s", "tool_name": "Write",
+            "tool_input": { "file_path": "/a/b.rs", "content": big },
+        });
+        let report = read(input.to_string().as_bytes()).unwrap();
+        assert_eq!(report.tool, "Write(/a/b.rs)");
+        assert!(serde_json::to_vec(&report).unwrap().len() < 1000);
+    }
+
+    #[test]
+    fn only_hooks_are_read() {
+        assert_eq!(read(b"{}"), None);
+        assert_eq!(read(b"no json"), None);
+        assert_eq!(read(br#"{"hook_event_name":7}"#), None);
+    }
+
+    #[test]
+    fn a_hold_stops_prompts_and_only_where_it_is_meant_to_tools() {
+        let hold = |level| Hold { level, reason: "enough".to_owned() };
+        let prompts = hold(HoldLevel::Prompts);
+        let said = veto(Agent::Claude, "UserPromptSubmit", &prompts).unwrap();
+        assert_eq!(said, r#"{"continue":false,"stopReason":"enough"}"#);
+        assert_eq!(veto(Agent::Claude, "PreToolUse", &prompts), None);
+        assert!(veto(Agent::Claude, "PreToolUse", &hold(HoldLevel::Turn)).is_some());
+        assert_eq!(veto(Agent::Codex, "PreToolUse", &hold(HoldLevel::Turn)), None);
+        assert_eq!(veto(Agent::Claude, "Stop", &hold(HoldLevel::Turn)), None);
+    }
+}

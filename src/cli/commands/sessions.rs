@@ -1,0 +1,102 @@
+//! `stratavore sessions`: agents' conversations.
+
+use chrono::Utc;
+
+use super::Outcome;
+use crate::{
+    cli::{
+        context::{Context, block_on},
+        human::{age, clip},
+        printer::Printer,
+        usage::{SessionsArgs, SessionsCommand, SessionsListArgs},
+    },
+    domain::{
+        amount::{marked, money, tokens},
+        failure::Failure,
+        session::Session,
+    },
+};
+
+/// Runs what was asked for.
+pub(super) fn run(args: SessionsArgs, context: &Context, printer: Printer) -> Outcome {
+    match args.command.unwrap_or(SessionsCommand::List(args.list)) {
+        SessionsCommand::List(args) => {
+            ("list the sessions", block_on(list(&args, context, printer)))
+        }
+        SessionsCommand::Show { session } => {
+            ("show the session", block_on(show(&session, context, printer)))
+        }
+    }
+}
+
+async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let project = args.project.as_deref().unwrap_or_default();
+    let runner = args.runner.as_deref().unwrap_or_default();
+    let sessions = context.client().await?.list_sessions(project, runner, args.limit).await?;
+    if sessions.is_empty() && printer.is_table() {
+        printer.note("no conversation is known yet");
+        return Ok(());
+    }
+    let heads =
+        ["session", "project", "agent", "last", "messages", "tokens", "cost", "state", "prompt"];
+    let now = Utc::now();
+    printer.list(&sessions, &heads, |session| {
+        let last = session.last_message_at.unwrap_or(session.started_at);
+        vec![
+            session.id.get(..13).unwrap_or(&session.id).to_owned(),
+            session.project.clone(),
+            session.agent.clone(),
+            age(last, now),
+            session.message_count.to_string(),
+            marked(&tokens(session.tokens_used), session.quality),
+            marked(&money(session.cost), session.quality),
+            state(session).to_owned(),
+            clip(&one_line(about(session)), 48),
+        ]
+    })
+}
+
+async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let session = context.client().await?.get_session(word).await?;
+    let time = |time: chrono::DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let figures = |figure: &str| marked(figure, session.quality);
+    let fields = [
+        ("session", session.id.clone()),
+        ("agent", session.agent.clone()),
+        ("project", session.project.clone()),
+        ("directory", session.cwd.clone()),
+        ("model", session.model.clone()),
+        ("state", state(&session).to_owned()),
+        ("began", format!("{} ({})", time(session.started_at), session.origin)),
+        ("came from", session.resumed_from.clone().unwrap_or_default()),
+        ("last message", session.last_message_at.map(time).unwrap_or_default()),
+        ("ended", session.ended_at.map(time).unwrap_or_default()),
+        ("messages", session.message_count.to_string()),
+        ("tokens", figures(&tokens(session.tokens_used))),
+        ("cost", figures(&money(session.cost))),
+        ("figures", session.quality.as_str().to_owned()),
+        ("first prompt", clip(&one_line(&session.first_prompt), 200)),
+        ("summary", session.summary.clone()),
+        ("transcript", session.transcript.clone()),
+        ("runner", session.runner_id.clone()),
+    ];
+    printer.one(&session, &fields)
+}
+
+fn state(session: &Session) -> &'static str {
+    match (session.ended_at.is_some(), session.resumable) {
+        (false, _) => "open",
+        (true, true) => "resumable",
+        (true, false) => "ended",
+    }
+}
+
+fn about(session: &Session) -> &str {
+    if session.summary.is_empty() { &session.first_prompt } else { &session.summary }
+}
+
+/// Prompts come from agents: what would break the line or the terminal is left out.
+fn one_line(text: &str) -> String {
+    let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().map(shown).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}

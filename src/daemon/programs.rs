@@ -1,0 +1,152 @@
+//! d0: what is known of an agent's program before it is started: where it lies, its version, and
+//! whether the user has set it up to send its telemetry somewhere already.
+//!
+//! A version is asked once for each file as it is (its time and size) and remembered. Nothing here
+//! fails: what cannot be learnt is unknown, and asking never takes longer than [`PATIENCE`].
+
+use std::{
+    collections::HashMap,
+    ffi::OsString,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use tokio::{process::Command, time::timeout};
+
+use crate::{
+    agents::launch::own_telemetry,
+    config::environment,
+    domain::{agent::Agent, launch::Environment},
+};
+
+/// How long a program may take to tell its version.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What is looked at of what it says, in bytes.
+const LONGEST: usize = 4096;
+
+/// What is looked at of a configuration file, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
+
+/// A file as it was when it was asked.
+type Known = HashMap<PathBuf, ((SystemTime, u64), Option<String>)>;
+
+/// The versions asked so far.
+#[derive(Debug, Clone, Default)]
+pub struct Programs(Arc<Mutex<Known>>);
+
+impl Programs {
+    /// Returns the version of a program as it is known; where it is not, it is asked for if `is_needed`,
+    /// else for the next time.
+    pub async fn version(
+        &self,
+        program: &OsString,
+        environment: &Environment,
+        is_needed: bool,
+    ) -> Option<String> {
+        let path = find(program, environment)?;
+        let meta = fs::metadata(&path).ok()?;
+        let stamp = (meta.modified().ok()?, meta.len());
+        {
+            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, version)) = known.get(&path).filter(|(then, _)| *then == stamp) {
+                return version.clone();
+            }
+        }
+        let (programs, environment) = (self.clone(), environment.clone());
+        let asking = tokio::spawn(async move {
+            let version = ask(&path, &environment).await;
+            let mut known = programs.0.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(path, (stamp, version.clone()));
+            version
+        });
+        if is_needed { asking.await.ok().flatten() } else { None }
+    }
+}
+
+/// Where a program is found in the environment it will get.
+pub fn find(program: &OsString, environment: &Environment) -> Option<PathBuf> {
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Some(PathBuf::from(program));
+    }
+    let path = variable(environment, "PATH")?;
+    std::env::split_paths(&path)
+        .filter(|dir| dir.is_absolute())
+        .map(|dir| dir.join(program))
+        .find(|file| file.is_file())
+}
+
+async fn ask(path: &Path, environment: &Environment) -> Option<String> {
+    let mut command = Command::new(path);
+    command
+        .arg("--version")
+        .env_clear()
+        .envs(environment.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let said = output.stdout.get(..LONGEST).unwrap_or(&output.stdout);
+    let said = String::from_utf8_lossy(said).trim().to_owned();
+    (!said.is_empty()).then_some(said)
+}
+
+/// Whether the user's files of this agent send its telemetry somewhere.
+pub fn has_own_telemetry(agent: Agent, given: &Environment) -> bool {
+    let home = variable(given, "HOME").or_else(|| environment::get("HOME"));
+    let Some(home) = home.map(PathBuf::from) else { return false };
+    let at = |name: &str| variable(given, name).map(PathBuf::from);
+    own_telemetry(agent, &home, at).into_iter().any(|(path, words)| {
+        let mut text = String::new();
+        let read =
+            fs::File::open(path).and_then(|f| f.take(LONGEST_FILE).read_to_string(&mut text));
+        read.is_ok() && words.iter().any(|word| text.contains(word))
+    })
+}
+
+fn variable(environment: &Environment, name: &str) -> Option<OsString> {
+    environment.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_version_is_asked_once_and_again_when_the_file_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agent");
+        let count = dir.path().join("count");
+        let write = |version: &str| {
+            let script = format!("#!/bin/sh\necho x >> {}\necho {version}\n", count.display());
+            fs::write(&file, script).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        let programs = Programs::default();
+        let environment: Environment = vec![("PATH".into(), dir.path().into())];
+        let ask = async || programs.version(&"agent".into(), &environment, true).await;
+        write("1.2");
+        assert_eq!(ask().await.as_deref(), Some("1.2"));
+        assert_eq!(ask().await.as_deref(), Some("1.2"));
+        assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 1);
+        write("1.2.10");
+        assert_eq!(ask().await.as_deref(), Some("1.2.10"));
+    }
+
+    #[test]
+    fn telemetry_of_the_users_files_is_seen() {
+        let home = tempfile::tempdir().unwrap();
+        let environment: Environment = vec![("HOME".into(), home.path().into())];
+        assert!(!has_own_telemetry(Agent::Codex, &environment));
+        fs::create_dir(home.path().join(".codex")).unwrap();
+        fs::write(home.path().join(".codex/config.toml"), "[otel]\nexporter = 'x'\n").unwrap();
+        assert!(has_own_telemetry(Agent::Codex, &environment));
+    }
+}

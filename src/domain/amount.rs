@@ -1,0 +1,72 @@
+//! Amounts for people: tokens and money in few characters, the same everywhere.
+
+use super::usage::{Cost, Quality};
+
+/// Returns a number of tokens: `987`, `12.3k`, `4.56M`, `7.89G`.
+pub fn tokens(count: u64) -> String {
+    let scaled = |unit: u64, name: &str| {
+        let tenth = unit / 10;
+        let hundredth = unit / 100;
+        let whole = count / unit;
+        match whole {
+            0..10 => format!("{whole}.{:02}{name}", count % unit / hundredth),
+            10..100 => format!("{whole}.{}{name}", count % unit / tenth),
+            _ => format!("{whole}{name}"),
+        }
+    };
+    match count {
+        0..1000 => count.to_string(),
+        1000..1_000_000 => scaled(1000, "k"),
+        1_000_000..1_000_000_000 => scaled(1_000_000, "M"),
+        _ => scaled(1_000_000_000, "G"),
+    }
+}
+
+/// Returns an amount of money: `$0`, `<1¢`, `$0.04`, `$12.34`, `$1234`.
+pub fn money(cost: Cost) -> String {
+    match cost.0 {
+        ..=0 => "$0".to_owned(),
+        1..10_000_000 => "<1¢".to_owned(),
+        10_000_000..1_000_000_000_000 => format!("${:.2}", cost.dollars()),
+        _ => format!("${:.0}", cost.dollars()),
+    }
+}
+
+/// Returns a figure with the mark of its quality: `≥12.3k`.
+pub fn marked(figure: &str, quality: Quality) -> String {
+    format!("{}{figure}", quality.mark())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_have_three_digits() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1.00k"),
+            (12_345, "12.3k"),
+            (999_999, "999k"),
+            (4_567_890, "4.56M"),
+            (u64::MAX, "18446744073G"),
+        ] {
+            assert_eq!(tokens(count), text);
+        }
+    }
+
+    #[test]
+    fn money_is_told_in_cents() {
+        for (nanos, text) in [
+            (0, "$0"),
+            (8_073_000, "<1¢"),
+            (40_000_000, "$0.04"),
+            (12_344_000_000, "$12.34"),
+            (1_234_400_000_000, "$1234"),
+        ] {
+            assert_eq!(money(Cost(nanos)), text);
+        }
+        assert_eq!(marked("5", Quality::Floor), "≥5");
+    }
+}

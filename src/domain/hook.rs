@@ -1,0 +1,102 @@
+//! What an agent's hook tells us, and what it is told in return.
+//!
+//! The report is cut down by the hook's own process before it travels: whole files and command
+//! outputs stay where they are. Invariant: a [`HookReport`] is at most some 10 KiB.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest text kept of a prompt or message, in characters.
+pub const LONGEST_TEXT: usize = 2000;
+
+/// The longest name, in characters.
+pub const LONGEST_NAME: usize = 64;
+/// The longest id, in characters.
+pub const LONGEST_ID: usize = 128;
+/// The longest line, in characters.
+pub const LONGEST_LINE: usize = 200;
+
+/// What a hook told, whatever agent it was. Empty where the agent said nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HookReport {
+    /// The agent's name for what happened: `SessionStart`, `PreToolUse`, …
+    pub event: String,
+    /// The agent's conversation.
+    pub session: String,
+    /// The file in which the agent records it.
+    pub transcript: String,
+    /// The agent's working directory.
+    pub cwd: String,
+    /// The model.
+    pub model: String,
+    /// How a conversation began: `startup`, `resume`, `clear`, `compact`.
+    pub source: String,
+    /// Why it ended, or what went wrong.
+    pub reason: String,
+    /// The prompt, message or last answer, cut off.
+    pub text: String,
+    /// The tool it is about, with its main argument, cut off: `Bash(git push)`.
+    pub tool: String,
+    /// What kind of notification it is.
+    pub kind: String,
+    /// The subagent it comes from; empty for the main one.
+    pub agent: String,
+}
+
+impl HookReport {
+    /// Returns the report with every text cut to its bound: it may come from anybody in the runner.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        let cut = |text: &mut String, longest: usize| {
+            if let Some((end, _)) = text.char_indices().nth(longest) {
+                text.truncate(end);
+            }
+        };
+        for name in [&mut self.event, &mut self.source, &mut self.kind] {
+            cut(name, LONGEST_NAME);
+        }
+        for id in [&mut self.session, &mut self.model, &mut self.agent] {
+            cut(id, LONGEST_ID);
+        }
+        cut(&mut self.reason, LONGEST_LINE);
+        cut(&mut self.tool, LONGEST_NAME + LONGEST_LINE + 2);
+        for text in [&mut self.text, &mut self.transcript, &mut self.cwd] {
+            cut(text, LONGEST_TEXT);
+        }
+        self
+    }
+}
+
+/// How far an agent is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldLevel {
+    /// New prompts are refused.
+    Prompts,
+    /// The running turn ends at the next tool as well.
+    Turn,
+}
+
+impl HoldLevel {
+    /// The word for people and the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Prompts => "prompts",
+            Self::Turn => "turn",
+        }
+    }
+
+    /// Parses the word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Prompts, Self::Turn].into_iter().find(|level| level.as_str() == word)
+    }
+}
+
+/// What an agent is told through its hooks: that it must not go on, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How far.
+    pub level: HoldLevel,
+    /// Why, for the agent's screen.
+    pub reason: String,
+}

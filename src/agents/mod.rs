@@ -14,3 +14,14 @@ pub mod otlp;
 pub mod qwen;
 pub mod tokens;
 mod words;
+
+use crate::domain::agent::Agent;
+
+/// Returns the keys that end an agent's turn without ending the agent: ESC, but for aider and for
+/// programs we do not know, which take ctrl-c as most programs do.
+pub fn interrupt(agent: Option<Agent>) -> &'static [u8] {
+    match agent {
+        Some(Agent::Aider) | None => b"\x03",
+        Some(_) => b"\x1b",
+    }
+}

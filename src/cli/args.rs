@@ -6,13 +6,18 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{
+    budgets::BudgetArgs,
     complete,
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
     usage::{SessionsArgs, TokensArgs},
 };
-use crate::{client::Path, demo::DemoArgs, domain::launch::RestartPolicy};
+use crate::{
+    client::Path,
+    demo::DemoArgs,
+    domain::{agent_command::Permission, budget::Limit, launch::RestartPolicy},
+};
 
 /// Run and watch many AI coding agents
 ///
@@ -81,6 +86,9 @@ pub(super) enum Command {
     /// List and show agents' conversations
     #[command(visible_alias = "session")]
     Sessions(SessionsArgs),
+    /// Show and set how much may be used, in tokens or money
+    #[command(visible_alias = "budgets")]
+    Budget(BudgetArgs),
     /// Show what agents used: tokens and what they cost
     #[command(visible_alias = "usage")]
     Tokens(TokensArgs),
@@ -150,6 +158,21 @@ pub(super) struct LaunchArgs {
     /// Register this directory without asking
     #[arg(long, short)]
     pub yes: bool,
+    /// What model its agent is to use
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<String>,
+    /// What its agent may do without asking: own, plan, ask, edits, auto, god
+    #[arg(long, value_parser = permission, value_name = "MODE")]
+    pub permission: Option<Permission>,
+    /// Let its agent run every command and change every file without asking; budgets hold all the same
+    #[arg(long, conflicts_with = "permission")]
+    pub god: bool,
+    /// What its agent is to begin with
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Option<String>,
+    /// So many tokens it may use at most (100k, 2M), which are set aside for it
+    #[arg(long, value_parser = token_count, value_name = "TOKENS")]
+    pub max_tokens: Option<u64>,
     /// Program and arguments; without them, the first agent found
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
@@ -385,6 +408,20 @@ pub(super) struct TryArgs {
 }
 
 /// Parses `500ms`, `10s`, `2m`, `3h`, `1d`; a bare number means seconds.
+fn permission(text: &str) -> Result<Permission, String> {
+    let all = || Permission::ALL.map(Permission::as_str).join(", ");
+    Permission::parse(text).filter(|_| !text.is_empty()).ok_or_else(|| format!("one of {}", all()))
+}
+
+fn token_count(text: &str) -> Result<u64, String> {
+    match Limit::parse(text)? {
+        Limit::Tokens(0) => Err("at least 1".to_owned()),
+        Limit::Tokens(count) => Ok(count),
+        Limit::Money(_) => Err("a number of tokens like 100k or 2M".to_owned()),
+    }
+}
+
+/// Parses a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{}` is no duration like 500ms, 10s, 2m, 3h or 1d", text.escape_debug());

@@ -9,6 +9,11 @@ pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
     span(now - since)
 }
 
+/// Returns how long it is until a time, like [`age`].
+pub(super) fn until(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    span(time - now)
+}
+
 fn span(delta: TimeDelta) -> String {
     let seconds = delta.num_seconds().max(0);
     match seconds {

@@ -4,6 +4,7 @@
 //! exit code are settled here, in one place.
 
 mod args;
+mod budgets;
 mod commands;
 mod complete;
 mod context;

@@ -124,6 +124,17 @@ impl Printer {
         }
     }
 
+    /// Warns the person, in colour where the terminal has any; also when quiet was asked for.
+    pub(super) fn warn(self, text: &str) {
+        use io::IsTerminal as _;
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if io::stderr().is_terminal() && !is_plain {
+            self.talk(&format!("\x1b[1;33m! {text}\x1b[0m"));
+        } else {
+            self.talk(&format!("! {text}"));
+        }
+    }
+
     /// Says something to the person. A closed standard error is no reason to fail.
     #[expect(clippy::unused_self, reason = "whoever prints holds the printer")]
     pub(super) fn talk(self, text: &str) {

@@ -6,6 +6,7 @@
 mod answer;
 mod attach;
 mod autostart;
+mod budgets;
 mod connect;
 mod events;
 mod operations;
@@ -41,10 +42,11 @@ use crate::{
     proto::{
         status_to_failure,
         v1::{
-            events_client::EventsClient, operations_client::OperationsClient,
-            projects_client::ProjectsClient, quotas_client::QuotasClient,
-            runners_client::RunnersClient, sessions_client::SessionsClient,
-            system_client::SystemClient, usage_client::UsageClient,
+            budgets_client::BudgetsClient, events_client::EventsClient,
+            operations_client::OperationsClient, projects_client::ProjectsClient,
+            quotas_client::QuotasClient, runners_client::RunnersClient,
+            sessions_client::SessionsClient, system_client::SystemClient,
+            usage_client::UsageClient,
         },
     },
 };
@@ -138,6 +140,10 @@ impl Client {
 
     fn sessions(&self) -> SessionsClient<Channel> {
         SessionsClient::new(self.channel.clone())
+    }
+
+    fn budgets(&self) -> BudgetsClient<Channel> {
+        BudgetsClient::new(self.channel.clone())
     }
 
     fn usage_calls(&self) -> UsageClient<Channel> {

@@ -174,6 +174,7 @@ impl Client {
             restart: launch.restart.as_str().to_owned(),
             agent: String::new(),
             umask: Some(launch.umask),
+            max_tokens: launch.max_tokens.unwrap_or(0),
         };
         let request = request_within(request, self.limit.max(Duration::from_secs(15)));
         let answer = self.runners().launch_runner(request).await.map_err(failed)?.into_inner();

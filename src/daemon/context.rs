@@ -94,6 +94,17 @@ impl Context {
         self.event(event_type, "project", name, name, data)
     }
 
+    /// Returns an event about the budgets of a scope.
+    pub fn budget_event(
+        &self,
+        event_type: EventType,
+        scope: &str,
+        project: &str,
+        data: serde_json::Value,
+    ) -> NewEvent {
+        self.event(event_type, "budget", scope, project, data)
+    }
+
     /// Returns an event about a conversation that a runner holds.
     pub fn session_event(
         &self,

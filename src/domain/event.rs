@@ -35,6 +35,14 @@ pub enum EventType {
     RunnerActivity,
     /// Its agent used tokens.
     TokensUsed,
+    /// A budget was set, removed or reset, or its next period began.
+    BudgetChanged,
+    /// A share of a budget is used.
+    BudgetWarning,
+    /// A budget is used up.
+    BudgetExhausted,
+    /// Something was done to a runner whose budget is used up, or undone.
+    RunnerHeld,
     /// A conversation began.
     SessionCreated,
     /// A conversation went on.
@@ -77,6 +85,10 @@ impl EventType {
             Self::RunnerAdopted => "runner.adopted",
             Self::RunnerActivity => "runner.activity",
             Self::TokensUsed => "tokens.used",
+            Self::BudgetChanged => "budget.changed",
+            Self::BudgetWarning => "budget.warning",
+            Self::BudgetExhausted => "budget.exhausted",
+            Self::RunnerHeld => "runner.held",
             Self::SessionCreated => "session.created",
             Self::SessionResumed => "session.resumed",
             Self::SessionEnded => "session.ended",

@@ -42,6 +42,8 @@ pub struct LaunchRequest {
     pub restart: RestartPolicy,
     /// The client's file mode creation mask, for the agent's files.
     pub umask: u32,
+    /// So many tokens it may use at most; they are set aside for it.
+    pub max_tokens: Option<u64>,
 }
 
 /// What happens when an agent ends badly by itself.

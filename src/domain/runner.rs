@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     activity::Activity,
+    hook::Hold,
     id::RunnerId,
     usage::{Cost, Quality},
 };
@@ -182,6 +183,10 @@ pub struct Runner {
     pub cost: Cost,
     /// How good these figures are.
     pub usage_quality: Quality,
+    /// So many tokens it may use at most, in all its life.
+    pub max_tokens: Option<u64>,
+    /// Its agent is held by a budget.
+    pub hold: Option<Hold>,
     /// The agent's conversation.
     pub session_id: Option<String>,
     /// Found alive by a daemon that did not know it.

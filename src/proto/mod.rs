@@ -4,6 +4,7 @@
 //! and `supervisor` only; everything else speaks domain types.
 
 mod activity;
+pub mod budget;
 pub mod event;
 mod failure;
 pub mod framing;

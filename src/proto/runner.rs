@@ -8,6 +8,7 @@ use super::{
 };
 use crate::domain::{
     failure::Failure,
+    hook::{Hold, HoldLevel},
     id::RunnerId,
     runner::{Runner, RunnerStatus},
     size::TerminalSize,
@@ -42,6 +43,13 @@ impl From<&Runner> for v1::Runner {
             tokens_used: runner.tokens_used,
             cost_nanos: runner.cost.0,
             usage_quality: runner.usage_quality.as_str().to_owned(),
+            max_tokens: runner.max_tokens.unwrap_or(0),
+            hold: runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
+            hold_level: runner
+                .hold
+                .as_ref()
+                .map(|hold| hold.level.as_str().to_owned())
+                .unwrap_or_default(),
             session_id: runner.session_id.clone().unwrap_or_default(),
             created_at: Some(to_timestamp(runner.created_at)),
             started_at: Some(to_timestamp(runner.started_at)),
@@ -90,6 +98,8 @@ impl TryFrom<v1::Runner> for Runner {
             tokens_used: wire.tokens_used,
             cost: Cost(wire.cost_nanos),
             usage_quality: Quality::parse(&wire.usage_quality),
+            max_tokens: (wire.max_tokens > 0).then_some(wire.max_tokens),
+            hold: HoldLevel::parse(&wire.hold_level).map(|level| Hold { level, reason: wire.hold }),
             session_id: some(wire.session_id),
             adopted: wire.adopted,
             survivors: wire.survivors,

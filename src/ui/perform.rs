@@ -279,6 +279,7 @@ async fn launch(
         size: order.size,
         restart: RestartPolicy::Never,
         umask,
+        max_tokens: None,
     };
     match client.launch(&request).await {
         Ok((runner, _)) => Outcome::Launched(Box::new(runner)),

@@ -201,6 +201,7 @@ async fn launch_one(node: &Node) -> RunnerId {
         request_id: None,
         request_digest: String::new(),
         session_id: None,
+        max_tokens: None,
         at: chrono::Utc::now(),
     };
     let event = NewEvent {

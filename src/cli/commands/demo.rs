@@ -91,6 +91,7 @@ async fn populate(places: &Places) -> Result<(), Failure> {
                 size: TerminalSize::new(100, 30),
                 restart: RestartPolicy::Never,
                 umask: umask(),
+                max_tokens: None,
             };
             client.launch(&request).await?;
         }

@@ -1,6 +1,7 @@
 //! `stratavore launch`: starts an agent, or any command, in a project.
 
 use std::{
+    ffi::OsString,
     io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -14,7 +15,10 @@ use crate::{
         printer::Printer,
     },
     client::{Client, size_of_terminal},
+    config::environment::{self, find_program},
     domain::{
+        agent::Agent,
+        agent_command::{self, Permission, Wishes},
         failure::Failure,
         launch::LaunchRequest,
         name::suggest_name_for,
@@ -45,17 +49,19 @@ async fn launch(
         Some(name) => name.clone(),
         None => project_here(&client, args.yes, printer).await?.name,
     };
-    let cwd = args.cwd.map(|cwd| absolute(&cwd)).transpose()?;
+    let cwd = args.cwd.as_deref().map(absolute).transpose()?;
+    let command = wished(&args, context, printer)?;
     let request = LaunchRequest {
         request_id: args.request_id,
         project,
         name: args.name.unwrap_or_default(),
-        command: args.command,
+        command,
         cwd,
         environment: environment_of_client(),
         size: size_of_terminal().unwrap_or_default(),
         restart: args.restart,
         umask: umask(),
+        max_tokens: args.max_tokens,
     };
     let mut runners = Vec::new();
     for _ in 0..args.count {
@@ -76,6 +82,47 @@ async fn launch(
         printer.list(&runners, &[], |_| Vec::new())?;
     }
     Ok(runners)
+}
+
+/// Returns the command with the flags for what is wished of its agent.
+fn wished(
+    args: &LaunchArgs,
+    context: &Context,
+    printer: Printer,
+) -> Result<Vec<OsString>, Failure> {
+    let god = args.god.then_some(Permission::Everything);
+    let wishes = Wishes {
+        model: args.model.clone().unwrap_or_default(),
+        permission: god.or(args.permission).unwrap_or_default(),
+        prompt: args.prompt.clone().unwrap_or_default(),
+    };
+    let mut command = args.command.clone();
+    if wishes == Wishes::default() {
+        return Ok(command);
+    }
+    if command.is_empty() {
+        let configured = &context.config().runner.default_command;
+        command = configured.split_whitespace().map(OsString::from).collect();
+    }
+    if command.is_empty() {
+        let found = Agent::ALL.into_iter().find(|agent| find_program(agent.as_str()).is_some());
+        let agent = found.ok_or_else(|| {
+            Failure::not_found("NO_AGENT", "no agent is on the PATH")
+                .with_hint("stratavore launch PROJECT -- COMMAND runs any program")
+        })?;
+        command.push(agent.as_str().into());
+    }
+    let program = command.first().map(|word| word.to_string_lossy().into_owned());
+    let agent = program.as_deref().and_then(Agent::of);
+    if wishes.permission == Permission::Everything {
+        let is_root = rustix::process::geteuid().is_root();
+        if agent == Some(Agent::Claude) && is_root && environment::get("IS_SANDBOX").is_none() {
+            return Err(Failure::denied("GOD_AS_ROOT", "claude refuses god mode as root")
+                .with_hint("run as another user, or set IS_SANDBOX=1 where root is confined"));
+        }
+        printer.warn(&format!("god mode: {}", wishes.permission.allows()));
+    }
+    agent_command::command(command, None, &wishes).map_err(|why| Failure::usage("BAD_WISH", why))
 }
 
 /// Returns the project of the directory we stand in, registering it if the person agrees.

@@ -2,6 +2,7 @@
 
 mod attach;
 mod audit;
+mod budget;
 mod config;
 mod daemon;
 mod dashboard;
@@ -85,6 +86,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
             ("resume", block_on(runners::set_paused(&args, false, context, printer)))
         }
         Command::Sessions(args) => sessions::run(args, context, printer),
+        Command::Budget(args) => budget::run(args, context, printer),
         Command::Tokens(args) => {
             ("show what was used", block_on(tokens::run(&args, context, printer)))
         }

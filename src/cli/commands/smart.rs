@@ -57,6 +57,7 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
             size: size_of_terminal().unwrap_or_default(),
             restart: RestartPolicy::Never,
             umask: umask(),
+            max_tokens: None,
         };
         Ok(client.launch(&request).await?.0.name)
     })?;

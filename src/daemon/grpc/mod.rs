@@ -1,5 +1,6 @@
 //! d2: the public socket: decode, call a service, encode. No decisions here.
 
+mod budgets;
 mod events;
 mod guard;
 mod operations;
@@ -26,10 +27,11 @@ use crate::{
     proto::{
         MAX_MESSAGE,
         v1::{
-            events_server::EventsServer, operations_server::OperationsServer,
-            projects_server::ProjectsServer, quotas_server::QuotasServer,
-            runners_server::RunnersServer, sessions_server::SessionsServer,
-            system_server::SystemServer, usage_server::UsageServer,
+            budgets_server::BudgetsServer, events_server::EventsServer,
+            operations_server::OperationsServer, projects_server::ProjectsServer,
+            quotas_server::QuotasServer, runners_server::RunnersServer,
+            sessions_server::SessionsServer, system_server::SystemServer,
+            usage_server::UsageServer,
         },
     },
 };
@@ -57,6 +59,7 @@ pub(super) async fn serve(
         .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(UsageServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(BudgetsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SystemServer::new(shared).max_decoding_message_size(limit))

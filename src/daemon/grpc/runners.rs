@@ -391,6 +391,7 @@ fn launch_request(wire: LaunchRunnerRequest) -> Result<LaunchRequest, Failure> {
         size: wire.size.map(TerminalSize::from).unwrap_or_default(),
         restart,
         umask: wire.umask.unwrap_or(0o022),
+        max_tokens: (wire.max_tokens > 0).then_some(wire.max_tokens),
     })
 }
 

@@ -208,6 +208,7 @@ impl Services {
                 request_id: None,
                 request_digest: String::new(),
                 session_id: None,
+                max_tokens: None,
                 at: self.context.clock.now(),
             },
         };

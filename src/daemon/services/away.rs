@@ -121,6 +121,8 @@ impl Services {
             tokens_used: 0,
             cost: Cost::default(),
             usage_quality: Quality::default(),
+            max_tokens: None,
+            hold: None,
             session_id: None,
             adopted: false,
             survivors: Vec::new(),

@@ -204,6 +204,9 @@ impl Services {
         };
         let now = self.context.clock.now();
         let added = self.store.take_in(runner, &taken, tell, now).await?;
+        if added.tokens > 0 || added.cost.0 > 0 {
+            self.enforcing.ring();
+        }
         if (added != Added::default() || !taken.sessions.is_empty())
             && let Some(changed) = self.store.runner_get(runner.id).await?
         {

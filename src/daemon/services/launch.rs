@@ -114,6 +114,7 @@ impl Services {
             request_id: request.request_id,
             request_digest: digest(&request, &project.name, &command, &cwd),
             session_id: started.conversation.clone(),
+            max_tokens: request.max_tokens,
             at: self.context.clock.now(),
         };
         let data = serde_json::json!({

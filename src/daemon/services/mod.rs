@@ -6,6 +6,7 @@
 mod adopt;
 mod answer;
 mod away;
+mod budgets;
 mod changes;
 mod events;
 mod intake;
@@ -34,15 +35,15 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use self::{
+    budgets::Enforcing, changes::Changes, intake::Intake, locks::Locks, nodes::Membership,
+    quotas::Excesses, unrecorded::Unrecorded,
+};
 pub use self::{
     changes::Change,
     events::EventFeed,
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
-};
-use self::{
-    changes::Changes, intake::Intake, locks::Locks, nodes::Membership, quotas::Excesses,
-    unrecorded::Unrecorded,
 };
 use crate::{
     daemon::{
@@ -78,6 +79,8 @@ pub struct Services {
     looked: Arc<watch::Sender<bool>>,
     /// Ends that were told and could not be written down yet.
     unrecorded: Unrecorded,
+    /// What is done to runners whose budgets are used up.
+    enforcing: Enforcing,
     /// What agents report.
     intake: Intake,
     /// What is known of agents' programs.
@@ -108,6 +111,7 @@ impl Services {
             excesses: Excesses::default(),
             looked: Arc::new(watch::Sender::new(false)),
             unrecorded: Unrecorded::default(),
+            enforcing: Enforcing::default(),
             intake: Intake::default(),
             programs: Programs::default(),
             numbered: Arc::default(),

@@ -86,6 +86,11 @@ impl Services {
             return Err(Failure::usage("TEXT_TOO_LONG", what));
         }
         let (id, _) = self.live(word).await?;
+        if !input.text.is_empty()
+            && let Some(runner) = self.store.runner_get(id).await?
+        {
+            Self::check_hold(&runner)?;
+        }
         Ok(self.fleet.type_text(id, input).await?)
     }
 

@@ -8,6 +8,7 @@
 mod about;
 mod audit;
 mod availability;
+mod budgets;
 mod copy;
 mod dialect;
 mod error;

@@ -74,6 +74,9 @@ pub(super) struct Texts {
     pub nodes: &'static str,
     /// Marks outbox rows ($1, a JSON array of ids) as delivered at a time ($2).
     pub deliver: &'static str,
+    /// Holds the lock of budgets with others, and alone, to the end of the transaction.
+    pub share_budgets: &'static str,
+    pub lock_budgets: &'static str,
     /// What is known of model requests with these keys ($1, a JSON array).
     pub known_requests: &'static str,
     /// The day, and the hour, in UTC of a column `at`.
@@ -213,6 +216,12 @@ impl Write {
     pub(super) fn run(mut self, query: Query) -> Self {
         self.steps.push((query, Expect::Anything));
         self
+    }
+
+    /// Adds statements, if there are any.
+    #[must_use]
+    pub(super) fn run_all<const N: usize>(self, queries: Option<[Query; N]>) -> Self {
+        queries.into_iter().flatten().fold(self, Self::run)
     }
 
     /// Adds a statement that must find a row.

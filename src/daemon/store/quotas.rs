@@ -9,32 +9,46 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Store, StoreError,
+    budgets::reserved,
     query::{Query, Record, Write},
 };
 use crate::domain::{
+    budget::{BudgetScope, Limit},
     event::NewEvent,
     failure::{Failure, FailureKind},
     id::RunnerId,
     quota::{ProjectQuota, Quota, QuotaChange, QuotaName, QuotaUse},
+    usage::Cost,
 };
 
-/// What stands in the way of a launch in a project ($1), whose own row ($2) is not counted, at a time
-/// ($3) on a day ($4): the project's quota, its tokens of the day, a budget. No row when nothing does.
-const EXCESS: &str = "SELECT 'runners' AS what, $1 AS whose, live.used AS used, \
-     q.max_concurrent_runners AS most, '' AS period FROM resource_quotas AS q, \
+/// What stands in the way of a launch in a project ($1), whose own row ($2, as text $6) is not counted,
+/// at a time ($3) on a day ($4), with so many tokens ($5) to be set aside for it: the project's quota,
+/// its tokens of the day, a budget. No row when nothing does.
+const EXCESS: &str = concat!(
+    "SELECT 'runners' AS what, $1 AS whose, live.used AS used, \
+     q.max_concurrent_runners AS most, '' AS period, 0 AS reserved, FALSE AS is_money FROM resource_quotas AS q, \
      (SELECT count(*) AS used FROM runners WHERE project_name = $1 AND id <> $2 \
       AND status NOT IN ('terminated', 'failed')) AS live \
      WHERE q.project_name = $1 AND q.max_concurrent_runners >= 0 \
      AND live.used >= q.max_concurrent_runners \
-     UNION ALL SELECT 'tokens', $1, u.tokens, q.max_tokens_per_day, '' FROM resource_quotas AS q \
+     UNION ALL SELECT 'tokens', $1, u.tokens, q.max_tokens_per_day, '', 0, FALSE FROM resource_quotas AS q \
      JOIN usage_days AS u ON u.project_name = q.project_name AND u.day = $4 \
      WHERE q.project_name = $1 AND q.max_tokens_per_day > 0 AND u.tokens >= q.max_tokens_per_day \
-     UNION ALL SELECT b.scope, b.scope_id, b.used_tokens, b.limit_tokens, b.period_granularity \
-     FROM token_budgets AS b WHERE b.period_start <= $3 AND b.period_end > $3 \
-     AND b.used_tokens >= b.limit_tokens AND (b.scope = 'global' \
-     OR (b.scope = 'project' AND b.scope_id = $1) OR (b.scope = 'runner' AND EXISTS \
-     (SELECT 1 FROM runners AS r WHERE r.id = $2 \
-      AND (r.name = b.scope_id OR CAST(r.id AS TEXT) = b.scope_id))))";
+     UNION ALL SELECT what, whose, used, most, period, reserved, is_money FROM \
+     (SELECT b.scope AS what, b.scope_id AS whose, \
+      CASE WHEN b.limit_nanos IS NULL THEN b.used_tokens ELSE b.used_nanos END AS used, \
+      coalesce(b.limit_nanos, b.limit_tokens) AS most, b.period_granularity AS period, \
+      CASE WHEN b.enforce_estimates THEN 0 ELSE b.estimated END AS guessed, \
+      b.limit_nanos IS NOT NULL AS is_money, ",
+    reserved!("$6"),
+    " AS reserved FROM token_budgets AS b WHERE b.period_start <= $3 AND b.period_end > $3 \
+      AND b.action <> 'warn' AND (b.scope = 'global' \
+      OR (b.scope = 'project' AND b.scope_id = $1) OR (b.scope = 'runner' AND EXISTS \
+      (SELECT 1 FROM runners AS r WHERE r.id = $2 \
+       AND (r.name = b.scope_id OR CAST(r.id AS TEXT) = b.scope_id))))) AS d \
+     WHERE used - guessed + reserved + CASE WHEN what = 'runner' OR is_money THEN 1 ELSE $5 END \
+     > most"
+);
 
 /// Every project ($1 empty) or one, with its limits and what its live runners use on a day ($2). The
 /// node of its first live runner speaks for it.
@@ -164,8 +178,16 @@ pub(super) fn set(project: &str, change: &QuotaChange, now: DateTime<Utc>) -> Qu
 }
 
 /// Returns the statement that finds what forbids a runner to start.
-pub(super) fn excess(project: &str, id: RunnerId, now: DateTime<Utc>) -> Query {
-    Query::new(EXCESS).bind(project).bind(id.as_uuid()).bind(now).bind(day(now))
+/// `most` is what the runner may use at most, to be set aside for it.
+pub(super) fn excess(project: &str, id: RunnerId, most: Option<u64>, now: DateTime<Utc>) -> Query {
+    let asked = most.and_then(|most| i64::try_from(most).ok()).unwrap_or(1).max(1);
+    Query::new(EXCESS)
+        .bind(project)
+        .bind(id.as_uuid())
+        .bind(now)
+        .bind(day(now))
+        .bind(asked)
+        .bind(id.to_string())
 }
 
 /// Returns what its row tells.
@@ -188,16 +210,39 @@ pub(super) fn refusal(row: &Record) -> Result<Failure, StoreError> {
             set(QuotaName::Tokens),
             most.max(used).saturating_mul(2)
         )),
-        scope => {
-            let period = row.text("period")?;
-            let whose = if whose.is_empty() { String::new() } else { format!(" of {whose}") };
-            let what = format!(
-                "the {period} budget ({scope}{whose}) is exhausted: {used} of {most} tokens"
-            );
-            limit("BUDGET_EXHAUSTED", what)
-                .with_hint("wait for its next period, or raise limit_tokens in token_budgets")
-        }
+        scope => budget_refusal(row, scope, &whose, (used, most))?,
     })
+}
+
+/// Returns what is said of a budget that forbids a launch, with what is left of it.
+fn budget_refusal(
+    row: &Record,
+    scope: &str,
+    whose: &str,
+    (used, most): (i64, i64),
+) -> Result<Failure, StoreError> {
+    let positive = |number: i64| u64::try_from(number).unwrap_or(0);
+    let (period, reserved) = (row.text("period")?, number(row, "reserved")?);
+    let limit = if row.truth("is_money")? {
+        Limit::Money(Cost(most))
+    } else {
+        Limit::Tokens(positive(most))
+    };
+    let of = BudgetScope::of(scope, whose).unwrap_or_default();
+    let left = positive(most.saturating_sub(used).saturating_sub(reserved));
+    let set_aside = match positive(reserved) {
+        0 => String::new(),
+        some => format!(", {} are set aside", limit.show(some)),
+    };
+    let what = format!(
+        "the {period} budget for {of} has {} left: {} of {} are used{set_aside}",
+        limit.show(left),
+        limit.show(positive(used)),
+        limit.show(positive(most)),
+    );
+    Ok(Failure::new(FailureKind::Limit, "BUDGET_EXHAUSTED", what).with_hint(format!(
+        "stratavore budget set {of} {period} AMOUNT raises it; its next period begins by itself"
+    )))
 }
 
 fn missing(project: &str) -> Failure {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, projects,
+    Store, StoreError, budgets, projects,
     query::{Expect, Query, Record, Write},
     quotas,
 };
@@ -17,6 +17,7 @@ use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
     event::NewEvent,
     failure::Failure,
+    hook::{Hold, HoldLevel},
     id::RunnerId,
     runner::{Exit, Heartbeat, Runner, RunnerStatus},
     usage::{Cost, Quality},
@@ -27,7 +28,7 @@ macro_rules! columns {
     () => {
         "id, name, node_id, project_name, project_path, agent, command, cwd, status, reason, \
          activity, activity_kind, activity_message, activity_source, activity_at, title, \
-         session_id, tokens_used, cost_nanos, usage_quality, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
+         session_id, tokens_used, cost_nanos, usage_quality, max_tokens, hold, hold_level, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
          restart, restart_attempts, max_restart_attempts, adopted, survivors, started_at, \
          last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at"
     };
@@ -62,6 +63,8 @@ pub struct NewRunner {
     pub request_digest: String,
     /// The agent's conversation, where it is known beforehand.
     pub session_id: Option<String>,
+    /// So many tokens it may use at most.
+    pub max_tokens: Option<u64>,
     /// Now.
     pub at: DateTime<Utc>,
 }
@@ -136,7 +139,8 @@ impl Store {
             .first_locking(&new.project, number, Expect::Rows(missing))
             .require(is_free.bind(new.name.clone()), taken)
             .require(insert(new), repeated)
-            .forbid(quotas::excess(&new.project, new.id, new.at), quotas::refusal)
+            .run_all(new.max_tokens.map(|most| budgets::reserve(new.id, most, new.at)))
+            .forbid(quotas::excess(&new.project, new.id, new.max_tokens, new.at), quotas::refusal)
             .run(projects::recount(&new.project, new.at))
             .unflushed();
         match self.write(write).await {
@@ -268,6 +272,8 @@ impl Store {
              activity = CASE WHEN $8 THEN 'starting' ELSE activity END, \
              cpu_percent = CASE WHEN $5 THEN 0 ELSE cpu_percent END, \
              session_id = coalesce($16, session_id), \
+             hold = CASE WHEN $8 THEN '' ELSE hold END, \
+             hold_level = CASE WHEN $8 OR $5 THEN '' ELSE hold_level END, \
              memory_mb = CASE WHEN $5 THEN 0 ELSE memory_mb END, \
              processes = CASE WHEN $5 THEN 0 ELSE processes END, updated_at = $13 \
              WHERE id = $1 AND run = $15 AND $3 LIKE '%,' || status || ',%' RETURNING ",
@@ -292,7 +298,8 @@ impl Store {
         let mut write =
             Write::causing(vec![event]).locking(&runner.project, at).require(query, refusal);
         if restarted {
-            write = write.forbid(quotas::excess(&runner.project, runner.id, at), quotas::refusal);
+            let excess = quotas::excess(&runner.project, runner.id, None, at);
+            write = write.forbid(excess, quotas::refusal);
         }
         let write = write.run(projects::recount(&runner.project, at));
         // A launch is written down before it is made, against the death of the daemon; that of the
@@ -446,8 +453,8 @@ pub(super) fn insert(new: &NewRunner) -> Query {
     Query::new(concat!(
         "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
          restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \
-         updated_at, session_id) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, \
-         $6, $7, $8, $9, $10, $11, $11, $11, $13 FROM projects WHERE name = $3 \
+         updated_at, session_id, max_tokens) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, \
+         $6, $7, $8, $9, $10, $11, $11, $11, $13, $14 FROM projects WHERE name = $3 \
          ON CONFLICT (request_id) DO NOTHING RETURNING ",
         columns!()
     ))
@@ -464,11 +471,16 @@ pub(super) fn insert(new: &NewRunner) -> Query {
     .bind(new.at)
     .bind(new.name.clone())
     .bind(new.session_id.clone())
+    .bind(new.max_tokens.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
 }
 
 fn first(rows: &[Record]) -> Result<Runner, StoreError> {
     let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a write".into()))?;
     decode(row)
+}
+
+fn hold(level: &str, reason: String) -> Option<Hold> {
+    HoldLevel::parse(level).map(|level| Hold { level, reason })
 }
 
 fn decode(row: &Record) -> Result<Runner, StoreError> {
@@ -509,6 +521,8 @@ fn decode(row: &Record) -> Result<Runner, StoreError> {
         tokens_used: row.count("tokens_used")?,
         cost: Cost(row.optional_integer("cost_nanos")?.unwrap_or(0)),
         usage_quality: Quality::parse(&row.text("usage_quality")?),
+        max_tokens: row.optional_integer("max_tokens")?.and_then(|most| most.try_into().ok()),
+        hold: hold(&row.text("hold_level")?, row.text("hold")?),
         session_id: row.optional_text("session_id")?,
         adopted: row.truth("adopted")?,
         survivors: row.json("survivors")?,

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, budgets,
     query::{Query, Record, Write},
     sessions::{self, Holder},
 };
@@ -128,6 +128,7 @@ impl Store {
         }
         let added = sums.all;
         let mut write = Write::causing(events(added)).locking(&runner.project, now);
+        write = write.run(Query::new(self.readers.texts().share_budgets));
         for query in sums.queries(runner, now) {
             write = write.run(query);
         }
@@ -282,8 +283,8 @@ struct Sums {
     worst: Quality,
     sessions: BTreeMap<String, (Added, Quality)>,
     days: BTreeMap<String, u64>,
-    /// Tokens by when they were used: budgets have periods.
-    times: BTreeMap<DateTime<Utc>, u64>,
+    /// What each request added: budgets have periods.
+    charges: Vec<(UsageRecord, (u64, u64, Cost))>,
 }
 
 impl Sums {
@@ -304,7 +305,10 @@ impl Sums {
         }
         let at = after.record.at;
         *self.days.entry(at.format("%Y-%m-%d").to_string()).or_default() += added.tokens;
-        *self.times.entry(at).or_default() += added.tokens;
+        let reads = after.record.tokens.cache_read;
+        let had_reads = before.map_or(0, |it| it.record.tokens.cache_read);
+        let charge = (added.tokens, reads.saturating_sub(had_reads), added.cost);
+        self.charges.push((after.record.clone(), charge));
     }
 
     /// The statements that add to runner, project, days and budgets.
@@ -337,8 +341,8 @@ impl Sums {
             let query = Query::new(DAY).bind(runner.project.as_str()).bind(day.as_str());
             queries.push(query.bind(integer(*tokens)));
         }
-        for (at, tokens) in &self.times {
-            queries.push(charge(runner, *at, integer(*tokens), now));
+        for (record, charge) in &self.charges {
+            queries.push(budgets::charge(runner, record, *charge, now));
         }
         queries
     }
@@ -369,22 +373,6 @@ impl std::ops::AddAssign for Added {
         self.tokens = self.tokens.saturating_add(other.tokens);
         self.cost += other.cost;
     }
-}
-
-/// Returns the statement that charges tokens to every budget whose period they were used in.
-fn charge(runner: &Runner, at: DateTime<Utc>, tokens: i64, now: DateTime<Utc>) -> Query {
-    Query::new(
-        "UPDATE token_budgets SET used_tokens = used_tokens + $1, updated_at = $6 \
-         WHERE period_start <= $2 AND period_end > $2 AND (scope = 'global' \
-         OR (scope = 'project' AND scope_id = $3) \
-         OR (scope = 'runner' AND (scope_id = $4 OR scope_id = $5)))",
-    )
-    .bind(tokens)
-    .bind(at)
-    .bind(runner.project.as_str())
-    .bind(runner.name.as_str())
-    .bind(runner.id.to_string())
-    .bind(now)
 }
 
 fn put(runner: &Runner, counted: &Counted) -> Query {

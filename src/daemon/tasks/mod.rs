@@ -1,6 +1,7 @@
 //! d2: what goes on by itself. Each task takes no input but a tick or a doorbell, and repeats what
 //! it does until the daemon stops; a failure is logged and tried again.
 
+mod budgets;
 mod checkpoints;
 mod relay;
 mod retention;
@@ -65,6 +66,7 @@ pub fn start(
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
     }
+    run(Box::pin(budgets::run(services.clone())));
     let intake = services.clone();
     run(Box::pin(async move { intake.take_in_reports().await }));
     run(Box::pin(sample(services.clone())));

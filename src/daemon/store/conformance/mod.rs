@@ -175,6 +175,7 @@ impl World {
             request_id: None,
             request_digest: String::new(),
             session_id: None,
+            max_tokens: None,
             at: at(1),
         }
     }

@@ -45,6 +45,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
     (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
+    (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
 ];
 
 /// The texts that only this database understands.
@@ -103,6 +104,8 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
          CAST(extract(epoch FROM clock_timestamp() - last_heartbeat) AS double precision) AS age \
          FROM daemon_state ORDER BY hostname COLLATE \"C\", daemon_id",
+    share_budgets: "SELECT pg_advisory_xact_lock_shared(7163846, 2)",
+    lock_budgets: "SELECT pg_advisory_xact_lock(7163846, 2)",
     known_requests: "SELECT key, session_id, input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, \
      reasoning, cost_nanos, list_nanos, quality FROM usage_requests \
      WHERE key IN (SELECT jsonb_array_elements_text($1))",

@@ -38,6 +38,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/sqlite/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/sqlite/0002_chain.sql")),
     (3, "agents", include_str!("../../../../migrations/sqlite/0003_agents.sql")),
+    (5, "budgets", include_str!("../../../../migrations/sqlite/0005_budgets.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.
@@ -92,6 +93,8 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     nodes: "SELECT daemon_id, hostname, version, started_at, last_heartbeat, epoch, relays, left_at, \
          (julianday('now') - julianday(last_heartbeat)) * 86400.0 AS age FROM daemon_state \
          ORDER BY hostname, daemon_id",
+    share_budgets: "SELECT 1",
+    lock_budgets: "SELECT 1",
     known_requests: "SELECT key, session_id, input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, \
      reasoning, cost_nanos, list_nanos, quality FROM usage_requests \
      WHERE key IN (SELECT value FROM json_each($1))",

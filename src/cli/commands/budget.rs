@@ -1,0 +1,119 @@
+//! `stratavore budget`: how much may be used, and what is left.
+
+use chrono::Utc;
+
+use super::Outcome;
+use crate::{
+    cli::{
+        budgets::{BudgetArgs, BudgetCommand, BudgetOneArgs, BudgetSetArgs},
+        context::{Context, block_on},
+        human::until,
+        printer::Printer,
+    },
+    domain::{
+        budget::{Budget, BudgetChange, BudgetScope, Period},
+        failure::Failure,
+    },
+};
+
+/// Runs what was asked for.
+pub(super) fn run(args: BudgetArgs, context: &Context, printer: Printer) -> Outcome {
+    match args.command.unwrap_or(BudgetCommand::Show { scope: None }) {
+        BudgetCommand::Show { scope } => {
+            ("show the budgets", block_on(show(scope.as_ref(), context, printer)))
+        }
+        BudgetCommand::Set(args) => ("set the budget", block_on(set(args, context, printer))),
+        BudgetCommand::Remove(args) => {
+            ("remove the budget", block_on(remove(&args, context, printer)))
+        }
+        BudgetCommand::Reset(args) => {
+            ("reset the budget", block_on(reset(&args, context, printer)))
+        }
+    }
+}
+
+async fn show(
+    scope: Option<&BudgetScope>,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let mut budgets = context.client().await?.list_budgets().await?;
+    budgets.retain(|budget| scope.is_none_or(|scope| budget.scope == *scope));
+    if budgets.is_empty() && printer.is_table() {
+        printer.note("no budget is set");
+        printer.note("  next: stratavore budget set global daily 1M");
+        return Ok(());
+    }
+    let heads = ["scope", "period", "used", "of", "", "left", "set aside", "ends in", "then"];
+    printer.list(&budgets, &heads, row)
+}
+
+fn row(budget: &Budget) -> Vec<String> {
+    let show = |amount| budget.limit.show(amount);
+    let mark = if budget.is_exhausted() { " !" } else { "" };
+    let guessed = if budget.estimated > 0 { "~" } else { "" };
+    let ends = match budget.period {
+        Period::Total => "never".to_owned(),
+        _ => until(budget.end, Utc::now()),
+    };
+    vec![
+        budget.scope.to_string(),
+        budget.period.as_str().to_owned(),
+        format!("{guessed}{}", show(budget.used).replace(" tokens", "")),
+        show(budget.limit.amount()),
+        format!("{} %{mark}", budget.percent()),
+        show(budget.remaining()).replace(" tokens", ""),
+        if budget.reserved > 0 { show(budget.reserved) } else { String::new() },
+        ends,
+        budget.action.as_str().to_owned(),
+    ]
+}
+
+async fn set(args: BudgetSetArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let change = BudgetChange {
+        scope: args.scope,
+        period: args.period,
+        limit: args.amount,
+        action: args.action,
+        count_cache_reads: args.count_cache_reads,
+        enforce_estimates: args.enforce_estimates,
+        time_zone: args.time_zone,
+    };
+    let (scope, period) = (change.scope.clone(), change.period);
+    let client = context.client().await?;
+    client.set_budget(change).await?;
+    let mut budgets = client.list_budgets().await?;
+    budgets.retain(|budget| budget.scope == scope && budget.period == period);
+    if let Some(budget) = budgets.first()
+        && printer.is_table()
+    {
+        printer.note(&format!(
+            "{} {}: {} of {} are used",
+            budget.scope,
+            budget.period.as_str(),
+            budget.limit.show(budget.used),
+            budget.limit.show(budget.limit.amount())
+        ));
+        return Ok(());
+    }
+    printer.list(&budgets, &[], |_| Vec::new())
+}
+
+async fn remove(args: &BudgetOneArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    context.client().await?.remove_budget(&args.scope, args.period).await?;
+    printer.note(&format!("removed {}", named(args)));
+    Ok(())
+}
+
+async fn reset(args: &BudgetOneArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    context.client().await?.reset_budget(&args.scope, args.period).await?;
+    printer.note(&format!("{} begins anew", named(args)));
+    Ok(())
+}
+
+fn named(args: &BudgetOneArgs) -> String {
+    match args.period {
+        Some(period) => format!("the {} budget for {}", period.as_str(), args.scope),
+        None => format!("every budget for {}", args.scope),
+    }
+}

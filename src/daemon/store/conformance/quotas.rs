@@ -199,8 +199,8 @@ async fn tokens_of_the_day_and_budgets_stand_in_the_way(world: World) {
     launch(store, "p").await.unwrap();
     let failure = refused(launch(store, "q").await);
     assert_eq!((failure.kind, failure.reason.as_str()), (FailureKind::Limit, "BUDGET_EXHAUSTED"));
-    assert!(failure.message.contains("daily budget (project of q)"), "{failure}");
-    assert!(failure.message.ends_with("100 of 100 tokens"), "{failure}");
+    assert!(failure.message.contains("daily budget for project:q has 0 tokens left"), "{failure}");
+    assert!(failure.message.ends_with("100 tokens of 100 tokens are used"), "{failure}");
     world.by_hand("DELETE FROM token_budgets WHERE scope = 'project'").await;
     launch(store, "q").await.unwrap();
     world.by_hand("UPDATE token_budgets SET used_tokens = 101").await;

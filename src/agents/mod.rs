@@ -4,15 +4,20 @@
 //! Pure: nothing here spawns, opens a file or asks the time. What an agent says is data from a
 //! stranger: a reader takes any bytes, skips what it does not know, and never fails as a whole.
 
+pub mod aider;
 pub mod claude;
 pub mod codex;
 pub mod copilot;
 pub mod gemini;
 pub mod hooks;
+pub mod json;
 pub mod launch;
+pub mod opencode;
 pub mod otlp;
+pub mod place;
 pub mod qwen;
 pub mod tokens;
+pub mod transcript;
 mod words;
 
 use crate::domain::agent::Agent;

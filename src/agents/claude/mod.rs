@@ -1,3 +1,4 @@
 //! Claude Code.
 
 pub mod otlp;
+pub mod transcript;

@@ -1,3 +1,4 @@
 //! Codex CLI.
 
 pub mod otlp;
+pub mod transcript;

@@ -1,3 +1,4 @@
 //! GitHub Copilot CLI.
 
 pub mod otlp;
+pub mod transcript;

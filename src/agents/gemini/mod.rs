@@ -1,3 +1,4 @@
 //! Gemini CLI.
 
 pub mod otlp;
+pub mod transcript;

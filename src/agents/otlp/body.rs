@@ -3,7 +3,7 @@
 //! Numbers arrive as numbers or as strings, times as nanoseconds or as text; both are taken. Bounded:
 //! a body by [`LARGEST_BODY`], a record by the number of its attributes; one record is held at a time.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 use chrono::{DateTime, Utc};
 use serde::{
@@ -11,14 +11,13 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
+use crate::agents::json::{List, Scalar};
+
 /// Largest body that is read, in bytes; the agents' own batches are below 1 MiB.
 pub const LARGEST_BODY: usize = 16 << 20;
 
 /// Attributes of one record that are read; the agents send 40 at most.
 const MOST_ATTRIBUTES: usize = 200;
-
-/// More tokens than any request has: a count beyond is nonsense.
-const MOST_TOKENS: u64 = 10_000_000_000;
 
 /// The lists within lists of a body of `/v1/logs` and of `/v1/traces`, from the outside.
 const LISTS: [[&str; 2]; 3] =
@@ -31,18 +30,18 @@ pub(super) fn each(body: &[u8], mut visit: impl FnMut(&Record<'_>)) {
         return;
     }
     let mut json = serde_json::Deserializer::from_slice(body);
-    drop(Object { depth: 0, visit: &mut visit }.deserialize(&mut json));
+    drop(Holder { depth: 0, visit: &mut visit }.deserialize(&mut json));
 }
 
 /// An object that holds one of [`LISTS`]; records are handed on as they are read, none is kept.
-struct Object<'f, F> {
+struct Holder<'f, F> {
     /// Which of the lists.
     depth: usize,
     /// Takes the records.
     visit: &'f mut F,
 }
 
-impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for Object<'_, F> {
+impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for Holder<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -50,7 +49,7 @@ impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for Object<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for Object<'_, F> {
+impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for Holder<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +63,7 @@ impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for Object<'_, F> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<Cow<'_, str>>()? {
             if LISTS[self.depth].contains(&&*key) {
-                map.next_value_seed(List { depth: self.depth, visit: &mut *self.visit })?;
+                map.next_value_seed(Listed { depth: self.depth, visit: &mut *self.visit })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -74,14 +73,14 @@ impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for Object<'_, F> {
 }
 
 /// One of [`LISTS`].
-struct List<'f, F> {
+struct Listed<'f, F> {
     /// Which.
     depth: usize,
     /// Takes the records.
     visit: &'f mut F,
 }
 
-impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for List<'_, F> {
+impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for Listed<'_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -89,7 +88,7 @@ impl<'de, F: FnMut(&Record<'_>)> DeserializeSeed<'de> for List<'_, F> {
     }
 }
 
-impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for List<'_, F> {
+impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for Listed<'_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,12 +102,12 @@ impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for List<'_, F> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let depth = self.depth + 1;
         if depth == LISTS.len() {
-            while let Some(record) = list.next_element()? {
+            while let Some(record) = list.next_element::<Record<'_>>()? {
                 (self.visit)(&record);
             }
             return Ok(());
         }
-        while list.next_element_seed(Object { depth, visit: &mut *self.visit })?.is_some() {}
+        while list.next_element_seed(Holder { depth, visit: &mut *self.visit })?.is_some() {}
         Ok(())
     }
 }
@@ -119,19 +118,19 @@ impl<'de, F: FnMut(&Record<'_>)> Visitor<'de> for List<'_, F> {
 pub struct Record<'a> {
     /// A log record's text, for some agents its name.
     #[serde(borrow)]
-    body: Value<'a>,
+    body: Scalar<'a>,
     /// Named values.
     #[serde(borrow)]
-    attributes: Bounded<Attribute<'a>, MOST_ATTRIBUTES>,
+    attributes: List<Attribute<'a>, MOST_ATTRIBUTES>,
     /// When it was.
     #[serde(borrow)]
-    time_unix_nano: Value<'a>,
+    time_unix_nano: Scalar<'a>,
     /// When it was seen.
     #[serde(borrow)]
-    observed_time_unix_nano: Value<'a>,
+    observed_time_unix_nano: Scalar<'a>,
     /// When a span ended.
     #[serde(borrow)]
-    end_time_unix_nano: Value<'a>,
+    end_time_unix_nano: Scalar<'a>,
 }
 
 impl Record<'_> {
@@ -147,15 +146,7 @@ impl Record<'_> {
 
     /// A count; `None` when it is missing or no sensible count.
     pub fn count(&self, key: &str) -> Option<u64> {
-        let number = self.number(key)?;
-        #[expect(clippy::cast_precision_loss, reason = "a bound")]
-        let sensible = (0.0..=MOST_TOKENS as f64).contains(&number);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "checked to be within the range"
-        )]
-        sensible.then_some(number as u64)
+        self.value(key)?.count()
     }
 
     /// A number; `None` when it is missing or something else.
@@ -171,15 +162,15 @@ impl Record<'_> {
             .map(|at| at.with_timezone(&Utc));
         let nanos = [&self.end_time_unix_nano, &self.time_unix_nano, &self.observed_time_unix_nano]
             .into_iter()
-            .filter_map(Value::nanos)
+            .filter_map(Scalar::nanos)
             .find(|nanos| *nanos > 0)
             .map(DateTime::from_timestamp_nanos);
         written.or(nanos).unwrap_or_default()
     }
 
     /// The value of an attribute.
-    fn value(&self, key: &str) -> Option<&Value<'_>> {
-        self.attributes.0.iter().find(|it| it.key == key).map(|it| &it.value)
+    fn value(&self, key: &str) -> Option<&Scalar<'_>> {
+        self.attributes.0.iter().find(|it| it.key.text() == Some(key)).map(|it| &it.value)
     }
 }
 
@@ -189,156 +180,10 @@ impl Record<'_> {
 struct Attribute<'a> {
     /// Its name.
     #[serde(borrow)]
-    key: Cow<'a, str>,
+    key: Scalar<'a>,
     /// Its value.
     #[serde(borrow)]
-    value: Value<'a>,
-}
-
-/// A value: bare, or within `{"stringValue": …}` and its like. Lists and maps are not kept.
-#[derive(Debug, Default, Clone, PartialEq)]
-enum Value<'a> {
-    /// Nothing that we keep.
-    #[default]
-    Nothing,
-    /// A text, or a number as text.
-    Text(Cow<'a, str>),
-    /// A whole number.
-    Int(i64),
-    /// Any other number.
-    Float(f64),
-}
-
-impl Value<'_> {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        match self {
-            Value::Text(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
-            #[expect(clippy::cast_precision_loss, reason = "counts and prices are far below 2^52")]
-            Value::Int(number) => Some(*number as f64),
-            Value::Float(number) => Some(*number),
-            Value::Nothing => None,
-        }
-    }
-
-    fn nanos(&self) -> Option<i64> {
-        match self {
-            Value::Text(text) => text.parse().ok(),
-            Value::Int(number) => Some(*number),
-            _ => None,
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Value<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
-    }
-}
-
-/// Takes any JSON for a [`Value`].
-struct ValueVisitor;
-
-impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Value::Nothing)
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Value::Nothing)
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Value::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Value::Int(number))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(i64::try_from(number).map_or(Value::Nothing, Value::Int))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Value::Float(number))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Nothing)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = Value::Nothing;
-        while let Some(kind) = map.next_key::<Cow<'_, str>>()? {
-            if matches!(&*kind, "stringValue" | "intValue" | "doubleValue") {
-                found = map.next_value()?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-/// The first `MOST` elements of a list; none when it is no list.
-#[derive(Debug)]
-struct Bounded<T, const MOST: usize>(Vec<T>);
-
-impl<T, const MOST: usize> Default for Bounded<T, MOST> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for Bounded<T, MOST> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BoundedVisitor::<T, MOST>(PhantomData))
-    }
-}
-
-/// Takes a list, or nothing, for a [`Bounded`].
-struct BoundedVisitor<T, const MOST: usize>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>, const MOST: usize> Visitor<'de> for BoundedVisitor<T, MOST> {
-    type Value = Bounded<T, MOST>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Bounded(Vec::new()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut kept = Vec::new();
-        while kept.len() < MOST {
-            match list.next_element()? {
-                Some(element) => kept.push(element),
-                None => return Ok(Bounded(kept)),
-            }
-        }
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Bounded(kept))
-    }
+    value: Scalar<'a>,
 }
 
 #[cfg(test)]
@@ -374,12 +219,5 @@ mod tests {
         let seen = r#"{"timeUnixNano":"0","observedTimeUnixNano":1795159693246554591}"#;
         assert_eq!(at(seen), 1_795_159_693_246);
         assert_eq!(at("{}"), 0);
-    }
-
-    #[test]
-    fn a_list_beyond_its_bound_is_cut() {
-        let list: Bounded<u8, 3> = serde_json::from_str("[1,2,3,4,5]").unwrap();
-        assert_eq!(list.0, [1, 2, 3]);
-        assert!(serde_json::from_str::<Bounded<u8, 3>>("null").unwrap().0.is_empty());
     }
 }

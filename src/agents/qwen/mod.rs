@@ -1,3 +1,4 @@
 //! Qwen Code.
 
 pub mod otlp;
+pub mod transcript;

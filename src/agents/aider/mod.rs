@@ -1,0 +1,3 @@
+//! aider.
+
+pub mod transcript;

@@ -1,0 +1,198 @@
+//! Gemini CLI's chats: `tmp/<project>/chats/session-<time>-<first of the id>.jsonl`.
+//!
+//! A message comes again under its id when its tools are done; a conversation that is resumed goes on
+//! in its first file and may open another. The directory is not in the file but in the name of the
+//! folder (`projects.json`). Routing is not in it. What `$rewindTo` takes back was billed all the same.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    agents::{
+        json::{List, Object, Scalar},
+        tokens,
+        transcript::{Content, Entry, Message, Opened, Recent, Role, record},
+    },
+    domain::agent::Agent,
+};
+
+/// Messages of one change that are read.
+const MOST_MESSAGES: usize = 100_000;
+
+/// What a line needs of those before it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The conversation.
+    conversation: String,
+    /// Whether it is a subagent's.
+    subagent: bool,
+    /// Messages that were read, by id.
+    said: Recent,
+    /// Responses, by id.
+    used: Recent,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Line<'a> {
+    #[serde(borrow)]
+    session_id: Scalar<'a>,
+    #[serde(borrow)]
+    start_time: Scalar<'a>,
+    #[serde(borrow)]
+    kind: Scalar<'a>,
+    #[serde(borrow, rename = "$set")]
+    set: Object<Set<'a>>,
+    #[serde(borrow)]
+    id: Scalar<'a>,
+    #[serde(borrow)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow)]
+    r#type: Scalar<'a>,
+    content: Content,
+    #[serde(borrow)]
+    tokens: Option<Object<Tokens<'a>>>,
+    #[serde(borrow)]
+    model: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Set<'a> {
+    #[serde(borrow)]
+    session_id: Scalar<'a>,
+    #[serde(borrow)]
+    summary: Scalar<'a>,
+    #[serde(borrow)]
+    messages: List<Object<Said<'a>>, MOST_MESSAGES>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    id: Scalar<'a>,
+    #[serde(borrow)]
+    timestamp: Scalar<'a>,
+    #[serde(borrow)]
+    r#type: Scalar<'a>,
+    content: Content,
+    #[serde(borrow)]
+    tokens: Option<Object<Tokens<'a>>>,
+    #[serde(borrow)]
+    model: Scalar<'a>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Tokens<'a> {
+    #[serde(borrow)]
+    input: Scalar<'a>,
+    #[serde(borrow)]
+    output: Scalar<'a>,
+    #[serde(borrow)]
+    cached: Scalar<'a>,
+    #[serde(borrow)]
+    thoughts: Scalar<'a>,
+    #[serde(borrow)]
+    tool: Scalar<'a>,
+    #[serde(borrow)]
+    total: Scalar<'a>,
+}
+
+impl State {
+    /// Reads a line.
+    pub(in crate::agents) fn line(&mut self, line: &[u8], found: &mut dyn FnMut(Entry)) {
+        let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
+        let Object(set) = line.set;
+        if line.kind.str() == "subagent" {
+            self.subagent = true;
+        }
+        for id in [line.session_id.str(), set.session_id.str()] {
+            if !id.is_empty() && id != self.conversation {
+                id.clone_into(&mut self.conversation);
+                let conversation = id.to_owned();
+                let at = line.start_time.at();
+                found(Entry::Opened(Opened { conversation, at, ..Opened::default() }));
+            }
+        }
+        if !set.summary.str().is_empty() {
+            found(Entry::Summary(set.summary.owned()));
+        }
+        for Object(said) in set.messages.0 {
+            self.said(said, found);
+        }
+        let Line { id, timestamp, r#type, content, tokens, model, .. } = line;
+        self.said(Said { id, timestamp, r#type, content, tokens, model }, found);
+    }
+
+    fn said(&mut self, said: Said<'_>, found: &mut dyn FnMut(Entry)) {
+        let (id, at) = (said.id.str(), said.timestamp.at());
+        let role = match said.r#type.str() {
+            "user" => Role::User,
+            "gemini" => Role::Assistant,
+            _ => return,
+        };
+        let text = said.content.text;
+        let context = text.starts_with("<session_context>");
+        if !text.is_empty() && !context && (id.is_empty() || self.said.is_new(id)) {
+            found(Entry::Message(Message { id: id.to_owned(), role, text, at }));
+        }
+        let Some(Object(used)) = said.tokens else { return };
+        let reported = tokens::Gemini {
+            input: used.input.tokens(),
+            cached: used.cached.tokens(),
+            output: used.output.tokens(),
+            thoughts: used.thoughts.tokens(),
+            tool: used.tool.tokens(),
+            total: used.total.tokens(),
+        };
+        let tokens = reported.tokens(false);
+        if tokens.total() == 0 || id.is_empty() {
+            return;
+        }
+        let Some(tokens) = self.used.grown(id, tokens) else { return };
+        let mut record = record(Agent::Gemini, id, tokens);
+        record.conversation.clone_from(&self.conversation);
+        record.model = said.model.owned();
+        record.at = at.unwrap_or_default();
+        if self.subagent {
+            "subagent".clone_into(&mut record.purpose);
+        }
+        found(Entry::Usage(record));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agents::transcript::tests::{entries, said, used};
+
+    const SAMPLE: &str = include_str!("../../../tests/fixtures/agents/gemini-0.61-chat.jsonl");
+
+    #[test]
+    fn a_message_that_comes_again_counts_once() {
+        let entries = entries(Agent::Gemini, SAMPLE);
+        let Entry::Opened(opened) = &entries[0] else { panic!("{:?}", entries[0]) };
+        assert_eq!(opened.conversation, "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa");
+        assert_eq!(
+            said(&entries),
+            [
+                (Role::User, "@mock sh echo hi-from-gemini"),
+                (Role::Assistant, "Running it (round 1 of 1).")
+            ]
+        );
+        let [record] = &*used(&entries) else { panic!("one response") };
+        assert_eq!(record.key, "gemini:4b38dfb0-109c-49d2-8250-7a748a09866a");
+        assert_eq!((record.tokens.input, record.tokens.cache_read), (6012 - 5006, 5006));
+        assert_eq!((record.tokens.output, record.tokens.reasoning), (106 + 16, 16));
+        assert_eq!(record.conversation, opened.conversation);
+    }
+
+    #[test]
+    fn what_is_set_is_read_too() {
+        let entries = entries(Agent::Gemini, SAMPLE);
+        assert!(entries.contains(&Entry::Summary("Mock title".to_owned())));
+        let opened = entries.iter().filter(|it| matches!(it, Entry::Opened(_))).count();
+        assert_eq!(opened, 2);
+    }
+}

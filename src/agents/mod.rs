@@ -15,6 +15,7 @@ pub mod launch;
 pub mod opencode;
 pub mod otlp;
 pub mod place;
+pub mod prices;
 pub mod qwen;
 pub mod tokens;
 pub mod transcript;

@@ -228,6 +228,24 @@ pub(super) enum RunnersCommand {
         #[arg(long)]
         screen: bool,
     },
+    /// Remove runners that have ended, with their recorded output
+    Remove(RemoveArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArgs {
+    /// Names, ids or unique prefixes of ids
+    #[arg(required_unless_present = "ended", conflicts_with = "ended", add = ArgValueCandidates::new(complete::ended))]
+    pub runners: Vec<String>,
+    /// All that have ended
+    #[arg(long)]
+    pub ended: bool,
+    /// Only those of this project
+    #[arg(long, value_name = "NAME", requires = "ended")]
+    pub project: Option<String>,
+    /// Only those that ended at least so long ago (2h, 7d)
+    #[arg(long, value_parser = duration, value_name = "DURATION", requires = "ended")]
+    pub older_than: Option<Duration>,
 }
 
 #[derive(Debug, Args)]

@@ -40,6 +40,15 @@ pub(super) fn runners() -> Vec<CompletionCandidate> {
     })
 }
 
+/// The names of the runners that have ended.
+pub(super) fn ended() -> Vec<CompletionCandidate> {
+    ask(async |client| {
+        let mut runners = client.list_runners("", "", 0).await?;
+        runners.retain(|runner| !runner.status.is_live());
+        Ok(runners.into_iter().map(|runner| runner.name).collect())
+    })
+}
+
 /// The projects' names.
 pub(super) fn projects() -> Vec<CompletionCandidate> {
     ask(async |client| {

@@ -231,6 +231,17 @@ impl Client {
         answer.map_err(failed)?.into_inner().try_into()
     }
 
+    /// Removes an ended runner with its recorded output; returns it as it was.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, it lives, or it is another node's.
+    pub async fn remove_runner(&self, runner: &str) -> Result<Runner, Failure> {
+        let request = RunnerRequest { runner: runner.to_owned() };
+        let request = request_within(request, self.limit.max(Duration::from_secs(15)));
+        self.runners().remove_runner(request).await.map_err(failed)?.into_inner().try_into()
+    }
+
     /// Returns the runner that a word names.
     ///
     /// # Errors

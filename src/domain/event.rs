@@ -31,6 +31,8 @@ pub enum EventType {
     RunnerFailed,
     /// It was found alive by a daemon that did not know it.
     RunnerAdopted,
+    /// Its record was removed after its end, and with it its directory.
+    RunnerRemoved,
     /// What the agent is doing changed.
     RunnerActivity,
     /// Its agent used tokens.
@@ -83,6 +85,7 @@ impl EventType {
             Self::RunnerStopped => "runner.stopped",
             Self::RunnerFailed => "runner.failed",
             Self::RunnerAdopted => "runner.adopted",
+            Self::RunnerRemoved => "runner.removed",
             Self::RunnerActivity => "runner.activity",
             Self::TokensUsed => "tokens.used",
             Self::BudgetChanged => "budget.changed",

@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 impl World {
     /// Runs a statement in the embedded database while the daemon uses it.
-    fn by_hand(&self, statement: &str) {
+    pub(crate) fn by_hand(&self, statement: &str) {
         let url = format!("sqlite://{}", self.root().join("stratavore.db").display());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -17,6 +17,7 @@ mod nodes;
 mod outbox;
 mod projects;
 mod quotas;
+mod remove;
 mod runners;
 mod send;
 mod sessions;

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{Outcome, quotas};
+use super::{Outcome, quotas, remove};
 use crate::{
     cli::{
         args::{NamesArgs, RestartArgs, RunnerFilter, RunnersArgs, RunnersCommand},
@@ -21,6 +21,9 @@ pub(super) fn run(args: RunnersArgs, context: &Context, printer: Printer) -> Out
         }
         RunnersCommand::Show { runner, screen } => {
             ("show the runner", block_on(show(&runner, screen, context, printer)))
+        }
+        RunnersCommand::Remove(args) => {
+            ("remove the runners", block_on(remove::run(&args, context, printer)))
         }
     }
 }

@@ -102,6 +102,15 @@ impl Runners for Shared {
         Ok(Response::new((&runner).into()))
     }
 
+    async fn remove_runner(
+        &self,
+        request: Request<RunnerRequest>,
+    ) -> Result<Response<Runner>, Status> {
+        let word = request.into_inner().runner;
+        let runner = self.services.remove_runner(&word).await.map_err(refuse)?;
+        Ok(Response::new((&runner).into()))
+    }
+
     async fn get_runner(
         &self,
         request: Request<RunnerRequest>,

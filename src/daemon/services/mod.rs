@@ -16,6 +16,7 @@ mod nodes;
 mod outbox;
 mod projects;
 mod quotas;
+mod removal;
 mod retention;
 mod runners;
 mod sessions;

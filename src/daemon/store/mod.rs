@@ -22,6 +22,7 @@ mod projects;
 mod query;
 mod quotas;
 mod recorder;
+mod removal;
 mod retention;
 mod runners;
 mod sessions;

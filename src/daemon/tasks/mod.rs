@@ -143,9 +143,15 @@ async fn sample(services: Services) {
 async fn reconcile(services: Services) {
     let seconds = services.context().config.daemon.reconcile_interval_seconds;
     let mut ticks = ticks(seconds);
+    let mut are_orphans_gone = false;
     loop {
         ticks.tick().await;
-        match services.reconcile().await {
+        let reconciled = services.reconcile().await;
+        // Only what is left of before this start; after it each goes with its row.
+        if reconciled.is_ok() && !are_orphans_gone {
+            are_orphans_gone = services.clear_orphans().await.is_ok();
+        }
+        match reconciled {
             Ok(result) if result.adopted.is_empty() && result.failed.is_empty() => {}
             Ok(result) => {
                 tracing::info!(adopted = ?result.adopted, ended = ?result.failed, "reconciled");

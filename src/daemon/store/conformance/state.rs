@@ -228,7 +228,41 @@ async fn a_stranger_is_adopted_with_its_project_and_its_number(world: World) {
     assert_eq!(again.status, RunnerStatus::Running);
 }
 
+async fn an_ended_runner_is_removed_with_its_event_and_its_number_is_kept(world: World) {
+    world.project("p").await;
+    let (one, _) = world.runner(&World::new_runner("p")).await;
+    let (two, _) = world.runner(&World::new_runner("p")).await;
+    let removed =
+        |runner: &Runner| event(EventType::RunnerRemoved, "runner", &runner.id.to_string());
+    let running = world.go(&one, RunnerStatus::Running).await.unwrap();
+    let before = world.store.event_newest().await.unwrap();
+    let error = world.store.runner_remove(&running, removed(&running)).await.unwrap_err();
+    assert_eq!(reason(&error), "RUNNER_LIVE");
+    assert_eq!(world.store.event_newest().await.unwrap(), before, "a refusal leaves no event");
+
+    let ended = world.go(&running, RunnerStatus::Failed).await.unwrap();
+    // What was read before it was started again does not remove it.
+    let earlier = Runner { run: ended.run + 1, ..ended.clone() };
+    let error = world.store.runner_remove(&earlier, removed(&ended)).await.unwrap_err();
+    assert_eq!(reason(&error), "RUNNER_LIVE");
+    world.store.runner_remove(&ended, removed(&ended)).await.unwrap();
+    assert_eq!(world.store.runner_get(ended.id).await.unwrap(), None);
+    let told = world.store.event_after(0, 100).await.unwrap();
+    let last = told.last().unwrap();
+    assert_eq!((last.event_type.as_str(), last.sequence), ("runner.removed", 4));
+    let error = world.store.runner_remove(&ended, removed(&ended)).await.unwrap_err();
+    assert_eq!(reason(&error), "RUNNER_LIVE");
+
+    assert!(world.store.runner_was_known(ended.id).await.unwrap());
+    assert!(!world.store.runner_was_known(RunnerId::random()).await.unwrap());
+    let project = world.store.project_get("p").await.unwrap().unwrap();
+    assert_eq!(project.active_runners, 1);
+    world.go(&two, RunnerStatus::Failed).await.unwrap();
+    assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-3");
+}
+
 on_both! {
+    an_ended_runner_is_removed_with_its_event_and_its_number_is_kept,
     projects_are_registered_once_and_forgotten_with_their_numbers_kept,
     a_runner_may_be_given_a_name_that_nobody_has,
     a_request_is_carried_out_once,

@@ -67,6 +67,8 @@ pub(super) enum Effect {
     CreateProject(Box<NewProject>),
     /// Start a runner again, ending it first if it lives.
     Restart(RunnerId),
+    /// Remove an ended runner with what it wrote.
+    Remove(RunnerId),
     /// Stop a runner's processes where they stand, or let them go on.
     SetPaused(RunnerId, bool),
     /// Ask what a runner's screen shows and how long its history is.

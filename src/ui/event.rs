@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use super::state::{Checkout, Looked, Present, SavedLayout};
+use super::state::{Checkout, Looked, Present, SavedLayout, Work};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
@@ -121,6 +121,14 @@ pub(super) enum Outcome {
     Launched(Box<Runner>),
     /// A runner was stopped; whether it had ended before.
     Stopped(Box<Runner>, bool),
+    /// A runner was started again.
+    Restarted(Box<Runner>),
+    /// A runner was removed; how it was.
+    Removed(Box<Runner>),
+    /// That failed with a runner, and why.
+    Refused(Work, RunnerId, Failure),
+    /// No agent was started: what was tried, and why.
+    NotLaunched(&'static str, Failure),
     /// A project was deleted.
     Forgotten(Box<NewProject>),
     /// Something was done; say so.

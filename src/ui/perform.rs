@@ -18,7 +18,7 @@ use super::{
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing,
-    state::{CHUNK, MOST_MATCHES, Present, Watched},
+    state::{CHUNK, MOST_MATCHES, Present, Watched, Work},
     typist::Typist,
 };
 use crate::{
@@ -33,6 +33,10 @@ use crate::{
     },
 };
 
+/// Calls that change runners under way at once; others wait. More than a machine runs agents, so that
+/// no agent's time to leave holds up another's stop.
+const TOGETHER: usize = 128;
+
 /// Carries out effects.
 pub(super) struct Performer {
     client: watch::Receiver<Option<Client>>,
@@ -43,6 +47,8 @@ pub(super) struct Performer {
     reading: Option<JoinHandle<()>>,
     /// Places for those who look at what is checked out.
     checkouts: Arc<Semaphore>,
+    /// Places for calls.
+    calls: Arc<Semaphore>,
     environment: Environment,
     umask: u32,
 }
@@ -65,6 +71,7 @@ impl Performer {
             watching: HashMap::new(),
             reading: None,
             checkouts: Arc::new(Semaphore::new(checkout::TOGETHER)),
+            calls: Arc::new(Semaphore::new(TOGETHER)),
             environment,
             umask,
         }
@@ -133,10 +140,16 @@ impl Performer {
     }
 
     fn call(&self, effect: Effect) {
-        let Some(client) = self.client() else { return };
-        let events = self.events.clone();
+        let Some(client) = self.client() else {
+            // What has begun must end.
+            let told = unconnected(&effect).map(UiEvent::Outcome);
+            told.and_then(|told| self.events.try_send(told).ok());
+            return;
+        };
+        let (events, calls) = (self.events.clone(), Arc::clone(&self.calls));
         let (environment, umask) = (self.environment.clone(), self.umask);
         tokio::spawn(async move {
+            let Ok(_place) = calls.acquire().await else { return };
             let told = match effect {
                 Effect::Launch(order) => {
                     let launched = Box::pin(launch(&client, *order, environment, umask)).await;
@@ -202,13 +215,7 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
                 Err(failure) => done("search", Err(failure)),
             }
         }
-        Effect::Stop(id, force) => {
-            let stopped = client.stop(&id.to_string(), None, force).await;
-            Some(UiEvent::Outcome(match stopped {
-                Ok((runner, already)) => Outcome::Stopped(Box::new(runner), already),
-                Err(failure) => Outcome::Failed("stop it", failure),
-            }))
-        }
+        Effect::Stop(..) | Effect::Remove(_) | Effect::Restart(_) => work(client, &effect).await,
         Effect::DeleteProject(project) => {
             // Never forced: what lives is stopped by a key of its own.
             let deleted = client.delete_project(&project.name, false).await;
@@ -222,10 +229,6 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             let said = created.map(|project| format!("{} is a project again", project.name));
             done("register the project", said)
         }
-        Effect::Restart(id) => {
-            let runner = client.restart(&id.to_string(), None, false).await;
-            done("restart it", runner.map(|runner| format!("{} is started again", runner.name)))
-        }
         Effect::SetPaused(id, paused) => {
             let runner = client.set_paused(&id.to_string(), paused).await;
             let word = if paused { "is paused" } else { "goes on" };
@@ -238,6 +241,41 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         _ => None,
     }
+}
+
+/// Returns how it is told that an effect cannot be carried out without a connection, `None` for
+/// what nobody waits for.
+fn unconnected(effect: &Effect) -> Option<Outcome> {
+    let gone = || Failure::unavailable("NOT_CONNECTED", "the connection to the daemon is lost");
+    Some(match effect {
+        Effect::Stop(id, false) => Outcome::Refused(Work::Stop, *id, gone()),
+        Effect::Stop(id, true) => Outcome::Refused(Work::Kill, *id, gone()),
+        Effect::Restart(id) => Outcome::Refused(Work::Restart, *id, gone()),
+        Effect::Remove(id) => Outcome::Refused(Work::Remove, *id, gone()),
+        Effect::Launch(_) => Outcome::NotLaunched("launch", gone()),
+        _ => return None,
+    })
+}
+
+/// Makes the calls whose progress is shown: what is done to a runner.
+async fn work(client: &Client, effect: &Effect) -> Option<UiEvent> {
+    let (work, id, went) = match *effect {
+        Effect::Stop(id, force) => {
+            let stopped = client.stop(&id.to_string(), None, force).await;
+            let told = |(runner, before)| Outcome::Stopped(Box::new(runner), before);
+            (if force { Work::Kill } else { Work::Stop }, id, stopped.map(told))
+        }
+        Effect::Remove(id) => {
+            let removed = client.remove_runner(&id.to_string()).await;
+            (Work::Remove, id, removed.map(|runner| Outcome::Removed(Box::new(runner))))
+        }
+        Effect::Restart(id) => {
+            let started = client.restart(&id.to_string(), None, false).await;
+            (Work::Restart, id, started.map(|runner| Outcome::Restarted(Box::new(runner))))
+        }
+        _ => return None,
+    };
+    Some(UiEvent::Outcome(went.unwrap_or_else(|failure| Outcome::Refused(work, id, failure))))
 }
 
 /// Sends a line unless the agent has come to ask something: its dialog would take letters for keys.
@@ -267,7 +305,7 @@ async fn launch(
     if let Some(new) = order.register
         && let Err(failure) = client.create_project(new).await
     {
-        return Outcome::Failed("register the project", failure);
+        return Outcome::NotLaunched("register the project", failure);
     }
     let request = LaunchRequest {
         request_id: Some(Uuid::new_v4()),
@@ -283,6 +321,6 @@ async fn launch(
     };
     match client.launch(&request).await {
         Ok((runner, _)) => Outcome::Launched(Box::new(runner)),
-        Err(failure) => Outcome::Failed("launch", failure),
+        Err(failure) => Outcome::NotLaunched("launch", failure),
     }
 }

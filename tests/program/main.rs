@@ -29,6 +29,7 @@ mod panes;
 mod projects;
 mod quotas;
 mod real_servers;
+mod removing;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod stopping;

@@ -169,6 +169,16 @@ pub enum Action {
     Restart,
     /// Pause it or let it go on.
     Pause,
+    /// End all that are listed.
+    StopAll,
+    /// End them at once.
+    KillAll,
+    /// Start them again.
+    RestartAll,
+    /// Remove a runner that has ended.
+    Remove,
+    /// Remove all that are listed and have ended.
+    RemoveEnded,
     /// Delete a project.
     Forget,
     /// Answer the agent's question with yes.
@@ -255,6 +265,7 @@ commands! {
         Stop "stop" "x" "stop" "Stop the runner, with time to save";
         Pause "pause" "space" "pause" "Pause the runner or let it go on";
         Restart "restart" "R" "restart" "Start the runner again";
+        Remove "remove" "d" "remove" "Remove the runner, which has ended, with what it wrote";
         ShowPanes "panes" "w" "panes" "Show the panes that were opened";
         Attach "attach" "a" "attach" "Attach: hand the whole terminal to the agent";
         Palette "palette" ":" "palette" "Find anything: actions, runners, projects";
@@ -273,6 +284,10 @@ commands! {
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         Fold "fold" "f" "" "Show or fold what is finished";
         Undo "undo" "u" "" "Take back the last stop or deletion, as far as that is possible";
+        StopAll "stop_all" "alt-x" "" "Stop all listed runners that live: with a filter, those that match";
+        KillAll "kill_all" "" "" "Kill all listed runners that live, at once";
+        RestartAll "restart_all" "" "" "Restart all listed runners that live";
+        RemoveEnded "remove_ended" "alt-d" "" "Remove all listed runners that have ended, with what they wrote";
         Forget "delete_project" "D" "" "Delete the runner's project with all its runners that have ended";
         Down "down" "j down ctrl-n" "" "Select the next runner";
         Up "up" "k up" "" "Select the runner before";

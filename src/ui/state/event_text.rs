@@ -32,6 +32,7 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
         "runner.failed" => (joined("failed", field("reason")), Tone::Bad),
         "runner.stopped" => ("ended".to_owned(), Tone::Plain),
         "runner.starting" => ("launching".to_owned(), Tone::Muted),
+        "runner.removed" => ("removed".to_owned(), Tone::Muted),
         "project.created" => ("project registered".to_owned(), Tone::Plain),
         "project.deleted" => ("project removed".to_owned(), Tone::Plain),
         other => {

@@ -207,7 +207,7 @@ fn prompt(state: &State, rest: &mut Area, areas: &mut Geometry) -> Area {
     let are_panes = state.view == View::Panes;
     let lines = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX).max(1);
     if is_asked(state) {
-        let height = lines(state.whole_lines().len());
+        let height = lines(state.asked_lines().len());
         return if are_panes { { *rest }.take_bottom(height) } else { rest.take_bottom(height) };
     }
     let told = state.toast_lines();
@@ -221,7 +221,7 @@ fn prompt(state: &State, rest: &mut Area, areas: &mut Geometry) -> Area {
 }
 
 fn needs_prompt(state: &State) -> bool {
-    is_asked(state) || state.toast.is_some()
+    is_asked(state) || state.toast.is_some() || state.progress_line().is_some()
 }
 
 fn is_asked(state: &State) -> bool {

@@ -17,6 +17,7 @@ mod notices;
 mod page;
 mod palette;
 mod panes;
+mod progress;
 mod quotas;
 mod rows;
 mod screens;
@@ -55,8 +56,9 @@ pub(super) use self::{
         Axis, Click, Drag, MOST_PANES, Panes, Place, SavedLayout, Shown, Side, Tree, all_places,
         for_grid, shown_panes, without_pane,
     },
+    progress::{Progress, Step, Task, Work},
     quotas::QuotaDialog,
-    rows::{Row, natural, position_of, rows, shown},
+    rows::{Row, matching, natural, position_of, rows, shown},
     screens::{RunnerScreen, Screens, Watched},
     scrollback::{CHUNK, MOST_MATCHES, Present, Scrollback, Search, Selection, Spot, Unit},
     seen::{Looked, Seen, merge as merge_looked, parse as parse_looked, text as text_of_looked},
@@ -223,6 +225,8 @@ pub(super) struct State {
     pub(super) unread: Option<Unread>,
     /// How the last action went.
     pub(super) toast: Option<Toast>,
+    /// What takes long.
+    pub(super) progress: Progress,
     /// What was stopped or deleted last.
     pub(super) undo: Option<Undo>,
     /// Notes about runners that nobody looks at, the most urgent first.
@@ -280,6 +284,7 @@ impl State {
             mode: Mode::List,
             unread: None,
             toast: None,
+            progress: Progress::default(),
             undo: None,
             notices: Vec::new(),
             screens: Screens::new(),
@@ -352,10 +357,24 @@ impl State {
         self.is_dirty = true;
     }
 
-    /// Returns what is said of how the last action went, over as many lines as it needs.
+    /// Returns what is said of how the last action went, over as many lines as it needs, or else how
+    /// far what takes long is.
     pub(super) fn toast_lines(&self) -> Vec<String> {
         let room = usize::from(self.size.0).saturating_sub(4);
-        self.toast.as_ref().map_or_else(Vec::new, |toast| wrap(&toast.text, room))
+        match &self.toast {
+            Some(toast) => wrap(&toast.text, room),
+            None => self.progress_line().into_iter().collect(),
+        }
+    }
+
+    /// Returns what is asked above the keys, over as many lines as it needs.
+    pub(super) fn asked_lines(&self) -> Vec<String> {
+        match &self.mode {
+            Mode::Confirm(confirm) => {
+                wrap(&confirm.question, usize::from(self.size.0).saturating_sub(2))
+            }
+            _ => self.whole_lines(),
+        }
     }
 
     /// Returns after how long the line that says how an action went is taken away.

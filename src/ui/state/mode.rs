@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker};
+use super::{Axis, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker, Work};
 use crate::domain::{id::RunnerId, project::NewProject};
 
 /// Where the keys go.
@@ -87,6 +87,10 @@ pub(in crate::ui) enum Deed {
     Kill(RunnerId),
     /// End it and start it again.
     Restart(RunnerId),
+    /// Remove a runner that has ended.
+    Remove(RunnerId),
+    /// Do this to all of these.
+    All(Work, Vec<RunnerId>),
     /// Delete a project.
     Forget(String),
 }
@@ -94,8 +98,8 @@ pub(in crate::ui) enum Deed {
 /// What can be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) enum Undo {
-    /// A runner was stopped: it is started again.
-    Stopped(RunnerId),
+    /// Runners were stopped: they are started again.
+    Stopped(Vec<RunnerId>),
     /// A project was deleted: it is registered again.
     Forgotten(Box<NewProject>),
 }

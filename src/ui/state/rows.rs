@@ -47,12 +47,7 @@ impl Row {
 
 /// Returns the lines of the list.
 pub(in crate::ui) fn rows(state: &State) -> Vec<Row> {
-    let mut listed: Vec<(Group, &Runner)> = state
-        .runners
-        .values()
-        .map(|runner| (state.group(runner), runner))
-        .filter(|(group, runner)| matches(state.filter.text(), runner, *group))
-        .collect();
+    let mut listed = found(state);
     listed.sort_by(|(a_group, a), (b_group, b)| {
         let is_waiting = *a_group == Group::NeedsYou;
         let by_wait =
@@ -68,6 +63,19 @@ pub(in crate::ui) fn rows(state: &State) -> Vec<Row> {
         Arrangement::ByState => by_state(&listed, is_open),
         Arrangement::ByProject => by_project(state, &listed, is_open),
     }
+}
+
+/// Returns the runners that the filter leaves, in no order.
+fn found(state: &State) -> Vec<(Group, &Runner)> {
+    let all = state.runners.values().map(|runner| (state.group(runner), runner));
+    all.filter(|(group, runner)| matches(state.filter.text(), runner, *group)).collect()
+}
+
+/// Returns the runners that the filter leaves, by name, those included that are folded.
+pub(in crate::ui) fn matching(state: &State) -> Vec<RunnerId> {
+    let mut found = found(state);
+    found.sort_by(|(_, a), (_, b)| natural(&a.name, &b.name).then(a.id.cmp(&b.id)));
+    found.into_iter().map(|(_, runner)| runner.id).collect()
 }
 
 /// Returns the runners that are listed, in order.

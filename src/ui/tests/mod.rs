@@ -8,6 +8,7 @@ mod notices;
 mod pages;
 mod palette;
 mod panes;
+mod progress;
 mod quotas;
 mod robust;
 mod screens;

@@ -6,10 +6,9 @@ use crate::{
     terminal::Pane,
     ui::{
         effect::Effect,
-        event::{ANSWER, Frame, Outcome, TYPE, UiEvent},
-        keymap::{Action, Context},
+        event::{Frame, UiEvent},
         state::{
-            Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, Undo, View, event_line,
+            Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, View, event_line,
             geometry, reason, title, word,
         },
     },
@@ -74,7 +73,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
                 state.is_dirty = true;
             }
         }
-        UiEvent::Outcome(outcome) => on_outcome(state, outcome),
+        UiEvent::Outcome(outcome) => super::outcome::on_outcome(state, outcome),
         _ => {}
     }
     Vec::new()
@@ -191,73 +190,5 @@ fn mark_stale(state: &mut State, id: Option<RunnerId>) {
     {
         state.is_dirty |= screen.is_live;
         screen.is_live = false;
-    }
-}
-
-fn stopped_text(state: &State, runner: &Runner, already: bool) -> String {
-    let name = &runner.name;
-    match (already, runner.survivors.is_empty()) {
-        (true, _) => format!("{name} had ended already"),
-        // Among the panes the key for that brings an arrangement back.
-        (false, true) if state.view == View::Panes => {
-            let again = state.keys.label(Context::Panes, Action::Restart);
-            format!("{name} is stopped; {again} starts it again")
-        }
-        (false, true) => {
-            let again = state.keys.label(Context::List, Action::Undo);
-            format!("{name} is stopped; {again} starts it again")
-        }
-        (false, false) => {
-            format!("{name} is stopped; left running: {}", runner.survivors.join(", "))
-        }
-    }
-}
-
-fn on_outcome(state: &mut State, outcome: Outcome) {
-    match outcome {
-        Outcome::Launched(runner) => {
-            let key = state.keys.label(Context::List, Action::Open);
-            state.say(format!("{} runs; {key} opens it", runner.name));
-            state.selected = Some(runner.id);
-            state.has_chosen = true;
-            // The daemon's own word may have been quicker and newer.
-            let id = runner.id;
-            state.runners.entry(id).or_insert(*runner);
-            state.filter.clear();
-            super::panes::on_launched(state, id);
-        }
-        Outcome::Done(text) => state.say(text),
-        Outcome::Stopped(runner, already) => {
-            if !already {
-                state.undo = Some(Undo::Stopped(runner.id));
-            }
-            state.say(stopped_text(state, &runner, already));
-        }
-        Outcome::Forgotten(project) => {
-            let key = state.keys.label(Context::List, Action::Undo);
-            state.say(format!(
-                "{} is deleted, its directory is untouched; {key} makes it a project again",
-                project.name
-            ));
-            state.undo = Some(Undo::Forgotten(project));
-        }
-        Outcome::Failed(what, failure) => {
-            let hint = if failure.hint.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", failure.hint)
-            };
-            let text = format!("failed to {what}: {}{hint}", failure.message);
-            if what == ANSWER {
-                // It may be tried again.
-                state.histories.values_mut().for_each(|history| history.answered = None);
-            }
-            // Keys that come later would leave a hole in what is typed.
-            if what == TYPE && matches!(state.mode, Mode::Typing(_)) {
-                state.hold(text);
-            } else {
-                state.complain(text);
-            }
-        }
     }
 }

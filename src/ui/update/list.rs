@@ -40,6 +40,7 @@ pub(super) fn act(state: &mut State, action: Action) {
         Action::Fold => fold(state),
         Action::Help => state.mode = Mode::Help(0),
         Action::GoToNotice => go_to_notice(state, 0),
+        Action::Cancel if state.progress.hide() => {}
         Action::Cancel if !state.notices.is_empty() => state.notices.clear(),
         Action::Cancel => state.filter.clear(),
         _ => {}

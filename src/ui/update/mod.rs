@@ -9,6 +9,7 @@ mod daemon;
 mod launch;
 mod launch_dialog;
 mod list;
+mod outcome;
 mod over;
 mod page;
 mod palette;
@@ -18,6 +19,7 @@ mod quotas;
 mod resize;
 mod runner;
 mod scrollback;
+mod several;
 mod themes;
 mod typing;
 mod watch;
@@ -84,6 +86,7 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
         // More of who needs you may have room now.
         state.scroll = 0;
     }
+    outcome::note(state, &effects);
     if effects.contains(&Effect::Quit) {
         // Whoever leaves has looked at what is selected.
         if let Some(id) = state.selected {
@@ -200,7 +203,12 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::Pause
         | Action::Type
         | Action::Forget
+        | Action::Remove
         | Action::Line => runner::act(state, action),
+        Action::StopAll | Action::KillAll | Action::RestartAll | Action::RemoveEnded => {
+            several::ask(state, action);
+            Vec::new()
+        }
         Action::Undo => runner::undo(state),
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),

@@ -1,6 +1,6 @@
 //! What is done to the selected runner; what destroys is asked first, and says what will be lost.
 
-use super::answer;
+use super::{answer, several};
 use crate::{
     domain::{
         activity::ActivityState,
@@ -28,6 +28,11 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     match action {
         Action::Restart if !is_live => return vec![Effect::Restart(runner.id)],
         Action::Forget => forget(state, &runner.project),
+        Action::Remove if !is_live => remove(state, &runner),
+        Action::Remove => {
+            let key = state.keys.label(Context::List, Action::Stop);
+            state.say(format!("{} has not ended; {key} stops it", runner.name));
+        }
         _ if !is_live => {
             let key = state.keys.label(Context::List, Action::Restart);
             state.say(format!("{} has ended; {key} starts it again", runner.name));
@@ -62,6 +67,8 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
         Deed::Stop(id) => vec![Effect::Stop(id, false)],
         Deed::Kill(id) => vec![Effect::Stop(id, true)],
         Deed::Restart(id) => vec![Effect::Restart(id)],
+        Deed::Remove(id) => vec![Effect::Remove(id)],
+        Deed::All(work, ids) => several::effects(work, &ids),
         Deed::Forget(name) => {
             let project = state.projects.iter().find(|project| project.name == name);
             let known = project.map(|project| NewProject {
@@ -83,13 +90,12 @@ pub(super) fn undo(state: &mut State) -> Vec<Effect> {
         return Vec::new();
     }
     match state.undo.take() {
-        Some(Undo::Stopped(id)) => {
-            let ended = state.runners.get(&id).filter(|runner| !runner.status.is_live());
-            if ended.is_none() {
+        Some(Undo::Stopped(mut ids)) => {
+            ids.retain(|id| state.runners.get(id).is_some_and(|runner| !runner.status.is_live()));
+            if ids.is_empty() {
                 state.say("what was stopped last runs again already, or is gone");
-                return Vec::new();
             }
-            vec![Effect::Restart(id)]
+            ids.into_iter().map(Effect::Restart).collect()
         }
         Some(Undo::Forgotten(project)) => vec![Effect::CreateProject(project)],
         None => {
@@ -119,11 +125,21 @@ pub(super) fn forget(state: &mut State, name: &str) {
     state.mode = Mode::Confirm(Confirm { deed: Deed::Forget(name.to_owned()), question });
 }
 
+/// Asks whether a runner that has ended is to be removed.
+fn remove(state: &mut State, runner: &Runner) {
+    let question = format!(
+        "Remove {}? Its record and everything it wrote here are deleted and do not come back; \
+         its project's files stay.",
+        runner.name
+    );
+    state.mode = Mode::Confirm(Confirm { deed: Deed::Remove(runner.id), question });
+}
+
 fn ask(state: &mut State, runner: &Runner, deed: Deed) {
     let (verb, how) = match deed {
         Deed::Kill(_) => ("Kill", " at once, with no time to save"),
         Deed::Restart(_) => ("Restart", " and starts it anew"),
-        Deed::Stop(_) | Deed::Forget(_) => ("Stop", ""),
+        _ => ("Stop", ""),
     };
     let processes = match runner.processes {
         0 | 1 => String::new(),

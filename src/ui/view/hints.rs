@@ -201,6 +201,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         }
         Action::Choose => kind.is_some_and(|kind| !OWN.contains(&kind)),
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
+        Action::Remove => status.is_some_and(|status| !status.is_live()),
         Action::Restart | Action::ShowLog => status.is_some(),
         Action::NextNeeding => needs,
         Action::ShowPanes => panes > 0,

@@ -87,7 +87,7 @@ fn screens(state: &State, preview: Area) -> Vec<Rect> {
 /// Returns after how long something on the screen changes by itself: an age that reads differently,
 /// a note or a message whose time is up. `None` if nothing does.
 pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
-    let ends = [state.next_notice_end(), state.next_toast_end()];
+    let ends = [state.next_notice_end(), state.next_toast_end(), state.next_progress()];
     next_age(state).into_iter().chain(ends.into_iter().flatten()).min()
 }
 

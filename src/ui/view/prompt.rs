@@ -19,9 +19,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
         put(buf, area, row, vec![piece(blank, theme.style(Role::Text))]);
     }
     match &state.mode {
-        Mode::Confirm(confirm) => {
-            let text = piece(format!(" {}", confirm.question), theme.style(Role::Warning));
-            put(buf, area, 0, vec![text]);
+        Mode::Confirm(_) => {
+            for (row, line) in (0..area.height).zip(state.asked_lines()) {
+                put(buf, area, row, vec![piece(format!(" {line}"), theme.style(Role::Warning))]);
+            }
             None
         }
         Mode::Line(reply) => {
@@ -57,9 +58,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             None
         }
         _ => {
-            let toast = state.toast.as_ref()?;
-            let (sign, role) =
-                if toast.is_failure { ("× ", Role::Failed) } else { ("· ", Role::Text) };
+            let (sign, role) = match &state.toast {
+                Some(toast) if toast.is_failure => ("× ", Role::Failed),
+                _ => ("· ", Role::Text),
+            };
             let lines = state.toast_lines();
             let signs = std::iter::once(sign).chain(std::iter::repeat("  "));
             for (row, (sign, line)) in (0..area.height).zip(signs.zip(lines)) {

@@ -3,36 +3,16 @@
 //! The file appears whole or not at all. One that cannot be read is told of, kept aside and not
 //! used; only an arrangement with panes ever replaces another.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path};
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::sync::mpsc;
 
-use super::{
-    event::{Outcome, UiEvent},
-    files,
-    state::SavedLayout,
-};
-use crate::{config::Places, domain::failure::Failure};
-
-/// While it changes again and again, as under a divider that is dragged, it is not written.
-const PAUSE: Duration = Duration::from_millis(300);
-/// How long leaving the dashboard may wait for the disk.
-const PATIENCE: Duration = Duration::from_secs(1);
+use super::{event::UiEvent, files, keeper::Keeper, state::SavedLayout};
+use crate::config::Places;
 
 /// The file of the arrangement and whoever writes it.
 #[derive(Debug)]
-pub(super) struct Layouts {
-    latest: watch::Sender<Option<SavedLayout>>,
-    writer: JoinHandle<()>,
-}
+pub(super) struct Layouts(Keeper<SavedLayout>);
 
 /// What the last start left.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,56 +30,23 @@ impl Layouts {
     pub(super) fn open(places: &Places, events: mpsc::Sender<UiEvent>) -> (Self, Found) {
         let path = places.layout();
         let found = read(&path);
-        let (latest, changes) = watch::channel(None);
-        let writer = tokio::spawn(keep(path, changes, events));
-        (Self { latest, writer }, found)
+        (Self(Keeper::start(path, "keep the arrangement of the panes", write, events)), found)
     }
 
     /// Keeps an arrangement, soon.
     pub(super) fn save(&self, layout: SavedLayout) {
-        self.latest.send_replace(Some(layout));
+        self.0.keep(layout);
     }
 
     /// Waits until the last one is kept, but not for ever.
     pub(super) async fn close(self) {
-        drop(self.latest);
-        // A disk that hangs does not hold anybody here.
-        timeout(PATIENCE, self.writer).await.ok();
+        self.0.close().await;
     }
 }
 
-async fn keep(
-    path: PathBuf,
-    mut changes: watch::Receiver<Option<SavedLayout>>,
-    events: mpsc::Sender<UiEvent>,
-) {
-    let mut is_told = false;
-    while changes.changed().await.is_ok() {
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            // The dashboard is being left: there will be no more.
-            () = closed(changes.clone()) => {}
-        }
-        let Some(layout) = changes.borrow_and_update().clone() else { continue };
-        let file = path.clone();
-        let write = move || files::replace(&file, layout.text().as_bytes());
-        let written = tokio::task::spawn_blocking(write).await;
-        // What could not be kept is tried again with the next change, and told once.
-        let failed = written.ok().and_then(Result::err);
-        if let Some(error) = failed.as_ref().filter(|_| !is_told) {
-            let what = format!("{}: {error}", path.display());
-            let failure = Failure::unavailable("LAYOUT_NOT_KEPT", what);
-            let told =
-                UiEvent::Outcome(Outcome::Failed("keep the arrangement of the panes", failure));
-            // A loop that does not listen is being left.
-            events.try_send(told).ok();
-        }
-        is_told = failed.is_some();
-    }
-}
-
-async fn closed(mut changes: watch::Receiver<Option<SavedLayout>>) {
-    while changes.changed().await.is_ok() {}
+fn write(path: &Path, layout: &SavedLayout) -> io::Result<Option<UiEvent>> {
+    files::replace(path, layout.text().as_bytes())?;
+    Ok(None)
 }
 
 fn read(path: &Path) -> Found {
@@ -123,7 +70,10 @@ mod tests {
     use super::*;
     use crate::{
         domain::id::RunnerId,
-        ui::state::{Axis, MOST_PANES, Panes},
+        ui::{
+            event::Outcome,
+            state::{Axis, MOST_PANES, Panes},
+        },
     };
 
     fn layout(panes: usize) -> Option<SavedLayout> {

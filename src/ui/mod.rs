@@ -21,6 +21,7 @@ mod event;
 mod feed;
 mod files;
 mod input;
+mod keeper;
 mod keymap;
 mod layouts;
 mod leaving;

@@ -3,37 +3,21 @@
 //! What is written is put together with what stands there: no dashboard takes away what another one
 //! has noted. A file that cannot be read is told of and kept aside.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::Path};
 
-use tokio::{
-    sync::{mpsc, watch},
-    task::JoinHandle,
-    time::{sleep, timeout},
-};
+use tokio::sync::mpsc;
 
 use super::{
-    event::{Outcome, UiEvent},
+    event::UiEvent,
     files,
+    keeper::Keeper,
     state::{Looked, merge_looked, parse_looked, text_of_looked},
 };
-use crate::{config::Places, domain::failure::Failure};
+use crate::config::Places;
 
-/// Whoever goes through a list looks at one after the other.
-const PAUSE: Duration = Duration::from_millis(300);
-/// How long leaving the dashboard may wait for the disk.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// The file and whoever writes it.
+/// The file and whoever writes it: everything that was looked at since the start.
 #[derive(Debug)]
-pub(super) struct SeenFile {
-    /// Everything that was looked at since the start.
-    looked: watch::Sender<Looked>,
-    writer: JoinHandle<()>,
-}
+pub(super) struct SeenFile(Keeper<Looked>);
 
 impl SeenFile {
     /// Returns what was kept, or why it cannot be used, and begins to keep what is looked at.
@@ -46,66 +30,29 @@ impl SeenFile {
             Err(why) => Err(damaged(&path, &why)),
             found => found,
         };
-        let (looked, changes) = watch::channel(Looked::new());
-        let writer = tokio::spawn(keep(path, changes, events));
-        (Self { looked, writer }, found)
+        (Self(Keeper::start(path, "keep what was looked at", write, events)), found)
     }
 
     /// Keeps what was looked at, soon.
     pub(super) fn keep(&self, more: &Looked) {
-        self.looked.send_modify(|looked| merge_looked(looked, more));
+        self.0.change(|looked| merge_looked(looked, more));
     }
 
     /// Waits until everything is kept, but not for ever.
     pub(super) async fn close(self) {
-        drop(self.looked);
-        // A disk that hangs does not hold anybody here.
-        timeout(PATIENCE, self.writer).await.ok();
+        self.0.close().await;
     }
 }
 
-async fn keep(path: PathBuf, mut changes: watch::Receiver<Looked>, events: mpsc::Sender<UiEvent>) {
-    let mut is_told = false;
-    while changes.changed().await.is_ok() {
-        tokio::select! {
-            () = sleep(PAUSE) => {}
-            // The dashboard is being left: there will be no more.
-            () = closed(changes.clone()) => {}
-        }
-        let (file, looked) = (path.clone(), changes.borrow_and_update().clone());
-        let written = tokio::task::spawn_blocking(move || write(&file, &looked)).await;
-        match written.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok((all, why)) => {
-                is_told = false;
-                // A loop that does not listen is being left.
-                events.try_send(UiEvent::SeenFound(why.map_or(Ok(all), Err))).ok();
-            }
-            // All of it is tried again with the next one.
-            Err(error) if !is_told => {
-                is_told = true;
-                let what = format!("{}: {error}", path.display());
-                let failure = Failure::unavailable("SEEN_NOT_KEPT", what);
-                let told = Outcome::Failed("keep what was looked at", failure);
-                events.try_send(UiEvent::Outcome(told)).ok();
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-async fn closed(mut changes: watch::Receiver<Looked>) {
-    while changes.changed().await.is_ok() {}
-}
-
-/// Adds to what is kept; returns all of it, and what was wrong with what stood there.
-fn write(path: &Path, more: &Looked) -> io::Result<(Looked, Option<String>)> {
+/// Adds to what is kept; tells all of it, or what was wrong with what stood there.
+fn write(path: &Path, more: &Looked) -> io::Result<Option<UiEvent>> {
     files::change(path, |found| {
         let (mut all, why) = match read(found) {
             Ok(all) => (all, None),
             Err(why) => (Looked::new(), Some(damaged(path, &why))),
         };
         merge_looked(&mut all, more);
-        (text_of_looked(&all), (all, why))
+        (text_of_looked(&all), Some(UiEvent::SeenFound(why.map_or(Ok(all), Err))))
     })
 }
 
@@ -128,7 +75,7 @@ mod tests {
     use chrono::{DateTime, Utc};
 
     use super::*;
-    use crate::domain::id::RunnerId;
+    use crate::{domain::id::RunnerId, ui::event::Outcome};
 
     fn one() -> (RunnerId, DateTime<Utc>) {
         (RunnerId::random(), DateTime::from_timestamp(1_800_000_000, 0).unwrap())

@@ -77,6 +77,34 @@ fn plain_drawing_needs_no_sign_where_it_is_narrow_and_among_panes() {
 }
 
 #[test]
+fn agents_yellow_is_the_themes_on_its_background_and_left_alone_on_the_agents_own() {
+    use ratatui::style::Color;
+    let mut state = state((120, 40), fleet());
+    let bytes = b"\x1b[33my\x1b[43;30mz\x1b[0;40md\x1b[0;38;2;1;2;3mx".to_vec().into();
+    let size = crate::domain::size::TerminalSize::new(40, 5);
+    let frame = crate::ui::event::Frame { size, full: true, bytes };
+    let id = state.selected.unwrap();
+    update(&mut state, UiEvent::Frame(id, Box::new(frame)));
+    let preview = crate::ui::state::geometry(&state).preview;
+    let cells = |name: &str| {
+        let theme = Library::built_in().theme(name, Depth::True, false);
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        terminal.draw(|frame| view::draw(frame, &state, theme)).unwrap();
+        let buffer = terminal.backend().buffer().clone();
+        let row = (0..40).find(|y| buffer[(preview.x, *y)].symbol() == "y").unwrap();
+        [0, 1, 2, 3].map(|x| buffer[(preview.x + x, row)].clone())
+    };
+    let [yellow, own, dark, exact] = cells("day");
+    assert_eq!(yellow.fg.to_string(), "#855300");
+    assert!(own.bg != yellow.bg && own.fg != dark.fg, "its own background and text");
+    assert_eq!(dark.fg, yellow.bg, "dark text on black would not be seen");
+    assert_eq!(exact.fg.to_string(), "#010203");
+    // The terminal's palette stays the terminal's.
+    let [yellow, ..] = cells("terminal");
+    assert!(!yellow.fg.to_string().starts_with('#') && yellow.bg == Color::Reset);
+}
+
+#[test]
 fn a_background_is_put_behind_everything() {
     let state = state((80, 24), fleet());
     let theme = Library::built_in().theme("day", Depth::True, false);

@@ -79,8 +79,8 @@ impl Ink {
         }
     }
 
-    /// Returns the contrast of two exact colours as WCAG defines it, from 1 to 21.
-    #[cfg(test)]
+    /// Returns the contrast of two exact colours as WCAG defines it, from 1 to 21; `None` where one
+    /// is the terminal's.
     pub(super) fn contrast(self, other: Self) -> Option<f64> {
         let luminance = |ink| match ink {
             Self::Exact(r, g, b) => {
@@ -95,6 +95,57 @@ impl Ink {
         let (a, b) = (luminance(self)?, luminance(other)?);
         Some((a.max(b) + 0.05) / (a.min(b) + 0.05))
     }
+}
+
+/// Colours of the terminal's palette.
+pub(super) const PALETTE: usize = 16;
+
+/// Returns the place of a colour in the terminal's palette, `None` for one that is not in it.
+pub(super) fn place(color: Color) -> Option<usize> {
+    (0..16_u8).find(|at| palette(*at) == color || is_indexed(color, *at)).map(usize::from)
+}
+
+#[expect(clippy::disallowed_methods, reason = "an agent's own colour is only looked at")]
+fn is_indexed(color: Color, at: u8) -> bool {
+    color == Color::Indexed(at)
+}
+
+/// Returns a colour that an agent has chosen as far as it is known: of the palette the terminal's own
+/// is taken to be xterm's.
+pub(super) fn known(color: Color) -> Option<Ink> {
+    const XTERM: [(u8, u8, u8); PALETTE] = [
+        (0, 0, 0),
+        (205, 0, 0),
+        (0, 205, 0),
+        (205, 205, 0),
+        (0, 0, 238),
+        (205, 0, 205),
+        (0, 205, 205),
+        (229, 229, 229),
+        (127, 127, 127),
+        (255, 0, 0),
+        (0, 255, 0),
+        (255, 255, 0),
+        (92, 92, 255),
+        (255, 0, 255),
+        (0, 255, 255),
+        (255, 255, 255),
+    ];
+    let (r, g, b) = match (place(color), color) {
+        (Some(at), _) => *XTERM.get(at)?,
+        (None, Color::Rgb(r, g, b)) => (r, g, b),
+        (None, Color::Indexed(at @ 232..)) => {
+            let grey = 8 + 10 * (at - 232);
+            (grey, grey, grey)
+        }
+        (None, Color::Indexed(at)) => {
+            let step = |of: u8| STEPS.get(usize::from(of % 6)).copied();
+            let at = at.checked_sub(16)?;
+            (step(at / 36)?, step(at / 6)?, step(at)?)
+        }
+        _ => return None,
+    };
+    Some(Ink::Exact(r, g, b))
 }
 
 fn palette(at: u8) -> Color {

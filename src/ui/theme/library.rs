@@ -128,6 +128,36 @@ mod tests {
     }
 
     #[test]
+    fn what_agents_write_in_the_sixteen_colours_is_readable_on_every_background() {
+        for (name, sheet) in &Library::built_in().themes {
+            let Some(background) = sheet.background else {
+                assert!(sheet.palette.iter().all(Option::is_none), "{name}");
+                continue;
+            };
+            for (at, ink) in sheet.palette.iter().enumerate() {
+                let ink = ink.unwrap_or_else(|| panic!("{name}: colour {at} is not readable"));
+                let contrast = ink.contrast(background).unwrap();
+                assert!(contrast >= 3.0, "{name}: colour {at} has {contrast:.2}");
+            }
+            // Told apart, as what is added and removed must be.
+            assert_ne!(sheet.palette[1], sheet.palette[2], "{name}");
+        }
+    }
+
+    #[test]
+    fn a_parents_palette_is_not_put_on_a_background_that_does_not_bear_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "parent = \"night\"\nbackground = \"#ffffff\"\n[palette]\nred = \"#a00000\"\n";
+        fs::write(dir.path().join("mine.toml"), text).unwrap();
+        fs::write(dir.path().join("odd.toml"), "[palette]\npink = \"red\"\n").unwrap();
+        let library = Library::with_directory(dir.path());
+        let mine = library.sheet("mine").unwrap();
+        assert_eq!(mine.palette[1], Some(Ink::Exact(0xa0, 0, 0)));
+        assert_eq!(mine.palette[3], None, "night's yellow on white");
+        assert_eq!(library.refused, ["theme odd: the palette has no `pink`"]);
+    }
+
+    #[test]
     fn every_theme_is_told_apart_on_every_terminal() {
         let library = Library::built_in();
         for (name, _) in &library.themes {

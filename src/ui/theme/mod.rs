@@ -4,18 +4,23 @@
 //! others are sheets in `themes/`. Invariant: nothing is told by colour alone; without colour what
 //! must be seen still differs by its weight.
 
+mod agent;
 mod color;
 mod library;
 mod plain;
 mod sheet;
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::{Color, Style},
+};
 
-use self::sheet::Sheet;
 pub(super) use self::{
     color::Depth,
     library::{DEFAULT, Library},
 };
+use self::{color::PALETTE, sheet::Sheet};
 use super::state::Group;
 
 /// What something on the screen means.
@@ -80,6 +85,8 @@ impl Role {
 pub(super) struct Theme {
     styles: [Style; Role::ALL.len()],
     background: Option<Style>,
+    /// The sixteen colours as agents' screens show them.
+    palette: [Option<Color>; PALETTE],
     is_plain: bool,
 }
 
@@ -87,7 +94,7 @@ impl Theme {
     /// Returns a theme as a terminal of some depth shows it; a plain one draws with ASCII alone.
     fn of(sheet: &Sheet, depth: Depth, is_plain: bool) -> Self {
         let (styles, background) = sheet.styles(depth);
-        Self { styles, background, is_plain }
+        Self { styles, background, palette: sheet.palette(depth), is_plain }
     }
 
     /// Returns how a role looks.
@@ -117,8 +124,8 @@ impl Theme {
         self.style(Role::Muted)
     }
 
-    /// Finishes a frame: puts the background behind everything that has none of its own, and in a
-    /// plain theme draws with ASCII alone, except on the agents' own screens where nothing of ours is
+    /// Finishes a frame: puts the background behind everything that has none of its own, lets what
+    /// agents write be read on it, and in a plain theme draws with ASCII alone, except on the agents' own screens where nothing of ours is
     /// over them.
     pub(super) fn finish(self, buf: &mut Buffer, screens: &[Rect], over: &[Rect]) {
         if !self.is_plain && self.background.is_none() {
@@ -128,10 +135,14 @@ impl Theme {
         for position in area.positions() {
             let Some(cell) = buf.cell_mut(position) else { continue };
             let is_in = |areas: &[Rect]| areas.iter().any(|area| area.contains(position));
-            if self.is_plain && (!is_in(screens) || is_in(over)) {
+            let is_agents = is_in(screens) && !is_in(over);
+            if self.is_plain && !is_agents {
                 plain::draw(cell);
             }
             if let Some(background) = self.background {
+                if is_agents {
+                    agent::draw(cell, &self.palette, background);
+                }
                 cell.set_style(plain::missing(cell, background));
             }
         }

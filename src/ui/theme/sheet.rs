@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use ratatui::style::{Modifier, Style};
+use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 
 use super::{
     Role,
-    color::{Depth, Ink},
+    color::{Depth, Ink, PALETTE},
 };
 
 /// A theme file.
@@ -21,6 +21,8 @@ struct File {
     background: Option<String>,
     #[serde(default)]
     roles: BTreeMap<String, String>,
+    #[serde(default)]
+    palette: BTreeMap<String, String>,
 }
 
 /// How a role looks: its colour and its weight.
@@ -32,6 +34,9 @@ pub(super) struct Look {
     pub(super) weight: Modifier,
 }
 
+/// The least contrast of text that can be read, as WCAG has it for large text and signs.
+pub(super) const READABLE: f64 = 3.0;
+
 /// The terminal's own text.
 const PLAIN: Look = Look { ink: Ink::Default, weight: Modifier::empty() };
 
@@ -42,6 +47,9 @@ pub(in crate::ui) struct Sheet {
     pub(in crate::ui) about: String,
     /// What is behind everything, `None` for the terminal's own.
     pub(super) background: Option<Ink>,
+    /// What the sixteen colours are that agents write in on this background; `None` for the
+    /// terminal's own.
+    pub(super) palette: [Option<Ink>; PALETTE],
     /// How the roles look, in their order.
     pub(super) looks: [Look; Role::ALL.len()],
 }
@@ -68,6 +76,16 @@ impl Sheet {
             let ink = ink.ok_or_else(|| format!("background: `{background}` is no colour"))?;
             sheet.background = Some(ink).filter(|ink| *ink != Ink::Default);
         }
+        for (name, color) in file.palette {
+            let place = match Ink::parse(&name) {
+                Some(Ink::Palette(at)) => sheet.palette.get_mut(usize::from(at)),
+                _ => None,
+            };
+            let place = place.ok_or_else(|| format!("the palette has no `{name}`"))?;
+            let ink = Ink::parse(&color);
+            *place = Some(ink.ok_or_else(|| format!("palette: `{color}` is no colour"))?);
+        }
+        sheet.drop_unreadable();
         for (name, look) in file.roles {
             let at = Role::ALL.iter().position(|role| role.name() == name);
             let place = at.and_then(|at| sheet.looks.get_mut(at));
@@ -79,7 +97,26 @@ impl Sheet {
 
     /// The terminal's text for everything.
     fn plain() -> Self {
-        Self { about: String::new(), background: None, looks: [PLAIN; Role::ALL.len()] }
+        let (palette, looks) = ([None; PALETTE], [PLAIN; Role::ALL.len()]);
+        Self { about: String::new(), background: None, palette, looks }
+    }
+
+    /// Leaves to the terminal what a parent's palette has and this background does not bear.
+    fn drop_unreadable(&mut self) {
+        let Some(background) = self.background else {
+            self.palette = [None; PALETTE];
+            return;
+        };
+        for place in &mut self.palette {
+            let contrast = place.and_then(|ink| ink.contrast(background));
+            *place = place.filter(|_| contrast.is_some_and(|contrast| contrast >= READABLE));
+        }
+    }
+
+    /// Returns the colours for what agents write on a terminal of some depth.
+    pub(super) fn palette(&self, depth: Depth) -> [Option<Color>; PALETTE] {
+        let has_background = matches!(depth, Depth::True | Depth::Indexed);
+        self.palette.map(|ink| ink.filter(|_| has_background).and_then(|ink| ink.on(depth)))
     }
 
     /// Returns the styles of the roles on a terminal of some depth, and the background's.

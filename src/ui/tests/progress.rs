@@ -87,7 +87,7 @@ fn a_mass_stop_counts_what_has_answered_and_says_how_long_the_rest_may_take() {
     }
     tick(&mut state, 2_000);
     let line = last_line(&state);
-    assert!(line.contains("stopping 7 runners ▓▓▓░░░ 3/7 · up to 8 s · esc hides"), "{line}");
+    assert!(line.contains("stopping 7 runners ▓▓░░░░ 3/7 · up to 8 s · esc hides"), "{line}");
     assert!(line.contains("? help") && line.contains("q quit"), "{line}");
     insta::assert_snapshot!(screen(&state));
     for id in &ids[3..] {
@@ -116,7 +116,7 @@ fn failures_are_told_by_name_when_all_is_over() {
 fn it_fits_every_size_and_leaves_room_for_keys() {
     for (size, text) in [
         ((40, 12), "stopping 3/7"),
-        ((80, 24), "stopping 7 runners ▓▓▓░░░ 3/7"),
+        ((80, 24), "stopping 7 runners ▓▓░░░░ 3/7"),
         ((200, 50), "3/7 · up to 9 s · esc hides this, it goes on"),
     ] {
         let (mut state, ids) = stopping(size);

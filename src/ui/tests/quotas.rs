@@ -59,6 +59,28 @@ fn what_is_used_and_allowed_stands_with_the_project() {
 }
 
 #[test]
+fn the_key_is_told_also_while_a_question_is_selected() {
+    for size in [(120, 40), (200, 50)] {
+        let mut state = state(size, fleet());
+        limit(&mut state);
+        let shown = screen(&state);
+        let hints = shown.lines().last().unwrap();
+        assert!(hints.starts_with(" y approve  n deny  1 2… choose  r reply  ⏎ open"), "{hints}");
+        assert!(hints.contains("Q quotas") && hints.contains("tab next that"), "{hints}");
+    }
+}
+
+#[test]
+fn what_can_be_done_with_an_ended_runner_is_told_first() {
+    let mut state = state((80, 24), fleet());
+    state.has_chosen = true;
+    state.selected = Some(super::id(7));
+    let shown = screen(&state);
+    let hints = shown.lines().last().unwrap();
+    assert!(hints.contains("R restart  l log  d remove"), "{hints}");
+}
+
+#[test]
 fn only_what_was_changed_is_set() {
     let mut state = open((80, 24));
     let Mode::Quotas(dialog) = &state.mode else { panic!("no dialog") };

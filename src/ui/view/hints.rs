@@ -45,7 +45,12 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         .map(|(label, hint)| width(&label) + width(hint) + 3)
         .sum();
     let room = usize::from(area.width);
-    let (vital, others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
+    let (vital, mut others): (Vec<_>, Vec<_>) = bindings.partition(|b| is_vital(b));
+    let first = first_here(state, context);
+    // Stable: all others stay in the order of the table.
+    others.sort_by_key(|binding| {
+        first.iter().position(|action| *action == binding.command.action).unwrap_or(first.len())
+    });
     for binding in others.into_iter().chain(vital) {
         let Some(hint) = hint(state, binding) else { continue };
         let key = piece(format!(" {}", label(state, binding)), theme.style(Role::Accent));
@@ -57,6 +62,40 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         }
     }
     put(buf, area, 0, pieces);
+}
+
+/// What matters most for the runner that is selected, before everything else.
+fn first_here(state: &State, context: Context) -> &'static [Action] {
+    let Some(runner) = state.selected_runner().filter(|_| context == Context::List) else {
+        return &[];
+    };
+    if question(runner).is_some() {
+        // Answered from here, or looked at first; then whoever waits as well. To type into an agent
+        // that asks, or to split the screen for it, is the long way round.
+        &[
+            Action::Approve,
+            Action::Deny,
+            Action::Choose,
+            Action::Line,
+            Action::Open,
+            Action::NextNeeding,
+            Action::Quotas,
+            Action::Launch,
+            Action::Stop,
+        ]
+    } else if runner.status.is_live() {
+        &[Action::NextNeeding, Action::Open, Action::Line, Action::Stop, Action::Quotas]
+    } else {
+        &[
+            Action::NextNeeding,
+            Action::Restart,
+            Action::ShowLog,
+            Action::Remove,
+            Action::Open,
+            Action::Launch,
+            Action::Quotas,
+        ]
+    }
 }
 
 /// Kinds of questions that are answered inside only.

@@ -102,12 +102,27 @@ pub(super) const PALETTE: usize = 16;
 
 /// Returns the place of a colour in the terminal's palette, `None` for one that is not in it.
 pub(super) fn place(color: Color) -> Option<usize> {
-    (0..16_u8).find(|at| palette(*at) == color || is_indexed(color, *at)).map(usize::from)
-}
-
-#[expect(clippy::disallowed_methods, reason = "an agent's own colour is only looked at")]
-fn is_indexed(color: Color, at: u8) -> bool {
-    color == Color::Indexed(at)
+    // Asked for every cell of every frame.
+    Some(match color {
+        Color::Black => 0,
+        Color::Red => 1,
+        Color::Green => 2,
+        Color::Yellow => 3,
+        Color::Blue => 4,
+        Color::Magenta => 5,
+        Color::Cyan => 6,
+        Color::Gray => 7,
+        Color::DarkGray => 8,
+        Color::LightRed => 9,
+        Color::LightGreen => 10,
+        Color::LightYellow => 11,
+        Color::LightBlue => 12,
+        Color::LightMagenta => 13,
+        Color::LightCyan => 14,
+        Color::White => 15,
+        Color::Indexed(at) if usize::from(at) < PALETTE => usize::from(at),
+        _ => return None,
+    })
 }
 
 /// Returns a colour that an agent has chosen as far as it is known: of the palette the terminal's own
@@ -224,6 +239,19 @@ mod tests {
             (false, "", "dumb", Depth::None),
         ] {
             assert_eq!(Depth::of(no_color, colorterm, term), depth, "{colorterm} {term}");
+        }
+    }
+
+    #[test]
+    fn the_palettes_places_are_those_of_its_colours() {
+        for at in 0..16 {
+            assert_eq!(place(palette(at)), Some(usize::from(at)));
+            assert_eq!(place(indexed_color(at)), Some(usize::from(at)));
+        }
+        assert_eq!((place(Color::Reset), place(indexed_color(16))), (None, None));
+        // The cube, the greys and the palette, as xterm has them.
+        for (at, ink) in [(16, (0, 0, 0)), (208, (255, 135, 0)), (244, (128, 128, 128))] {
+            assert_eq!(known(indexed_color(at)), Some(Ink::Exact(ink.0, ink.1, ink.2)));
         }
     }
 

@@ -108,7 +108,10 @@ mod tests {
     use ratatui::style::Modifier;
 
     use super::*;
-    use crate::ui::theme::{Role, color::Ink};
+    use crate::ui::theme::{
+        Role,
+        color::{Ink, known},
+    };
 
     #[test]
     fn all_built_in_themes_are_right_and_readable() {
@@ -138,6 +141,9 @@ mod tests {
                 let ink = ink.unwrap_or_else(|| panic!("{name}: colour {at} is not readable"));
                 let contrast = ink.contrast(background).unwrap();
                 assert!(contrast >= 3.0, "{name}: colour {at} has {contrast:.2}");
+                let indexed = |ink: Ink| known(ink.on(Depth::Indexed).unwrap()).unwrap();
+                let contrast = indexed(ink).contrast(indexed(background)).unwrap();
+                assert!(contrast >= 3.0, "{name}: colour {at} of 256 has {contrast:.2}");
             }
             // Told apart, as what is added and removed must be.
             assert_ne!(sheet.palette[1], sheet.palette[2], "{name}");

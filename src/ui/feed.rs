@@ -27,6 +27,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const LOG_TAIL: u64 = 256 * 1024;
 /// How often the daemon is asked how it is.
 const CHECK: Duration = Duration::from_secs(30);
+/// And so often while something is not well: that it is well again must not be told late.
+const RECHECK: Duration = Duration::from_secs(3);
 /// Events fetched at the start.
 const BACKLOG: u32 = 100;
 /// Frames a second at most of the screen that is typed into, and of those that are looked at.
@@ -112,6 +114,8 @@ async fn stream(
     let mut runners = client.watch_runners().await?;
     let projects = client.list_projects("").await?;
     let daemon = ask(client).await?;
+    let pause = |daemon: &DaemonView| if daemon.unwell.is_empty() { CHECK } else { RECHECK };
+    let first = pause(&daemon);
     // Without a database they are not to be had, and everything else is shown all the same.
     let quotas = client.list_quotas("").await.unwrap_or_default();
     if send(UiEvent::Connected(daemon)).await.is_err()
@@ -130,7 +134,7 @@ async fn stream(
     let mut events = client.subscribe_events(&all, *position).await?;
     let mut checks = interval(CHECK);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    checks.reset();
+    checks.reset_after(first);
     loop {
         let event = tokio::select! {
             update = runners.next() => match update? {
@@ -151,7 +155,9 @@ async fn stream(
                 {
                     return Ok(());
                 }
-                UiEvent::Connected(ask(client).await?)
+                let daemon = ask(client).await?;
+                checks.reset_after(pause(&daemon));
+                UiEvent::Connected(daemon)
             }
         };
         if send(event).await.is_err() {

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a directory goes only after its row has gone for good and nothing lives in it. Whatever
 //! is interrupted in between leaves a directory without a row, which the next start of the daemon
-//! finds. One that this database never heard of is kept: its rows may be in another one.
+//! finds. One that this database never heard of is kept: its row may be in another one. (A copy writes
+//! rows before events, so one that was cut short does not look like a removal.)
 
 use std::time::Duration;
 

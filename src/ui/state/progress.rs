@@ -21,7 +21,7 @@ use crate::{
 const QUIET: TimeDelta = TimeDelta::milliseconds(400);
 /// Columns of the bar.
 const BAR: u8 = 6;
-/// Names of failures that are told; the others are counted.
+/// Reasons of failures that are told, and names for each; the others are counted.
 const NAMED: usize = 3;
 
 /// What is done to runners.
@@ -182,15 +182,24 @@ impl Task {
             (false, 0) => format!("none of {} runners is", self.total),
             (false, done) => format!("{done} of {} runners {are}", self.total),
         };
-        let mut text = format!("{count} {}", self.work.done());
-        for (name, why) in self.failed.iter().take(NAMED) {
-            text = format!("{text}; {name}: {why}");
+        // What failed for one reason is told together.
+        let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (name, why) in &self.failed {
+            match reasons.iter_mut().find(|(known, _)| known == why) {
+                Some((_, names)) => names.push(name),
+                None => reasons.push((why, vec![name])),
+            }
         }
-        match self.failed.len().saturating_sub(NAMED) {
-            0 => text,
-            1 => format!("{text}; and 1 more"),
-            more => format!("{text}; and {more} more"),
-        }
+        let told = reasons.iter().take(NAMED).map(|(why, names)| {
+            let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+            match names.len().saturating_sub(NAMED) {
+                0 => format!("; {named}: {why}"),
+                more => format!("; {named} and {more} more: {why}"),
+            }
+        });
+        let others: usize = reasons.iter().skip(NAMED).map(|(_, names)| names.len()).sum();
+        let others = if others > 0 { format!("; and {others} more") } else { String::new() };
+        format!("{count} {}{}{others}", self.work.done(), told.collect::<String>())
     }
 }
 

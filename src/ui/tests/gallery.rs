@@ -176,6 +176,8 @@ fn overlays() {
     show("launch", after("N"));
     show("quotas", limited("Q"));
     show("question", after("x"));
+    show("question_about_all", after("alt-x"));
+    show("progress", super::progress::halfway);
     show("notes", |size| {
         let working = |number, name| runner(number, name, ActivityState::Working, 100);
         let mut state = state(size, vec![working(1, "api-1"), working(2, "api-2")]);

@@ -128,7 +128,7 @@ fn one_that_is_asked_to_leave_tells_how_long_it_may_take() {
     leaving.status = RunnerStatus::Stopping;
     list(&mut state, vec![leaving]);
     state.now += TimeDelta::seconds(2);
-    assert!(screen(&state).contains("▓▓▓░░░░░ killed in 3s if it stays"), "{}", screen(&state));
+    assert!(screen(&state).contains("▓▓░░░░ killed in 3s if it stays"), "{}", screen(&state));
     state.now += TimeDelta::seconds(4);
-    assert!(screen(&state).contains("▓▓▓▓▓▓▓▓ being killed"));
+    assert!(screen(&state).contains("▓▓▓▓▓▓ being killed"));
 }

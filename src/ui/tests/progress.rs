@@ -71,6 +71,19 @@ fn stopping(size: (u16, u16)) -> (State, Vec<RunnerId>) {
     (state, ids)
 }
 
+/// Three of seven have answered.
+pub(super) fn halfway(size: (u16, u16)) -> State {
+    let (mut state, ids) = stopping(size);
+    for id in &ids {
+        leaving(&mut state, *id);
+    }
+    for id in &ids[..3] {
+        tell(&mut state, stopped(*id));
+    }
+    tick(&mut state, 1_000);
+    state
+}
+
 #[test]
 fn a_mass_stop_counts_what_has_answered_and_says_how_long_the_rest_may_take() {
     let (mut state, ids) = stopping((120, 40));
@@ -110,6 +123,18 @@ fn failures_are_told_by_name_when_all_is_over() {
     let toast = state.toast.as_ref().unwrap();
     assert_eq!(toast.text, format!("6 of 7 runners are stopped; {name}: it does not end"));
     assert!(toast.is_failure);
+    // One reason for many is told once.
+    let (mut state, ids) = stopping((120, 40));
+    for id in &ids[..5] {
+        let lost = Failure::unavailable("LOST", "the connection was lost");
+        tell(&mut state, Outcome::Refused(Work::Stop, *id, lost));
+    }
+    for id in &ids[5..] {
+        tell(&mut state, stopped(*id));
+    }
+    let text = &state.toast.as_ref().unwrap().text;
+    let end = "api-1, api-3, docs-1 and 2 more: the connection was lost";
+    assert_eq!(*text, format!("2 of 7 runners are stopped; {end}"));
 }
 
 #[test]
@@ -119,15 +144,7 @@ fn it_fits_every_size_and_leaves_room_for_keys() {
         ((80, 24), "stopping 7 runners ▓▓░░░░ 3/7"),
         ((200, 50), "3/7 · up to 9 s · esc hides this, it goes on"),
     ] {
-        let (mut state, ids) = stopping(size);
-        for id in &ids {
-            leaving(&mut state, *id);
-        }
-        for id in &ids[..3] {
-            tell(&mut state, stopped(*id));
-        }
-        tick(&mut state, 1_000);
-        let line = last_line(&state);
+        let line = last_line(&halfway(size));
         assert!(line.contains(text), "{size:?}: {line}");
         assert!(size.0 == 40 || line.contains("? help"), "{line}");
     }

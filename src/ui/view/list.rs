@@ -141,7 +141,9 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     let age = age_text(state.age(runner));
     if columns.is_narrow {
         let word = word(runner, group);
-        let said = said(state, runner);
+        // The bar has no room here; the seconds do.
+        let said =
+            time_to_leave(state, runner).map_or_else(|| said(state, runner), |(_, text)| text);
         pieces.push(piece(fit_right(&age, columns.age), text_look));
         pieces.push(piece(format!(" {}", clip(word, columns.word)), state_look));
         pieces.push(piece(format!(" {said}"), muted));
@@ -185,11 +187,19 @@ fn said(state: &State, runner: &Runner) -> String {
 }
 
 fn leaving(state: &State, runner: &Runner) -> Option<String> {
+    let (part, text) = time_to_leave(state, runner)?;
+    let stays = if text.ends_with('s') { " if it stays" } else { "" };
+    Some(format!("{} {text}{stays}", bar(part, 6)))
+}
+
+/// How much of the time is over that it has to leave, and what comes then.
+fn time_to_leave(state: &State, runner: &Runner) -> Option<(f64, String)> {
     let (part, left) = state.leaving(runner)?;
-    let left = left.num_seconds();
-    let what =
-        if left > 0 { format!("killed in {left}s if it stays") } else { "being killed".into() };
-    Some(format!("{} {what}", bar(part, 8)))
+    let text = match left.num_seconds() {
+        0 => "being killed".to_owned(),
+        left => format!("killed in {left}s"),
+    };
+    Some((part, text))
 }
 
 /// CPU, how it went if there is room, and memory of a live runner, in a fixed number of columns.

@@ -65,6 +65,10 @@ fn pictures() {
     wait_until("every pane shows its screen", PATIENCE, || {
         !terminal.screen().contains("waiting for its screen")
     });
+    // The one that is typed into gets the size of its pane, the others stay as they are.
+    wait_until("the last one has its size", PATIENCE, || {
+        terminal.screen().matches("clipped").count() == 2
+    });
     keep(&terminal, "panes.svg");
 
     terminal.type_bytes(b"\x1c");

@@ -42,7 +42,8 @@ fn pictures() {
     command.env("TERM", "xterm-256color").env("COLORTERM", "truecolor");
     let (columns, rows) = SIZE;
     let terminal = Terminal::sized(command, columns, rows);
-    for state in ["permission", "question", "done", "failed"] {
+    // As the header counts them: an agent's own words may have any of these.
+    for state in ["2 need you", "1 done", "1 failed", "1 running"] {
         terminal.wait_limited(state, PATIENCE);
     }
     // The notes of all that are no news to who looks. Not a key before they are gone: with esc it would

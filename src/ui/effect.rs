@@ -121,4 +121,6 @@ pub(super) struct LaunchOrder {
     pub(super) cwd: PathBuf,
     /// The terminal's first size.
     pub(super) size: TerminalSize,
+    /// So many of them, one after the other; more than one have no name of their own.
+    pub(super) count: u32,
 }

@@ -142,22 +142,19 @@ impl Performer {
     fn call(&self, effect: Effect) {
         let Some(client) = self.client() else {
             // What has begun must end.
-            let told = unconnected(&effect).map(UiEvent::Outcome);
-            told.and_then(|told| self.events.try_send(told).ok());
+            let count = if let Effect::Launch(order) = &effect { order.count } else { 1 };
+            for told in (0..count).filter_map(|_| unconnected(&effect)) {
+                self.events.try_send(UiEvent::Outcome(told)).ok();
+            }
             return;
         };
         let (events, calls) = (self.events.clone(), Arc::clone(&self.calls));
         let (environment, umask) = (self.environment.clone(), self.umask);
         tokio::spawn(async move {
             let Ok(_place) = calls.acquire().await else { return };
-            let told = match effect {
-                Effect::Launch(order) => {
-                    let launched = Box::pin(launch(&client, *order, environment, umask)).await;
-                    Some(UiEvent::Outcome(launched))
-                }
-                effect => Box::pin(ask(&client, effect)).await,
-            };
-            if let Some(told) = told {
+            if let Effect::Launch(order) = effect {
+                Box::pin(launch(&client, *order, (environment, umask), &events)).await;
+            } else if let Some(told) = Box::pin(ask(&client, effect)).await {
                 events.send(told).await.ok();
             }
         });
@@ -295,20 +292,19 @@ async fn answer(client: &Client, order: AnswerOrder) -> Result<String, Failure> 
     Ok(order.said)
 }
 
-/// Registers the project where needed and starts the agent.
+/// Registers the project where needed and starts the agents; tells of each how it went.
 async fn launch(
     client: &Client,
     order: LaunchOrder,
-    environment: Environment,
-    umask: u32,
-) -> Outcome {
-    if let Some(new) = order.register
-        && let Err(failure) = client.create_project(new).await
-    {
-        return Outcome::NotLaunched("register the project", failure);
-    }
-    let request = LaunchRequest {
-        request_id: Some(Uuid::new_v4()),
+    (environment, umask): (Environment, u32),
+    events: &mpsc::Sender<UiEvent>,
+) {
+    let registered = match order.register {
+        Some(new) => client.create_project(new).await.map(drop),
+        None => Ok(()),
+    };
+    let mut request = LaunchRequest {
+        request_id: None,
         project: order.project,
         name: order.name,
         command: order.command,
@@ -319,8 +315,17 @@ async fn launch(
         umask,
         max_tokens: None,
     };
-    match client.launch(&request).await {
-        Ok((runner, _)) => Outcome::Launched(Box::new(runner)),
-        Err(failure) => Outcome::NotLaunched("launch", failure),
+    for _ in 0..order.count {
+        let outcome = match &registered {
+            Ok(()) => {
+                request.request_id = Some(Uuid::new_v4());
+                client.launch(&request).await.map_or_else(
+                    |failure| Outcome::NotLaunched("launch", failure),
+                    |(runner, _)| Outcome::Launched(Box::new(runner)),
+                )
+            }
+            Err(failure) => Outcome::NotLaunched("register the project", failure.clone()),
+        };
+        events.send(UiEvent::Outcome(outcome)).await.ok();
     }
 }

@@ -65,7 +65,7 @@ pub(in crate::ui) fn order(
         quotas: QuotaChange::new(),
     });
     let (cwd, size) = (directory.to_owned(), state.launch_size());
-    Ok(LaunchOrder { project, register, name: String::new(), command, cwd, size })
+    Ok(LaunchOrder { project, register, name: String::new(), command, cwd, size, count: 1 })
 }
 
 /// Returns the path that the user typed.
@@ -109,7 +109,9 @@ pub(super) fn start(state: &mut State, order: LaunchOrder) -> Vec<Effect> {
         return Vec::new();
     }
     let program = order.command.first().map(|word| word.to_string_lossy().into_owned());
-    state.say(format!("launching {} in {} …", program.unwrap_or_default(), order.project));
+    let program = program.unwrap_or_default();
+    let what = if order.count > 1 { format!("{} × {program}", order.count) } else { program };
+    state.say(format!("launching {what} in {} …", order.project));
     vec![Effect::Launch(Box::new(order))]
 }
 

@@ -16,6 +16,9 @@ use crate::{
     },
 };
 
+/// More are hardly meant.
+const MOST_AT_ONCE: u32 = 20;
+
 /// Opens the dialog: the project and the agent of the selected runner, else this directory and the
 /// first agent found.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
@@ -96,6 +99,14 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
     };
     let directory = directory_of(state, dialog.directory.text().trim());
     let name = dialog.name.text().trim().to_owned();
+    if let Some(count) = name.strip_prefix('*') {
+        // No name has a star: so many, by the project's numbers.
+        let count = count.trim().parse().ok().filter(|count| (1..=MOST_AT_ONCE).contains(count));
+        let count =
+            count.ok_or_else(|| format!("`{name}` is no number from *1 to *{MOST_AT_ONCE}"))?;
+        let order = order(state, &directory, dialog.command.text(), &wishes)?;
+        return Ok(LaunchOrder { count, ..order });
+    }
     if !name.is_empty() {
         check_runner_name(&name).map_err(|error| error.to_string())?;
         if state.runners.values().any(|runner| runner.name == name) {

@@ -20,7 +20,9 @@ pub(super) fn note(state: &mut State, effects: &[Effect]) {
             Effect::Remove(id) => (Work::Remove, *id),
             Effect::Launch(order) => {
                 let name = if order.name.is_empty() { &order.project } else { &order.name };
-                state.progress.begin(Work::Launch, None, name, state.now);
+                for _ in 0..order.count {
+                    state.progress.begin(Work::Launch, None, name, state.now);
+                }
                 continue;
             }
             _ => continue,
@@ -35,7 +37,7 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
         Outcome::Launched(runner) => {
             let step = state.progress.end(None, None);
-            on_launched(state, *runner);
+            on_launched(state, *runner, step == Step::Alone);
             settle(state, step);
         }
         Outcome::Done(text) => state.say(text),
@@ -74,7 +76,9 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
         }
         Outcome::NotLaunched(what, failure) => {
             let step = state.progress.end(None, Some(&failure.message));
-            fail(state, what, &failure);
+            if step == Step::Alone {
+                fail(state, what, &failure);
+            }
             settle(state, step);
         }
         Outcome::Forgotten(project) => {
@@ -100,9 +104,11 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
     }
 }
 
-fn on_launched(state: &mut State, runner: Runner) {
-    let key = state.keys.label(Context::List, Action::Open);
-    state.say(format!("{} runs; {key} opens it", runner.name));
+fn on_launched(state: &mut State, runner: Runner, is_alone: bool) {
+    if is_alone {
+        let key = state.keys.label(Context::List, Action::Open);
+        state.say(format!("{} runs; {key} opens it", runner.name));
+    }
     state.selected = Some(runner.id);
     state.has_chosen = true;
     // The daemon's own word may have been quicker and newer.

@@ -74,7 +74,7 @@ fn blank(field: LaunchField) -> &'static str {
     match field {
         LaunchField::Prompt => "none; it waits for one",
         LaunchField::Model => "the agent's own",
-        LaunchField::Name => "the project's, numbered",
+        LaunchField::Name => "the project's, numbered; *3 starts three",
         LaunchField::Preset => "none",
         _ => "",
     }
@@ -94,6 +94,7 @@ fn told(state: &State, dialog: &LaunchDialog) -> Vec<(String, Role)> {
     let what = program(dialog);
     let what = what.rsplit('/').next().unwrap_or_default();
     let directory = directory_of(state, dialog.directory.text().trim());
+    let what = if order.count > 1 { format!("{} × {what}", order.count) } else { what.to_owned() };
     let mut told = vec![if order.register.is_some() {
         let path = shorten(state, &directory);
         (format!("{enter} makes {path} the project {name} and starts {what} in it"), Role::Text)

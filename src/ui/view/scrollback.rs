@@ -75,7 +75,8 @@ pub(super) fn position(past: &Scrollback, height: u16) -> String {
     };
     let found = past.search.as_ref().and_then(|search| search.lines.as_ref()).map(Vec::len);
     match found {
-        Some(count) => format!("{place} · {} match ", grouped(count as u64)),
+        Some(1) => format!("{place} · 1 match "),
+        Some(count) => format!("{place} · {} matches ", grouped(count as u64)),
         None => place + " ",
     }
 }

@@ -41,7 +41,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("programs", &[]),
     ("broker", &[]),
     ("trace", &[]),
-    ("context", &["store", "trace"]),
+    ("context", &["programs", "store", "trace"]),
     ("services", &["store", "fleet", "limits", "programs", "broker", "context", "trace"]),
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
+    activity::ActivityState,
     agent::Agent,
     hook::{Hold, HoldLevel, HookReport, LONGEST_LINE, LONGEST_NAME},
 };
@@ -86,6 +87,37 @@ fn plain(value: &Value) -> String {
 
 fn cut(text: &str, longest: usize) -> String {
     text.chars().take(longest).collect()
+}
+
+/// Returns what a hook tells of what the agent is doing: state, kind and message; `None` for what says
+/// nothing of that. Subagents do not speak for their agent.
+pub fn activity(told: &HookReport) -> Option<(ActivityState, Option<String>, Option<String>)> {
+    if !told.agent.is_empty() {
+        return None;
+    }
+    let plain = |state| Some((state, None, None));
+    let blocked = |kind: &str, message: &str| {
+        let message = Some(message.to_owned()).filter(|text| !text.is_empty());
+        Some((ActivityState::Blocked, Some(kind.to_owned()), message))
+    };
+    match told.event.as_str() {
+        "SessionStart" if told.source == "compact" => None,
+        "SessionStart" => plain(ActivityState::Idle),
+        "UserPromptSubmit" | "BeforeAgent" | "PreToolUse" | "PostToolUse" | "BeforeTool"
+        | "AfterTool" | "PreCompact" | "PreCompress" => plain(ActivityState::Working),
+        "PermissionRequest" => blocked("permission", &told.tool),
+        "Notification" => match told.kind.as_str() {
+            "permission_prompt" | "ToolPermission" => blocked("permission", &told.text),
+            "elicitation_dialog" => blocked("question", &told.text),
+            _ => None,
+        },
+        "Stop" | "AfterAgent" => plain(ActivityState::Done),
+        "StopFailure" => {
+            let why = Some(told.reason.clone()).filter(|why| !why.is_empty());
+            Some((ActivityState::Error, None, why))
+        }
+        _ => None,
+    }
 }
 
 /// Returns what a hook prints so that its agent does not go on; `None` where it may, or where this

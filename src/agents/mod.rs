@@ -17,6 +17,7 @@ pub mod otlp;
 pub mod place;
 pub mod prices;
 pub mod qwen;
+pub mod screens;
 pub mod tokens;
 pub mod transcript;
 mod words;

@@ -228,6 +228,11 @@ pub(super) enum RunnersCommand {
         #[arg(long)]
         screen: bool,
     },
+    /// Say why a runner's state is what it is: what every source said last
+    Explain {
+        #[arg(add = ArgValueCandidates::new(complete::runners))]
+        runner: String,
+    },
     /// Remove runners that have ended, with their recorded output
     Remove(RemoveArgs),
 }

@@ -45,6 +45,12 @@ pub(super) fn state(runner: &Runner) -> String {
     clip(&text, 48)
 }
 
+/// Prompts come from agents: what would break the line or the terminal is left out.
+pub(super) fn one_line(text: &str) -> String {
+    let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
+    text.chars().map(shown).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Cuts a text to so many characters, with `…` at the end.
 pub(super) fn clip(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

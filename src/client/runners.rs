@@ -8,7 +8,8 @@ use tonic::Streaming;
 use super::{Client, failed, request_within};
 use crate::{
     domain::{
-        failure::Failure, id::RunnerId, launch::LaunchRequest, runner::Runner, size::TerminalSize,
+        evidence::Explanation, failure::Failure, id::RunnerId, launch::LaunchRequest,
+        runner::Runner, size::TerminalSize,
     },
     proto::{
         launch::env_vars,
@@ -214,6 +215,17 @@ impl Client {
         let request = RestartRunnerRequest { runner, grace_ms: grace.map(to_ms), preserve_session };
         let request = request_within(request, STOP_LIMIT);
         self.runners().restart_runner(request).await.map_err(failed)?.into_inner().try_into()
+    }
+
+    /// Returns why a runner's state is what it is.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such runner.
+    pub async fn explain(&self, runner: &str) -> Result<Explanation, Failure> {
+        let request = self.request(RunnerRequest { runner: runner.to_owned() });
+        let answer = self.runners().explain_runner(request).await;
+        answer.map_err(failed)?.into_inner().try_into()
     }
 
     /// Stops a runner's processes where they stand, or lets them go on.

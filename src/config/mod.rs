@@ -18,6 +18,7 @@ mod logging;
 mod notify;
 pub mod places;
 pub mod presets;
+pub mod prices;
 mod rabbitmq;
 mod runner;
 mod secret;
@@ -75,6 +76,8 @@ pub struct Config {
     pub notify: NotifyConfig,
     /// Launches by a name.
     pub presets: presets::Presets,
+    /// What models cost, in place of the bundled list.
+    pub prices: Vec<prices::ModelPrice>,
     /// The keys of the dashboard.
     pub keys: KeysConfig,
 }

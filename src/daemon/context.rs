@@ -7,14 +7,17 @@ use rustix::system::uname;
 use uuid::Uuid;
 
 use crate::{
-    config::{Config, Places},
+    agents::prices,
+    config::{Config, Places, prices::by_model},
     daemon::{
+        programs::ScreenRules,
         store::{NewRunner, Origin},
         trace,
     },
     domain::{
         clock::{Clock, to_micros},
         event::{EventType, NewEvent},
+        price::Table,
         runner::Runner,
     },
 };
@@ -42,6 +45,10 @@ pub struct Context {
     pub origin: Origin,
     /// The program of ours that agents' hooks run.
     pub program: String,
+    /// How screens are read.
+    pub screens: ScreenRules,
+    /// What models cost.
+    pub prices: Arc<Table>,
     /// When the daemon started.
     pub started_at: DateTime<Utc>,
 }
@@ -53,11 +60,13 @@ impl Context {
         let hostname = uname().nodename().to_string_lossy().into_owned();
         let user = format!("uid:{}", rustix::process::getuid().as_raw());
         Self {
+            prices: Arc::new(prices::bundled().clone().with(&by_model(&config.prices))),
             config: Arc::new(config),
-            places,
             started_at: clock.now(),
             clock,
             program: own_program(),
+            screens: ScreenRules::load(&places.root().join("screens")),
+            places,
             origin: Origin { node_id, hostname, user, publishes },
         }
     }

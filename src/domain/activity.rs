@@ -79,8 +79,12 @@ pub struct ProgramReport {
 pub enum ActivitySource {
     /// The program's own OSC 7501 report.
     Osc7501,
+    /// Its hooks.
+    Hook,
     /// The window title.
     Title,
+    /// What stands on its screen.
+    Screen,
     /// Nothing but the process itself.
     #[default]
     Process,
@@ -91,7 +95,9 @@ impl ActivitySource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Osc7501 => "osc7501",
+            Self::Hook => "hook",
             Self::Title => "title",
+            Self::Screen => "screen",
             Self::Process => "process",
         }
     }
@@ -100,7 +106,9 @@ impl ActivitySource {
     pub fn parse(word: &str) -> Self {
         match word {
             "osc7501" => Self::Osc7501,
+            "hook" => Self::Hook,
             "title" => Self::Title,
+            "screen" => Self::Screen,
             _ => Self::Process,
         }
     }

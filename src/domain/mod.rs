@@ -15,6 +15,7 @@ pub mod clock;
 pub mod echo;
 pub mod enforcement;
 pub mod event;
+pub mod evidence;
 pub mod failure;
 pub mod hook;
 pub mod id;

@@ -4,10 +4,14 @@ use chrono::DateTime;
 
 use super::{
     link::v1 as link,
-    time::{from_timestamp, to_timestamp},
+    time::{from_timestamp, or_epoch, to_timestamp},
     v1,
 };
-use crate::domain::activity::{Activity, ActivitySource, ActivityState};
+use crate::domain::{
+    activity::{Activity, ActivitySource, ActivityState},
+    evidence::{Explanation, Word},
+    failure::Failure,
+};
 
 impl From<&Activity> for v1::Activity {
     fn from(activity: &Activity) -> Self {
@@ -30,6 +34,47 @@ impl From<v1::Activity> for Activity {
             source: ActivitySource::parse(&wire.source),
             since: wire.since.as_ref().and_then(from_timestamp),
         }
+    }
+}
+
+impl From<&Explanation> for v1::ExplainRunnerResponse {
+    fn from(told: &Explanation) -> Self {
+        let word = |(source, word): &(ActivitySource, Word)| v1::SourceWord {
+            source: source.as_str().to_owned(),
+            state: word.state.as_str().to_owned(),
+            kind: word.kind.clone().unwrap_or_default(),
+            message: word.message.clone().unwrap_or_default(),
+            at: Some(to_timestamp(word.at)),
+        };
+        Self {
+            runner: Some((&told.runner).into()),
+            words: told.words.iter().map(word).collect(),
+            author: told.author.map(|author| author.as_str().to_owned()).unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<v1::ExplainRunnerResponse> for Explanation {
+    type Error = Failure;
+
+    fn try_from(wire: v1::ExplainRunnerResponse) -> Result<Self, Failure> {
+        let runner =
+            wire.runner.ok_or_else(|| Failure::internal("understand the daemon: no runner"))?;
+        let word = |word: v1::SourceWord| {
+            let source = ActivitySource::parse(&word.source);
+            let word = Word {
+                state: ActivityState::parse(&word.state).unwrap_or_default(),
+                kind: some(word.kind),
+                message: some(word.message),
+                at: or_epoch(word.at.as_ref()),
+            };
+            (source, word)
+        };
+        Ok(Self {
+            runner: runner.try_into()?,
+            words: wire.words.into_iter().map(word).collect(),
+            author: some(wire.author).map(|author| ActivitySource::parse(&author)),
+        })
     }
 }
 

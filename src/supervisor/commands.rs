@@ -240,6 +240,7 @@ impl Supervisor {
             title: self.terminal.current().title().to_owned(),
             paused: self.paused,
             stopping: self.stop_asked,
+            screens: self.screens,
             viewers: viewers.try_into().unwrap_or(u32::MAX),
             ..link::Status::default()
         };

@@ -24,7 +24,11 @@ use super::{
     viewers::{Grants, MAX_TYPED},
 };
 use crate::{
-    domain::{activity::Activity, launch::has_light_background, size::TerminalSize},
+    domain::{
+        activity::{Activity, ActivitySource},
+        launch::has_light_background,
+        size::TerminalSize,
+    },
     proto::link::v1::{Identity, LaunchSpec},
     runner_dir::RunnerDir,
     terminal::{Deferred, HistoryLimits},
@@ -45,6 +49,9 @@ const PACK_PAUSE: Duration = Duration::from_millis(20);
 /// Output is collected this long before it is recorded: a disk write for each key would compete with
 /// its echo.
 const LOG_PAUSE: Duration = Duration::from_millis(50);
+
+/// A screen that is drawn is looked at after so long: dialogs are there whole by then.
+const SCREEN_PAUSE: Duration = Duration::from_millis(200);
 
 /// A key's echo is looked for so long: about what being put to sleep and woken takes. At thirty keys a
 /// second it is a fifth of a percent of a core.
@@ -110,6 +117,9 @@ pub(super) struct Supervisor {
     /// Requests that are answered when the runner has ended: connection and number.
     pub stop_replies: Vec<(u64, u64)>,
     pub phase: Phase,
+    /// The watched screen is told of at this moment, and how often it was.
+    pub screen_due: Option<Instant>,
+    pub screens: u64,
     /// Enter is pressed at this moment, after a paste has been taken in.
     pub submit_due: Option<Instant>,
     listener: UnixListener,
@@ -180,6 +190,8 @@ impl Supervisor {
             stop_asked: false,
             stop_replies: Vec::new(),
             phase: Phase::Running,
+            screen_due: None,
+            screens: 0,
             submit_due: None,
             listener,
             signals,
@@ -329,6 +341,10 @@ impl Supervisor {
             let now = monotonic();
             self.settle_due = Some(now + SETTLE);
             self.log_due.get_or_insert(now + LOG_PAUSE);
+            // Who reports by itself need not be read.
+            if self.spec.watch_screen && self.activity.source != ActivitySource::Osc7501 {
+                self.screen_due.get_or_insert(now + SCREEN_PAUSE);
+            }
         }
         self.buffer = buffer;
         matches!(output, super::pty::Output::Bytes(_))
@@ -386,6 +402,11 @@ impl Supervisor {
             self.status_sent = Some(now);
             self.send_status();
         }
+        if self.screen_due.is_some_and(|due| now >= due) {
+            self.screen_due = None;
+            self.screens += 1;
+            self.status_due.get_or_insert(now);
+        }
         if self.submit_due.is_some_and(|due| now >= due) {
             self.submit_due = None;
             self.pty.write(b"\r");
@@ -409,6 +430,7 @@ impl Supervisor {
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let dues = [
             self.status_due,
+            self.screen_due,
             self.submit_due,
             self.settle_due,
             self.pack_due,

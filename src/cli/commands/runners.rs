@@ -10,7 +10,11 @@ use crate::{
         human,
         printer::Printer,
     },
-    domain::{failure::Failure, runner::Runner},
+    domain::{
+        amount::{marked, money, tokens},
+        failure::Failure,
+        runner::Runner,
+    },
 };
 
 /// Runs what was asked for.
@@ -22,10 +26,39 @@ pub(super) fn run(args: RunnersArgs, context: &Context, printer: Printer) -> Out
         RunnersCommand::Show { runner, screen } => {
             ("show the runner", block_on(show(&runner, screen, context, printer)))
         }
+        RunnersCommand::Explain { runner } => {
+            ("explain the state", block_on(explain(&runner, context, printer)))
+        }
         RunnersCommand::Remove(args) => {
             ("remove the runners", block_on(remove::run(&args, context, printer)))
         }
     }
+}
+
+async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let told = context.client().await?.explain(word).await?;
+    if !printer.is_table() {
+        return printer.one(&told, &[]);
+    }
+    let runner = &told.runner;
+    let why = match told.author {
+        Some(author) => format!("{} says so", author.as_str()),
+        None => "no source has said anything".to_owned(),
+    };
+    printer.line(&format!("{} is {}: {why}", runner.name, human::state(runner)))?;
+    let now = Utc::now();
+    let heads = ["", "source", "says", "why", "since"];
+    printer.list(&told.words, &heads, |(source, word)| {
+        let why: Vec<_> =
+            word.kind.iter().chain(&word.message).map(|text| human::one_line(text)).collect();
+        vec![
+            if told.author == Some(*source) { "*" } else { "" }.to_owned(),
+            source.as_str().to_owned(),
+            word.state.as_str().to_owned(),
+            human::clip(&why.join(": "), 60),
+            human::age(word.at, now),
+        ]
+    })
 }
 
 async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Result<(), Failure> {
@@ -48,7 +81,8 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Res
 /// Prints runners as a table.
 pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure> {
     let now = Utc::now();
-    let heads = ["name", "state", "for", "agent", "cpu", "memory", "exit", "title"];
+    let heads =
+        ["name", "state", "for", "agent", "cpu", "memory", "tokens", "cost", "exit", "title"];
     printer.list(runners, &heads, |runner| {
         let live = runner.status.is_live();
         let since = runner.activity.since.filter(|_| live).or(runner.terminated_at);
@@ -60,10 +94,17 @@ pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure>
             runner.agent.clone(),
             figure(format!("{:.1} %", runner.cpu_percent)),
             figure(format!("{} MiB", runner.memory_mb)),
+            used(runner, &tokens(runner.tokens_used)),
+            used(runner, &money(runner.cost)),
             human::exit(runner),
             human::clip(&runner.title, 40),
         ]
     })
+}
+
+/// A figure of usage; none for what has used nothing.
+fn used(runner: &Runner, figure: &str) -> String {
+    if runner.tokens_used == 0 { String::new() } else { marked(figure, runner.usage_quality) }
 }
 
 async fn show(
@@ -106,8 +147,13 @@ fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
         ("project", format!("{} ({})", runner.project, runner.project_path.display())),
         ("state", human::state(runner)),
         ("told by", source.to_owned()),
+        ("held", runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default()),
         ("title", runner.title.clone()),
         ("agent", runner.agent.clone()),
+        ("session", runner.session_id.clone().unwrap_or_default()),
+        ("tokens", used(runner, &tokens(runner.tokens_used))),
+        ("cost", used(runner, &money(runner.cost))),
+        ("at most", runner.max_tokens.map(|most| format!("{most} tokens")).unwrap_or_default()),
         ("command", runner.command.join(" ")),
         ("directory", runner.cwd.display().to_string()),
         ("process", pid(runner.pid)),

@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::{
     cli::{
         context::{Context, block_on},
-        human::{age, clip},
+        human::{age, clip, one_line},
         printer::Printer,
         usage::{SessionsArgs, SessionsCommand, SessionsListArgs},
     },
@@ -93,10 +93,4 @@ fn state(session: &Session) -> &'static str {
 
 fn about(session: &Session) -> &str {
     if session.summary.is_empty() { &session.first_prompt } else { &session.summary }
-}
-
-/// Prompts come from agents: what would break the line or the terminal is left out.
-fn one_line(text: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
-    text.chars().map(shown).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }

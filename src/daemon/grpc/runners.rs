@@ -26,10 +26,10 @@ use crate::{
         link::v1::{ScrollbackQuery, SearchQuery, Type},
         v1::{
             AnswerRunnerRequest, AnswerRunnerResponse, AttachBytes, AttachExit,
-            AttachRunnerRequest, AttachRunnerResponse, Frame, GetScreenResponse,
-            GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest, LaunchRunnerResponse,
-            ListRunnersRequest, ListRunnersResponse, LogChunk, ReadLogRequest,
-            ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
+            AttachRunnerRequest, AttachRunnerResponse, ExplainRunnerResponse, Frame,
+            GetScreenResponse, GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest,
+            LaunchRunnerResponse, ListRunnersRequest, ListRunnersResponse, LogChunk,
+            ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
             ResizeRunnerResponse, RestartRunnerRequest, Runner, RunnerRequest,
             SearchScrollbackRequest, SearchScrollbackResponse, SendHeartbeatRequest,
             SendHeartbeatResponse, SendInputRequest, SendInputResponse, StopRunnerRequest,
@@ -109,6 +109,14 @@ impl Runners for Shared {
         let word = request.into_inner().runner;
         let runner = self.services.remove_runner(&word).await.map_err(refuse)?;
         Ok(Response::new((&runner).into()))
+    }
+
+    async fn explain_runner(
+        &self,
+        request: Request<RunnerRequest>,
+    ) -> Result<Response<ExplainRunnerResponse>, Status> {
+        let told = self.services.explain(&request.into_inner().runner).await.map_err(refuse)?;
+        Ok(Response::new((&told).into()))
     }
 
     async fn get_runner(

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Services;
 use crate::{
     domain::{
-        activity::ActivityState,
+        activity::{ActivitySource, ActivityState},
         answer::{self, Answer, Step},
         failure::Failure,
         runner::{Runner, RunnerStatus},
@@ -67,8 +67,13 @@ impl Services {
         asked: DateTime<Utc>,
         steps: Vec<Step>,
     ) -> Result<(), Failure> {
-        // What is typed first ends the question; nobody can ask for it again after that.
-        let mut asked_us = Some(asked.timestamp_micros());
+        // What is typed first ends the question; nobody can ask for it again after that. The supervisor
+        // knows of questions that its agent reported; for others the screen has the last word.
+        let is_reported = runner.activity.source == ActivitySource::Osc7501;
+        if !is_reported && !self.still_asks(runner).await? {
+            return Err(not_asked(runner));
+        }
+        let mut asked_us = is_reported.then(|| asked.timestamp_micros());
         for step in steps {
             let input = match step {
                 Step::Settle => {

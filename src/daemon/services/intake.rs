@@ -17,7 +17,7 @@ use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
 
 use super::Services;
 use crate::{
-    agents::otlp,
+    agents::{hooks, otlp},
     daemon::store::{Added, Counted, TakenIn},
     domain::{
         agent::Agent,
@@ -26,6 +26,7 @@ use crate::{
         failure::Failure,
         hook::HookReport,
         id::RunnerId,
+        price::Table,
         runner::Runner,
         session::SessionNews,
     },
@@ -160,10 +161,11 @@ impl Services {
         let mut taken = TakenIn { position: Some(position), ..TakenIn::default() };
         let mut session = runner.session_id.clone();
         let mut events = Vec::new();
+        let mut said_last = None;
         for report in reports {
             match report.kind {
                 ReportKind::Otlp => {
-                    for request in usage_of(runner, agent, report) {
+                    for request in usage_of(runner, agent, report, &self.context.prices) {
                         taken.requests.push(request);
                     }
                 }
@@ -172,6 +174,9 @@ impl Services {
                         continue;
                     };
                     let told = told.bounded();
+                    if let Some(said) = hooks::activity(&told) {
+                        said_last = Some((said, at(report)));
+                    }
                     let at = at(report);
                     if let Some(news) = news_of(&told, session.as_deref(), at) {
                         events.extend(self.session_event(runner, &news));
@@ -204,6 +209,9 @@ impl Services {
         };
         let now = self.context.clock.now();
         let added = self.store.take_in(runner, &taken, tell, now).await?;
+        if let Some((said, at)) = said_last {
+            self.on_hook(runner, said, at).await?;
+        }
         if added.tokens > 0 || added.cost.0 > 0 {
             self.enforcing.ring();
         }
@@ -254,7 +262,12 @@ fn at(report: &Report) -> DateTime<Utc> {
 }
 
 /// The requests that a body of telemetry tells of.
-fn usage_of(runner: &Runner, agent: Option<Agent>, report: &Report) -> Vec<Counted> {
+fn usage_of(
+    runner: &Runner,
+    agent: Option<Agent>,
+    report: &Report,
+    prices: &Table,
+) -> Vec<Counted> {
     let Some(agent) = agent else { return Vec::new() };
     let records = otlp::usage(agent, &report.content).into_iter().enumerate();
     let counted = records.map(|(index, mut record)| {
@@ -266,7 +279,8 @@ fn usage_of(runner: &Runner, agent: Option<Agent>, report: &Report) -> Vec<Count
         let came = at(report);
         let is_sane = record.at > came - chrono::TimeDelta::days(1) && record.at <= came;
         record.at = to_micros(if is_sane { record.at } else { came });
-        Counted { record, session: String::new(), list: None }
+        let list = prices.cost(&record.tokens, &record.model);
+        Counted { record, session: String::new(), list }
     });
     counted.collect()
 }

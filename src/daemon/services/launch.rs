@@ -130,7 +130,10 @@ impl Services {
         }
         self.changes.runner(&runner);
         let spec = self.spec(&runner, cwd, &request);
-        let spec = arranged(spec, &command, &environment, &started);
+        let spec = LaunchSpec {
+            watch_screen: self.context.screens.of(&runner.agent).is_some(),
+            ..arranged(spec, &command, &environment, &started)
+        };
         let started = self.start(runner, waiting, &spec).await;
         self.fleet.keep_reserve();
         Ok((started?, false))

@@ -9,6 +9,7 @@ mod away;
 mod budgets;
 mod changes;
 mod events;
+mod evidence;
 mod intake;
 mod launch;
 mod locks;
@@ -37,8 +38,8 @@ use tokio::{
 };
 
 use self::{
-    budgets::Enforcing, changes::Changes, intake::Intake, locks::Locks, nodes::Membership,
-    quotas::Excesses, unrecorded::Unrecorded,
+    budgets::Enforcing, changes::Changes, evidence::Told, intake::Intake, locks::Locks,
+    nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
 };
 pub use self::{
     changes::Change,
@@ -80,6 +81,8 @@ pub struct Services {
     looked: Arc<watch::Sender<bool>>,
     /// Ends that were told and could not be written down yet.
     unrecorded: Unrecorded,
+    /// What sources said of what agents are doing.
+    told: Told,
     /// What is done to runners whose budgets are used up.
     enforcing: Enforcing,
     /// What agents report.
@@ -112,6 +115,7 @@ impl Services {
             excesses: Excesses::default(),
             looked: Arc::new(watch::Sender::new(false)),
             unrecorded: Unrecorded::default(),
+            told: Told::default(),
             enforcing: Enforcing::default(),
             intake: Intake::default(),
             programs: Programs::default(),

@@ -11,14 +11,12 @@ use crate::{
         store::RunnerChange,
     },
     domain::{
-        activity::ActivityState,
         event::EventType,
         failure::{Failure, FailureKind},
         id::RunnerId,
         launch::RestartPolicy,
         runner::{Exit, Runner, RunnerStatus, SUPERVISOR_LOST},
     },
-    proto::link::v1::Status,
 };
 
 /// A run this long is no part of a crash loop.
@@ -61,44 +59,17 @@ impl Services {
     }
 
     /// Returns the row of a runner while it is at this run.
-    async fn at_run(&self, id: RunnerId, run: u32) -> Result<Option<Runner>, Failure> {
+    pub(super) async fn at_run(&self, id: RunnerId, run: u32) -> Result<Option<Runner>, Failure> {
         Ok(self.store.runner_get(id).await?.filter(|runner| runner.run == run))
-    }
-
-    /// Records how a runner is, as its supervisor says.
-    pub(super) async fn on_status(
-        &self,
-        id: RunnerId,
-        run: u32,
-        status: &Status,
-    ) -> Result<(), Failure> {
-        let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
-        let runner = self.follow_pause(runner, status.paused).await?;
-        let activity = status.to_activity();
-        let changed = activity != runner.activity;
-        if !changed && status.title == runner.title {
-            return Ok(());
-        }
-        let mut events = Vec::new();
-        if changed && activity.state != ActivityState::Starting {
-            let data = serde_json::json!({
-                "state": activity.state.as_str(),
-                "kind": activity.kind,
-                "message": activity.message,
-                "source": activity.source.as_str(),
-            });
-            events.push(self.context.runner_event(EventType::RunnerActivity, &runner, data));
-        }
-        let now = self.context.clock.now();
-        let runner =
-            self.store.runner_set_activity(&runner, &activity, &status.title, events, now).await?;
-        self.changes.runner(&runner);
-        Ok(())
     }
 
     /// Makes a row say what its supervisor says: a daemon that died, or a database that was lost,
     /// must not leave a paused runner looking like one that runs, or the other way round.
-    async fn follow_pause(&self, runner: Runner, paused: bool) -> Result<Runner, Failure> {
+    pub(super) async fn follow_pause(
+        &self,
+        runner: Runner,
+        paused: bool,
+    ) -> Result<Runner, Failure> {
         let (to, event_type) = match (runner.status, paused) {
             (RunnerStatus::Running, true) => (RunnerStatus::Paused, EventType::RunnerPaused),
             (RunnerStatus::Paused, false) => (RunnerStatus::Running, EventType::RunnerResumed),
@@ -150,6 +121,7 @@ impl Services {
     /// A link is gone: the supervisor left in order, dropped us, or died.
     async fn on_unlinked(&self, id: RunnerId, run: u32, exited: bool) -> Result<(), Failure> {
         let tree = self.fleet.forget(id, run);
+        self.forget_told(id).await;
         let tree = if exited { Vec::new() } else { tree };
         let _guard = self.locks.lock(id).await;
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };

@@ -16,6 +16,7 @@ use super::{
 use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
     event::NewEvent,
+    evidence::Evidence,
     failure::Failure,
     hook::{Hold, HoldLevel},
     id::RunnerId,
@@ -316,14 +317,14 @@ impl Store {
     pub async fn runner_set_activity(
         &self,
         runner: &Runner,
-        activity: &Activity,
-        title: &str,
+        (activity, title): (&Activity, &str),
+        evidence: &Evidence,
         events: Vec<NewEvent>,
         now: DateTime<Utc>,
     ) -> Result<Runner, StoreError> {
         let query = Query::new(concat!(
             "UPDATE runners SET activity = $2, activity_kind = $3, activity_message = $4, \
-             activity_source = $5, activity_at = $6, title = $7, updated_at = $8 \
+             activity_source = $5, activity_at = $6, title = $7, updated_at = $8, evidence = $9 \
              WHERE id = $1 RETURNING ",
             columns!()
         ))
@@ -334,9 +335,22 @@ impl Store {
         .bind(activity.source.as_str())
         .bind(activity.since)
         .bind(title)
-        .bind(now);
+        .bind(now)
+        .bind(serde_json::json!(evidence));
         let gone = Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {}", runner.name));
         first(&self.write(Write::causing(events).require(query, gone)).await?)
+    }
+
+    /// Returns what each source said of what a runner's agent is doing; of one that is not there, nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn runner_evidence(&self, id: RunnerId) -> Result<Evidence, StoreError> {
+        let query = Query::new("SELECT evidence FROM runners WHERE id = $1");
+        let rows = self.fetch(query.bind(id.as_uuid())).await?;
+        // What an older or newer version wrote says nothing to this one.
+        Ok(rows.first().and_then(|row| row.json("evidence").ok()).unwrap_or_default())
     }
 
     /// Applies the samples of all runners in one statement.

@@ -89,7 +89,9 @@ impl Client {
             if cut {
                 mock.notice(SETTLE);
             }
-            mock.settle(self.agent, SETTLE);
+            if reports(self.agent) {
+                mock.settle(self.agent, SETTLE);
+            }
         }
         failed
     }
@@ -396,6 +398,11 @@ impl Client {
             .expect("failed to create a directory");
         fs::write(path, text).expect("failed to write the agent's settings");
     }
+}
+
+/// Whether an agent has telemetry that we read.
+pub(crate) fn reports(agent: Agent) -> bool {
+    !matches!(agent, Agent::Opencode | Agent::Aider)
 }
 
 /// Feeds a file to a reader, line by line.

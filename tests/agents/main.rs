@@ -72,7 +72,7 @@ fn compare(agent: Agent, installed: &std::path::Path) -> usize {
         version,
         whole.len(),
         billed.len() - whole.len(),
-        by_otlp.to_string(),
+        if clients::reports(agent) { by_otlp.to_string() } else { "none".to_owned() },
         by_file.to_string(),
     );
     let mut fault = |fault: String| {
@@ -82,7 +82,7 @@ fn compare(agent: Agent, installed: &std::path::Path) -> usize {
     if whole.is_empty() {
         fault("nothing was asked of the model".to_owned());
     }
-    let reports = !matches!(agent, Agent::Opencode | Agent::Aider);
+    let reports = clients::reports(agent);
     if reports && (by_otlp.missed > 0 || by_otlp.extra > 0) {
         fault("telemetry and what was billed differ".to_owned());
     }

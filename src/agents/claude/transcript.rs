@@ -341,7 +341,7 @@ fn is_worth_reading(line: &[u8]) -> bool {
             .any(|it| rest.strip_prefix(*it).is_some_and(|it| it.starts_with(b"\"")));
     }
     let head = &line[..line.len().min(PEEKED)];
-    line.first() == Some(&b'{') && !head.windows(ATTACHMENT.len()).any(|it| it == ATTACHMENT)
+    line.first() == Some(&b'{') && memchr::memmem::find(head, ATTACHMENT).is_none()
 }
 
 /// The agent's own sum.

@@ -387,8 +387,8 @@ fn is_worth_reading(line: &[u8]) -> bool {
 
 /// The text after `name` up to its closing quote, and what follows.
 fn value<'a>(head: &'a [u8], name: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let start = head.windows(name.len()).position(|it| it == name)? + name.len();
-    let end = start + head[start..].iter().position(|byte| *byte == b'"')?;
+    let start = memchr::memmem::find(head, name)? + name.len();
+    let end = start + memchr::memchr(b'"', &head[start..])?;
     Some((&head[start..end], &head[end + 1..]))
 }
 

@@ -1,6 +1,6 @@
 //! The text of a message, which is a string or a list of blocks in every agent's files.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -23,7 +23,16 @@ pub struct Content {
 
 impl Content {
     /// Adds a text, as far as there is room.
-    fn push(&mut self, text: &str) {
+    fn push(&mut self, text: Scalar<'_>) {
+        let text = match text {
+            // The only text of most messages, which need not be copied.
+            Scalar::Text(Cow::Owned(text)) if self.text.is_empty() && text.len() < LONGEST_TEXT => {
+                self.text = text;
+                return;
+            }
+            Scalar::Text(text) => text,
+            _ => return,
+        };
         if !self.text.is_empty() && !text.is_empty() {
             self.text.push('\n');
         }
@@ -89,7 +98,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Content, E> {
         let mut content = Content::default();
-        content.push(text);
+        content.push(Scalar::Text(Cow::Borrowed(text)));
         Ok(content)
     }
 
@@ -100,7 +109,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
                 || block.function_call.is_some()
                 || block.function_response.is_some();
             if !block.thought.is_true() {
-                content.push(block.text.str());
+                content.push(block.text);
             }
         }
         Ok(content)

@@ -19,7 +19,7 @@ use stratavore::{
 use crate::mock::Mock;
 
 /// How long a prompt may take; opencode fetches a package first.
-const LONGEST: Duration = Duration::from_secs(180);
+const LONGEST: Duration = Duration::from_mins(3);
 
 /// How long an agent that is to be cut off is let answer.
 const CUT_OFF: Duration = Duration::from_secs(8);
@@ -35,6 +35,11 @@ const FORK: &str = "33333333-3333-4333-8333-333333333333";
 
 /// Another, for an answer that is cut off.
 const CUT: &str = "55555555-5555-4555-8555-555555555555";
+
+/// What aider is told, but for the prompt.
+const AIDER: &str = "--model openai/gpt-mock --no-show-model-warnings --no-check-update \
+                     --analytics-disable --analytics-log LOG --no-stream --yes-always \
+                     --no-gitignore --message";
 
 /// One agent in a home of its own.
 pub(crate) struct Client {
@@ -122,144 +127,24 @@ impl Client {
 
     /// The words of each prompt, and how long it may take.
     fn prompts(&self) -> Vec<(Vec<String>, Duration)> {
-        let shell = "@mock sh echo hello";
-        let prompts: &[(&[&str], Duration)] = match self.agent {
-            Agent::Claude => {
-                let agent = r#"@mock tool Agent {"description":"look","subagent_type":"general-purpose","prompt":"@mock shN 2 echo sub"}"#;
-                let tools = ["-p", "--allowedTools", "Bash,Agent", "--"];
-                let [p, allowed, list, end] = tools;
-                &[
-                    (&["--session-id", SESSION, p, allowed, list, end, shell], LONGEST),
-                    (&["--resume", SESSION, p, allowed, list, end, "@mock par 3 true"], LONGEST),
-                    (
-                        &[
-                            "--resume",
-                            SESSION,
-                            "--fork-session",
-                            "--session-id",
-                            FORK,
-                            p,
-                            allowed,
-                            list,
-                            end,
-                            agent,
-                        ],
-                        LONGEST,
-                    ),
-                    (&["--session-id", CUT, p, allowed, list, end, "@mock slow 30"], CUT_OFF),
-                ]
-            }
-            Agent::Codex => {
-                let otlp = format!(
-                    r#"otel.exporter={{otlp-http={{endpoint="{}/v1/logs",protocol="json"}}}}"#,
-                    self.mock
-                );
-                let with = |words: &[&str]| {
-                    let words = ["exec", "-c", &otlp].into_iter().chain(words.iter().copied());
-                    words.map(str::to_owned).collect::<Vec<_>>()
-                };
-                return vec![
-                    (with(&[shell]), LONGEST),
-                    (with(&["resume", "--last", "@mock shN 2 true"]), LONGEST),
-                    (with(&["@mock slow 30"]), CUT_OFF),
-                ];
-            }
-            Agent::Gemini => &[
-                (
-                    &[
-                        "--session-id",
-                        SESSION,
-                        "--skip-trust",
-                        "--approval-mode",
-                        "yolo",
-                        "-p",
-                        shell,
-                    ],
-                    LONGEST,
-                ),
-                (
-                    &[
-                        "--resume",
-                        SESSION,
-                        "--skip-trust",
-                        "--approval-mode",
-                        "yolo",
-                        "-p",
-                        "@mock shN 2 true",
-                    ],
-                    LONGEST,
-                ),
-            ],
-            Agent::Qwen => &[
-                (
-                    &[
-                        "--auth-type",
-                        "openai",
-                        "--session-id",
-                        SESSION,
-                        "--approval-mode",
-                        "yolo",
-                        shell,
-                    ],
-                    LONGEST,
-                ),
-                (
-                    &[
-                        "--auth-type",
-                        "openai",
-                        "-r",
-                        SESSION,
-                        "--approval-mode",
-                        "yolo",
-                        "@mock shN 2 true",
-                    ],
-                    LONGEST,
-                ),
-            ],
-            Agent::Copilot => &[
-                (&["--session-id", SESSION, "--allow-all-tools", "-p", shell], LONGEST),
-                (
-                    &[
-                        "--resume=11111111-1111-4111-8111-111111111111",
-                        "--allow-all-tools",
-                        "-p",
-                        "@mock shN 2 true",
-                    ],
-                    LONGEST,
-                ),
-            ],
-            Agent::Opencode => &[
-                (&["run", "--format", "json", shell], LONGEST),
-                (&["run", "-c", "--format", "json", "@mock shN 2 true"], LONGEST),
-            ],
-            Agent::Aider => {
-                let log = self.home.join("analytics.jsonl").display().to_string();
-                let words = |prompt: &str| {
-                    [
-                        "--model",
-                        "openai/gpt-mock",
-                        "--no-show-model-warnings",
-                        "--no-check-update",
-                        "--analytics-disable",
-                        "--analytics-log",
-                        &log,
-                        "--no-stream",
-                        "--yes-always",
-                        "--no-gitignore",
-                        "--message",
-                        prompt,
-                    ]
-                    .map(str::to_owned)
-                    .to_vec()
-                };
-                return vec![
-                    (words("@mock say hello"), LONGEST),
-                    (words("@mock say again"), LONGEST),
-                ];
-            }
+        let otlp = format!(
+            r#"otel.exporter={{otlp-http={{endpoint="{}/v1/logs",protocol="json"}}}}"#,
+            self.mock
+        );
+        let log = self.home.join("analytics.jsonl").display().to_string();
+        let prompt = |(words, prompt, longest): &(&str, &str, Duration)| {
+            let words = words.split(' ').map(|word| match word {
+                "--resume=SESSION" => format!("--resume={SESSION}"),
+                "SESSION" => SESSION.to_owned(),
+                "FORK" => FORK.to_owned(),
+                "CUT" => CUT.to_owned(),
+                "OTLP" => otlp.clone(),
+                "LOG" => log.clone(),
+                word => word.to_owned(),
+            });
+            (words.chain([(*prompt).to_owned()]).collect(), *longest)
         };
-        let owned = |words: &&[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        prompts.iter().map(|(words, longest)| (owned(words), *longest)).collect()
+        asked(self.agent).iter().map(prompt).collect()
     }
 
     /// Runs it to its end, or ends it. Returns whether it went well.
@@ -397,6 +282,47 @@ impl Client {
         fs::create_dir_all(path.parent().unwrap_or(&self.home))
             .expect("failed to create a directory");
         fs::write(path, text).expect("failed to write the agent's settings");
+    }
+}
+
+/// What each agent is asked: the options, in which words in capitals stand for something, the prompt,
+/// and how long it may take.
+fn asked(agent: Agent) -> &'static [(&'static str, &'static str, Duration)] {
+    const SHELL: &str = "@mock sh echo hello";
+    const SUBAGENT: &str = r#"@mock tool Agent {"description":"look","subagent_type":"general-purpose","prompt":"@mock shN 2 echo sub"}"#;
+    match agent {
+        Agent::Claude => &[
+            ("--session-id SESSION -p --allowedTools Bash,Agent --", SHELL, LONGEST),
+            ("--resume SESSION -p --allowedTools Bash,Agent --", "@mock par 3 true", LONGEST),
+            (
+                "--resume SESSION --fork-session --session-id FORK -p --allowedTools Bash,Agent --",
+                SUBAGENT,
+                LONGEST,
+            ),
+            ("--session-id CUT -p --allowedTools Bash,Agent --", "@mock slow 30", CUT_OFF),
+        ],
+        Agent::Codex => &[
+            ("exec -c OTLP", SHELL, LONGEST),
+            ("exec -c OTLP resume --last", "@mock shN 2 true", LONGEST),
+            ("exec -c OTLP", "@mock slow 30", CUT_OFF),
+        ],
+        Agent::Gemini => &[
+            ("--session-id SESSION --skip-trust --approval-mode yolo -p", SHELL, LONGEST),
+            ("--resume SESSION --skip-trust --approval-mode yolo -p", "@mock shN 2 true", LONGEST),
+        ],
+        Agent::Qwen => &[
+            ("--auth-type openai --session-id SESSION --approval-mode yolo", SHELL, LONGEST),
+            ("--auth-type openai -r SESSION --approval-mode yolo", "@mock shN 2 true", LONGEST),
+        ],
+        Agent::Copilot => &[
+            ("--session-id SESSION --allow-all-tools -p", SHELL, LONGEST),
+            ("--resume=SESSION --allow-all-tools -p", "@mock shN 2 true", LONGEST),
+        ],
+        Agent::Opencode => &[
+            ("run --format json", SHELL, LONGEST),
+            ("run -c --format json", "@mock shN 2 true", LONGEST),
+        ],
+        Agent::Aider => &[(AIDER, "@mock say hello", LONGEST), (AIDER, "@mock say again", LONGEST)],
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use stratavore::{
     agents::transcript::{Entry, Reader},
-    domain::agent::Agent,
+    domain::{agent::Agent, redact::redact},
 };
 
 /// How much is read, in bytes.
@@ -51,11 +51,24 @@ pub(crate) fn run() {
             r#"{{"timestamp":"2026-11-20T06:59:42.350Z","ordinal":{n},"type":"response_item","payload":{{"type":"function_call_output","output":"{text}"}}}}"#
         ),
     });
+    redaction(&text);
     measure("gemini", Agent::Gemini, |n| {
         format!(
             r#"{{"id":"m{n}","timestamp":"2026-11-20T07:12:40.872Z","type":"gemini","content":"{text}","tokens":{{"input":6012,"output":106,"cached":5006,"thoughts":16,"tool":0,"total":6134}},"model":"gemini-3.8-flash"}}"#
         )
     });
+}
+
+/// Prints how fast secrets are taken out of a text that has a few.
+fn redaction(text: &str) {
+    let text = format!("{text}\nexport API_KEY=0123456789abcdef\n").repeat(64);
+    let (mut size, start) = (0, Instant::now());
+    while size < SIZE / 4 {
+        size += redact(&text).len();
+    }
+    let mega = u32::try_from(size >> 20).unwrap_or_default();
+    let rate = f64::from(mega) * 1.048_576 / start.elapsed().as_secs_f64();
+    println!("{:32} {rate:6.0} MB/s", "secrets taken out");
 }
 
 /// Reads lines until there were enough, and prints how fast.

@@ -4,6 +4,8 @@
 //! in its first file and may open another. The directory is not in the file but in the name of the
 //! folder (`projects.json`). Routing is not in it. What `$rewindTo` takes back was billed all the same.
 
+use std::{borrow::Cow, collections::BTreeMap};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -99,6 +101,22 @@ struct Tokens<'a> {
     total: Scalar<'a>,
 }
 
+/// The file beside the chats that says which directory a folder below `tmp` belongs to.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Projects<'a> {
+    #[serde(borrow)]
+    projects: Object<BTreeMap<Cow<'a, str>, Scalar<'a>>>,
+}
+
+/// Returns the directory whose chats lie in the folder `tmp/<folder>`, as `projects.json` has it; `None`
+/// when it does not.
+pub fn directory(projects_json: &str, folder: &str) -> Option<String> {
+    let file: Projects<'_> = serde_json::from_str(projects_json).ok()?;
+    let projects = file.projects.0.into_iter();
+    projects.filter(|(_, it)| it.text() == Some(folder)).map(|(path, _)| path.into_owned()).next()
+}
+
 impl State {
     /// Reads a line.
     pub(in crate::agents) fn line(&mut self, line: &[u8], found: &mut dyn FnMut(Entry)) {
@@ -186,6 +204,14 @@ mod tests {
         assert_eq!((record.tokens.input, record.tokens.cache_read), (6012 - 5006, 5006));
         assert_eq!((record.tokens.output, record.tokens.reasoning), (106 + 16, 16));
         assert_eq!(record.conversation, opened.conversation);
+    }
+
+    #[test]
+    fn a_folder_is_a_directorys() {
+        let projects = r#"{"projects":{"/home/a/b":"b","/home/c":7}}"#;
+        assert_eq!(directory(projects, "b").as_deref(), Some("/home/a/b"));
+        assert_eq!(directory(projects, "c"), None);
+        assert_eq!(directory("", "b"), None);
     }
 
     #[test]

@@ -21,8 +21,9 @@ use crate::domain::{
     usage::{Cost, Quality, Tokens, UsageRecord, UsageSource},
 };
 
-/// Longest line that is read, in bytes: an agent stores pictures and whole files in a line.
-pub const LONGEST_LINE: usize = 64 << 20;
+/// Longest line that is read, in bytes: an agent stores pictures and whole files in a line, beside which
+/// nothing was said that is of use here.
+pub const LONGEST_LINE: usize = 16 << 20;
 
 /// Something that a transcript says.
 #[derive(Debug, Clone, PartialEq)]

@@ -227,7 +227,7 @@ impl State {
                 self.said(Role::Assistant, "", payload.message.owned(), at, found);
             }
             ("event_msg", "item_completed") => self.item(payload.item.0, at, found),
-            ("event_msg", "task_started") if !self.is_replay(at) => {
+            ("event_msg", "task_started") => {
                 self.working = true;
                 found(Entry::TurnStarted { at });
             }
@@ -454,6 +454,13 @@ mod tests {
         assert_eq!(opened.forked_from.as_deref(), Some("t0"));
         let used: Vec<_> = used(&entries).iter().map(|it| it.tokens.total()).collect();
         assert_eq!(used, [105]);
+    }
+
+    #[test]
+    fn a_forks_first_turn_starts_within_the_first_second() {
+        let started = r#"{"timestamp":"2026-11-20T07:00:00.001Z","type":"event_msg","payload":{"type":"task_started"}}"#;
+        let text = [meta(r#","forked_from_id":"t0""#), started.to_owned()].join("\n");
+        assert!(matches!(entries(Agent::Codex, &text)[1], Entry::TurnStarted { .. }));
     }
 
     #[test]

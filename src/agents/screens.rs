@@ -1,0 +1,193 @@
+//! What an agent is at, told by its title and its screen: rules as data, one file an agent.
+//!
+//! The last resort, for agents that do not report and for dialogs that come before they do. The files
+//! are bundled; one of the user's takes the place of ours. Invariant: the first rule that matches
+//! decides, and no pattern takes longer than linear time.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use crate::domain::{activity::ActivityState, agent::Agent};
+
+/// Lines of the screen that are looked at, from below, empty ones left out.
+pub const LINES: usize = 15;
+
+/// What a compiled pattern may take, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
+
+/// The format of the files that is understood.
+const FORMAT: u32 = 1;
+
+/// The bundled files.
+const BUNDLED: [(Agent, &str); 7] = [
+    (Agent::Claude, include_str!("../../assets/screens/claude.toml")),
+    (Agent::Codex, include_str!("../../assets/screens/codex.toml")),
+    (Agent::Gemini, include_str!("../../assets/screens/gemini.toml")),
+    (Agent::Opencode, include_str!("../../assets/screens/opencode.toml")),
+    (Agent::Qwen, include_str!("../../assets/screens/qwen.toml")),
+    (Agent::Copilot, include_str!("../../assets/screens/copilot.toml")),
+    (Agent::Aider, include_str!("../../assets/screens/aider.toml")),
+];
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    agent: String,
+    #[serde(default, rename = "rule")]
+    rules: Vec<Line>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    on: On,
+    state: String,
+    kind: Option<String>,
+    pattern: String,
+}
+
+/// What a rule looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// The terminal's title.
+    Title,
+    /// The last lines of the screen.
+    Screen,
+}
+
+#[derive(Debug)]
+struct Rule {
+    on: On,
+    state: ActivityState,
+    kind: Option<String>,
+    pattern: Regex,
+}
+
+/// The rules of one agent.
+#[derive(Debug)]
+pub struct Rules {
+    agent: String,
+    rules: Vec<Rule>,
+}
+
+/// What a rule told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The state.
+    pub state: ActivityState,
+    /// Why, for a blocked agent.
+    pub kind: Option<String>,
+}
+
+impl Rules {
+    /// Reads a file of rules.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it, and in which rule.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+        if file.version != FORMAT {
+            return Err(format!("version {} is not understood, only {FORMAT}", file.version));
+        }
+        let rules = file.rules.into_iter().enumerate().map(|(index, line)| {
+            let wrong = |what: String| format!("rule {}: {what}", index + 1);
+            let state = ActivityState::parse(&line.state)
+                .ok_or_else(|| wrong(format!("`{}` is no state", line.state)))?;
+            let pattern = RegexBuilder::new(&line.pattern)
+                .size_limit(LARGEST_PATTERN)
+                .build()
+                .map_err(|error| wrong(error.to_string()))?;
+            Ok(Rule { on: line.on, state, kind: line.kind, pattern })
+        });
+        let rules = rules.collect::<Result<_, String>>()?;
+        Ok(Self { agent: file.agent, rules })
+    }
+
+    /// The program that it is for: an agent's name, or that of any other program.
+    pub fn agent(&self) -> &str {
+        &self.agent
+    }
+
+    /// Returns the bundled rules of an agent.
+    pub fn bundled(agent: Agent) -> Option<&'static Self> {
+        static ALL: OnceLock<HashMap<Agent, Rules>> = OnceLock::new();
+        let all = ALL.get_or_init(|| {
+            let parsed = BUNDLED.iter().map(|(agent, text)| (*agent, Self::parse(text)));
+            // A test holds that every one of them can be read.
+            parsed.filter_map(|(agent, rules)| Some((agent, rules.ok()?))).collect()
+        });
+        all.get(&agent)
+    }
+
+    /// Returns what a title or a screen tells; `None` where no rule matches.
+    pub fn look(&self, on: On, text: &str) -> Option<Seen> {
+        let rule = self.rules.iter().find(|rule| rule.on == on && rule.pattern.is_match(text))?;
+        Some(Seen { state: rule.state, kind: rule.kind.clone() })
+    }
+}
+
+/// The part of a screen that is looked at.
+pub fn tail<T: AsRef<str>>(lines: &[T]) -> String {
+    let filled: Vec<_> =
+        lines.iter().map(|line| line.as_ref().trim_end()).filter(|line| !line.is_empty()).collect();
+    filled.get(filled.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_file_is_read() {
+        for (agent, text) in BUNDLED {
+            let rules = Rules::parse(text).unwrap_or_else(|error| panic!("{agent:?}: {error}"));
+            assert_eq!(Agent::of(&rules.agent), Some(agent));
+            assert!(Rules::bundled(agent).is_some());
+        }
+    }
+
+    #[test]
+    fn titles_and_dialogs_are_understood() {
+        let look = |agent, on, text: &str| {
+            let seen = Rules::bundled(agent).unwrap().look(on, text);
+            seen.map(|seen| (seen.state, seen.kind.unwrap_or_default()))
+        };
+        use ActivityState::{Blocked, Idle, Working};
+        for (agent, on, text, state, kind) in [
+            (Agent::Gemini, On::Title, "◇  Ready (a)", Idle, ""),
+            (Agent::Gemini, On::Title, "✦  Working… (a)", Working, ""),
+            (Agent::Gemini, On::Title, "✋  Action Required (a)", Blocked, "permission"),
+            (Agent::Gemini, On::Screen, "● 1. Trust folder (a)", Blocked, "trust"),
+            (Agent::Claude, On::Screen, "❯ 1. Yes, I trust this folder", Blocked, "trust"),
+            (Agent::Claude, On::Title, "◐ Fix it", Working, ""),
+            (Agent::Codex, On::Title, "⠹ a", Working, ""),
+            (Agent::Opencode, On::Screen, "△ Permission required", Blocked, "permission"),
+            (Agent::Opencode, On::Screen, "esc interrupt   ctrl+p commands", Working, ""),
+            (Agent::Opencode, On::Screen, "ctrl+p commands", Idle, ""),
+        ] {
+            assert_eq!(look(agent, on, text), Some((state, kind.to_owned())), "{text}");
+        }
+        assert_eq!(look(Agent::Claude, On::Title, "✳ Fix it"), None);
+    }
+
+    #[test]
+    fn a_wrong_file_is_refused_with_its_rule() {
+        let text =
+            "version = 1\nagent = 'x'\n[[rule]]\non = 'screen'\nstate = 'asleep'\npattern = ''";
+        assert_eq!(Rules::parse(text).unwrap_err(), "rule 1: `asleep` is no state");
+        assert!(Rules::parse("version = 2\nagent = 'x'").is_err());
+    }
+
+    #[test]
+    fn the_tail_leaves_empty_lines_out() {
+        let lines: Vec<_> = (0..40).flat_map(|n| [format!("{n}  "), String::new()]).collect();
+        let tail = tail(&lines);
+        assert_eq!(tail.lines().count(), LINES);
+        assert!(tail.starts_with("25\n") && tail.ends_with("39"));
+    }
+}

@@ -1,0 +1,208 @@
+//! What agents are doing: takes in what every source says, and writes down what follows.
+//!
+//! Sources are the supervisor (its agent's own reports, the title, the screen) and hooks. Who of them
+//! is believed is [`Evidence`]'s to say. Invariant: one at a time, so that what is written last was
+//! said last.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Services;
+use crate::{
+    agents::screens::{On, Seen, tail},
+    daemon::fleet::LookFor,
+    domain::{
+        activity::{Activity, ActivitySource, ActivityState},
+        event::EventType,
+        evidence::{Evidence, Explanation, Word},
+        failure::Failure,
+        id::RunnerId,
+        question,
+        runner::Runner,
+    },
+    proto::link::v1::Status,
+};
+
+/// The evidence of this node's runners, and which screen of each was looked at last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
+    screens: Arc<Mutex<HashMap<RunnerId, u64>>>,
+}
+
+/// Something that a source says: `None` withdraws what it said.
+type Said = (ActivitySource, Option<Word>);
+
+impl Services {
+    /// Takes in how a supervisor says that its agent is.
+    pub(super) async fn on_status(
+        &self,
+        id: RunnerId,
+        run: u32,
+        status: &Status,
+    ) -> Result<(), Failure> {
+        let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        let runner = self.follow_pause(runner, status.paused).await?;
+        let now = self.context.clock.now();
+        let told = status.to_activity();
+        let own = (told.source == ActivitySource::Osc7501).then(|| Word {
+            state: told.state,
+            kind: told.kind,
+            message: told.message,
+            at: told.since.unwrap_or(now),
+        });
+        let mut said = vec![(ActivitySource::Osc7501, own)];
+        if status.title != runner.title {
+            let rules = self.context.screens.of(&runner.agent);
+            let seen = rules.and_then(|rules| rules.look(On::Title, &status.title));
+            said.push((ActivitySource::Title, seen.map(|seen| word(seen, None, now))));
+        }
+        self.say(&runner, said, &status.title).await?;
+        self.look_at_screen(&runner, status.screens);
+        Ok(())
+    }
+
+    /// Takes in what a hook says.
+    pub(super) async fn on_hook(
+        &self,
+        runner: &Runner,
+        (state, kind, message): (ActivityState, Option<String>, Option<String>),
+        at: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let Some(runner) = self.at_run(runner.id, runner.run).await? else { return Ok(()) };
+        let word = Word { state, kind, message, at };
+        let title = runner.title.clone();
+        self.say(&runner, vec![(ActivitySource::Hook, Some(word))], &title).await
+    }
+
+    /// Looks at a screen that has changed, unless a better source speaks.
+    fn look_at_screen(&self, runner: &Runner, number: u64) {
+        let before = {
+            let mut screens = self.told.screens.lock().unwrap_or_else(PoisonError::into_inner);
+            screens.insert(runner.id, number)
+        };
+        let is_old = before == Some(number) || number == 0;
+        if is_old || runner.activity.source == ActivitySource::Osc7501 {
+            return;
+        }
+        if self.context.screens.of(&runner.agent).is_none() {
+            return;
+        }
+        let (services, runner) = (self.clone(), runner.clone());
+        // A supervisor that hangs must not hold up the news of the others.
+        tokio::spawn(async move {
+            let Ok(reply) = services.fleet.look(runner.id, LookFor::Screen).await else { return };
+            let screen = reply.screen.unwrap_or_default();
+            let rules = services.context.screens.of(&runner.agent);
+            let seen = rules.and_then(|rules| rules.look(On::Screen, &tail(&screen.lines)));
+            let question = question::on_screen(&screen.lines);
+            let now = services.context.clock.now();
+            let said = seen.map(|seen| {
+                let message = (seen.state == ActivityState::Blocked).then_some(question).flatten();
+                word(seen, message, now)
+            });
+            let outcome = async {
+                let Some(runner) = services.at_run(runner.id, runner.run).await? else {
+                    return Ok(());
+                };
+                let title = runner.title.clone();
+                services.say(&runner, vec![(ActivitySource::Screen, said)], &title).await
+            };
+            if let Err(error) = outcome.await {
+                tracing::debug!(runner.id = %runner.id, %error, "failed to record what a screen says");
+            }
+        });
+    }
+
+    /// Whether a dialog that only the screen or a hook told of still stands on the screen.
+    pub(super) async fn still_asks(&self, runner: &Runner) -> Result<bool, Failure> {
+        let Some(rules) = self.context.screens.of(&runner.agent) else { return Ok(false) };
+        let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
+        let seen = rules.look(On::Screen, &tail(&screen.lines));
+        Ok(seen.is_some_and(|seen| seen.state == ActivityState::Blocked))
+    }
+
+    /// Takes note of what sources say, and writes down what follows from it.
+    async fn say(&self, runner: &Runner, said: Vec<Said>, title: &str) -> Result<(), Failure> {
+        let mut all = self.told.all.lock().await;
+        let known = match all.remove(&runner.id) {
+            Some(known) => known,
+            None => self.store.runner_evidence(runner.id).await?,
+        };
+        let mut evidence = known.of_run(runner.run);
+        let mut has_changed = false;
+        for (source, word) in said {
+            has_changed |= evidence.note(source, word);
+        }
+        // Read under the lock: another source may have written meanwhile.
+        let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
+        let activity = evidence.verdict(&before.activity);
+        let outcome = if has_changed || title != before.title || activity != before.activity {
+            self.write_activity(&before, &activity, title, &evidence).await
+        } else {
+            Ok(())
+        };
+        all.insert(runner.id, evidence);
+        outcome
+    }
+
+    async fn write_activity(
+        &self,
+        runner: &Runner,
+        activity: &Activity,
+        title: &str,
+        evidence: &Evidence,
+    ) -> Result<(), Failure> {
+        let mut events = Vec::new();
+        let before = &runner.activity;
+        let is_news = (activity.state, &activity.kind, &activity.message)
+            != (before.state, &before.kind, &before.message);
+        if is_news && activity.state != ActivityState::Starting {
+            let data = json!({
+                "state": activity.state.as_str(),
+                "kind": activity.kind,
+                "message": activity.message,
+                "source": activity.source.as_str(),
+            });
+            events.push(self.context.runner_event(EventType::RunnerActivity, runner, data));
+        }
+        let now = self.context.clock.now();
+        let runner = self
+            .store
+            .runner_set_activity(runner, (activity, title), evidence, events, now)
+            .await?;
+        self.changes.runner(&runner);
+        // A turn that begins under a budget that is used up is not waited for.
+        if runner.hold.is_some() {
+            self.enforcing.ring();
+        }
+        Ok(())
+    }
+
+    /// Says why a runner's state is what it is.
+    ///
+    /// # Errors
+    ///
+    /// `RUNNER_NOT_FOUND`.
+    pub async fn explain(&self, word: &str) -> Result<Explanation, Failure> {
+        let runner = self.resolve(word).await?;
+        let evidence = self.store.runner_evidence(runner.id).await?.of_run(runner.run);
+        let author = evidence.author();
+        Ok(Explanation { runner, words: evidence.words.into_iter().collect(), author })
+    }
+
+    /// Forgets what was said of a runner that is not linked any more: it is in its row.
+    pub(super) async fn forget_told(&self, id: RunnerId) {
+        self.told.screens.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.told.all.lock().await.remove(&id);
+    }
+}
+
+fn word(seen: Seen, message: Option<String>, at: DateTime<Utc>) -> Word {
+    Word { state: seen.state, kind: seen.kind, message, at }
+}

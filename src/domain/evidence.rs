@@ -1,0 +1,184 @@
+//! What each source said last of what an agent is doing, and who is believed.
+//!
+//! One source is the author at a time, the best that has spoken; what the others say is kept, to
+//! explain why. Invariant: a weaker source overrules a better one only where the better one is known
+//! to stay silent: no hook tells that a person pressed Esc.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    activity::{Activity, ActivitySource, ActivityState},
+    runner::Runner,
+};
+
+/// A weaker source must have spoken so much later to overrule a hook: titles and screens lag.
+const LATER: TimeDelta = TimeDelta::milliseconds(1500);
+
+/// What one source said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Word {
+    /// The state.
+    pub state: ActivityState,
+    /// Why, for a blocked agent: permission, question, auth, trust, onboarding.
+    pub kind: Option<String>,
+    /// Its own words.
+    pub message: Option<String>,
+    /// Since when it says so.
+    pub at: DateTime<Utc>,
+}
+
+/// The last word of each source, for one run of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// The run it belongs to.
+    pub run: u32,
+    /// By source, the best first.
+    pub words: BTreeMap<ActivitySource, Word>,
+}
+
+/// Why a runner's state is what it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The runner.
+    pub runner: Runner,
+    /// What each source said last, the best first.
+    pub words: Vec<(ActivitySource, Word)>,
+    /// The source that is believed.
+    pub author: Option<ActivitySource>,
+}
+
+impl Evidence {
+    /// Returns the evidence of a run; that of an earlier one says nothing.
+    #[must_use]
+    pub fn of_run(self, run: u32) -> Self {
+        if self.run == run { self } else { Self { run, ..Self::default() } }
+    }
+
+    /// Takes note of what a source says; `None` withdraws what it said. True when that changes
+    /// anything.
+    pub fn note(&mut self, source: ActivitySource, word: Option<Word>) -> bool {
+        match word {
+            None => self.words.remove(&source).is_some(),
+            Some(word) => {
+                let same = |known: &Word| {
+                    (known.state, &known.kind, &known.message)
+                        == (word.state, &word.kind, &word.message)
+                };
+                if self.words.get(&source).is_some_and(same) {
+                    return false;
+                }
+                self.words.insert(source, word);
+                true
+            }
+        }
+    }
+
+    /// Returns the source that is believed.
+    pub fn author(&self) -> Option<ActivitySource> {
+        let (best, word) = self.words.first_key_value()?;
+        if *best != ActivitySource::Hook {
+            return Some(*best);
+        }
+        // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
+        let overrules = |(_, other): &(&ActivitySource, &Word)| {
+            let is_stale = matches!(word.state, ActivityState::Working | ActivityState::Blocked);
+            is_stale && other.state != word.state && other.at - word.at >= LATER
+        };
+        let weaker = self
+            .words
+            .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
+        let later = weaker.into_iter().find(overrules).map(|(source, _)| *source);
+        Some(later.unwrap_or(*best))
+    }
+
+    /// Returns what the agent is doing by all that was said, after what it was doing before.
+    pub fn verdict(&self, before: &Activity) -> Activity {
+        let Some(source) = self.author() else { return Activity::default() };
+        let Some(word) = self.words.get(&source) else { return Activity::default() };
+        let was_at_it = matches!(
+            before.state,
+            ActivityState::Working | ActivityState::Blocked | ActivityState::Done
+        );
+        // Only the program itself tells a turn's end from rest.
+        let is_told = source == ActivitySource::Osc7501;
+        let state = match word.state {
+            ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
+            state => state,
+        };
+        let message = word.message.clone().or_else(|| {
+            // The dialog's own words, where the better source has none.
+            let screen = self.words.get(&ActivitySource::Screen)?;
+            (word.state == ActivityState::Blocked && screen.state == word.state)
+                .then(|| screen.message.clone())?
+        });
+        Activity { state, kind: word.kind.clone(), message, source, since: Some(word.at) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(state: ActivityState, second: i64) -> Option<Word> {
+        let at = DateTime::from_timestamp(1000 + second, 0).unwrap();
+        Some(Word { state, kind: None, message: None, at })
+    }
+
+    fn state(evidence: &Evidence) -> (ActivityState, ActivitySource) {
+        let verdict = evidence.verdict(&Activity::default());
+        (verdict.state, verdict.source)
+    }
+
+    #[test]
+    fn the_best_source_that_spoke_is_believed() {
+        use ActivitySource::{Hook, Osc7501, Screen, Title};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Screen, word(Idle, 0));
+        assert_eq!(state(&evidence), (Idle, Screen));
+        evidence.note(Title, word(Working, 1));
+        assert_eq!(state(&evidence), (Working, Title));
+        evidence.note(Osc7501, word(Idle, 2));
+        evidence.note(Hook, word(Working, 9));
+        assert_eq!(state(&evidence), (Idle, Osc7501));
+        evidence.note(Osc7501, None);
+        assert_eq!(state(&evidence), (Working, Hook));
+    }
+
+    #[test]
+    fn esc_which_no_hook_tells_is_seen_by_the_title() {
+        use ActivitySource::{Hook, Title};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Title, word(Idle, 0));
+        evidence.note(Hook, word(Working, 5));
+        assert_eq!(state(&evidence), (Working, Hook), "the title is older");
+        evidence.note(Title, word(Working, 6));
+        evidence.note(Title, word(Idle, 8));
+        assert_eq!(state(&evidence), (Idle, Title));
+        evidence.note(Hook, word(Idle, 3));
+        assert_eq!(state(&evidence), (Idle, Hook));
+    }
+
+    #[test]
+    fn rest_after_a_turn_is_a_turn_done() {
+        let mut evidence = Evidence::default();
+        evidence.note(ActivitySource::Title, word(ActivityState::Idle, 0));
+        let working = Activity { state: ActivityState::Working, ..Activity::default() };
+        assert_eq!(evidence.verdict(&working).state, ActivityState::Done);
+        assert_eq!(evidence.verdict(&Activity::default()).state, ActivityState::Idle);
+    }
+
+    #[test]
+    fn what_is_said_again_keeps_its_age_and_another_run_begins_with_nothing() {
+        let mut evidence = Evidence::default();
+        assert!(evidence.note(ActivitySource::Hook, word(ActivityState::Idle, 0)));
+        assert!(!evidence.note(ActivitySource::Hook, word(ActivityState::Idle, 50)));
+        assert_eq!(evidence.clone().of_run(0), evidence);
+        assert!(evidence.of_run(1).words.is_empty());
+    }
+}

@@ -8,16 +8,13 @@ use clap_complete::ArgValueCandidates;
 use super::{
     budgets::BudgetArgs,
     complete,
+    launch::LaunchArgs,
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
     usage::{SessionsArgs, TokensArgs},
 };
-use crate::{
-    client::Path,
-    demo::DemoArgs,
-    domain::{agent_command::Permission, budget::Limit, launch::RestartPolicy},
-};
+use crate::{client::Path, demo::DemoArgs};
 
 /// Run and watch many AI coding agents
 ///
@@ -130,52 +127,6 @@ pub(super) enum Command {
     /// Go into a project's agent, starting one if none runs
     #[command(external_subcommand)]
     Project(Vec<OsString>),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct LaunchArgs {
-    /// The project; without it, the one of this directory
-    #[arg(add = ArgValueCandidates::new(complete::projects))]
-    pub project: Option<String>,
-    /// Name the runner; without it, the project's name and the next number
-    #[arg(long, value_name = "NAME", conflicts_with = "count")]
-    pub name: Option<String>,
-    /// Start so many
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub count: u32,
-    /// Go into it
-    #[arg(long, short, conflicts_with = "count")]
-    pub attach: bool,
-    /// Start it again when it fails: never, on-failure
-    #[arg(long, default_value = "never", value_parser = restart_policy, value_name = "POLICY")]
-    pub restart: RestartPolicy,
-    /// Start in this directory instead of the project's
-    #[arg(long, value_name = "DIR")]
-    pub cwd: Option<PathBuf>,
-    /// Do not launch twice with this id, a UUID
-    #[arg(long, value_name = "UUID", conflicts_with = "count")]
-    pub request_id: Option<uuid::Uuid>,
-    /// Register this directory without asking
-    #[arg(long, short)]
-    pub yes: bool,
-    /// What model its agent is to use
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<String>,
-    /// What its agent may do without asking: own, plan, ask, edits, auto, god
-    #[arg(long, value_parser = permission, value_name = "MODE")]
-    pub permission: Option<Permission>,
-    /// Let its agent run every command and change every file without asking; budgets hold all the same
-    #[arg(long, conflicts_with = "permission")]
-    pub god: bool,
-    /// What its agent is to begin with
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: Option<String>,
-    /// So many tokens it may use at most (100k, 2M), which are set aside for it
-    #[arg(long, value_parser = token_count, value_name = "TOKENS")]
-    pub max_tokens: Option<u64>,
-    /// Program and arguments; without them, the first agent found
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -431,19 +382,6 @@ pub(super) struct TryArgs {
 }
 
 /// Parses `500ms`, `10s`, `2m`, `3h`, `1d`; a bare number means seconds.
-fn permission(text: &str) -> Result<Permission, String> {
-    let all = || Permission::ALL.map(Permission::as_str).join(", ");
-    Permission::parse(text).filter(|_| !text.is_empty()).ok_or_else(|| format!("one of {}", all()))
-}
-
-fn token_count(text: &str) -> Result<u64, String> {
-    match Limit::parse(text)? {
-        Limit::Tokens(0) => Err("at least 1".to_owned()),
-        Limit::Tokens(count) => Ok(count),
-        Limit::Money(_) => Err("a number of tokens like 100k or 2M".to_owned()),
-    }
-}
-
 /// Parses a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong =
@@ -461,10 +399,6 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     };
     let seconds = number.checked_mul(factor).filter(|seconds| *seconds <= 86_400 * 3650);
     seconds.map(Duration::from_secs).ok_or_else(|| format!("`{text}` is longer than ten years"))
-}
-
-fn restart_policy(text: &str) -> Result<RestartPolicy, String> {
-    RestartPolicy::parse(text).ok_or_else(|| "it is never or on-failure".to_owned())
 }
 
 fn path(text: &str) -> Result<Path, String> {

@@ -4,6 +4,8 @@
 //! never held up or disturbed: whatever is missing or fails, it ends within [`LIMIT`] with exit code
 //! 0 and prints nothing.
 
+#![expect(clippy::disallowed_methods, reason = "a process of milliseconds has no other clock")]
+
 use std::{
     ffi::OsString,
     io::{Read as _, Write as _},

@@ -83,10 +83,9 @@ pub fn is_known(program: &str) -> bool {
 pub fn permissions(program: &str) -> &'static [Permission] {
     use Permission::{Ask, Auto, Edits, Everything, Own, Plan};
     match Agent::of(program) {
-        Some(Agent::Claude) => &[Own, Plan, Ask, Edits, Auto, Everything],
+        Some(Agent::Claude | Agent::Qwen) => &[Own, Plan, Ask, Edits, Auto, Everything],
         Some(Agent::Codex) => &[Own, Ask, Edits, Everything],
         Some(Agent::Gemini) => &[Own, Plan, Ask, Edits, Everything],
-        Some(Agent::Qwen) => &[Own, Plan, Ask, Edits, Auto, Everything],
         Some(Agent::Opencode | Agent::Copilot | Agent::Aider) => &[Own, Everything],
         None => &[Own],
     }
@@ -160,15 +159,12 @@ fn flags(agent: Agent, permission: Permission) -> &'static [&'static str] {
         (Agent::Codex, Permission::Ask) => &["-a", "on-request", "-s", "read-only"],
         (Agent::Codex, Permission::Edits) => &["-a", "on-request", "-s", "workspace-write"],
         (Agent::Codex, Permission::Everything) => &["--dangerously-bypass-approvals-and-sandbox"],
-        (Agent::Gemini, Permission::Ask) => &["--approval-mode", "default"],
+        (Agent::Gemini | Agent::Qwen, Permission::Ask) => &["--approval-mode", "default"],
         (Agent::Gemini, Permission::Edits) => &["--approval-mode", "auto_edit"],
-        (Agent::Gemini, Permission::Plan) => &["--approval-mode", "plan"],
-        (Agent::Gemini, Permission::Everything) => &["--approval-mode", "yolo"],
-        (Agent::Qwen, Permission::Ask) => &["--approval-mode", "default"],
+        (Agent::Gemini | Agent::Qwen, Permission::Plan) => &["--approval-mode", "plan"],
+        (Agent::Gemini | Agent::Qwen, Permission::Everything) => &["--approval-mode", "yolo"],
         (Agent::Qwen, Permission::Edits) => &["--approval-mode", "auto-edit"],
-        (Agent::Qwen, Permission::Plan) => &["--approval-mode", "plan"],
         (Agent::Qwen, Permission::Auto) => &["--approval-mode", "auto"],
-        (Agent::Qwen, Permission::Everything) => &["--approval-mode", "yolo"],
         (Agent::Opencode, Permission::Everything) => &["--auto"],
         (Agent::Copilot, Permission::Everything) => &["--allow-all"],
         (Agent::Aider, Permission::Everything) => &["--yes-always"],

@@ -31,7 +31,7 @@ pub mod v1 {
 
 /// The protocol between a supervisor and the daemon or an attached terminal.
 pub mod link {
-    #[expect(missing_docs, clippy::pedantic, reason = "generated code")]
+    #[expect(missing_docs, clippy::pedantic, clippy::large_enum_variant, reason = "generated code")]
     pub mod v1 {
         tonic::include_proto!("stratavore.link.v1");
     }

@@ -52,6 +52,7 @@ pub(crate) fn launch(home: PathBuf, project: &str, command: &[&str]) -> LaunchRe
         size: TerminalSize::default(),
         restart: RestartPolicy::Never,
         umask: 0o022,
+        max_tokens: None,
     }
 }
 
@@ -62,7 +63,7 @@ async fn call(client: &Client, node: &Node, which: usize, number: usize, runner:
     match which {
         0 => drop(client.launch(&launch(node.home(), "p", &["sleep", "600"])).await),
         1 => drop(client.stop(runner, soon, number.is_multiple_of(3)).await),
-        2 => drop(client.restart(runner, soon).await),
+        2 => drop(client.restart(runner, soon, false).await),
         3 => drop(client.set_paused(runner, true).await),
         4 => drop(client.set_paused(runner, false).await),
         5 => {

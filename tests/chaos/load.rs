@@ -193,6 +193,7 @@ impl Load {
             size: TerminalSize::default(),
             restart: RestartPolicy::Never,
             umask: 0o022,
+            max_tokens: None,
         }
     }
 
@@ -217,7 +218,7 @@ impl Load {
     async fn restart(&mut self) {
         let Some((id, door)) = self.random.choose(&self.mine).cloned() else { return };
         let grace = Some(Duration::from_millis(500));
-        let answer = self.call(door, async |client| client.restart(&id, grace).await).await;
+        let answer = self.call(door, async |client| client.restart(&id, grace, false).await).await;
         self.note(Op::Restart, &id, outcome(answer.as_ref().map(Some)));
     }
 

@@ -9,9 +9,9 @@ use std::{
 use super::attach;
 use crate::{
     cli::{
-        args::LaunchArgs,
         context::{Context, block_on, current_dir, environment_of_client, umask},
         is_interactive,
+        launch::LaunchArgs,
         printer::Printer,
     },
     client::{Client, size_of_terminal},

@@ -64,6 +64,7 @@ fn which(wire: &BudgetRequest) -> Result<(BudgetScope, Option<Period>), Failure>
     Ok((budget::scope(&wire.scope)?, period))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
 fn refuse(failure: Failure) -> Status {
     failure_to_status(&failure)
 }

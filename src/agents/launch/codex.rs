@@ -1,0 +1,144 @@
+//! How Codex is started: without the server that its windows share, its hooks trusted by their hash.
+
+use std::{ffi::OsString, fmt::Write as _};
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{
+    HOOK_TIMEOUT, Start, Started, at_least, hook_command, insert, is_command, meters_itself,
+};
+use crate::{
+    agents::words,
+    domain::{
+        agent::Agent,
+        launch::{HOOK_VARIABLE, METER},
+    },
+};
+
+const CODEX_EVENTS: [&str; 6] =
+    ["SessionStart", "UserPromptSubmit", "PreToolUse", "PermissionRequest", "PostToolUse", "Stop"];
+
+/// Codex has a server that all its windows share since 0.169 at the latest, and a flag against it.
+const CODEX_SERVER: [u32; 3] = [0, 169, 0];
+
+/// Commands that hold no conversation.
+const CODEX_COMMANDS: &[&str] = &[
+    "agents",
+    "app",
+    "app-server",
+    "apply",
+    "cloud",
+    "completion",
+    "debug",
+    "doctor",
+    "exec-server",
+    "features",
+    "help",
+    "login",
+    "logout",
+    "mcp",
+    "mcp-server",
+    "plugin",
+    "remote-control",
+    "sandbox",
+    "update",
+];
+
+/// Adds what Codex needs to report.
+pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+    if is_command(start.command, CODEX_COMMANDS) {
+        return Ok(());
+    }
+    let subcommand = words::first_plain(start.command).and_then(|word| word.to_str());
+    let subcommand =
+        subcommand.filter(|word| ["exec", "e", "review", "resume", "fork"].contains(word));
+    let is_window = !matches!(subcommand, Some("exec" | "e" | "review"));
+    if let Some(id) = start.resume {
+        let is_that = |word: &OsString| word == id;
+        if subcommand == Some("resume") && words::options(start.command).iter().any(is_that) {
+            // It says so itself.
+        } else if let Some(other) = subcommand {
+            return Err(format!(
+                "`codex {other}` cannot be told to go on with another conversation"
+            ));
+        }
+        insert(&mut started.command, ["resume".into(), id.into()]);
+        started.conversation = Some(id.to_owned());
+    } else if subcommand == Some("resume") {
+        let named = words::options(start.command).iter().filter_map(|word| word.to_str());
+        started.conversation =
+            named.filter(|word| Uuid::parse_str(word).is_ok()).map(str::to_owned).next();
+    }
+    let has_server = start.version.is_some_and(|version| at_least(version, CODEX_SERVER));
+    if is_window && has_server && !words::has(start.command, &["--no-daemon", "--remote"]) {
+        // Else the turn runs in a server of its own, which outlives the runner.
+        insert(&mut started.command, ["--no-daemon".into()]);
+    }
+    started.environment.push((HOOK_VARIABLE.to_owned(), format!("{METER}/hook")));
+    let mut configured: Vec<OsString> = Vec::new();
+    for setting in codex_hooks(&hook_command(start.hook_program, Agent::Codex)) {
+        configured.extend(["-c".into(), setting.into()]);
+    }
+    if !meters_itself(start, &["OTEL_EXPORTER_OTLP"], started) {
+        let exporter = format!(
+            r#"otel.exporter={{otlp-http={{endpoint="{METER}/v1/logs",protocol="json"}}}}"#
+        );
+        configured.extend(["-c".into(), exporter.into()]);
+        started.needles.push("response.completed");
+    }
+    started.command.splice(1..1, configured);
+    Ok(())
+}
+
+/// Hooks as settings of this launch, with the hash that says that the user trusts them: over their
+/// canonical JSON, keys in order, without spaces (Codex 0.169).
+fn codex_hooks(hook: &str) -> Vec<String> {
+    let quoted = Value::from(hook).to_string();
+    let mut settings = Vec::new();
+    let mut trusted = Vec::new();
+    for event in CODEX_EVENTS {
+        settings.push(format!(
+            "hooks.{event}=[{{hooks=[{{type=\"command\",command={quoted},timeout={HOOK_TIMEOUT}}}]}}]"
+        ));
+        let name = snake(event);
+        let identity = format!(
+            r#"{{"event_name":"{name}","hooks":[{{"async":false,"command":{quoted},"timeout":{HOOK_TIMEOUT},"type":"command"}}]}}"#
+        );
+        let hash = Sha256::digest(identity.as_bytes());
+        let hash = hash.iter().fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").ok();
+            text
+        });
+        trusted.push(format!(
+            r#""/<session-flags>/config.toml:{name}:0:0"={{trusted_hash="sha256:{hash}"}}"#
+        ));
+    }
+    settings.push(format!("hooks.state={{{}}}", trusted.join(",")));
+    settings
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_ascii_uppercase() && index > 0 {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codex_trusts_its_hooks_by_their_hash() {
+        // The hash was compared with that of the client's own state file, Codex 0.169.
+        let hooks = codex_hooks("'/s' hook codex");
+        assert_eq!(hooks.len(), CODEX_EVENTS.len() + 1);
+        assert!(hooks.last().unwrap().contains("config.toml:user_prompt_submit:0:0"));
+    }
+}

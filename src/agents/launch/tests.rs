@@ -1,0 +1,138 @@
+//! What an agent is started with, by what was asked for.
+
+use serde_json::Value;
+
+use super::*;
+
+const ID: Uuid = Uuid::from_u128(0x1111_1111_1111_4111_8111_1111_1111_1111);
+
+fn begin(agent: Agent, command: &str, change: impl FnOnce(&mut Start<'_>)) -> Started {
+    let command: Vec<_> = command.split(' ').map(OsString::from).collect();
+    let environment = Environment::new();
+    let mut given = Start {
+        command: &command,
+        environment: &environment,
+        version: None,
+        hook_program: "/opt/it's/stratavore",
+        conversation: ID,
+        resume: None,
+        has_own_telemetry: false,
+    };
+    change(&mut given);
+    start(agent, &given).unwrap()
+}
+
+fn line(started: &Started) -> String {
+    started.command.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
+}
+
+#[test]
+fn claude_gets_an_id_hooks_and_a_meter() {
+    let started = begin(Agent::Claude, "claude -- fix", |_| ());
+    let line = line(&started);
+    assert!(line.ends_with("-- fix"), "{line}");
+    assert!(line.contains(&format!("--session-id {ID}")), "{line}");
+    let (_, settings) = words::value(&started.command, &["--settings"]).unwrap();
+    let settings: Value = serde_json::from_str(&settings).unwrap();
+    let hook = &settings["hooks"]["Stop"][0]["hooks"][0];
+    assert_eq!(hook["command"], r"'/opt/it'\''s/stratavore' hook claude");
+    assert_eq!(settings["hooks"].as_object().unwrap().len(), 9);
+    assert!(started.environment.contains(&("OTEL_EXPORTER_OTLP_ENDPOINT".into(), METER.into())));
+    assert_eq!(started.conversation, Some(ID.to_string()));
+}
+
+#[test]
+fn a_new_claude_has_more_events() {
+    let started =
+        begin(Agent::Claude, "claude", |start| start.version = Some("2.1.329 (Claude Code)"));
+    assert!(line(&started).contains("PermissionRequest"));
+}
+
+#[test]
+fn settings_of_the_command_stay() {
+    let given = r#"claude --settings {"tui":"default","hooks":{"Stop":[{"hooks":[]}]}} -p"#;
+    let started = begin(Agent::Claude, given, |_| ());
+    let (_, text) = words::value(&started.command, &["--settings"]).unwrap();
+    let settings: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(settings["tui"], "default");
+    assert_eq!(settings["hooks"]["Stop"].as_array().unwrap().len(), 2);
+    assert_eq!(line(&started).matches("--settings").count(), 1);
+
+    let started = begin(Agent::Claude, "claude --settings my.json", |_| ());
+    assert_eq!(line(&started).matches("--settings").count(), 1);
+    assert_eq!(started.notes.len(), 1);
+}
+
+#[test]
+fn conversations_of_the_command_stay() {
+    let id = "22222222-2222-4222-8222-222222222222";
+    for (command, known) in [
+        (format!("claude --resume {id}"), Some(id)),
+        (format!("claude --session-id={id}"), Some(id)),
+        (format!("claude -r {id} --fork-session"), None),
+        ("claude --continue".to_owned(), None),
+    ] {
+        let started = begin(Agent::Claude, &command, |_| ());
+        assert_eq!(started.conversation.as_deref(), known, "{command}");
+        assert!(!line(&started).contains(&ID.to_string()), "{command}");
+    }
+}
+
+#[test]
+fn a_conversation_is_gone_on_with() {
+    let resume = |start: &mut Start<'_>| start.resume = Some("abc");
+    let started = begin(Agent::Claude, "claude --session-id=old --model m", resume);
+    assert!(line(&started).contains("--resume=abc"), "{}", line(&started));
+    assert!(!line(&started).contains("old"));
+    let started = begin(Agent::Codex, "codex -m m -- fix", |start| {
+        resume(start);
+        start.version = Some("codex-cli 0.169.0");
+    });
+    let line = line(&started);
+    assert!(line.ends_with("--no-daemon resume abc -m m"), "{line}");
+    assert_eq!(started.conversation.as_deref(), Some("abc"));
+}
+
+#[test]
+fn what_holds_no_conversation_is_left_alone() {
+    for (agent, command) in [
+        (Agent::Claude, "claude mcp list"),
+        (Agent::Claude, "claude --version"),
+        (Agent::Codex, "codex login"),
+        (Agent::Gemini, "gemini extensions list"),
+    ] {
+        let started = begin(agent, command, |_| ());
+        assert_eq!(line(&started), command);
+        assert!(started.environment.is_empty());
+    }
+}
+
+#[test]
+fn telemetry_of_the_user_is_left_alone() {
+    let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".into(), "http://mine".into())];
+    for agent in [Agent::Claude, Agent::Codex, Agent::Gemini] {
+        let command = [OsString::from(agent.as_str())];
+        let given = Start {
+            command: &command,
+            environment: &environment,
+            version: None,
+            hook_program: "/s",
+            conversation: ID,
+            resume: None,
+            has_own_telemetry: false,
+        };
+        let started = start(agent, &given).unwrap();
+        assert!(started.needles.is_empty());
+        assert!(!started.environment.iter().any(|(name, _)| name.contains("OTEL_")));
+        assert!(!line(&started).contains("otel."));
+        assert_eq!(started.notes.len(), 1);
+    }
+}
+
+#[test]
+fn versions_compare_as_numbers() {
+    assert!(at_least("codex-cli 0.169.0", [0, 169, 0]));
+    assert!(at_least("2.1.1000 (Claude Code)", [2, 1, 300]));
+    assert!(!at_least("0.98.5", [0, 169, 0]));
+    assert!(!at_least("", [0, 0, 1]));
+}

@@ -127,7 +127,7 @@ impl Printer {
     /// Warns the person, in colour where the terminal has any; also when quiet was asked for.
     pub(super) fn warn(self, text: &str) {
         use io::IsTerminal as _;
-        if io::stderr().is_terminal() && !is_plain() {
+        if io::stderr().is_terminal() && !crate::config::environment::no_color() {
             self.talk(&format!("\x1b[1;33m! {text}\x1b[0m"));
         } else {
             self.talk(&format!("! {text}"));

@@ -47,6 +47,24 @@ pub(super) enum SessionsCommand {
         /// Its id or a unique prefix of it
         session: String,
     },
+    /// Go on with one: in the runner that held it last, or in a new one
+    Resume(SessionsResumeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionsResumeArgs {
+    /// Ids or unique prefixes of ids
+    #[arg(required_unless_present = "lost")]
+    pub sessions: Vec<String>,
+    /// Those of all runners that were lost, as by a restart of the machine
+    #[arg(long, conflicts_with = "sessions")]
+    pub lost: bool,
+    /// In a new runner also where the one that held it last could go on
+    #[arg(long)]
+    pub new_runner: bool,
+    /// Go into it
+    #[arg(long, short, conflicts_with = "lost")]
+    pub attach: bool,
 }
 
 #[derive(Debug, Args)]

@@ -4,14 +4,18 @@ use super::{Client, failed, request_within};
 use crate::{
     domain::{
         failure::Failure,
+        launch::Environment,
         project::{NewProject, Project},
+        runner::Runner,
         session::Session,
+        size::TerminalSize,
     },
     proto::{
+        launch::env_vars,
         quota_limits,
         v1::{
             CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, GetSessionRequest,
-            ListProjectsRequest, ListSessionsRequest,
+            ListProjectsRequest, ListSessionsRequest, ResumeSessionRequest,
         },
     },
 };
@@ -86,6 +90,29 @@ impl Client {
         let answer = self.sessions().list_sessions(self.request(request)).await;
         let sessions = answer.map_err(failed)?.into_inner().sessions;
         Ok(sessions.into_iter().map(Into::into).collect())
+    }
+
+    /// Goes on with a session: in the runner that held it last, or in a new one.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, a runner holds it, or its agent cannot go on with it.
+    pub async fn resume_session(
+        &self,
+        session: &str,
+        is_new: bool,
+        (environment, size, umask): (&Environment, TerminalSize, u32),
+    ) -> Result<Runner, Failure> {
+        let request = ResumeSessionRequest {
+            session: session.to_owned(),
+            new_runner: is_new,
+            environment: env_vars(environment),
+            size: Some(size.into()),
+            umask: Some(umask),
+        };
+        let request = request_within(request, super::runners::STOP_LIMIT);
+        let answer = self.sessions().resume_session(request).await;
+        answer.map_err(failed)?.into_inner().try_into()
     }
 
     /// Returns a session by its id or a unique prefix of it.

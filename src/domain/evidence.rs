@@ -80,6 +80,14 @@ impl Evidence {
     /// Returns the source that is believed.
     pub fn author(&self) -> Option<ActivitySource> {
         let (best, word) = self.words.first_key_value()?;
+        // A dialog stands on the screen under a title that speaks of rest.
+        let is_asked = |word: &Word| word.state == ActivityState::Blocked;
+        if *best == ActivitySource::Title
+            && word.state == ActivityState::Idle
+            && self.words.get(&ActivitySource::Screen).is_some_and(is_asked)
+        {
+            return Some(ActivitySource::Screen);
+        }
         if *best != ActivitySource::Hook {
             return Some(*best);
         }
@@ -162,6 +170,16 @@ mod tests {
         assert_eq!(state(&evidence), (Idle, Title));
         evidence.note(Hook, word(Idle, 3));
         assert_eq!(state(&evidence), (Idle, Hook));
+    }
+
+    #[test]
+    fn a_dialog_under_a_title_of_rest_is_seen() {
+        let mut evidence = Evidence::default();
+        evidence.note(ActivitySource::Title, word(ActivityState::Idle, 0));
+        evidence.note(ActivitySource::Screen, word(ActivityState::Blocked, 0));
+        assert_eq!(state(&evidence), (ActivityState::Blocked, ActivitySource::Screen));
+        evidence.note(ActivitySource::Screen, None);
+        assert_eq!(state(&evidence), (ActivityState::Idle, ActivitySource::Title));
     }
 
     #[test]

@@ -5,14 +5,16 @@ use chrono::Utc;
 use super::Outcome;
 use crate::{
     cli::{
-        context::{Context, block_on},
+        context::{Context, block_on, environment_of_client, umask},
         human::{age, clip, one_line},
         printer::Printer,
-        usage::{SessionsArgs, SessionsCommand, SessionsListArgs},
+        usage::{SessionsArgs, SessionsCommand, SessionsListArgs, SessionsResumeArgs},
     },
+    client::size_of_terminal,
     domain::{
         amount::{marked, money, tokens},
         failure::Failure,
+        runner::{Runner, SUPERVISOR_LOST},
         session::Session,
     },
 };
@@ -23,10 +25,60 @@ pub(super) fn run(args: SessionsArgs, context: &Context, printer: Printer) -> Ou
         SessionsCommand::List(args) => {
             ("list the sessions", block_on(list(&args, context, printer)))
         }
+        SessionsCommand::Resume(args) => ("resume the session", resume(&args, context, printer)),
         SessionsCommand::Show { session } => {
             ("show the session", block_on(show(&session, context, printer)))
         }
     }
+}
+
+/// Goes on with sessions; tells each that it cannot, and goes on to the next.
+fn resume(args: &SessionsResumeArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let runners = block_on(resume_all(args, context, printer))?;
+    match runners.first() {
+        Some(runner) if args.attach => super::attach::by_name(&runner.name, context, printer),
+        _ => Ok(()),
+    }
+}
+
+async fn resume_all(
+    args: &SessionsResumeArgs,
+    context: &Context,
+    printer: Printer,
+) -> Result<Vec<Runner>, Failure> {
+    let client = context.client().await?;
+    let mut wanted = args.sessions.clone();
+    if args.lost {
+        let mut lost = client.list_runners("", "failed", 0).await?;
+        lost.retain(|runner| runner.reason.as_deref() == Some(SUPERVISOR_LOST));
+        wanted = lost.into_iter().filter_map(|runner| runner.session_id).collect();
+        if wanted.is_empty() {
+            printer.note("no lost runner held a session");
+        }
+    }
+    let (mut runners, mut first_failure) = (Vec::new(), None);
+    let size = size_of_terminal().unwrap_or_default();
+    let from = environment_of_client();
+    for session in &wanted {
+        match client.resume_session(session, args.new_runner, (&from, size, umask())).await {
+            Ok(runner) => {
+                if printer.is_table() {
+                    printer.line(&runner.name)?;
+                }
+                runners.push(runner);
+            }
+            Err(failure) => {
+                if wanted.len() > 1 {
+                    printer.talk(&format!("  {session}: {}", failure.message));
+                }
+                first_failure.get_or_insert(failure);
+            }
+        }
+    }
+    if !printer.is_table() {
+        printer.list(&runners, &[], |_| Vec::new())?;
+    }
+    first_failure.map_or(Ok(runners), Err)
 }
 
 async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> Result<(), Failure> {

@@ -3,11 +3,14 @@
 use tonic::{Request, Response, Status};
 
 use super::Shared;
-use crate::proto::{
-    failure_to_status,
-    v1::{
-        GetSessionRequest, ListSessionsRequest, ListSessionsResponse, Session,
-        sessions_server::Sessions,
+use crate::{
+    daemon::services::Resume,
+    proto::{
+        failure_to_status, from_env_vars,
+        v1::{
+            GetSessionRequest, ListSessionsRequest, ListSessionsResponse, ResumeSessionRequest,
+            Runner, Session, sessions_server::Sessions,
+        },
     },
 };
 
@@ -22,6 +25,21 @@ impl Sessions for Shared {
         let sessions = sessions.map_err(|failure| failure_to_status(&failure))?;
         let sessions = sessions.iter().map(Into::into).collect();
         Ok(Response::new(ListSessionsResponse { sessions }))
+    }
+
+    async fn resume_session(
+        &self,
+        request: Request<ResumeSessionRequest>,
+    ) -> Result<Response<Runner>, Status> {
+        let wire = request.into_inner();
+        let resume = Resume {
+            is_new: wire.new_runner,
+            environment: from_env_vars(wire.environment),
+            size: wire.size.map(Into::into).unwrap_or_default(),
+            umask: wire.umask.unwrap_or(0o022),
+        };
+        let runner = self.services.resume_session(&wire.session, resume).await;
+        runner.map(|runner| Response::new((&runner).into())).map_err(|e| failure_to_status(&e))
     }
 
     async fn get_session(

@@ -54,6 +54,15 @@ impl Services {
     /// For a request that makes no sense, or an agent that cannot be started: then the runner is
     /// kept as `failed` with the reason.
     pub async fn launch(&self, request: LaunchRequest) -> Result<(Runner, bool), Failure> {
+        self.launch_in(request, None).await
+    }
+
+    /// The same, going on with a conversation of its agent's if one is named.
+    pub(super) async fn launch_in(
+        &self,
+        request: LaunchRequest,
+        resume: Option<String>,
+    ) -> Result<(Runner, bool), Failure> {
         let project = self.get_project(&request.project).await?;
         if !request.name.is_empty() {
             check_runner_name(&request.name)
@@ -62,7 +71,10 @@ impl Services {
         let command = self.command(&request)?;
         check_arguments(&command)?;
         let services = self.clone();
-        self.detached(async move { services.launch_checked(request, project, command).await }).await
+        self.detached(
+            async move { services.launch_checked(request, project, command, resume).await },
+        )
+        .await
     }
 
     /// Returns the command to run: the one asked for, the configured one, or the first agent found.
@@ -94,11 +106,12 @@ impl Services {
         request: LaunchRequest,
         project: Project,
         command: Vec<OsString>,
+        resume: Option<String>,
     ) -> Result<(Runner, bool), Failure> {
         let id = RunnerId::random();
         let _guard = self.locks.lock(id).await;
         let environment = agent_environment(request.environment.clone(), &id.to_string());
-        let started = self.arrange(&command, &environment, None).await?;
+        let started = self.arrange(&command, &environment, resume.as_deref()).await?;
         let cwd = request.cwd.clone().unwrap_or_else(|| project.path.clone());
         let new = NewRunner {
             id,

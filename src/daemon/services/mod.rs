@@ -44,6 +44,7 @@ use self::{
 pub use self::{
     changes::Change,
     events::EventFeed,
+    sessions::Resume,
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
 };

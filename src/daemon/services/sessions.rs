@@ -3,8 +3,27 @@
 use super::Services;
 use crate::{
     daemon::store::SessionFilter,
-    domain::{failure::Failure, session::Session},
+    domain::{
+        failure::Failure,
+        launch::{Environment, LaunchRequest, RestartPolicy},
+        runner::Runner,
+        session::Session,
+        size::TerminalSize,
+    },
 };
+
+/// How a session is gone on with.
+#[derive(Debug, Clone, Default)]
+pub struct Resume {
+    /// In a new runner also where the one that held it last could go on.
+    pub is_new: bool,
+    /// For a new runner: the launching client's environment.
+    pub environment: Environment,
+    /// Its terminal's size.
+    pub size: TerminalSize,
+    /// Its file mode creation mask.
+    pub umask: u32,
+}
 
 impl Services {
     /// Returns the newest sessions: of one project, and of one runner, unless they are empty.
@@ -26,6 +45,60 @@ impl Services {
         let limit = if limit == 0 { 100 } else { limit };
         let filter = SessionFilter { project: project.to_owned(), runner, limit };
         Ok(self.store.session_list(&filter).await?)
+    }
+
+    /// Goes on with a session: in the runner that held it last, or in a new one.
+    ///
+    /// # Errors
+    ///
+    /// `SESSION_NOT_FOUND`, `SESSION_HELD` while a runner holds it, `OTHER_NODE`, or `NOT_RESUMABLE`
+    /// when its agent cannot go on with it.
+    pub async fn resume_session(&self, word: &str, resume: Resume) -> Result<Runner, Failure> {
+        let session = self.get_session(word).await?;
+        let id = &session.id;
+        if session.node_id != self.context.origin.node_id {
+            let what = format!("session {id} is kept by its agent on node {}", session.node_id);
+            return Err(Failure::conflict("OTHER_NODE", what)
+                .with_hint("stratavore nodes lists the nodes; resume it there"));
+        }
+        let holds = |runner: &Runner| runner.session_id.as_deref() == Some(id);
+        let live = self.store.runner_list(&session.project, "live", 0).await?;
+        if let Some(holder) = live.iter().find(|runner| holds(runner)) {
+            let what = format!("{} holds session {id}", holder.name);
+            return Err(Failure::conflict("SESSION_HELD", what)
+                .with_hint(format!("stratavore attach {}", holder.name)));
+        }
+        if !session.resumable {
+            let what = format!("nothing is known of where the agent keeps session {id}");
+            return Err(Failure::conflict("NOT_RESUMABLE", what)
+                .with_hint("stratavore launch begins a new one"));
+        }
+        let last = match session.runner_id.parse() {
+            Ok(runner) => self.store.runner_get(runner).await?,
+            Err(_) => None,
+        };
+        // One that held another conversation since goes on with that one, not with this.
+        let last = last.filter(|runner| holds(runner) && !resume.is_new);
+        let (services, session) = (self.clone(), session.clone());
+        self.detached(async move {
+            if let Some(last) = last {
+                return services.next_run(last.id, 0, Some(&session.id)).await;
+            }
+            let request = LaunchRequest {
+                request_id: None,
+                project: session.project.clone(),
+                name: String::new(),
+                command: vec![session.agent.clone().into()],
+                cwd: (!session.cwd.is_empty()).then(|| session.cwd.clone().into()),
+                environment: resume.environment,
+                size: resume.size,
+                restart: RestartPolicy::Never,
+                umask: resume.umask,
+                max_tokens: None,
+            };
+            Ok(services.launch_in(request, Some(session.id)).await?.0)
+        })
+        .await
     }
 
     /// Returns the session that a word names: its id or a unique prefix of it.

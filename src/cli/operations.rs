@@ -39,7 +39,11 @@ pub(super) enum OutboxCommand {
     /// Take a parked event out of the queue, so that what follows it goes on
     Discard {
         /// The event's id
-        event: Uuid,
+        #[arg(required_unless_present = "all")]
+        event: Option<Uuid>,
+        /// Give up all that waits, when no broker is configured any more
+        #[arg(long, conflicts_with = "event")]
+        all: bool,
     },
 }
 

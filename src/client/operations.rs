@@ -1,5 +1,7 @@
 //! What an operator looks after, from the client's side: outbox and nodes.
 
+use std::time::Duration;
+
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -18,6 +20,9 @@ use crate::{
         },
     },
 };
+
+/// A queue of a million takes a while to be given up.
+const DISCARDING: Duration = Duration::from_mins(2);
 
 /// The queue to the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -70,15 +75,16 @@ impl Client {
         Ok(answer.map_err(failed)?.into_inner().retried)
     }
 
-    /// Takes a parked event out of the queue.
+    /// Takes a parked event out of the queue, or all that waits where nobody publishes; returns how many.
     ///
     /// # Errors
     ///
-    /// When it is not parked.
-    pub async fn discard_outbox(&self, event: Uuid) -> Result<(), Failure> {
-        let request = DiscardOutboxRequest { event_id: event.to_string() };
-        self.operations().discard_outbox(self.request(request)).await.map_err(failed)?;
-        Ok(())
+    /// When it is not parked; for all, while a daemon publishes.
+    pub async fn discard_outbox(&self, event: Option<Uuid>) -> Result<u64, Failure> {
+        let event_id = event.map(|event| event.to_string()).unwrap_or_default();
+        let request = request_within(DiscardOutboxRequest { event_id }, DISCARDING);
+        let answer = self.operations().discard_outbox(request).await;
+        Ok(answer.map_err(failed)?.into_inner().discarded)
     }
 
     /// Returns every node that ever took part.

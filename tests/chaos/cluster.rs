@@ -21,7 +21,7 @@ use crate::{
 /// Daemons that share the server.
 pub(crate) const SHARING: usize = 3;
 /// The size of the disk that the embedded database is on.
-const DISK: &str = "size=24m,mode=700";
+const DISK: &str = "size=48m,mode=700";
 /// How long a daemon may take to begin or to leave.
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -33,7 +33,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let world = World::new();
     let told = world.json(["database"]);
     assert_eq!((&told["is_reachable"], &told["schema"]), (&false.into(), &0.into()));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 2"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 6"]);
     world.run(["database", "migrate"]).expect_error(0, &["up to date"]);
     let told = world.json(["database", "status"]);
     assert_eq!((&told["is_reachable"], &told["kind"]), (&true.into(), &"SQLite".into()));
@@ -42,12 +42,12 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let url = Postgres::shared().database().await;
     configure(&world, &url);
     let output = world.run(["database"]).expect_code(0);
-    assert!(output.stdout.contains("from 0 to 2"), "{}", output.stdout);
+    assert!(output.stdout.contains("from 0 to 6"), "{}", output.stdout);
     assert!(output.stdout.contains("database.url in"), "{}", output.stdout);
     assert!(!output.stdout.contains(PASSWORD));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 2"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 6"]);
     let told = world.json(["database"]);
-    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &2.into()));
+    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &3.into()));
     assert!(!told["pgvector"].as_str().unwrap().is_empty());
 
     let mut raw = PgConnection::connect(&url).await.unwrap();
@@ -170,4 +170,44 @@ async fn a_copy_that_is_killed_is_completed_by_the_next() {
     let out_of_order = "SELECT count(*) FROM (SELECT sequence, lag(sequence) OVER \
                         (ORDER BY id) AS before FROM outbox) AS e WHERE before >= sequence";
     assert_eq!(count(&url, out_of_order).await, 0);
+}
+
+/// What waits for a broker that is not configured any more is told, and can be given up.
+fn what_waits_for_no_broker_is_given_up(database: &str) {
+    let world = World::new();
+    let dir = world.home().join(".config/stratavore");
+    fs::create_dir_all(&dir).unwrap();
+    let configuration = |broker: &str| {
+        fs::write(dir.join("stratavore.yaml"), format!("{database}{broker}")).unwrap();
+    };
+    // Nobody listens on the port of nothing.
+    configuration("docker:\n  rabbitmq:\n    url: amqp://guest:guest@127.0.0.1:1/%2f\n");
+    world.project("p");
+    assert!(world.json(["outbox"])["waiting"].as_u64().unwrap() > 0);
+    world.run(["outbox", "discard"]).expect_error(2, &["--all"]);
+    let refused = world.run(["outbox", "discard", "--all"]);
+    refused.expect_error(4, &["publishes to a broker", "outbox discard EVENT"]);
+
+    world.run(["daemon", "stop"]).expect_code(0);
+    configuration("");
+    let told = world.run(["outbox"]).expect_code(0);
+    assert!(told.stderr.contains("outbox discard --all"), "{}", told.stderr);
+    let health = world.run(["health"]);
+    assert!(health.stdout.contains("none is configured any more"), "{}", health.stdout);
+    let before = world.json(["outbox"])["waiting"].as_u64().unwrap();
+    world.run(["outbox", "discard", "--all"]).expect_error(0, &["no longer queued"]);
+    assert_eq!(world.json(["outbox"])["waiting"].as_u64(), Some(0), "of {before}");
+    // What happens without a broker is queued for none.
+    world.project("q");
+    world.run(["outbox", "discard", "--all"]).expect_error(3, &["nothing waits"]);
+    let told = world.json(["events", "--type", "outbox.discarded"]);
+    assert_eq!(told[0]["data"]["events"].as_u64(), Some(before));
+    assert!(!world.run(["health"]).stdout.contains("outbox"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_was_taken_away_holds_nothing_back() {
+    what_waits_for_no_broker_is_given_up("");
+    let url = Postgres::shared().database().await;
+    what_waits_for_no_broker_is_given_up(&format!("database:\n  url: {url}\n"));
 }

@@ -20,6 +20,7 @@ mod daemon_life;
 mod dashboard;
 mod database;
 mod deciding;
+mod disk;
 mod harness;
 mod hostile;
 mod launching;

@@ -28,11 +28,15 @@ pub(super) fn run(args: OutboxArgs, context: &Context, printer: Printer) -> Outc
                 Ok(())
             }),
         ),
-        OutboxCommand::Discard { event } => (
-            "discard the event",
+        OutboxCommand::Discard { event, .. } => (
+            "discard",
             block_on(async {
-                context.client().await?.discard_outbox(event).await?;
-                printer.note("it is no longer queued; it stays in the event log");
+                let discarded = context.client().await?.discard_outbox(event).await?;
+                printer.note(&if event.is_some() {
+                    "it is no longer queued; it stays in the event log".to_owned()
+                } else {
+                    format!("{discarded} events are no longer queued; they stay in the event log")
+                });
                 Ok(())
             }),
         ),
@@ -54,7 +58,12 @@ async fn status(context: &Context, printer: Printer) -> Result<(), Failure> {
             ("oldest", oldest),
             ("parked", outbox.counts.parked.to_string()),
         ],
-    )
+    )?;
+    if outbox.broker.is_empty() && outbox.counts.waiting > 0 {
+        printer
+            .note("what waits is kept for a broker; stratavore outbox discard --all gives it up");
+    }
+    Ok(())
 }
 
 async fn list(

@@ -58,9 +58,14 @@ impl Operations for Shared {
         &self,
         request: Request<DiscardOutboxRequest>,
     ) -> Result<Response<DiscardOutboxResponse>, Status> {
-        let event = event_id(&request.into_inner().event_id)?;
-        self.services.outbox_discard(event).await.map_err(|e| failure_to_status(&e))?;
-        Ok(Response::new(DiscardOutboxResponse {}))
+        let word = request.into_inner().event_id;
+        let discarded = if word.is_empty() {
+            self.services.outbox_discard_all().await
+        } else {
+            self.services.outbox_discard(event_id(&word)?).await.map(|()| 1)
+        };
+        let discarded = discarded.map_err(|e| failure_to_status(&e))?;
+        Ok(Response::new(DiscardOutboxResponse { discarded }))
     }
 
     async fn list_nodes(

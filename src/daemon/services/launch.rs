@@ -45,6 +45,10 @@ const DEFAULT_AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 const MAX_ARGUMENT: usize = 128 << 10;
 const MAX_ARGUMENTS: usize = 1 << 20;
 
+/// Bytes that must be free below the root for a runner to start: its record, how it ends, and what
+/// the database writes about it; also for those that run already.
+const ROOM: u64 = 16 << 20;
+
 impl Services {
     /// Starts an agent; returns its runner, and whether an earlier call with the same request id
     /// had already started it.
@@ -70,11 +74,37 @@ impl Services {
         }
         let command = self.command(&request)?;
         check_arguments(&command)?;
+        self.check_room()?;
         let services = self.clone();
         self.detached(
             async move { services.launch_checked(request, project, command, resume).await },
         )
         .await
+    }
+
+    /// Refuses to start anything where nothing could be kept of it: on a disk that is full an agent would
+    /// run without a record, and how it ended would be lost.
+    fn check_room(&self) -> Result<(), Failure> {
+        let root = self.context.places.root();
+        let full = |what: String| {
+            let what = format!("no room in {}: {what}", root.display());
+            let hint = format!("df -h {}; runners that run already go on", root.display());
+            Err(Failure::unavailable("DISK_FULL", what).with_hint(hint))
+        };
+        // A file system that cannot tell is asked by writing.
+        let Ok(system) = rustix::fs::statvfs(root) else { return Ok(()) };
+        let free = system.f_bavail.saturating_mul(system.f_frsize);
+        if free < ROOM {
+            return full(format!("{} MiB are free, {} are needed", free >> 20, ROOM >> 20));
+        }
+        // Where files are not counted, there are none at all.
+        if system.f_files > 0 && system.f_favail == 0 {
+            return full("no more files can be made".to_owned());
+        }
+        if system.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+            return full("it is mounted read-only".to_owned());
+        }
+        Ok(())
     }
 
     /// Returns the command to run: the one asked for, the configured one, or the first agent found.
@@ -288,6 +318,8 @@ impl Services {
             return Err(Failure::not_found("NO_SESSION", what)
                 .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
         }
+        // Before it is ended for nothing.
+        self.check_room()?;
         let services = self.clone();
         self.detached(async move {
             if runner.status.is_live() {
@@ -307,6 +339,7 @@ impl Services {
         resume: Option<&str>,
     ) -> Result<Runner, Failure> {
         let _guard = self.locks.lock(id).await;
+        self.check_room()?;
         let gone = || Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {id}"));
         let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
         let bytes = self.fleet.dir(id).read_spec().map_err(|error| {

@@ -3,10 +3,14 @@
 use uuid::Uuid;
 
 use super::Services;
-use crate::domain::{
-    event::EventType,
-    failure::Failure,
-    outbox::{OutboxCounts, OutboxEntry},
+use crate::{
+    daemon::store::TOGETHER,
+    domain::{
+        event::EventType,
+        failure::Failure,
+        node::Node,
+        outbox::{OutboxCounts, OutboxEntry},
+    },
 };
 
 /// Entries listed at most.
@@ -58,6 +62,43 @@ impl Services {
         let caused = self.context.system_event(EventType::OutboxDiscarded, data);
         let services = self.clone();
         self.detached(async move { Ok(services.store.outbox_discard(event, caused).await?) }).await
+    }
+
+    /// Gives up all that waits where no daemon publishes any more: kept for a broker that never comes, it
+    /// would keep the event log from ever being shortened. Returns how many events that were.
+    ///
+    /// # Errors
+    ///
+    /// `BROKER_CONFIGURED` while a daemon publishes, `OUTBOX_EMPTY` when nothing waits.
+    pub async fn outbox_discard_all(&self) -> Result<u64, Failure> {
+        let own = self.context.origin.publishes.then(|| "this daemon".to_owned());
+        let nodes = self.store.node_list().await?;
+        let other = nodes.iter().find(|node| node.relays && node.is_reachable());
+        if let Some(who) = own.or_else(|| other.map(Node::name)) {
+            let what = format!("{who} publishes to a broker: what waits is on its way");
+            return Err(Failure::conflict("BROKER_CONFIGURED", what)
+                .with_hint("stratavore outbox discard EVENT takes out what is parked"));
+        }
+        let waiting = self.store.outbox_counts().await?.waiting;
+        if waiting == 0 {
+            let what = "nothing waits for a broker";
+            return Err(Failure::not_found("OUTBOX_EMPTY", what));
+        }
+        let data = serde_json::json!({ "all": true, "events": waiting });
+        let caused = self.context.system_event(EventType::OutboxDiscarded, data);
+        let services = self.clone();
+        self.detached(async move {
+            let mut discarded = 0;
+            let mut caused = Some(caused);
+            loop {
+                let gone = services.store.outbox_discard_some(caused.take(), TOGETHER).await?;
+                discarded += gone;
+                if gone < u64::from(TOGETHER) {
+                    return Ok(discarded);
+                }
+            }
+        })
+        .await
     }
 
     /// Records what this daemon did for all.

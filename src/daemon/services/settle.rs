@@ -201,8 +201,8 @@ impl Services {
             }
             tracing::info!(runner.id = %runner.id, attempts, "restarting a runner that failed");
             if let Err(error) = self.next_run(runner.id, attempts, None).await {
-                if error.kind == FailureKind::Limit {
-                    // A slot or the next period may come without news of this runner.
+                if error.kind == FailureKind::Limit || error.reason == "DISK_FULL" {
+                    // A slot, room or the next period may come without news of this runner.
                     let due = now + LONGEST_PAUSE;
                     next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
                 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::Services;
 use crate::daemon::{broker::BrokerStatus, store::DatabaseStatus};
-use crate::domain::{failure::Failure, runner::RunnerStatus};
+use crate::domain::{failure::Failure, node::Node, runner::RunnerStatus};
 
 /// An event that has waited for the broker so long is late.
 const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -122,6 +122,20 @@ impl Services {
         if counts.parked > 0 || is_late { Err(text) } else { Ok(text) }
     }
 
+    /// Says what waits for a broker that is not configured any more, here or on another node.
+    async fn outbox_left(&self) -> Result<(), String> {
+        let counts = self.outbox_counts().await.map_err(|error| error.to_string())?;
+        let publishes = |node: &Node| node.relays && node.is_reachable();
+        if counts.waiting == 0 || self.nodes().await.iter().any(publishes) {
+            return Ok(());
+        }
+        let waiting = counts.waiting;
+        Err(format!(
+            "{waiting} events wait for a broker, and none is configured any more: \
+                     stratavore outbox discard --all gives them up"
+        ))
+    }
+
     /// Returns how each part of the daemon is.
     pub async fn health(&self) -> Vec<Component> {
         let component = |name: &str, outcome: Result<String, String>| Component {
@@ -168,6 +182,8 @@ impl Services {
         if let Some(broker) = self.broker() {
             components.push(broker);
             components.push(component("outbox", self.outbox_component().await));
+        } else if let Err(left) = self.outbox_left().await {
+            components.push(component("outbox", Err(left)));
         }
         components
     }

@@ -4,6 +4,8 @@
 //! misses none. They leave when the broker has confirmed them. One that is refused too often is
 //! parked: kept, listed, and followed by nothing of its entity until somebody decides.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -14,7 +16,7 @@ use super::{
 use crate::domain::{
     event::NewEvent,
     failure::Failure,
-    outbox::{OutboxCounts, OutboxEntry},
+    outbox::{OutboxCounts, OutboxEntry, QueuedEvent},
 };
 
 /// Every column that makes an [`OutboxEntry`].
@@ -26,17 +28,26 @@ macro_rules! columns {
     };
 }
 
+/// Every column that makes a [`QueuedEvent`]. The body is not taken apart: it leaves as it is.
+macro_rules! queued {
+    () => {
+        "id, event_id, event_type, aggregate_type, aggregate_id, sequence, routing_key, \
+         CAST(payload AS TEXT) AS body, trace_id, attempts, max_attempts, created_at, \
+         next_retry_at, parked_at"
+    };
+}
+
 /// The parts of the work are given as bits, which both databases understand alike.
 const NEXT: &str = concat!(
     "SELECT ",
-    columns!(),
+    queued!(),
     " FROM outbox WHERE delivered = FALSE AND id > $1 \
      AND (($2 >> CAST(partition AS INTEGER)) & 1) = 1 AND position <= $3 ORDER BY id LIMIT $4"
 );
 
 const LANE: &str = concat!(
     "SELECT ",
-    columns!(),
+    queued!(),
     " FROM outbox WHERE aggregate_type = $1 AND aggregate_id = $2 AND delivered = FALSE \
      AND id > $3 AND position <= $4 ORDER BY id LIMIT $5"
 );
@@ -61,10 +72,10 @@ impl Store {
         partitions: u64,
         up_to: u64,
         limit: u32,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
         let bits = i64::try_from(partitions).unwrap_or(i64::MAX);
         let query = Query::new(NEXT).bind(after).bind(bits).bind(position(up_to)).bind(limit);
-        decode_all(&self.fetch(query).await?)
+        self.fetch(query).await?.iter().map(queued).collect()
     }
 
     /// Returns undelivered entries of one aggregate after an id, in order.
@@ -78,14 +89,14 @@ impl Store {
         after: i64,
         up_to: u64,
         limit: u32,
-    ) -> Result<Vec<OutboxEntry>, StoreError> {
+    ) -> Result<Vec<QueuedEvent>, StoreError> {
         let query = Query::new(LANE)
             .bind(aggregate.0.as_str())
             .bind(aggregate.1.as_str())
             .bind(after)
             .bind(position(up_to))
             .bind(limit);
-        decode_all(&self.fetch(query).await?)
+        self.fetch(query).await?.iter().map(queued).collect()
     }
 
     /// Returns the entities whose oldest entry may be parked.
@@ -145,7 +156,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn outbox_deliver(&self, ids: &[i64], now: DateTime<Utc>) -> Result<(), StoreError> {
-        let query = Query::new(self.readers.texts().deliver).bind(serde_json::json!(ids)).bind(now);
+        let ids = serde_json::Value::from(ids).to_string();
+        let query = Query::new(self.readers.texts().deliver).bind(ids).bind(now);
         self.write(Write::default().run(query).unflushed()).await?;
         Ok(())
     }
@@ -209,6 +221,25 @@ impl Store {
         Ok(())
     }
 
+    /// Removes waiting entries, the oldest first, so many at most; returns how many went. With the first
+    /// of them goes the event that tells of all.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn outbox_discard_some(
+        &self,
+        caused: Option<NewEvent>,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let query = Query::new(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE delivered = FALSE \
+             ORDER BY id LIMIT $1) RETURNING id",
+        );
+        let write = Write::causing(caused.into_iter().collect());
+        Ok(self.write(write.run(query.bind(limit))).await?.len() as u64)
+    }
+
     /// Removes delivered entries from before a time, so many at most; returns how many went.
     ///
     /// # Errors
@@ -217,7 +248,7 @@ impl Store {
     pub async fn outbox_prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
         let query = Query::new(
             "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE delivered = TRUE \
-             AND delivered_at < $1 ORDER BY delivered_at LIMIT $2) RETURNING id",
+             AND delivered_at < $1 ORDER BY id LIMIT $2) RETURNING id",
         );
         let rows = self.write(Write::default().run(query.bind(before).bind(limit))).await?;
         Ok(rows.len() as u64)
@@ -237,9 +268,29 @@ fn decode_all(rows: &[Record]) -> Result<Vec<OutboxEntry>, StoreError> {
     rows.iter().map(decode).collect()
 }
 
+fn queued(row: &Record) -> Result<QueuedEvent, StoreError> {
+    Ok(QueuedEvent {
+        id: row.optional_integer("id")?.unwrap_or(0),
+        event_id: row.id("event_id")?,
+        event_type: row.text("event_type")?,
+        aggregate: Arc::new((row.text("aggregate_type")?, row.text("aggregate_id")?)),
+        sequence: row.count("sequence")?,
+        routing_key: row.text("routing_key")?,
+        payload: row.text("body")?.into(),
+        trace_id: row.text("trace_id")?,
+        attempts: small(row, "attempts")?,
+        max_attempts: small(row, "max_attempts")?,
+        created_at: row.time("created_at")?,
+        next_retry_at: row.optional_time("next_retry_at")?,
+        is_parked: row.optional_time("parked_at")?.is_some(),
+    })
+}
+
+fn small(row: &Record, column: &str) -> Result<u32, StoreError> {
+    Ok(u32::try_from(row.count(column)?).unwrap_or(u32::MAX))
+}
+
 fn decode(row: &Record) -> Result<OutboxEntry, StoreError> {
-    let number =
-        |column| Ok::<_, StoreError>(u32::try_from(row.count(column)?).unwrap_or(u32::MAX));
     Ok(OutboxEntry {
         id: row.optional_integer("id")?.unwrap_or(0),
         event_id: row.id("event_id")?,
@@ -249,8 +300,8 @@ fn decode(row: &Record) -> Result<OutboxEntry, StoreError> {
         routing_key: row.text("routing_key")?,
         payload: row.json("payload")?,
         trace_id: row.text("trace_id")?,
-        attempts: number("attempts")?,
-        max_attempts: number("max_attempts")?,
+        attempts: small(row, "attempts")?,
+        max_attempts: small(row, "max_attempts")?,
         created_at: row.time("created_at")?,
         last_attempt_at: row.optional_time("last_attempt_at")?,
         next_retry_at: row.optional_time("next_retry_at")?,

@@ -25,6 +25,8 @@ pub(super) enum Value {
     OptionalTime(Option<DateTime<Utc>>),
     Json(Json),
     OptionalJson(Option<Json>),
+    /// A JSON value as text.
+    JsonText(String),
     Texts(Vec<String>),
 }
 
@@ -51,14 +53,8 @@ value_from! {
 pub(super) struct Texts {
     /// Applies the samples of one tick ($1, a JSON array) at a time ($2).
     pub heartbeats: &'static str,
-    /// Counts events of entities ($1, a JSON array) and returns the newest sequence of each.
-    pub count: &'static str,
-    /// Inserts events ($1, a JSON array).
-    pub insert_events: &'static str,
-    /// Seals events ($1, a JSON array).
+    /// Seals events ($1, a JSON array as text).
     pub seal_events: &'static str,
-    /// Queues events for the broker ($1, a JSON array).
-    pub queue: &'static str,
     /// Locks the sealer's lease while it is $1's at epoch $2; returns how many events `waiting`.
     pub fence: &'static str,
     /// Registers node $1 with host $2, version $3, whether it relays $4; returns its new epoch.
@@ -72,7 +68,7 @@ pub(super) struct Texts {
     pub release: &'static str,
     /// Every node, with the age of its last sign of life by the database's clock.
     pub nodes: &'static str,
-    /// Marks outbox rows ($1, a JSON array of ids) as delivered at a time ($2).
+    /// Marks outbox rows ($1, a JSON array of ids as text) as delivered at a time ($2).
     pub deliver: &'static str,
     /// Holds the lock of budgets with others, and alone, to the end of the transaction.
     pub share_budgets: &'static str,

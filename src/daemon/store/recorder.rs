@@ -11,15 +11,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::SecondsFormat;
+use serde::Serialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Origin, StoreError,
-    dialect::Connection,
+    dialect::{Bulk, Connection},
     events,
     keyring::Keyring,
-    query::{Query, storable, storable_json},
+    query::{Query, Value as Bound, storable, storable_json},
 };
 use crate::domain::{
     chain::{BEGINNING, Checkpoint, Code, canonical, from_hex, to_hex},
@@ -132,8 +133,11 @@ impl Recorder {
     pub(super) async fn import(
         &mut self,
         connection: &mut Connection,
-        imports: Vec<Import>,
+        mut imports: Vec<Import>,
     ) -> Result<Recorded, StoreError> {
+        for import in &mut imports {
+            storable(&mut import.event.entity_id);
+        }
         let keys = imports
             .iter()
             .map(|import| (import.event.entity_type.as_str(), import.event.entity_id.as_str()));
@@ -162,8 +166,7 @@ impl Recorder {
         };
         let (Some((_, epoch)), Some(waiting)) = (lease, waiting) else {
             recorded.unsealed = count;
-            let rows = events.iter().map(|event| row(event, None)).collect();
-            insert(connection, rows).await?;
+            insert(connection, events.iter().map(|event| row(event, None)).collect()).await?;
             return Ok(recorded);
         };
         let mut tail = match self.tail {
@@ -235,19 +238,31 @@ impl Recorder {
     }
 
     fn sign(&self, mut event: Event, routing_key: Option<String>) -> Signed {
-        storable(&mut event.runner);
+        let texts = [
+            &mut event.entity_id,
+            &mut event.project,
+            &mut event.runner,
+            &mut event.user_id,
+            &mut event.hostname,
+            &mut event.node_id,
+            &mut event.trace_id,
+        ];
+        texts.into_iter().for_each(storable);
         storable_json(&mut event.data);
-        let code = to_hex(&self.keyring.key().sign(&canonical(&event)));
+        let covered = canonical(&event);
+        let code = to_hex(&self.keyring.key().sign(&covered));
         let signature = format!("{}:{code}", self.keyring.reference());
-        Signed { event, signature, routing_key, metadata: json!({}) }
+        let mut routing_key = routing_key;
+        routing_key.iter_mut().for_each(storable);
+        let id = Uuid::parse_str(&event.event_id).unwrap_or_default();
+        Signed { event, id, covered, signature, routing_key, metadata: json!({}) }
     }
 
     /// Gives an event its place.
     fn seal(&self, mut signed: Signed, tail: &mut Tail) -> Sealed {
         tail.position += 1;
         let key = self.keyring.key();
-        let bytes = canonical(&signed.event);
-        tail.seal = key.seal(&tail.seal, tail.position, &signed.signature, &bytes);
+        tail.seal = key.seal(&tail.seal, tail.position, &signed.signature, &signed.covered);
         signed.event.position = tail.position;
         Sealed { signed, by: self.keyring.reference().to_string(), seal: to_hex(&tail.seal) }
     }
@@ -288,22 +303,27 @@ impl Recorder {
         let mut seals = Vec::with_capacity(rows.len());
         let mut sealed = Vec::with_capacity(rows.len());
         for row in &rows {
+            let event = events::decode(row)?;
             let signed = Signed {
-                event: events::decode(row)?,
+                id: row.id("event_id")?,
+                covered: canonical(&event),
+                event,
                 signature: row.text("signature")?,
                 routing_key: row.optional_text("routing_key")?,
                 metadata: Value::Null,
             };
             let done = self.seal(signed, tail);
-            seals.push(json!({
-                "id": row.count("id")?, "position": done.signed.event.position,
-                "sealed_by": done.by, "seal": done.seal,
-            }));
+            seals.push(row.count("id")?);
             sealed.push(done);
         }
-        connection
-            .run(Query::new(connection.texts().seal_events).bind(Value::Array(seals)))
-            .await?;
+        let seals = seals.into_iter().zip(&sealed).map(|(id, sealed)| SealRow {
+            id,
+            position: sealed.signed.event.position,
+            sealed_by: &sealed.by,
+            seal: &sealed.seal,
+        });
+        let seals = text(&seals.collect::<Vec<_>>())?;
+        connection.run(Query::new(connection.texts().seal_events).bind(seals)).await?;
         queue(connection, &sealed).await?;
         Ok(rows.len() as u64)
     }
@@ -323,6 +343,10 @@ pub(super) struct Import {
 #[derive(Debug)]
 struct Signed {
     event: Event,
+    /// Its id, which an event holds as text.
+    id: Uuid,
+    /// What its codes cover.
+    covered: Vec<u8>,
     signature: String,
     routing_key: Option<String>,
     metadata: Value,
@@ -352,11 +376,12 @@ async fn sequences<'a>(
     if counts.is_empty() {
         return Ok(next);
     }
-    let entries = counts
-        .iter()
-        .map(|((entity, id), count)| json!({ "type": entity, "id": id, "count": count }));
-    let query = Query::new(connection.texts().count).bind(Value::Array(entries.collect()));
-    let (_, rows) = connection.run(query).await?;
+    // Ordered, so that two daemons take the locks of the rows in the same order.
+    let entries = counts.iter().map(|((entity, id), count)| {
+        let count = i64::try_from(*count).unwrap_or(i64::MAX);
+        vec![Bound::from(*entity), Bound::from(*id), Bound::from(count)]
+    });
+    let rows = connection.insert(&COUNTS, entries.collect()).await?;
     for row in &rows {
         let key = (row.text("entity_type")?, row.text("entity_id")?);
         let count = counts.get(&(key.0.as_str(), key.1.as_str())).copied().unwrap_or(0);
@@ -389,64 +414,129 @@ async fn load_tail(connection: &mut Connection, epoch: u64) -> Result<Tail, Stor
     Ok(Tail { epoch, position: row.count("position")?, seal })
 }
 
-async fn insert(connection: &mut Connection, rows: Vec<Value>) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    connection.run(Query::new(connection.texts().insert_events).bind(Value::Array(rows))).await?;
-    Ok(())
+/// Counts events of entities and returns the newest sequence of each.
+const COUNTS: Bulk = Bulk {
+    table: "aggregates",
+    columns: &["entity_type", "entity_id", "sequence"],
+    tail: "ON CONFLICT (entity_type, entity_id) \
+           DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
+           RETURNING entity_type, entity_id, sequence",
+};
+
+const EVENTS: Bulk = Bulk {
+    table: "events",
+    columns: &[
+        "event_id",
+        "timestamp",
+        "event_type",
+        "entity_type",
+        "entity_id",
+        "sequence",
+        "project_name",
+        "runner_name",
+        "data",
+        "metadata",
+        "user_id",
+        "hostname",
+        "node_id",
+        "trace_id",
+        "signature",
+        "routing_key",
+        "position",
+        "sealed_by",
+        "seal",
+    ],
+    tail: "",
+};
+
+const QUEUE: Bulk = Bulk {
+    table: "outbox",
+    columns: &[
+        "event_id",
+        "aggregate_type",
+        "aggregate_id",
+        "event_type",
+        "payload",
+        "routing_key",
+        "trace_id",
+        "sequence",
+        "position",
+        "partition",
+    ],
+    tail: "",
+};
+
+async fn insert(connection: &mut Connection, rows: Vec<Vec<Bound>>) -> Result<(), StoreError> {
+    connection.insert(&EVENTS, rows).await.map(drop)
 }
 
 /// Queues those that go to the broker.
 async fn queue(connection: &mut Connection, sealed: &[Sealed]) -> Result<(), StoreError> {
-    let rows: Vec<_> = sealed
-        .iter()
-        .filter_map(|sealed| {
-            let event = &sealed.signed.event;
-            let routing_key = sealed.signed.routing_key.as_ref()?;
-            Some(json!({
-                "event_id": event.event_id,
-                "aggregate_type": event.entity_type,
-                "aggregate_id": event.entity_id,
-                "event_type": event.event_type,
-                "payload": event,
-                "routing_key": routing_key,
-                "trace_id": event.trace_id,
-                "sequence": event.sequence,
-                "position": event.position,
-                "partition": partition_of(&event.entity_type, &event.entity_id),
-            }))
-        })
-        .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    connection.run(Query::new(connection.texts().queue).bind(Value::Array(rows))).await?;
-    Ok(())
+    let rows = sealed.iter().filter_map(|sealed| {
+        let event = &sealed.signed.event;
+        let routing_key = sealed.signed.routing_key.as_deref()?;
+        let partition = partition_of(&event.entity_type, &event.entity_id);
+        let entry = || {
+            Ok(vec![
+                Bound::Id(sealed.signed.id),
+                event.entity_type.as_str().into(),
+                event.entity_id.as_str().into(),
+                event.event_type.as_str().into(),
+                Bound::JsonText(text(event)?),
+                routing_key.into(),
+                event.trace_id.as_str().into(),
+                whole(event.sequence),
+                whole(event.position),
+                whole(partition),
+            ])
+        };
+        Some(entry())
+    });
+    let rows = rows.collect::<Result<_, StoreError>>()?;
+    connection.insert(&QUEUE, rows).await.map(drop)
 }
 
-/// Returns an event as the statement that inserts it wants it.
-fn row(signed: &Signed, sealed: Option<&Sealed>) -> Value {
+/// Returns an event as a row.
+fn row(signed: &Signed, sealed: Option<&Sealed>) -> Vec<Bound> {
     let event = &signed.event;
-    json!({
-        "event_id": event.event_id,
-        "timestamp": event.timestamp.to_rfc3339_opts(SecondsFormat::Micros, true),
-        "event_type": event.event_type,
-        "entity_type": event.entity_type,
-        "entity_id": event.entity_id,
-        "sequence": event.sequence,
-        "project_name": event.project,
-        "runner_name": event.runner,
-        "data": event.data,
-        "metadata": signed.metadata,
-        "user_id": event.user_id,
-        "hostname": event.hostname,
-        "node_id": event.node_id,
-        "trace_id": event.trace_id,
-        "signature": signed.signature,
-        "routing_key": signed.routing_key,
-        "position": sealed.map(|_| event.position),
-        "sealed_by": sealed.map_or("", |sealed| sealed.by.as_str()),
-        "seal": sealed.map_or("", |sealed| sealed.seal.as_str()),
-    })
+    vec![
+        Bound::Id(signed.id),
+        event.timestamp.into(),
+        event.event_type.as_str().into(),
+        event.entity_type.as_str().into(),
+        event.entity_id.as_str().into(),
+        whole(event.sequence),
+        event.project.as_str().into(),
+        event.runner.as_str().into(),
+        Bound::JsonText(event.data.to_string()),
+        Bound::JsonText(signed.metadata.to_string()),
+        event.user_id.as_str().into(),
+        event.hostname.as_str().into(),
+        event.node_id.as_str().into(),
+        event.trace_id.as_str().into(),
+        signed.signature.as_str().into(),
+        Bound::OptionalText(signed.routing_key.clone()),
+        Bound::OptionalInteger(sealed.and_then(|_| event.position.try_into().ok())),
+        sealed.map_or("", |sealed| sealed.by.as_str()).into(),
+        sealed.map_or("", |sealed| sealed.seal.as_str()).into(),
+    ]
+}
+
+/// Returns a count as the databases take it.
+fn whole(count: u64) -> Bound {
+    Bound::Integer(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+/// Returns a JSON text, written at once: values on the way would cost more than all the rest.
+fn text(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Garbled(format!("event: {error}")))
+}
+
+/// The seal of an event that another daemon wrote.
+#[derive(Serialize)]
+struct SealRow<'a> {
+    id: u64,
+    position: u64,
+    sealed_by: &'a str,
+    seal: &'a str,
 }

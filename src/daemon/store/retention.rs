@@ -113,7 +113,8 @@ impl Store {
     /// When the database fails.
     pub async fn outbox_has_delivered(&self, before: DateTime<Utc>) -> Result<bool, StoreError> {
         let query = Query::new(
-            "SELECT 1 AS one FROM outbox WHERE delivered = TRUE AND delivered_at < $1 LIMIT 1",
+            "SELECT 1 AS one FROM (SELECT delivered_at FROM outbox WHERE delivered = TRUE \
+             ORDER BY id LIMIT 1) AS oldest WHERE delivered_at < $1",
         );
         Ok(!self.fetch(query.bind(before)).await?.is_empty())
     }

@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::yield_now,
     time::{Instant, sleep, sleep_until},
 };
 
@@ -86,6 +87,7 @@ impl Writer {
         let mut group = Vec::with_capacity(GROUP);
         let mut telling = Telling::default();
         let mut refused_until = None;
+        let mut last = 0;
         loop {
             let due = telling.due();
             let received = tokio::select! {
@@ -106,6 +108,17 @@ impl Writer {
             if received == 0 {
                 break;
             }
+            if received < last {
+                // Those who have just been answered are about to ask again: a flush for the first of
+                // them alone would have all others wait for the next.
+                yield_now().await;
+                while group.len() < GROUP
+                    && let Ok(unit) = units.try_recv()
+                {
+                    group.push(unit);
+                }
+            }
+            last = group.len();
             telling.is_behind = false;
             let (mut writes, mut replies) = (Vec::new(), Vec::new());
             for unit in group.drain(..) {

@@ -327,11 +327,11 @@ async fn a_newer_schema_is_refused_on_either_side(world: World) {
     fill(&world, 0).await;
     let target = other_kind(&world).await;
     target.open(world.dir.path(), "other").await.unwrap().close().await;
-    let newer = "UPDATE _sqlx_migrations SET version = 9998 + version";
+    let newer = "UPDATE _sqlx_migrations SET version = 9997 + version";
     target.execute(newer).await;
     let error = copy_into(&world, &target, false, &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 9999.., .. }), "{error}");
-    target.execute("UPDATE _sqlx_migrations SET version = version - 9998").await;
+    target.execute("UPDATE _sqlx_migrations SET version = version - 9997").await;
     world.database.execute(newer).await;
     let error = copy_into(&world, &target, false, &mut |_| {}).await.unwrap_err();
     assert!(matches!(error, StoreError::Newer { found: 9999.., .. }), "{error}");

@@ -18,7 +18,7 @@ use crate::domain::{
     clock::Clock,
     event::{EventFilter, EventType, NewEvent, PARTITIONS, partition_of},
     id::RunnerId,
-    outbox::OutboxEntry,
+    outbox::QueuedEvent,
     project::{NewProject, ProjectStatus},
     quota::QuotaChange,
     runner::{Exit, Heartbeat, Runner, RunnerStatus},

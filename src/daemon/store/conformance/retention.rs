@@ -116,6 +116,25 @@ async fn what_is_not_published_stays_and_all_that_follows(world: World) {
     assert!(world.store.event_prune(keep, pruned()).await.unwrap() > 900);
 }
 
+async fn what_nobody_will_publish_is_given_up_and_holds_nothing_back(world: World) {
+    world.fill(1500, 0).await;
+    world.deliver(10).await;
+    let keep = Keep { since: Some(at(9999)), rows: 0 };
+    assert_eq!(world.store.event_prune(keep, pruned()).await.unwrap(), 10);
+    let caused = event(EventType::OutboxDiscarded, "daemon", "node");
+    let waiting = world.store.outbox_counts().await.unwrap().waiting;
+    let first = world.store.outbox_discard_some(Some(caused), 1000).await.unwrap();
+    assert_eq!(first, 1000);
+    // With the event that tells of it, and that of the first removal.
+    let rest = world.store.outbox_discard_some(None, 10_000).await.unwrap();
+    assert_eq!(
+        (first + rest, world.store.outbox_counts().await.unwrap().waiting),
+        (waiting + 1, 0)
+    );
+    assert_eq!(world.store.outbox_discard_some(None, 1000).await.unwrap(), 0);
+    assert!(world.store.event_prune(keep, pruned()).await.unwrap() > 400);
+}
+
 async fn a_gap_of_somebody_else_stays_to_be_seen(world: World) {
     world.fill(1500, 0).await;
     world.deliver(u64::MAX).await;
@@ -153,6 +172,7 @@ on_both! {
     what_is_too_much_goes_and_the_chain_begins_with_a_seal,
     the_old_goes_and_the_newest_never,
     what_is_not_published_stays_and_all_that_follows,
+    what_nobody_will_publish_is_given_up_and_holds_nothing_back,
     a_gap_of_somebody_else_stays_to_be_seen,
     only_who_keeps_the_log_removes,
 }

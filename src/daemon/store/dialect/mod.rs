@@ -1,6 +1,7 @@
 //! What differs between the databases: connecting, binding, decoding, transactions, and the few
 //! texts that no one text could be. One file each; this one only chooses.
 
+mod bulk;
 pub(super) mod postgres;
 mod rows;
 pub(super) mod sqlite;
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row as _;
 use uuid::Uuid;
 
-pub(super) use self::rows::Kind;
+pub(super) use self::{bulk::Bulk, rows::Kind};
 use super::{
     StoreError,
     query::{Query, Texts},

@@ -9,8 +9,12 @@ use std::{str::FromStr as _, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
-    error::DatabaseError,
-    postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode},
+    encode::IsNull,
+    error::{BoxDynError, DatabaseError},
+    postgres::{
+        PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions,
+        PgSslMode, PgTypeInfo,
+    },
     query::Query as SqlxQuery,
 };
 use tokio::time::timeout;
@@ -46,7 +50,13 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
     (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
     (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
+    (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
 ];
+
+/// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:
+/// a plan that was made for empty tables would read them whole ever after. So it is planned once.
+const WRITING: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off";
 
 /// The texts that only this database understands.
 pub(in crate::daemon::store) const TEXTS: Texts = Texts {
@@ -55,32 +65,9 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          FROM jsonb_to_recordset($1) AS beat \
          (id uuid, cpu double precision, memory bigint, processes bigint) \
          WHERE runners.id = beat.id",
-    // Ordered, so that two daemons take the locks of the rows in the same order.
-    count: "INSERT INTO aggregates (entity_type, entity_id, sequence) \
-         SELECT type, id, count FROM jsonb_to_recordset($1) AS e (type text, id text, count bigint) \
-         ORDER BY type, id ON CONFLICT (entity_type, entity_id) \
-         DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
-         RETURNING entity_type, entity_id, sequence",
-    insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
-         sequence, project_name, runner_name, data, metadata, user_id, hostname, node_id, \
-         trace_id, signature, routing_key, position, sealed_by, seal) \
-         SELECT event_id, timestamp, event_type, entity_type, entity_id, sequence, project_name, \
-         runner_name, data, metadata, user_id, hostname, node_id, trace_id, signature, \
-         routing_key, position, coalesce(sealed_by, ''), coalesce(seal, '') FROM jsonb_to_recordset($1) AS e \
-         (event_id uuid, timestamp timestamptz, event_type text, entity_type text, entity_id text, \
-         sequence bigint, project_name text, runner_name text, data jsonb, metadata jsonb, user_id text, \
-         hostname text, node_id text, trace_id text, signature text, routing_key text, \
-         position bigint, sealed_by text, seal text)",
     seal_events: "UPDATE events SET position = s.position, sealed_by = s.sealed_by, seal = s.seal \
-         FROM jsonb_to_recordset($1) AS s (id bigint, position bigint, sealed_by text, seal text) \
+         FROM jsonb_to_recordset(CAST($1 AS JSONB)) AS s (id bigint, position bigint, sealed_by text, seal text) \
          WHERE events.id = s.id",
-    queue: "INSERT INTO outbox (event_id, aggregate_type, aggregate_id, event_type, payload, \
-         routing_key, trace_id, sequence, position, partition) \
-         SELECT event_id, aggregate_type, aggregate_id, event_type, payload, routing_key, \
-         trace_id, sequence, position, partition FROM jsonb_to_recordset($1) AS o \
-         (event_id uuid, aggregate_type text, aggregate_id text, event_type text, payload jsonb, \
-         routing_key text, trace_id text, sequence bigint, position bigint, partition bigint) \
-         ORDER BY position",
     fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
          FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2 FOR UPDATE",
     register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
@@ -113,7 +100,7 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
     hour_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
          attempts = attempts + 1, error = NULL, next_retry_at = NULL \
-         WHERE id IN (SELECT value::bigint FROM jsonb_array_elements_text($1))",
+         FROM jsonb_array_elements_text(CAST($1 AS JSONB)) AS sent WHERE outbox.id = sent.value::bigint",
     about: "SELECT current_setting('server_version') AS version, \
          pg_database_size(current_database()) AS size, \
          coalesce((SELECT version || ' ' || cipher FROM pg_stat_ssl \
@@ -188,6 +175,9 @@ impl Server {
                 ("timezone", "UTC"),
                 // A rollback of what is no transaction is no news, and there are many.
                 ("client_min_messages", "error"),
+                // A filter that is empty matches all: what is best depends on the values.
+                ("plan_cache_mode", "force_custom_plan"),
+                ("jit", "off"),
             ])
             .disable_statement_logging();
         let name = format!(
@@ -258,6 +248,12 @@ impl Server {
         let mut connection = self.dial().await?;
         let checking = timeout(MIGRATING + self.connecting, self.check(&mut connection));
         checking.await.map_err(|_elapsed| self.away("the schema was not ready in time"))??;
+        match timeout(self.answering, connection.execute(WRITING)).await {
+            Ok(set) => set?,
+            Err(_elapsed) => {
+                return Err(self.away(format!("no answer within {:?}", self.answering)));
+            }
+        };
         Ok(connection)
     }
 
@@ -473,6 +469,25 @@ fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
         Value::OptionalTime(time) => prepared.bind(time),
         Value::Json(json) => prepared.bind(json),
         Value::OptionalJson(json) => prepared.bind(json),
+        Value::JsonText(text) => prepared.bind(JsonText(text)),
         Value::Texts(texts) => prepared.bind(texts),
     })
+}
+
+/// A JSON value that is text already.
+struct JsonText(String);
+
+impl sqlx::Type<sqlx::Postgres> for JsonText {
+    fn type_info() -> PgTypeInfo {
+        <serde_json::Value as sqlx::Type<sqlx::Postgres>>::type_info()
+    }
+}
+
+impl sqlx::Encode<'_, sqlx::Postgres> for JsonText {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        // The version of the binary form; the text follows.
+        buffer.push(1);
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
 }

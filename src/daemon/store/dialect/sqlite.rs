@@ -39,6 +39,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (2, "chain", include_str!("../../../../migrations/sqlite/0002_chain.sql")),
     (3, "agents", include_str!("../../../../migrations/sqlite/0003_agents.sql")),
     (5, "budgets", include_str!("../../../../migrations/sqlite/0005_budgets.sql")),
+    (6, "queue", include_str!("../../../../migrations/sqlite/0006_queue.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.
@@ -47,29 +48,9 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          cpu_percent = beat.value ->> 'cpu', memory_mb = beat.value ->> 'memory', \
          processes = beat.value ->> 'processes', last_heartbeat = $2 \
          FROM json_each($1) AS beat WHERE runners.id = beat.value ->> 'id'",
-    count: "INSERT INTO aggregates (entity_type, entity_id, sequence) \
-         SELECT value ->> 'type', value ->> 'id', value ->> 'count' FROM json_each($1) WHERE TRUE \
-         ON CONFLICT (entity_type, entity_id) \
-         DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
-         RETURNING entity_type, entity_id, sequence",
-    insert_events: "INSERT INTO events (event_id, timestamp, event_type, entity_type, entity_id, \
-         sequence, project_name, runner_name, data, metadata, user_id, hostname, node_id, \
-         trace_id, signature, routing_key, position, sealed_by, seal) \
-         SELECT value ->> 'event_id', value ->> 'timestamp', value ->> 'event_type', \
-         value ->> 'entity_type', value ->> 'entity_id', value ->> 'sequence', \
-         value ->> 'project_name', value ->> 'runner_name', value -> 'data', value -> 'metadata', value ->> 'user_id', \
-         value ->> 'hostname', value ->> 'node_id', value ->> 'trace_id', value ->> 'signature', \
-         value ->> 'routing_key', value ->> 'position', value ->> 'sealed_by', value ->> 'seal' \
-         FROM json_each($1)",
     seal_events: "UPDATE events SET position = s.value ->> 'position', \
          sealed_by = s.value ->> 'sealed_by', seal = s.value ->> 'seal' \
          FROM json_each($1) AS s WHERE events.id = s.value ->> 'id'",
-    queue: "INSERT INTO outbox (event_id, aggregate_type, aggregate_id, event_type, payload, \
-         routing_key, trace_id, sequence, position, partition) \
-         SELECT value ->> 'event_id', value ->> 'aggregate_type', value ->> 'aggregate_id', \
-         value ->> 'event_type', value -> 'payload', value ->> 'routing_key', \
-         value ->> 'trace_id', value ->> 'sequence', value ->> 'position', \
-         value ->> 'partition' FROM json_each($1)",
     fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
          FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2",
     register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
@@ -251,7 +232,7 @@ impl Readers {
 fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Sqlite, SqliteArguments> {
     let sql = AssertSqlSafe(query.sql);
     query.values.into_iter().fold(sqlx::query(sql), |prepared, value| match value {
-        Value::Text(text) => prepared.bind(text),
+        Value::Text(text) | Value::JsonText(text) => prepared.bind(text),
         Value::OptionalText(text) => prepared.bind(text),
         Value::Integer(number) => prepared.bind(number),
         Value::OptionalInteger(number) => prepared.bind(number),

@@ -5,14 +5,17 @@
 //! whose head is parked stands still; no other lane notices. What does not fit into memory stays in
 //! the database: a lane that was cut short is read on from there when it has run empty.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use crate::{
     daemon::broker::Outcome,
-    domain::{event::partition_of, outbox::OutboxEntry},
+    domain::{event::partition_of, outbox::QueuedEvent},
 };
 
 /// Events of one lane in memory at most, so that a busy entity leaves room for the others.
@@ -30,7 +33,7 @@ const FIRST_PAUSE: TimeDelta = TimeDelta::milliseconds(250);
 const LONGEST_PAUSE: TimeDelta = TimeDelta::seconds(60);
 
 /// An entity: its type and id.
-pub(super) type Aggregate = (String, String);
+pub(super) type Aggregate = Arc<(String, String)>;
 
 /// Why a lane does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +45,7 @@ enum Hold {
 
 #[derive(Debug)]
 struct Lane {
-    queue: VecDeque<OutboxEntry>,
+    queue: VecDeque<QueuedEvent>,
     is_flying: bool,
     hold: Hold,
     /// The newest entry that was taken into memory.
@@ -62,8 +65,21 @@ impl Lane {
 pub(super) enum Note {
     /// The broker has this entry.
     Delivered(i64),
-    /// It refused the entry, which is tried again at a time, or parked.
-    Refused { id: i64, event: Uuid, why: String, retry: Option<DateTime<Utc>> },
+    /// It refused one.
+    Refused(Refusal),
+}
+
+/// An entry that the broker refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// The entry.
+    pub(super) id: i64,
+    /// The event.
+    pub(super) event: Uuid,
+    /// What the broker said.
+    pub(super) why: String,
+    /// When it is tried again; without a time it is parked.
+    pub(super) retry: Option<DateTime<Utc>>,
 }
 
 /// All lanes.
@@ -74,6 +90,8 @@ pub(super) struct Lanes {
     flying: HashMap<Uuid, (Aggregate, i64)>,
     /// Delivered, and not yet marked so in the database.
     unmarked: HashSet<i64>,
+    /// Some lane waits for a time.
+    has_pauses: bool,
     count: usize,
     bytes: usize,
 }
@@ -85,13 +103,13 @@ impl Lanes {
     }
 
     /// Takes an entry that was read from the queue, in its order.
-    pub(super) fn offer(&mut self, entry: OutboxEntry, now: DateTime<Utc>) {
+    pub(super) fn offer(&mut self, entry: QueuedEvent, now: DateTime<Utc>) {
         if self.unmarked.contains(&entry.id) {
             return;
         }
         let is_full = self.count >= MOST || self.bytes >= MOST_BYTES;
-        let aggregate = entry.aggregate.clone();
-        let lane = self.all.entry(aggregate.clone()).or_insert_with(|| Lane {
+        let aggregate = Arc::clone(&entry.aggregate);
+        let lane = self.all.entry(Arc::clone(&aggregate)).or_insert_with(|| Lane {
             queue: VecDeque::new(),
             is_flying: false,
             hold: Hold::Nothing,
@@ -105,7 +123,7 @@ impl Lanes {
             lane.is_cut = true;
             return;
         }
-        if entry.parked_at.is_some() {
+        if entry.is_parked {
             // Read again, with what follows it, when it is no longer parked.
             lane.hold = Hold::Parked;
             lane.is_cut = true;
@@ -113,6 +131,7 @@ impl Lanes {
         }
         if let Some(retry) = entry.next_retry_at.filter(|retry| *retry > now) {
             lane.hold = Hold::Until(retry);
+            self.has_pauses = true;
         }
         self.count += 1;
         self.bytes += size(&entry);
@@ -129,14 +148,14 @@ impl Lanes {
             lane.is_cut && lane.queue.is_empty() && !lane.is_flying && lane.hold == Hold::Nothing
         };
         let lanes = self.all.iter().filter(|(_, lane)| empty(lane));
-        lanes.map(|(aggregate, lane)| (aggregate.clone(), lane.last_id)).collect()
+        lanes.map(|(aggregate, lane)| (Arc::clone(aggregate), lane.last_id)).collect()
     }
 
     /// Takes a lane's next entries, and whether these are all that there are.
     pub(super) fn go_on(
         &mut self,
         aggregate: &Aggregate,
-        entries: Vec<OutboxEntry>,
+        entries: Vec<QueuedEvent>,
         is_all: bool,
         now: DateTime<Utc>,
     ) {
@@ -156,13 +175,23 @@ impl Lanes {
         !self.ready.is_empty()
     }
 
+    /// Whether anything is with the broker.
+    pub(super) fn is_flying(&self) -> bool {
+        !self.flying.is_empty()
+    }
+
+    /// How many are delivered and not yet marked.
+    pub(super) fn unmarked(&self) -> usize {
+        self.unmarked.len()
+    }
+
     /// Whether all that was taken is delivered and marked, but for what stands still.
     pub(super) fn is_idle(&self) -> bool {
         self.count == 0 && self.flying.is_empty() && self.unmarked.is_empty()
     }
 
     /// Returns the next entry to publish, which is then with the broker.
-    pub(super) fn next(&mut self) -> Option<OutboxEntry> {
+    pub(super) fn next(&mut self) -> Option<QueuedEvent> {
         while let Some(aggregate) = self.ready.pop_front() {
             let Some(lane) = self.all.get_mut(&aggregate).filter(|lane| lane.is_ready()) else {
                 continue;
@@ -195,7 +224,10 @@ impl Lanes {
                 self.unmarked.insert(id);
                 Some(Note::Delivered(id))
             }
-            (None, Outcome::Confirmed) => Some(Note::Delivered(id)),
+            (None, Outcome::Confirmed) => {
+                self.unmarked.insert(id);
+                Some(Note::Delivered(id))
+            }
             (Some(lane), Outcome::Refused(why)) => {
                 lane.is_flying = false;
                 let head = lane.queue.front_mut()?;
@@ -203,6 +235,7 @@ impl Lanes {
                 let retry =
                     (head.attempts < head.max_attempts).then(|| now + pause(head.attempts, event));
                 lane.hold = retry.map_or(Hold::Parked, Hold::Until);
+                self.has_pauses |= retry.is_some();
                 if retry.is_none() {
                     // It and what follows it are read again when somebody has decided.
                     lane.last_id = id - 1;
@@ -211,7 +244,7 @@ impl Lanes {
                     self.count -= gone.len();
                     self.bytes -= gone.iter().map(size).sum::<usize>();
                 }
-                Some(Note::Refused { id, event, why, retry })
+                Some(Note::Refused(Refusal { id, event, why, retry }))
             }
             (Some(lane), Outcome::Unknown) => {
                 lane.is_flying = false;
@@ -229,6 +262,9 @@ impl Lanes {
     /// Lets lanes go on whose pause is over; returns when the next one's is.
     pub(super) fn wake(&mut self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let mut next = None;
+        if !self.has_pauses {
+            return next;
+        }
         for (aggregate, lane) in &mut self.all {
             let Hold::Until(due) = lane.hold else { continue };
             if due > now {
@@ -236,22 +272,26 @@ impl Lanes {
             } else {
                 lane.hold = Hold::Nothing;
                 if lane.is_ready() {
-                    self.ready.push_back(aggregate.clone());
+                    self.ready.push_back(Arc::clone(aggregate));
                 }
             }
         }
+        self.has_pauses = next.is_some();
         next
     }
 
-    /// Whether any lane stands still.
-    pub(super) fn has_parked(&self) -> bool {
-        self.all.values().any(|lane| lane.hold == Hold::Parked)
+    /// The lanes that stand still.
+    pub(super) fn parked(&self) -> BTreeSet<Aggregate> {
+        let parked = self.all.iter().filter(|(_, lane)| lane.hold == Hold::Parked);
+        parked.map(|(aggregate, _)| Arc::clone(aggregate)).collect()
     }
 
-    /// Lets those lanes go on whose head is no longer parked.
-    pub(super) fn unpark(&mut self, parked: &BTreeSet<Aggregate>) {
-        for (aggregate, lane) in &mut self.all {
-            if lane.hold == Hold::Parked && !parked.contains(aggregate) {
+    /// Lets those of the lanes that stood still go on whose head is no longer parked.
+    pub(super) fn unpark(&mut self, stood: &BTreeSet<Aggregate>, parked: &BTreeSet<Aggregate>) {
+        for aggregate in stood.difference(parked) {
+            if let Some(lane) = self.all.get_mut(aggregate)
+                && lane.hold == Hold::Parked
+            {
                 lane.hold = Hold::Nothing;
             }
         }
@@ -278,7 +318,8 @@ impl Lanes {
     /// Forgets the lanes of partitions that are no longer ours (bits).
     pub(super) fn restrict(&mut self, partitions: u64) {
         let (mut count, mut bytes) = (0, 0);
-        self.all.retain(|(entity, id), lane| {
+        self.all.retain(|aggregate, lane| {
+            let (entity, id) = &**aggregate;
             let is_ours = partitions & (1 << partition_of(entity, id)) != 0;
             if !is_ours {
                 count += lane.queue.len();
@@ -292,19 +333,8 @@ impl Lanes {
 }
 
 /// About how much memory an entry takes.
-fn size(entry: &OutboxEntry) -> usize {
-    fn of(value: &serde_json::Value) -> usize {
-        use serde_json::Value;
-        match value {
-            Value::String(text) => text.len() + 32,
-            Value::Array(items) => items.iter().map(of).sum::<usize>() + 32,
-            Value::Object(fields) => {
-                fields.iter().map(|(name, value)| name.len() + 32 + of(value)).sum::<usize>() + 32
-            }
-            _ => 32,
-        }
-    }
-    of(&entry.payload) + 512
+fn size(entry: &QueuedEvent) -> usize {
+    entry.payload.len() + 512
 }
 
 /// Returns the pause after so many refusals: doubled each time, and spread over a quarter of it, so
@@ -324,23 +354,21 @@ mod tests {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).unwrap()
     }
 
-    fn entry(id: i64, entity: &str) -> OutboxEntry {
-        OutboxEntry {
+    fn entry(id: i64, entity: &str) -> QueuedEvent {
+        QueuedEvent {
             id,
             event_id: Uuid::from_u128(id.unsigned_abs().into()),
             event_type: "runner.started".into(),
-            aggregate: ("runner".into(), entity.into()),
+            aggregate: Arc::new(("runner".into(), entity.into())),
             sequence: 1,
             routing_key: String::new(),
-            payload: serde_json::json!({}),
+            payload: bytes::Bytes::from_static(b"{}"),
             trace_id: String::new(),
             attempts: 0,
             max_attempts: 3,
             created_at: at(0),
-            last_attempt_at: None,
             next_retry_at: None,
-            parked_at: None,
-            error: None,
+            is_parked: false,
         }
     }
 
@@ -391,7 +419,8 @@ mod tests {
         assert_eq!(published(&mut lanes), [1, 3]);
         settle(&mut lanes, 3, Outcome::Confirmed);
         let refused = || Outcome::Refused("unroutable".into());
-        let Some(Note::Refused { retry: Some(retry), .. }) = settle(&mut lanes, 1, refused())
+        let Some(Note::Refused(Refusal { retry: Some(retry), .. })) =
+            settle(&mut lanes, 1, refused())
         else {
             panic!("tried again")
         };
@@ -404,18 +433,22 @@ mod tests {
         lanes.wake(at(9));
         assert_eq!(published(&mut lanes), [1]);
         let parked = settle(&mut lanes, 1, refused());
-        assert!(matches!(parked, Some(Note::Refused { retry: None, .. })));
+        assert!(matches!(parked, Some(Note::Refused(Refusal { retry: None, .. }))));
         lanes.wake(at(999));
         assert!(published(&mut lanes).is_empty());
         lanes.offer(entry(4, "b"), at(0));
         assert_eq!(published(&mut lanes), [4]);
-        assert!(lanes.has_parked() && lanes.cut().is_empty());
+        assert!(lanes.cut().is_empty());
 
         let aggregate = entry(1, "a").aggregate;
-        lanes.unpark(&BTreeSet::from([aggregate.clone()]));
+        let parked = BTreeSet::from([Arc::clone(&aggregate)]);
+        assert_eq!(lanes.parked(), parked);
+        lanes.unpark(&parked, &parked);
         assert!(lanes.cut().is_empty(), "still parked");
-        lanes.unpark(&BTreeSet::new());
-        assert_eq!(lanes.cut(), [(aggregate.clone(), 0)]);
+        lanes.unpark(&BTreeSet::new(), &BTreeSet::new());
+        assert!(lanes.cut().is_empty(), "parked since it was asked for");
+        lanes.unpark(&parked, &BTreeSet::new());
+        assert_eq!(lanes.cut(), [(Arc::clone(&aggregate), 0)]);
         lanes.go_on(&aggregate, vec![entry(1, "a"), entry(2, "a")], true, at(0));
         assert_eq!(published(&mut lanes), [1]);
     }

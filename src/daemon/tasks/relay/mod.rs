@@ -2,34 +2,52 @@
 //!
 //! Published is what is on disk and sealed, in the partitions whose leases this daemon holds. Marked
 //! as delivered is what the broker has confirmed, afterwards: a crash between the two repeats a
-//! message, never loses one. The policy is [`lanes`]; this loop only carries it out.
+//! message, never loses one. The policy is [`lanes`]; this loop only carries it out. It waits for the
+//! database in nothing: reading, marking and writing down refusals go on beside it, one of each at a
+//! time, while messages leave.
+//!
+//! Invariant: an entry counts as unmarked until no read is under way that began before its mark was
+//! committed: such a read may still find it undelivered.
 
+mod job;
 mod lanes;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::{
-    sync::watch,
+    sync::{mpsc::error::TrySendError, watch},
     time::{Instant, sleep_until},
 };
 use uuid::Uuid;
 
-use self::lanes::{LANE, Lanes, Note};
+use self::{
+    job::Job,
+    lanes::{Aggregate, LANE, Lanes, Note, Refusal},
+};
 use crate::{
     daemon::{
-        broker::{BrokerStatus, Message, Outcome, Publisher},
+        broker::{BrokerStatus, Message, Outcome, Publisher, WINDOW},
         services::Services,
         store::{DatabaseStatus, Store, StoreError},
     },
-    domain::outbox::OutboxEntry,
+    domain::outbox::QueuedEvent,
 };
 
 /// Entries read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 1000;
 
-/// Deliveries written down together, at most; fewer when nothing else is to be done.
-const MARKS: usize = 500;
+/// Lanes read on at once.
+const LANES: usize = 8;
+
+/// Deliveries written down together without waiting for more.
+const MARKS: usize = 1000;
+
+/// Otherwise so long after the last: each transaction costs about as much as fifty marks.
+const SPACING: Duration = Duration::from_millis(25);
+
+/// Deliveries that are not written down, at most: what a crash repeats.
+const UNMARKED: usize = 2 * MARKS;
 
 /// The doorbell is a hint; looking again after so long is the truth.
 const POLL: Duration = Duration::from_secs(5);
@@ -49,8 +67,17 @@ pub(super) async fn run(services: Services, store: Store, publisher: Publisher) 
         partitions: 0,
         cursor: 0,
         has_more: true,
+        reading: Job::default(),
+        is_stale: false,
+        marking: Job::default(),
         marks: Vec::new(),
+        in_hand: Vec::new(),
+        marked: Vec::new(),
+        marked_at: Instant::now(),
+        refusing: Job::default(),
         refusals: Vec::new(),
+        asking: Job::default(),
+        rests_until: Instant::now(),
     };
     relay.run(publisher).await;
 }
@@ -69,49 +96,96 @@ struct Relay {
     cursor: i64,
     /// Behind the cursor there may be more.
     has_more: bool,
+    reading: Job<Read>,
+    /// What is being read is of no use any more.
+    is_stale: bool,
+    marking: Job<()>,
     /// Deliveries that are not yet written down.
     marks: Vec<i64>,
+    /// Those that are being written down.
+    in_hand: Vec<i64>,
+    /// Those that were, since the present read began.
+    marked: Vec<i64>,
+    marked_at: Instant,
+    /// Gives back what could not be written down.
+    refusing: Job<Vec<Refusal>>,
     /// Refusals that are not yet written down.
-    refusals: Vec<Note>,
+    refusals: Vec<Refusal>,
+    asking: Job<Parked>,
+    /// The database has failed; it is left alone until then.
+    rests_until: Instant,
+}
+
+/// What was read.
+enum Read {
+    Page(Vec<QueuedEvent>),
+    /// Of each lane its next entries.
+    Lanes(Vec<(Aggregate, Vec<QueuedEvent>)>),
+}
+
+/// The lanes that stood still when it was asked what is parked, and what is.
+struct Parked {
+    stood: BTreeSet<Aggregate>,
+    parked: BTreeSet<Aggregate>,
 }
 
 impl Relay {
     async fn run(mut self, mut publisher: Publisher) {
         let mut next_poll = Instant::now();
+        let mut outcomes = Vec::with_capacity(WINDOW);
         loop {
             if Instant::now() >= next_poll {
                 self.has_more = true;
                 next_poll = Instant::now() + POLL;
                 self.look_for_lost_marks();
-                if let Err(error) = self.look_at_parked().await {
-                    tracing::debug!(%error, "failed to look at what is parked");
-                }
+                self.ask_what_is_parked();
             }
-            let wakes = match self.keep_up().await {
-                Ok(()) => next_poll,
-                Err(error) => {
-                    tracing::debug!(%error, "failed to read or mark the outbox");
-                    Instant::now() + PAUSE
-                }
-            };
+            self.follow_leases();
+            let wakes = self.keep_up().map_or(next_poll, |wakes| wakes.min(next_poll));
             let now = self.services.context().clock.now();
             let due = self.lanes.wake(now).and_then(|due| (due - now).to_std().ok());
             let wakes = due.map_or(wakes, |due| wakes.min(Instant::now() + due));
-            let is_ready = matches!(*publisher.status.borrow(), BrokerStatus::Ready { .. });
+            let publishes = matches!(*publisher.status.borrow(), BrokerStatus::Ready { .. })
+                && self.lanes.is_ready()
+                && self.lanes.unmarked() < UNMARKED;
             tokio::select! {
                 biased;
-                outcome = publisher.outcomes.recv() => {
-                    let Some((event, outcome)) = outcome else { return };
-                    self.settle(event, outcome);
-                    // What else has come belongs into the same marks.
-                    while self.marks.len() < MARKS && let Ok((event, outcome)) = publisher.outcomes.try_recv() {
+                received = publisher.outcomes.recv_many(&mut outcomes, WINDOW) => {
+                    if received == 0 {
+                        return;
+                    }
+                    for (event, outcome) in outcomes.drain(..) {
                         self.settle(event, outcome);
                     }
                 }
-                permit = publisher.messages.reserve(), if is_ready && self.lanes.is_ready() => {
+                read = self.reading.done() => self.take(read),
+                marked = self.marking.done() => self.take_note(marked),
+                left = self.refusing.done() => match left {
+                    Ok(left) if left.is_empty() => {}
+                    Ok(left) => {
+                        self.refusals.extend(left);
+                        self.rests_until = Instant::now() + PAUSE;
+                    }
+                    Err(error) => self.rest(&error),
+                },
+                parked = self.asking.done() => match parked {
+                    Ok(Parked { stood, parked }) => self.lanes.unpark(&stood, &parked),
+                    Err(error) => self.rest(&error),
+                },
+                permit = publisher.messages.reserve(), if publishes => {
                     let Ok(permit) = permit else { return };
                     if let Some(entry) = self.lanes.next() {
                         permit.send(message(entry));
+                    }
+                    // And all that finds a place.
+                    while self.lanes.is_ready() && self.lanes.unmarked() < UNMARKED {
+                        match publisher.messages.try_reserve() {
+                            Ok(permit) => if let Some(entry) = self.lanes.next() {
+                                permit.send(message(entry));
+                            },
+                            Err(TrySendError::Full(())) => break,
+                            Err(TrySendError::Closed(())) => return,
+                        }
                     }
                 }
                 changed = self.doorbell.changed() => {
@@ -134,62 +208,111 @@ impl Relay {
         let now = self.services.context().clock.now();
         match self.lanes.settle(event, outcome, now) {
             Some(Note::Delivered(id)) => self.marks.push(id),
-            Some(refusal @ Note::Refused { .. }) => self.refusals.push(refusal),
+            Some(Note::Refused(refusal)) => self.refusals.push(refusal),
             None => {}
         }
     }
 
-    /// Writes down what came of messages and reads what is to be published next.
-    async fn keep_up(&mut self) -> Result<(), StoreError> {
-        self.follow_leases();
-        let is_idle = !self.lanes.is_ready();
-        if self.marks.len() >= MARKS || (is_idle && !self.marks.is_empty()) {
-            let now = self.services.context().clock.now();
-            self.store.outbox_deliver(&self.marks, now).await?;
-            self.lanes.marked(&self.marks);
-            self.marks.clear();
+    /// Starts what is to be done beside; returns when there will be more.
+    fn keep_up(&mut self) -> Option<Instant> {
+        if Instant::now() < self.rests_until {
+            return Some(self.rests_until);
         }
-        while let Some(Note::Refused { id, event, why, retry }) = self.refusals.last() {
-            let now = self.services.context().clock.now();
-            self.store.outbox_refused(*id, why, *retry, now).await?;
-            if retry.is_none() {
-                tracing::error!(event = %event, why, "an event was refused too often and is parked");
-                let what = format!("event {event} is parked: {why}");
-                self.services.alert("warning", "outbox", &what).await;
-            }
-            self.refusals.pop();
+        if self.reading.is_idle() && self.partitions != 0 && self.lanes.has_room() {
+            self.read();
         }
-        self.read().await
+        if self.refusing.is_idle() && !self.refusals.is_empty() {
+            let refusals = mem::take(&mut self.refusals);
+            self.refusing.start(refuse(self.services.clone(), self.store.clone(), refusals));
+        }
+        if !self.marking.is_idle() || self.marks.is_empty() {
+            return None;
+        }
+        let due = self.marked_at + SPACING;
+        let is_busy = self.lanes.is_flying() || self.lanes.is_ready();
+        if is_busy && self.marks.len() < MARKS && Instant::now() < due {
+            return Some(due);
+        }
+        self.in_hand = mem::take(&mut self.marks);
+        self.marked_at = Instant::now();
+        let (store, ids) = (self.store.clone(), self.in_hand.clone());
+        let now = self.services.context().clock.now();
+        self.marking.start(async move { store.outbox_deliver(&ids, now).await });
+        None
     }
 
-    /// Reads on, while there is room.
-    async fn read(&mut self) -> Result<(), StoreError> {
-        if self.partitions == 0 {
-            return Ok(());
-        }
-        let now = self.services.context().clock.now();
-        for (aggregate, after) in self.lanes.cut() {
-            if !self.lanes.has_room() {
-                return Ok(());
+    /// Takes note of what was marked, or that it was not.
+    fn take_note(&mut self, marked: Result<(), StoreError>) {
+        let ids = mem::take(&mut self.in_hand);
+        match marked {
+            Ok(()) if self.reading.is_idle() => self.lanes.marked(&ids),
+            Ok(()) => self.marked.extend(ids),
+            Err(error) => {
+                self.marks.extend(ids);
+                self.rest(&error);
             }
-            let limit = u32::try_from(LANE).unwrap_or(PAGE);
+        }
+    }
+
+    /// Begins to read on, if there is anything: the lanes that have run empty, then the queue.
+    fn read(&mut self) {
+        let mut cut = self.lanes.cut();
+        let store = self.store.clone();
+        if !cut.is_empty() {
+            cut.truncate(LANES);
             let up_to = *self.doorbell.borrow();
-            let entries = self.store.outbox_lane(&aggregate, after, up_to, limit).await?;
-            let is_all = entries.len() < LANE;
-            self.lanes.go_on(&aggregate, entries, is_all, now);
-        }
-        while self.has_more && self.lanes.has_room() {
-            // What came in meanwhile rings again.
+            self.reading.start(async move {
+                let mut read = Vec::with_capacity(cut.len());
+                for (lane, after) in cut {
+                    let limit = u32::try_from(LANE).unwrap_or(PAGE);
+                    let entries = store.outbox_lane(&lane, after, up_to, limit).await?;
+                    read.push((lane, entries));
+                }
+                Ok(Read::Lanes(read))
+            });
+        } else if self.has_more {
+            // What comes in meanwhile rings again.
+            self.has_more = false;
             let up_to = *self.doorbell.borrow_and_update();
-            let page = self.store.outbox_next(self.cursor, self.partitions, up_to, PAGE).await?;
-            self.has_more = page.len() >= PAGE as usize;
-            self.cursor = page.last().map_or(self.cursor, |last| last.id);
-            for entry in page {
-                self.lanes.offer(entry, now);
-            }
-            self.lanes.forget(self.cursor);
+            let (cursor, partitions) = (self.cursor, self.partitions);
+            self.reading.start(async move {
+                store.outbox_next(cursor, partitions, up_to, PAGE).await.map(Read::Page)
+            });
         }
-        Ok(())
+    }
+
+    /// Takes what was read.
+    fn take(&mut self, read: Result<Read, StoreError>) {
+        let now = self.services.context().clock.now();
+        let is_stale = mem::take(&mut self.is_stale);
+        match read {
+            Err(error) => {
+                self.has_more = true;
+                self.rest(&error);
+            }
+            Ok(_) if is_stale => self.has_more = true,
+            Ok(Read::Page(page)) => {
+                self.has_more |= page.len() >= PAGE as usize;
+                self.cursor = page.last().map_or(self.cursor, |last| last.id);
+                for entry in page {
+                    self.lanes.offer(entry, now);
+                }
+                self.lanes.forget(self.cursor);
+            }
+            Ok(Read::Lanes(lanes)) => {
+                for (lane, entries) in lanes {
+                    let is_all = entries.len() < LANE;
+                    self.lanes.go_on(&lane, entries, is_all, now);
+                }
+            }
+        }
+        self.lanes.marked(&mem::take(&mut self.marked));
+    }
+
+    /// Leaves the database alone for a while.
+    fn rest(&mut self, error: &StoreError) {
+        tracing::debug!(%error, "failed to read or mark the outbox");
+        self.rests_until = Instant::now() + PAUSE;
     }
 
     /// Marks are not flushed: a database server that died may have forgotten the last of them. What it
@@ -201,6 +324,7 @@ impl Relay {
         if self.may_lack_marks && self.lanes.is_idle() {
             self.may_lack_marks = false;
             self.lanes.forget(i64::MAX);
+            self.is_stale = !self.reading.is_idle();
             self.cursor = 0;
         }
     }
@@ -217,22 +341,54 @@ impl Relay {
         }
         self.lanes.restrict(partitions);
         self.partitions = partitions;
+        self.is_stale = !self.reading.is_idle();
     }
 
-    /// Lets go on what is no longer parked.
-    async fn look_at_parked(&mut self) -> Result<(), StoreError> {
-        if !self.lanes.has_parked() {
-            return Ok(());
+    /// Begins to ask which lanes still stand still: what is no longer parked goes on.
+    fn ask_what_is_parked(&mut self) {
+        let stood = self.lanes.parked();
+        let is_known = self.refusals.is_empty() && self.refusing.is_idle();
+        if stood.is_empty() || !is_known || !self.asking.is_idle() {
+            return;
         }
-        let parked = self.store.outbox_parked().await?;
-        self.lanes.unpark(&parked.into_iter().collect::<BTreeSet<_>>());
-        Ok(())
+        let store = self.store.clone();
+        self.asking.start(async move {
+            let parked = store.outbox_parked().await?.into_iter().map(Arc::new).collect();
+            Ok(Parked { stood, parked })
+        });
     }
 }
 
+/// Writes refusals down, together; returns those for which that failed.
+async fn refuse(
+    services: Services,
+    store: Store,
+    refusals: Vec<Refusal>,
+) -> Result<Vec<Refusal>, StoreError> {
+    let now = services.context().clock.now();
+    let write = |refusal: &Refusal| {
+        let Refusal { id, why, retry, .. } = refusal.clone();
+        let store = store.clone();
+        async move { store.outbox_refused(id, &why, retry, now).await }
+    };
+    let written = join_all(refusals.iter().map(write)).await;
+    let mut left = Vec::new();
+    for (refusal, written) in refusals.into_iter().zip(written) {
+        if let Err(error) = written {
+            tracing::debug!(%error, "failed to write a refusal down");
+            left.push(refusal);
+        } else if refusal.retry.is_none() {
+            let Refusal { event, why, .. } = refusal;
+            tracing::error!(event = %event, why, "an event was refused too often and is parked");
+            services.alert("warning", "outbox", &format!("event {event} is parked: {why}")).await;
+        }
+    }
+    Ok(left)
+}
+
 /// Returns the message of an entry.
-fn message(entry: OutboxEntry) -> Message {
-    let (entity_type, entity_id) = entry.aggregate;
+fn message(entry: QueuedEvent) -> Message {
+    let (entity_type, entity_id) = Aggregate::unwrap_or_clone(entry.aggregate);
     let headers = vec![
         ("entity_type", entity_type),
         ("entity_id", entity_id),
@@ -245,6 +401,6 @@ fn message(entry: OutboxEntry) -> Message {
         event_type: entry.event_type,
         timestamp: entry.created_at,
         headers,
-        body: Bytes::from(entry.payload.to_string()),
+        body: entry.payload,
     }
 }

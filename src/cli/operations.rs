@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use uuid::Uuid;
 
 #[derive(Debug, Args)]
@@ -37,12 +37,12 @@ pub(super) enum OutboxCommand {
         event: Option<Uuid>,
     },
     /// Take a parked event out of the queue, so that what follows it goes on
+    #[command(group(ArgGroup::new("which").required(true).args(["event", "all"])))]
     Discard {
         /// The event's id
-        #[arg(required_unless_present = "all")]
         event: Option<Uuid>,
         /// Give up all that waits, when no broker is configured any more
-        #[arg(long, conflicts_with = "event")]
+        #[arg(long)]
         all: bool,
     },
 }

@@ -50,7 +50,7 @@ fn a_full_disk_takes_no_runner_and_leaves_the_others_alone() {
         return;
     };
     let world = disk.world();
-    let running = world.agent("idle", &[]);
+    let running = world.agent("echo", &[]);
     let ballast = world.root().join("ballast");
     let rest = || rustix::fs::statvfs(world.root()).map(|fs| fs.f_bavail * fs.f_frsize).unwrap();
     fs::write(&ballast, vec![0; usize::try_from(rest()).unwrap() - (2 << 20)]).unwrap();

@@ -22,6 +22,7 @@
 )]
 #![expect(clippy::expect_used, reason = "a measurement that cannot be made ends the program")]
 
+mod blocked;
 mod broker;
 mod node;
 mod rates;
@@ -33,7 +34,8 @@ use std::process::ExitCode;
 use self::rates::Figures;
 
 /// What is measured, by name.
-const MEASURES: [&str; 6] = ["commits", "heartbeats", "launch", "latency", "delivery", "backlog"];
+const MEASURES: [&str; 7] =
+    ["commits", "heartbeats", "launch", "latency", "delivery", "backlog", "blocked"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -63,7 +65,8 @@ fn main() -> ExitCode {
                 "launch" => rates::launch(&mut figures).await,
                 "latency" => broker::latency(&mut figures).await,
                 "delivery" => broker::delivery(&mut figures).await,
-                _ => broker::backlog(&mut figures).await,
+                "backlog" => broker::backlog(&mut figures).await,
+                _ => blocked::blocked(&mut figures).await,
             }
         }
         figures.print();

@@ -12,7 +12,7 @@ use super::{
     query::{Query, Record, Write},
 };
 use crate::domain::{
-    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period},
+    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period, never},
     event::NewEvent,
     failure::Failure,
     id::RunnerId,
@@ -32,14 +32,14 @@ macro_rules! columns {
 /// What is set aside in a budget `b` for live runners with a limit of their own, but for the one whose
 /// id, as text, is at a place.
 macro_rules! reserved {
-    ($place:literal) => {
+    ($($place:literal),*) => {
         concat!(
             "(SELECT CAST(coalesce(sum(CASE WHEN l.max_tokens > l.tokens_used \
          THEN l.max_tokens - l.tokens_used ELSE 0 END), 0) AS BIGINT) FROM runners AS l \
          WHERE l.max_tokens IS NOT NULL AND l.status NOT IN ('terminated', 'failed') \
          AND b.limit_nanos IS NULL AND (b.scope = 'global' \
          OR (b.scope = 'project' AND b.scope_id = l.project_name)) AND CAST(l.id AS TEXT) <> ",
-            $place,
+            $($place,)*
             ")"
         )
     };
@@ -346,22 +346,23 @@ pub(super) fn charge(
     .bind(now)
 }
 
-/// Returns the statements of a launch that may use so many tokens at most: a budget of its own, and
-/// the lock under which no two launches are promised the same.
-pub(super) fn reserve(id: RunnerId, most: u64, now: DateTime<Utc>) -> [Query; 2] {
-    [
-        Query::new("UPDATE token_budgets SET updated_at = updated_at WHERE scope <> 'runner'"),
-        Query::new(
-            "INSERT INTO token_budgets (scope, scope_id, limit_tokens, period_granularity, \
-             period_start, period_end, created_at, updated_at) \
-             VALUES ('runner', $1, $2, 'total', $3, $4, $5, $5)",
-        )
-        .bind(id.to_string())
-        .bind(i64::try_from(most).unwrap_or(i64::MAX))
-        .bind(DateTime::UNIX_EPOCH)
-        .bind(crate::domain::budget::never())
-        .bind(now),
-    ]
+/// Returns the statement after which no other launch is promised what this one is.
+pub(super) fn hold_for_promise() -> Query {
+    Query::new("UPDATE token_budgets SET updated_at = updated_at WHERE scope <> 'runner'")
+}
+
+/// Returns the statement that gives a runner a budget of its own, of what it may use at most.
+pub(super) fn promise(id: RunnerId, most: u64, now: DateTime<Utc>) -> Query {
+    Query::new(
+        "INSERT INTO token_budgets (scope, scope_id, limit_tokens, period_granularity, \
+         period_start, period_end, created_at, updated_at) \
+         VALUES ('runner', $1, $2, 'total', $3, $4, $5, $5)",
+    )
+    .bind(id.to_string())
+    .bind(i64::try_from(most).unwrap_or(i64::MAX))
+    .bind(DateTime::UNIX_EPOCH)
+    .bind(never())
+    .bind(now)
 }
 
 fn decode(row: &Record) -> Result<Budget, StoreError> {

@@ -12,9 +12,11 @@ mod budgets;
 mod copy;
 mod dialect;
 mod error;
+mod event_rows;
 mod events;
 mod follow;
 mod keyring;
+mod launches;
 mod migrations;
 mod nodes;
 mod outbox;
@@ -47,10 +49,11 @@ pub use self::{
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
     keyring::{Keyring, first_key_file},
+    launches::NewRunner,
     query::Write,
     quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},
-    runners::{Adoption, NewRunner, RunnerChange},
+    runners::{Adoption, RunnerChange},
     sessions::SessionFilter,
     usage::{Added, Counted, TakenIn},
 };

@@ -151,6 +151,9 @@ pub(super) enum Expect {
     Anything,
     /// It touched or returned at least one row; otherwise everything is undone with this refusal.
     Rows(Failure),
+    /// It touched or returned at least one row; otherwise these tell why not, and everything is undone
+    /// with the refusal of the first that is not met.
+    RowsOr(Vec<(Query, Expect)>),
     /// It returned no row; otherwise everything is undone with the refusal that the row tells.
     NoRow(fn(&Record) -> Result<Failure, StoreError>),
 }
@@ -214,16 +217,17 @@ impl Write {
         self
     }
 
-    /// Adds statements, if there are any.
-    #[must_use]
-    pub(super) fn run_all<const N: usize>(self, queries: Option<[Query; N]>) -> Self {
-        queries.into_iter().flatten().fold(self, Self::run)
-    }
-
     /// Adds a statement that must find a row.
     #[must_use]
     pub(super) fn require(mut self, query: Query, refusal: Failure) -> Self {
         self.steps.push((query, Expect::Rows(refusal)));
+        self
+    }
+
+    /// Adds a statement that must find a row; when it does not, further ones tell why.
+    #[must_use]
+    pub(super) fn require_or_tell(mut self, query: Query, why: Vec<(Query, Expect)>) -> Self {
+        self.steps.push((query, Expect::RowsOr(why)));
         self
     }
 

@@ -1,15 +1,14 @@
 //! Quotas in the database, and whether a launch keeps them.
 //!
 //! The tables are the truth: a row that somebody inserts by hand is in force with the next launch.
-//! Invariant: [`excess`] runs in the transaction of the launch, in a statement after the one that
-//! locked the project's row. In the same statement it would count what there was before the wait
+//! Invariant: [`excess`] is asked in the transaction of the launch, in a statement after the
+//! one that locked the project's row. In the same statement it would count what there was before the wait
 //! for the lock, and let everybody in who waited.
 
 use chrono::{DateTime, Utc};
 
 use super::{
     Store, StoreError,
-    budgets::reserved,
     query::{Query, Record, Write},
 };
 use crate::domain::{
@@ -21,34 +20,70 @@ use crate::domain::{
     usage::Cost,
 };
 
-/// What stands in the way of a launch in a project ($1), whose own row ($2, as text $6) is not counted,
-/// at a time ($3) on a day ($4), with so many tokens ($5) to be set aside for it: the project's quota,
-/// its tokens of the day, a budget. No row when nothing does.
-const EXCESS: &str = concat!(
-    "SELECT 'runners' AS what, $1 AS whose, live.used AS used, \
-     q.max_concurrent_runners AS most, '' AS period, 0 AS reserved, FALSE AS is_money FROM resource_quotas AS q, \
-     (SELECT count(*) AS used FROM runners WHERE project_name = $1 AND id <> $2 \
-      AND status NOT IN ('terminated', 'failed')) AS live \
-     WHERE q.project_name = $1 AND q.max_concurrent_runners >= 0 \
-     AND live.used >= q.max_concurrent_runners \
-     UNION ALL SELECT 'tokens', $1, u.tokens, q.max_tokens_per_day, '', 0, FALSE FROM resource_quotas AS q \
-     JOIN usage_days AS u ON u.project_name = q.project_name AND u.day = $4 \
-     WHERE q.project_name = $1 AND q.max_tokens_per_day > 0 AND u.tokens >= q.max_tokens_per_day \
-     UNION ALL SELECT what, whose, used, most, period, reserved, is_money FROM \
-     (SELECT b.scope AS what, b.scope_id AS whose, \
-      CASE WHEN b.limit_nanos IS NULL THEN b.used_tokens ELSE b.used_nanos END AS used, \
-      coalesce(b.limit_nanos, b.limit_tokens) AS most, b.period_granularity AS period, \
-      CASE WHEN b.enforce_estimates THEN 0 ELSE b.estimated END AS guessed, \
-      b.limit_nanos IS NOT NULL AS is_money, ",
-    reserved!("$6"),
-    " AS reserved FROM token_budgets AS b WHERE b.period_start <= $3 AND b.period_end > $3 \
-      AND b.action <> 'warn' AND (b.scope = 'global' \
-      OR (b.scope = 'project' AND b.scope_id = $1) OR (b.scope = 'runner' AND EXISTS \
-      (SELECT 1 FROM runners AS r WHERE r.id = $2 \
-       AND (r.name = b.scope_id OR CAST(r.id AS TEXT) = b.scope_id))))) AS d \
-     WHERE used - guessed + reserved + CASE WHEN what = 'runner' OR is_money THEN 1 ELSE $5 END \
-     > most"
-);
+/// What stands in the way of a launch in a project, whose own row (its id) is not counted, at a time on a
+/// day, with so many tokens to be set aside for it: the project's quota, its tokens of the day, a
+/// budget. No row when nothing does. A runner without a row has the name it is given or the project's
+/// with the newest number.
+macro_rules! excess_sql {
+    ($project:literal, $id:literal, $at:literal, $day:literal, $name:literal, $asked:literal) => {
+        concat!(
+            "SELECT 'runners' AS what, ",
+            $project,
+            " AS whose, live.used AS used, \
+             q.max_concurrent_runners AS most, '' AS period, 0 AS reserved, FALSE AS is_money \
+             FROM resource_quotas AS q, \
+             (SELECT count(*) AS used FROM runners AS l WHERE l.project_name = ",
+            $project,
+            " AND l.id <> ",
+            $id,
+            " AND l.status NOT IN ('terminated', 'failed')) AS live \
+             WHERE q.project_name = ",
+            $project,
+            " AND q.max_concurrent_runners >= 0 \
+             AND live.used >= q.max_concurrent_runners \
+             UNION ALL SELECT 'tokens', ",
+            $project,
+            ", u.tokens, q.max_tokens_per_day, '', 0, FALSE \
+             FROM resource_quotas AS q \
+             JOIN usage_days AS u ON u.project_name = q.project_name AND u.day = ",
+            $day,
+            " WHERE q.project_name = ",
+            $project,
+            " AND q.max_tokens_per_day > 0 \
+             AND u.tokens >= q.max_tokens_per_day \
+             UNION ALL SELECT what, whose, used, most, period, reserved, is_money FROM \
+             (SELECT b.scope AS what, b.scope_id AS whose, \
+              CASE WHEN b.limit_nanos IS NULL THEN b.used_tokens ELSE b.used_nanos END AS used, \
+              coalesce(b.limit_nanos, b.limit_tokens) AS most, b.period_granularity AS period, \
+              CASE WHEN b.enforce_estimates THEN 0 ELSE b.estimated END AS guessed, \
+              b.limit_nanos IS NOT NULL AS is_money, ",
+            super::budgets::reserved!("CAST(", $id, " AS TEXT)"),
+            " AS reserved FROM token_budgets AS b WHERE b.period_start <= ",
+            $at,
+            " AND b.period_end > ",
+            $at,
+            " AND b.action <> 'warn' \
+             AND (b.scope = 'global' OR (b.scope = 'project' AND b.scope_id = ",
+            $project,
+            ") OR (b.scope = 'runner' AND (b.scope_id = CAST(",
+            $id,
+            " AS TEXT) OR b.scope_id = \
+             coalesce((SELECT r.name FROM runners AS r WHERE r.id = ",
+            $id,
+            "), ",
+            $name,
+            ", (SELECT n.name || '-' || n.last_runner FROM projects AS n WHERE n.name = ",
+            $project,
+            "))))) ) AS d WHERE used - guessed + reserved \
+             + CASE WHEN what = 'runner' OR is_money THEN 1 ELSE ",
+            $asked,
+            " END > most"
+        )
+    };
+}
+pub(super) use excess_sql;
+
+const EXCESS: &str = excess_sql!("$1", "$2", "$3", "$4", "$5", "$6");
 
 /// Every project ($1 empty) or one, with its limits and what its live runners use on a day ($2). The
 /// node of its first live runner speaks for it.
@@ -178,16 +213,25 @@ pub(super) fn set(project: &str, change: &QuotaChange, now: DateTime<Utc>) -> Qu
 }
 
 /// Returns the statement that finds what forbids a runner to start.
-/// `most` is what the runner may use at most, to be set aside for it.
-pub(super) fn excess(project: &str, id: RunnerId, most: Option<u64>, now: DateTime<Utc>) -> Query {
-    let asked = most.and_then(|most| i64::try_from(most).ok()).unwrap_or(1).max(1);
+/// `name` is the one the runner is given, `most` what it may use at most, to be set aside for it.
+pub(super) fn excess(
+    project: &str,
+    id: RunnerId,
+    (name, most): (Option<String>, Option<u64>),
+    now: DateTime<Utc>,
+) -> Query {
     Query::new(EXCESS)
         .bind(project)
         .bind(id.as_uuid())
         .bind(now)
         .bind(day(now))
-        .bind(asked)
-        .bind(id.to_string())
+        .bind(name)
+        .bind(asked(most))
+}
+
+/// What is to be set aside, 1 for what has no limit of its own: something must be left.
+pub(super) fn asked(most: Option<u64>) -> i64 {
+    most.and_then(|most| i64::try_from(most).ok()).unwrap_or(1).max(1)
 }
 
 /// Returns what its row tells.
@@ -251,7 +295,7 @@ fn missing(project: &str) -> Failure {
 }
 
 /// The day as the table of usage names it.
-fn day(now: DateTime<Utc>) -> String {
+pub(super) fn day(now: DateTime<Utc>) -> String {
     now.format("%Y-%m-%d").to_string()
 }
 

@@ -11,20 +11,20 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Origin, StoreError,
     dialect::{Bulk, Connection},
+    event_rows::{SealRow, Sealed, Signed, insert, queue, row, text},
     events,
     keyring::Keyring,
     query::{Query, Value as Bound, storable, storable_json},
 };
 use crate::domain::{
     chain::{BEGINNING, Checkpoint, Code, canonical, from_hex, to_hex},
-    event::{Event, NewEvent, partition_of},
+    event::{Event, NewEvent},
 };
 
 /// Events of others that one transaction seals; more wait for the next.
@@ -339,26 +339,14 @@ pub(super) struct Import {
     pub routing_key: Option<String>,
 }
 
-/// An event with its signature.
-#[derive(Debug)]
-struct Signed {
-    event: Event,
-    /// Its id, which an event holds as text.
-    id: Uuid,
-    /// What its codes cover.
-    covered: Vec<u8>,
-    signature: String,
-    routing_key: Option<String>,
-    metadata: Value,
-}
-
-/// An event with its place.
-#[derive(Debug)]
-struct Sealed {
-    signed: Signed,
-    by: String,
-    seal: String,
-}
+/// Counts events of entities and returns the newest sequence of each.
+const COUNTS: Bulk = Bulk {
+    table: "aggregates",
+    columns: &["entity_type", "entity_id", "sequence"],
+    tail: "ON CONFLICT (entity_type, entity_id) \
+           DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
+           RETURNING entity_type, entity_id, sequence",
+};
 
 /// The newest sequence of each entity, by its type and id.
 type Sequences = BTreeMap<(String, String), u64>;
@@ -412,131 +400,4 @@ async fn load_tail(connection: &mut Connection, epoch: u64) -> Result<Tail, Stor
     // A seal that is none breaks the chain here, which is what a verification will say.
     let seal = from_hex(&text).unwrap_or(BEGINNING);
     Ok(Tail { epoch, position: row.count("position")?, seal })
-}
-
-/// Counts events of entities and returns the newest sequence of each.
-const COUNTS: Bulk = Bulk {
-    table: "aggregates",
-    columns: &["entity_type", "entity_id", "sequence"],
-    tail: "ON CONFLICT (entity_type, entity_id) \
-           DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
-           RETURNING entity_type, entity_id, sequence",
-};
-
-const EVENTS: Bulk = Bulk {
-    table: "events",
-    columns: &[
-        "event_id",
-        "timestamp",
-        "event_type",
-        "entity_type",
-        "entity_id",
-        "sequence",
-        "project_name",
-        "runner_name",
-        "data",
-        "metadata",
-        "user_id",
-        "hostname",
-        "node_id",
-        "trace_id",
-        "signature",
-        "routing_key",
-        "position",
-        "sealed_by",
-        "seal",
-    ],
-    tail: "",
-};
-
-const QUEUE: Bulk = Bulk {
-    table: "outbox",
-    columns: &[
-        "event_id",
-        "aggregate_type",
-        "aggregate_id",
-        "event_type",
-        "payload",
-        "routing_key",
-        "trace_id",
-        "sequence",
-        "position",
-        "partition",
-    ],
-    tail: "",
-};
-
-async fn insert(connection: &mut Connection, rows: Vec<Vec<Bound>>) -> Result<(), StoreError> {
-    connection.insert(&EVENTS, rows).await.map(drop)
-}
-
-/// Queues those that go to the broker.
-async fn queue(connection: &mut Connection, sealed: &[Sealed]) -> Result<(), StoreError> {
-    let rows = sealed.iter().filter_map(|sealed| {
-        let event = &sealed.signed.event;
-        let routing_key = sealed.signed.routing_key.as_deref()?;
-        let partition = partition_of(&event.entity_type, &event.entity_id);
-        let entry = || {
-            Ok(vec![
-                Bound::Id(sealed.signed.id),
-                event.entity_type.as_str().into(),
-                event.entity_id.as_str().into(),
-                event.event_type.as_str().into(),
-                Bound::JsonText(text(event)?),
-                routing_key.into(),
-                event.trace_id.as_str().into(),
-                whole(event.sequence),
-                whole(event.position),
-                whole(partition),
-            ])
-        };
-        Some(entry())
-    });
-    let rows = rows.collect::<Result<_, StoreError>>()?;
-    connection.insert(&QUEUE, rows).await.map(drop)
-}
-
-/// Returns an event as a row.
-fn row(signed: &Signed, sealed: Option<&Sealed>) -> Vec<Bound> {
-    let event = &signed.event;
-    vec![
-        Bound::Id(signed.id),
-        event.timestamp.into(),
-        event.event_type.as_str().into(),
-        event.entity_type.as_str().into(),
-        event.entity_id.as_str().into(),
-        whole(event.sequence),
-        event.project.as_str().into(),
-        event.runner.as_str().into(),
-        Bound::JsonText(event.data.to_string()),
-        Bound::JsonText(signed.metadata.to_string()),
-        event.user_id.as_str().into(),
-        event.hostname.as_str().into(),
-        event.node_id.as_str().into(),
-        event.trace_id.as_str().into(),
-        signed.signature.as_str().into(),
-        Bound::OptionalText(signed.routing_key.clone()),
-        Bound::OptionalInteger(sealed.and_then(|_| event.position.try_into().ok())),
-        sealed.map_or("", |sealed| sealed.by.as_str()).into(),
-        sealed.map_or("", |sealed| sealed.seal.as_str()).into(),
-    ]
-}
-
-/// Returns a count as the databases take it.
-fn whole(count: u64) -> Bound {
-    Bound::Integer(i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-/// Returns a JSON text, written at once: values on the way would cost more than all the rest.
-fn text(value: &impl Serialize) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|error| StoreError::Garbled(format!("event: {error}")))
-}
-
-/// The seal of an event that another daemon wrote.
-#[derive(Serialize)]
-struct SealRow<'a> {
-    id: u64,
-    position: u64,
-    sealed_by: &'a str,
-    seal: &'a str,
 }

@@ -6,10 +6,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 
 use super::{
-    Store, StoreError, budgets, projects,
+    NewRunner, Store, StoreError, projects,
     query::{Expect, Query, Record, Write},
     quotas,
 };
@@ -34,41 +33,7 @@ macro_rules! columns {
          last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at"
     };
 }
-
-/// A runner about to be launched.
-#[derive(Debug, Clone)]
-pub struct NewRunner {
-    /// Its id.
-    pub id: RunnerId,
-    /// Its project's name.
-    pub project: String,
-    /// The name it was given; without one it gets the project's and the next number.
-    pub name: Option<String>,
-    /// Its project's directory.
-    pub project_path: String,
-    /// The node.
-    pub node_id: String,
-    /// The program's short name.
-    pub agent: String,
-    /// Program and arguments, for display.
-    pub command: Vec<String>,
-    /// Working directory, for display.
-    pub cwd: String,
-    /// never or on-failure.
-    pub restart: String,
-    /// Automatic restarts allowed.
-    pub max_restart_attempts: u32,
-    /// The idempotency key.
-    pub request_id: Option<Uuid>,
-    /// Tells whether a repeated key comes with the same request.
-    pub request_digest: String,
-    /// The agent's conversation, where it is known beforehand.
-    pub session_id: Option<String>,
-    /// So many tokens it may use at most.
-    pub max_tokens: Option<u64>,
-    /// Now.
-    pub at: DateTime<Utc>,
-}
+pub(super) use columns;
 
 /// A move along the table of [`RunnerStatus`].
 #[derive(Debug, Clone, Default)]
@@ -105,74 +70,6 @@ pub struct Adoption {
 }
 
 impl Store {
-    /// Inserts a launched runner as `starting` under the project's next number, safe from the death of
-    /// the daemon; from that of the machine only by the next write. Returns it, and false; or the runner that an earlier launch with the same request id made, and true.
-    ///
-    /// # Errors
-    ///
-    /// `PROJECT_NOT_FOUND`, `NAME_TAKEN`, `QUOTA_EXCEEDED`, `BUDGET_EXHAUSTED`, or `REQUEST_ID_REUSED`
-    /// when the earlier request was another one.
-    pub async fn runner_create(
-        &self,
-        new: &NewRunner,
-        event: NewEvent,
-    ) -> Result<(Runner, bool), StoreError> {
-        if let Some(earlier) = self.runner_by_request(new).await? {
-            return Ok((earlier, true));
-        }
-        let missing =
-            Failure::not_found("PROJECT_NOT_FOUND", format!("no project `{}`", new.project))
-                .with_hint("stratavore projects lists them");
-        let number = Query::new(
-            "UPDATE projects SET last_runner = last_runner + 1, total_runners = total_runners + 1, \
-             last_accessed_at = $2 WHERE name = $1",
-        );
-        let name = new.name.as_deref().unwrap_or_default();
-        let is_free = Query::new(
-            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM runners WHERE name = $1) \
-             AND NOT EXISTS (SELECT 1 FROM projects WHERE name = $1)",
-        );
-        let taken = Failure::conflict("NAME_TAKEN", format!("the name `{name}` is taken"))
-            .with_hint(format!("stratavore restart {name} starts it again if it is a runner's"));
-        let repeated = Failure::conflict("REQUEST_REPEATED", "launch twice with one request id");
-        let number = number.bind(new.project.as_str()).bind(new.at);
-        let write = Write::causing(vec![event])
-            .first_locking(&new.project, number, Expect::Rows(missing))
-            .require(is_free.bind(new.name.clone()), taken)
-            .require(insert(new), repeated)
-            .run_all(new.max_tokens.map(|most| budgets::reserve(new.id, most, new.at)))
-            .forbid(quotas::excess(&new.project, new.id, new.max_tokens, new.at), quotas::refusal)
-            .run(projects::recount(&new.project, new.at))
-            .unflushed();
-        match self.write(write).await {
-            Ok(rows) => Ok((first(&rows)?, false)),
-            // Two calls with one key raced; the other one has won and is the answer to both.
-            Err(StoreError::Refused(failure)) if failure.reason == "REQUEST_REPEATED" => self
-                .runner_by_request(new)
-                .await?
-                .map(|earlier| (earlier, true))
-                .ok_or(StoreError::Refused(failure)),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns the runner that an earlier request with the same id made.
-    async fn runner_by_request(&self, new: &NewRunner) -> Result<Option<Runner>, StoreError> {
-        let Some(request_id) = new.request_id else { return Ok(None) };
-        let query = Query::new(concat!(
-            "SELECT request_digest, ",
-            columns!(),
-            " FROM runners WHERE request_id = $1"
-        ));
-        let rows = self.fetch(query.bind(request_id)).await?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        if row.text("request_digest")? != new.request_digest {
-            let what = format!("request id {request_id} was used for another launch");
-            return Err(StoreError::Refused(Failure::conflict("REQUEST_ID_REUSED", what)));
-        }
-        decode(row).map(Some)
-    }
-
     /// Inserts a runner that was found alive, its project too where that is missing.
     ///
     /// # Errors
@@ -299,7 +196,7 @@ impl Store {
         let mut write =
             Write::causing(vec![event]).locking(&runner.project, at).require(query, refusal);
         if restarted {
-            let excess = quotas::excess(&runner.project, runner.id, None, at);
+            let excess = quotas::excess(&runner.project, runner.id, (None, None), at);
             write = write.forbid(excess, quotas::refusal);
         }
         let write = write.run(projects::recount(&runner.project, at));
@@ -462,33 +359,7 @@ impl Store {
     }
 }
 
-/// Returns the statement that inserts a launched runner.
-pub(super) fn insert(new: &NewRunner) -> Query {
-    Query::new(concat!(
-        "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, cwd, \
-         restart, max_restart_attempts, request_id, request_digest, started_at, created_at, \
-         updated_at, session_id, max_tokens) SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, \
-         $6, $7, $8, $9, $10, $11, $11, $11, $13, $14 FROM projects WHERE name = $3 \
-         ON CONFLICT (request_id) DO NOTHING RETURNING ",
-        columns!()
-    ))
-    .bind(new.id.as_uuid())
-    .bind(new.node_id.as_str())
-    .bind(new.project.as_str())
-    .bind(new.agent.as_str())
-    .bind(serde_json::json!(new.command))
-    .bind(new.cwd.as_str())
-    .bind(new.restart.as_str())
-    .bind(new.max_restart_attempts)
-    .bind(new.request_id)
-    .bind(new.request_digest.as_str())
-    .bind(new.at)
-    .bind(new.name.clone())
-    .bind(new.session_id.clone())
-    .bind(new.max_tokens.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
-}
-
-fn first(rows: &[Record]) -> Result<Runner, StoreError> {
+pub(super) fn first(rows: &[Record]) -> Result<Runner, StoreError> {
     let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a write".into()))?;
     decode(row)
 }
@@ -497,7 +368,7 @@ fn hold(level: &str, reason: String) -> Option<Hold> {
     HoldLevel::parse(level).map(|level| Hold { level, reason })
 }
 
-fn decode(row: &Record) -> Result<Runner, StoreError> {
+pub(super) fn decode(row: &Record) -> Result<Runner, StoreError> {
     let status = row.text("status")?;
     let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     let pid = |column| row.optional_integer(column).map(|pid| pid.and_then(|p| p.try_into().ok()));

@@ -21,7 +21,7 @@ use super::{
     query::{Expect, Query, Write},
     recorder::{Recorded, Recorder},
 };
-use crate::domain::{chain::Checkpoint, event::NewEvent};
+use crate::domain::{chain::Checkpoint, event::NewEvent, failure::Failure};
 
 /// Writes that may wait; callers beyond it wait for a place.
 pub(super) const QUEUE: usize = 1024;
@@ -372,6 +372,15 @@ async fn apply(
             && rows.is_empty()
         {
             return Err(StoreError::Refused(refusal.clone()));
+        }
+        if let Expect::RowsOr(why) = expect
+            && touched == 0
+            && rows.is_empty()
+        {
+            Box::pin(apply(connection, why)).await?;
+            // It has gone between the two statements: another daemon has written.
+            let what = "what stood in the way is gone; try again";
+            return Err(StoreError::Refused(Failure::unavailable("CHANGED_MEANWHILE", what)));
         }
         match expect {
             Expect::NoRow(refusal) => {

@@ -5,9 +5,9 @@ use futures_util::future::join_all;
 use super::*;
 use crate::{
     daemon::store::{
-        projects,
+        launches, projects,
         query::{Expect, Query, Write},
-        quotas, runners,
+        quotas,
     },
     domain::{
         failure::FailureKind,
@@ -297,7 +297,7 @@ async fn launch_naively(store: &Store, project: &str) -> Result<Runner, StoreErr
     let naive = Query::new(NAIVE).bind(project).bind(at(1));
     let write = Write::causing(vec![event])
         .first_locking(project, naive, Expect::NoRow(quotas::refusal))
-        .run(runners::insert(&new))
+        .run(launches::insert(&new))
         .run(projects::recount(project, at(1)));
     store.write(write).await?;
     Ok(store.runner_get(new.id).await?.unwrap())

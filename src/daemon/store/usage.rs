@@ -204,7 +204,7 @@ impl Store {
             "SELECT {key} AS what, count(*) AS requests, {} AS input, {} AS cache_read, \
              {} AS cache_write_5m, {} AS cache_write_1h, {} AS output, {} AS reasoning, \
              {} AS counted, {} AS cost, \
-             {} AS unpriced, max({}) AS worst \
+             {} AS unpriced, CAST(max({}) AS BIGINT) AS worst \
              FROM usage_requests WHERE ($1 = '' OR project_name = $1) \
              AND ($2 = '' OR runner_id = $2) AND ($3 = '' OR session_id = $3) \
              AND at >= $4 AND at < $5 GROUP BY 1 ORDER BY {order}",

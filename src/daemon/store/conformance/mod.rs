@@ -204,3 +204,4 @@ mod migration;
 mod quotas;
 mod retention;
 mod state;
+mod usage;

@@ -1,6 +1,7 @@
 //! Projects and runners.
 
 use super::*;
+use crate::domain::evidence::{Evidence, Word};
 
 async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept(world: World) {
     world.project("p").await;
@@ -202,8 +203,12 @@ async fn heartbeats_and_activities_are_applied(world: World) {
         since: Some(at(9)),
     };
     let told = vec![event(EventType::RunnerActivity, "runner", &one.id.to_string())];
-    let now = world.store.runner_set_activity(&one, &activity, "t", told, at(9)).await.unwrap();
+    let word = Word { state: ActivityState::Blocked, kind: None, message: None, at: at(9) };
+    let evidence = Evidence { run: 1, words: [(ActivitySource::Osc7501, word)].into() };
+    let set = world.store.runner_set_activity(&one, (&activity, "t"), &evidence, told, at(9));
+    let now = set.await.unwrap();
     assert_eq!((now.activity, now.title.as_str()), (activity, "t"));
+    assert_eq!(world.store.runner_evidence(one.id).await.unwrap(), evidence);
 }
 
 async fn a_stranger_is_adopted_with_its_project_and_its_number(world: World) {

@@ -1,0 +1,188 @@
+//! What agents used and what they may use: counted once, charged in its period, never promised twice.
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::{
+    daemon::store::{Counted, SessionFilter, TakenIn},
+    domain::{
+        budget::{BudgetChange, BudgetScope, Limit, Period},
+        session::SessionNews,
+        usage::{Cost, Quality, Tokens, UsageBy, UsageFilter, UsageRecord},
+    },
+};
+
+fn request(key: &str, output: u64, second: i64) -> Counted {
+    let record = UsageRecord {
+        key: key.to_owned(),
+        model: "m".to_owned(),
+        at: at(second),
+        tokens: Tokens { input: 100, cache_read: 1000, output, ..Tokens::default() },
+        cost: Some(Cost(i64::try_from(output).unwrap() * 10)),
+        quality: Quality::Exact,
+        ..UsageRecord::default()
+    };
+    Counted { record, session: "s".to_owned(), list: None }
+}
+
+impl World {
+    async fn take(&self, runner: &Runner, requests: Vec<Counted>, position: u64) -> u64 {
+        let sessions = vec![SessionNews {
+            id: "s".to_owned(),
+            origin: Some("started"),
+            transcript: "/t".to_owned(),
+            prompt: "do it".to_owned(),
+            messages: 1,
+            at: at(5),
+            ..SessionNews::default()
+        }];
+        let session = Some("s".to_owned());
+        let taken = TakenIn { requests, sessions, session, position: Some(position) };
+        let added = self.store.take_in(runner, &taken, |_| Vec::new(), at(6)).await.unwrap();
+        added.tokens
+    }
+
+    async fn set_budget(&self, scope: BudgetScope, limit: u64, from: i64, to: i64) {
+        let change = BudgetChange {
+            scope,
+            period: Period::Daily,
+            limit: Limit::Tokens(limit),
+            action: None,
+            count_cache_reads: None,
+            enforce_estimates: None,
+            time_zone: None,
+        };
+        let event = NewEvent { at: at(10), ..event(EventType::BudgetChanged, "budget", "x") };
+        self.store.budget_set(&change, (at(from), at(to)), event).await.unwrap();
+    }
+}
+
+async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
+    world.project("p").await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    assert_eq!(world.take(&runner, vec![request("a", 1, 5), request("a", 50, 5)], 10).await, 150);
+    assert_eq!(world.take(&runner, vec![request("a", 50, 5)], 20).await, 0);
+    assert_eq!(world.take(&runner, vec![request("a", 80, 5), request("b", 20, 7)], 30).await, 150);
+    let now = world.store.runner_get(runner.id).await.unwrap().unwrap();
+    assert_eq!(
+        (now.tokens_used, now.cost, now.session_id.as_deref()),
+        (300, Cost(1000), Some("s"))
+    );
+    let project = world.store.project_get("p").await.unwrap().unwrap();
+    assert_eq!((project.total_tokens, project.total_sessions), (300, 1));
+    assert_eq!(world.store.spool_position(runner.id).await.unwrap(), 30);
+    for by in UsageBy::ALL {
+        let totals = world.store.usage_totals(by, &UsageFilter::default()).await.unwrap();
+        assert_eq!(totals.len(), 1, "{by:?}");
+        assert_eq!((totals[0].requests, totals[0].tokens.counted()), (2, 300), "{by:?}");
+        assert_eq!((totals[0].cost, totals[0].quality), (Cost(1000), Quality::Exact));
+    }
+    let day = world.store.usage_totals(UsageBy::Day, &UsageFilter::default()).await.unwrap();
+    assert_eq!(day[0].key, at(5).format("%Y-%m-%d").to_string());
+    let hour = world.store.usage_totals(UsageBy::Hour, &UsageFilter::default()).await.unwrap();
+    assert_eq!(hour[0].key, at(5).format("%Y-%m-%dT%H").to_string());
+    let none = UsageFilter { since: Some(at(8)), ..UsageFilter::default() };
+    assert_eq!(world.store.usage_totals(UsageBy::Day, &none).await.unwrap(), []);
+    let filter = SessionFilter { runner: runner.id.to_string(), ..SessionFilter::default() };
+    let sessions = world.store.session_list(&filter).await.unwrap();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!((sessions[0].tokens_used, sessions[0].message_count), (300, 3));
+    assert_eq!(sessions[0].first_prompt, "do it");
+    assert!(sessions[0].resumable && sessions[0].ended_at.is_none());
+    assert_eq!(world.store.session_find("s").await.unwrap(), sessions);
+}
+
+async fn budgets_count_what_was_used_in_their_period(world: World) {
+    world.project("p").await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    world.take(&runner, vec![request("old", 1, -500), request("a", 100, 5)], 1).await;
+    // One that is set later counts what was used before, in its period.
+    world.set_budget(BudgetScope::Project("p".into()), 1000, 0, 100).await;
+    world.set_budget(BudgetScope::Global, 1000, 0, 100).await;
+    world.set_budget(BudgetScope::Project("q".into()), 1000, 0, 100).await;
+    let used = async |at| {
+        let budgets = world.store.budget_list(at).await.unwrap();
+        budgets.into_iter().map(|it| (it.scope.to_string(), it.used)).collect::<Vec<_>>()
+    };
+    let want = |p: u64| {
+        [("global", p), ("project:p", p), ("project:q", 0)].map(|(s, n)| (s.to_owned(), n)).to_vec()
+    };
+    assert_eq!(used(at(20)).await, want(200));
+    world.take(&runner, vec![request("b", 100, 50)], 2).await;
+    assert_eq!(used(at(60)).await, want(400));
+    // The next period begins with what was used in it while nobody looked.
+    world.take(&runner, vec![request("late", 0, 150)], 3).await;
+    assert_eq!(used(at(160)).await, []);
+    let ended = world.store.budget_ended(at(160)).await.unwrap();
+    assert_eq!(ended.len(), 3);
+    for budget in &ended {
+        for _ in 0..2 {
+            let began = NewEvent { at: at(160), ..event(EventType::BudgetChanged, "budget", "x") };
+            world.store.budget_roll(budget, (at(100), at(200)), began).await.unwrap();
+        }
+    }
+    assert_eq!(used(at(160)).await, want(100));
+    assert_eq!(world.store.budget_ended(at(160)).await.unwrap(), []);
+    // Raised, it keeps its count; reset, it begins anew; removed, it is gone.
+    world.set_budget(BudgetScope::Global, 5, 100, 200).await;
+    let global = BudgetScope::Global;
+    let changed = || NewEvent { at: at(165), ..event(EventType::BudgetChanged, "budget", "x") };
+    world.store.budget_reset(&BudgetScope::Project("p".into()), None, changed()).await.unwrap();
+    world.store.budget_remove(&global, Some(Period::Daily), changed()).await.unwrap();
+    let error = world.store.budget_remove(&global, None, changed()).await.unwrap_err();
+    assert_eq!(reason(&error), "BUDGET_NOT_FOUND");
+    let left = [("project:p".to_owned(), 0), ("project:q".to_owned(), 0)];
+    assert_eq!(used(at(166)).await, left);
+}
+
+async fn a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults(world: World) {
+    world.project("p").await;
+    world
+        .database
+        .execute(
+            "INSERT INTO token_budgets (scope, limit_tokens, period_granularity, period_start, \
+             period_end) VALUES ('global', 100, 'daily', '2027-01-15T00:00:00.000000Z', \
+             '2027-01-16T00:00:00.000000Z')",
+        )
+        .await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    world.take(&runner, vec![request("a", 0, 5)], 1).await;
+    let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
+    assert!(budget.is_exhausted());
+    assert_eq!(budget.to_tell(), Some(100));
+    let tell = || world.store.budget_tell(&budget, 100, Vec::new());
+    assert_eq!((tell().await.unwrap(), tell().await.unwrap()), (true, false));
+    let event = event(EventType::RunnerStarting, "runner", "x");
+    let error = world.store.runner_create(&World::new_runner("p"), event).await.unwrap_err();
+    assert_eq!(reason(&error), "BUDGET_EXHAUSTED");
+}
+
+async fn nothing_is_promised_twice(world: World) {
+    world.project("p").await;
+    world.set_budget(BudgetScope::Project("p".into()), 1000, 0, 100).await;
+    let other = world.database.open(world.dir.path(), "other").await;
+    // A file has one daemon.
+    let stores: Vec<&Store> = std::iter::once(&world.store).chain(other.as_ref().ok()).collect();
+    let launches = (0..16).map(|n| {
+        let store = stores[n % stores.len()];
+        let new = NewRunner { max_tokens: Some(300), ..World::new_runner("p") };
+        let event = event(EventType::RunnerStarting, "runner", &new.id.to_string());
+        async move { store.runner_create(&new, event).await.is_ok() }
+    });
+    let let_in = join_all(launches).await.into_iter().filter(|it| *it).count();
+    assert_eq!(let_in, 3);
+    let budgets = world.store.budget_list(at(20)).await.unwrap();
+    assert_eq!((budgets[0].reserved, budgets[0].remaining()), (900, 100));
+    // Without a promise there is still something left.
+    world.runner(&World::new_runner("p")).await;
+    if let Ok(other) = other {
+        other.close().await;
+    }
+}
+
+on_both! {
+    a_request_is_counted_once_and_later_only_what_is_more,
+    budgets_count_what_was_used_in_their_period,
+    a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults,
+    nothing_is_promised_twice,
+}

@@ -33,6 +33,7 @@
 //! |---|---|---|
 //! | [`domain`] | nothing of ours | types and rules; no I/O, no clock |
 //! | [`config`] | domain | what is configured and where from; places; the process environment |
+//! | [`git`] | domain, config, process | what is checked out and changed, worktrees, snapshots; the only one that starts git |
 //! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals |
 //! | [`runner_dir`] | domain | the files that a supervisor and the daemon share |
 //! | [`agents`] | domain | how each agent is started so that it reports, and how that is read |
@@ -42,8 +43,8 @@
 //! | [`demo`] | domain | the scripted agent: demonstration and test agent |
 //! | [`supervisor`] | domain, config, terminal, proto, process, `runner_dir` | the per-runner process |
 //! | [`client`] | domain, config, proto, terminal | how ui and cli reach the daemon |
-//! | [`daemon`] | domain, config, agents, terminal, proto, process, `runner_dir` | the daemon process |
-//! | [`ui`] | domain, config, client, terminal | the dashboard |
+//! | [`daemon`] | domain, config, agents, git, terminal, proto, process, `runner_dir` | the daemon process |
+//! | [`ui`] | domain, config, client, git, terminal | the dashboard |
 //! | [`cli`] | domain, config, agents (hooks), client, logging; the others at their entry points | commands |
 //!
 //! `tests/architecture.rs` holds this table.
@@ -86,6 +87,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod domain;
+pub mod git;
 pub mod logging;
 pub mod process;
 pub mod proto;

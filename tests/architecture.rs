@@ -15,6 +15,7 @@ use syn::visit::{self, Visit};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
+    ("git", &["domain", "config", "process"]),
     ("process", &["domain"]),
     ("runner_dir", &["domain"]),
     ("agents", &["domain"]),
@@ -24,8 +25,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["domain"]),
     ("supervisor", &["domain", "config", "terminal", "proto", "process", "runner_dir"]),
     ("client", &["domain", "config", "proto", "terminal"]),
-    ("daemon", &["domain", "config", "agents", "terminal", "proto", "process", "runner_dir"]),
-    ("ui", &["domain", "config", "client", "terminal"]),
+    (
+        "daemon",
+        &["domain", "config", "agents", "git", "terminal", "proto", "process", "runner_dir"],
+    ),
+    ("ui", &["domain", "config", "client", "git", "terminal"]),
     (
         "cli",
         &["domain", "config", "agents", "client", "logging", "ui", "daemon", "supervisor", "demo"],
@@ -40,9 +44,13 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("programs", &[]),
     ("broker", &[]),
+    ("worktrees", &[]),
     ("trace", &[]),
     ("context", &["programs", "store", "trace"]),
-    ("services", &["store", "fleet", "limits", "programs", "broker", "context", "trace"]),
+    (
+        "services",
+        &["store", "fleet", "limits", "programs", "broker", "worktrees", "context", "trace"],
+    ),
     ("tasks", &["services", "store", "fleet", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("verify", &["store"]),

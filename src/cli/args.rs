@@ -13,6 +13,7 @@ use super::{
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
     usage::{SessionsArgs, TokensArgs},
+    worktrees::{DiffArgs, WorktreesArgs},
 };
 use crate::{client::Path, demo::DemoArgs};
 
@@ -91,6 +92,11 @@ pub(super) enum Command {
     Tokens(TokensArgs),
     /// Type text into a runner
     Send(SendArgs),
+    /// Show what a runner has changed since it was launched
+    Diff(DiffArgs),
+    /// List, remove and restore the worktrees of runners
+    #[command(visible_alias = "worktree")]
+    Worktrees(WorktreesArgs),
     /// Show what a runner, or the daemon, has written
     Logs(LogsArgs),
     /// Show the state of everything

@@ -5,7 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 use clap::Args;
 use clap_complete::ArgValueCandidates;
 
-use super::complete;
+use super::{complete, worktrees::WorktreeArgs};
 use crate::domain::{agent_command::Permission, budget::Limit, launch::RestartPolicy};
 
 #[derive(Debug, Args)]
@@ -28,6 +28,8 @@ pub(super) struct LaunchArgs {
     /// Start in this directory instead of the project's
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
+    #[command(flatten)]
+    pub worktree: WorktreeArgs,
     /// Do not launch twice with this id, a UUID
     #[arg(long, value_name = "UUID", conflicts_with = "count")]
     pub request_id: Option<uuid::Uuid>,

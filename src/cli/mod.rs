@@ -15,6 +15,7 @@ mod operations;
 mod printer;
 mod projects;
 mod usage;
+mod worktrees;
 
 use std::{ffi::OsString, io::IsTerminal as _, mem::ManuallyDrop, process::ExitCode};
 

@@ -18,6 +18,7 @@ mod runners;
 mod system;
 mod tty;
 mod usage;
+mod worktrees;
 
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use crate::{
             operations_client::OperationsClient, projects_client::ProjectsClient,
             quotas_client::QuotasClient, runners_client::RunnersClient,
             sessions_client::SessionsClient, system_client::SystemClient,
-            usage_client::UsageClient,
+            usage_client::UsageClient, worktrees_client::WorktreesClient,
         },
     },
 };
@@ -156,6 +157,11 @@ impl Client {
 
     fn operations(&self) -> OperationsClient<Channel> {
         OperationsClient::new(self.channel.clone())
+    }
+
+    fn worktrees(&self) -> WorktreesClient<Channel> {
+        WorktreesClient::new(self.channel.clone())
+            .max_decoding_message_size(crate::proto::framing::MAX_LINK_MESSAGE)
     }
 
     fn system(&self) -> SystemClient<Channel> {

@@ -5,11 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use tonic::Streaming;
 
-use super::{Client, failed, request_within};
+use super::{Client, failed, request_within, worktrees::MAKING};
 use crate::{
     domain::{
-        evidence::Explanation, failure::Failure, id::RunnerId, launch::LaunchRequest,
-        runner::Runner, size::TerminalSize,
+        evidence::Explanation,
+        failure::Failure,
+        id::RunnerId,
+        launch::{LaunchRequest, Launched},
+        runner::Runner,
+        size::TerminalSize,
     },
     proto::{
         launch::env_vars,
@@ -146,13 +150,12 @@ impl LogStream {
 }
 
 impl Client {
-    /// Starts an agent; returns its runner, and whether an earlier call with the same request id had
-    /// started it.
+    /// Starts an agent.
     ///
     /// # Errors
     ///
     /// When it cannot be started.
-    pub async fn launch(&self, launch: &LaunchRequest) -> Result<(Runner, bool), Failure> {
+    pub async fn launch(&self, launch: &LaunchRequest) -> Result<Launched, Failure> {
         let text = |what: &str, value: &std::ffi::OsStr| {
             value.to_str().map(str::to_owned).ok_or_else(|| {
                 let shown = value.to_string_lossy();
@@ -176,10 +179,13 @@ impl Client {
             agent: String::new(),
             umask: Some(launch.umask),
             max_tokens: launch.max_tokens.unwrap_or(0),
+            worktree: launch.worktree.as_ref().map(Into::into),
         };
-        let request = request_within(request, self.limit.max(Duration::from_secs(15)));
+        let least = if launch.worktree.is_some() { MAKING } else { Duration::from_secs(20) };
+        let request = request_within(request, self.limit.max(least));
         let answer = self.runners().launch_runner(request).await.map_err(failed)?.into_inner();
-        Ok((runner_of(answer.runner)?, answer.repeated))
+        let (repeated, warnings) = (answer.repeated, answer.warnings);
+        Ok(Launched { runner: runner_of(answer.runner)?, repeated, warnings })
     }
 
     /// Ends a runner; returns it, and whether it had ended before.

@@ -171,6 +171,14 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, Value>, ConfigError
     }
 }
 
+/// Returns the leaves of a file by path, none when it does not exist.
+pub(super) fn read_leaves(path: &Path) -> Result<BTreeMap<String, Value>, ConfigError> {
+    match read(path, false)? {
+        Some((text, _)) => parse(path, &text),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
 /// Says where in a file a key stands.
 fn place_of(path: &Path, text: &str, key: &str) -> String {
     let last = key.rsplit('.').next().unwrap_or(key);

@@ -22,6 +22,7 @@ pub mod prices;
 mod rabbitmq;
 mod runner;
 mod secret;
+pub mod worktree;
 
 use std::{
     collections::BTreeMap,
@@ -48,6 +49,7 @@ pub use self::{
     rabbitmq::{DockerConfig, RabbitMqConfig},
     runner::RunnerConfig,
     secret::Secret,
+    worktree::WorktreeConfig,
 };
 
 /// Everything that can be configured.
@@ -66,6 +68,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// How agents are run.
     pub runner: RunnerConfig,
+    /// Worktrees of runners.
+    pub worktree: WorktreeConfig,
     /// Attached terminals.
     pub attach: AttachConfig,
     /// Log files.
@@ -173,6 +177,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         ("runner.history_kb", config.runner.history_kb, 16, 1_048_576),
         ("runner.output_log_mb", config.runner.output_log_mb, 1, 1_048_576),
         ("runner.max_restart_attempts", config.runner.max_restart_attempts.into(), 0, 1000),
+        ("worktree.setup_seconds", config.worktree.setup_seconds, 1, 3600),
         ("logging.max_files", config.logging.max_files.into(), 1, 365),
     ];
     let bad = |key: &str, why: String| ConfigError::BadValue {
@@ -195,6 +200,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         let why = "it does not begin with postgres://; without it the embedded database is used";
         return Err(bad("database.url", why.to_owned()));
     }
+    worktree::check(&config.worktree).map_err(|why| bad("worktree.directory", why))?;
     config.docker.rabbitmq.check().map_err(|(key, why)| bad(key, why))?;
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));

@@ -158,6 +158,21 @@ impl Places {
         self.root.join("seen.json")
     }
 
+    /// Worktrees of runners, where no other directory is configured.
+    pub fn worktrees(&self) -> PathBuf {
+        self.root.join("worktrees")
+    }
+
+    /// What is needed for a moment; emptied when a daemon starts.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// The set-up commands of projects that the user has allowed.
+    pub fn trusted_setups(&self) -> PathBuf {
+        self.root.join("trusted-setups.json")
+    }
+
     /// Log files of the daemon.
     pub fn logs(&self) -> PathBuf {
         self.root.join("log")
@@ -178,7 +193,9 @@ impl Places {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
             made.map_err(|source| PlacesError::Io { path: parent.to_owned(), source })?;
         }
-        for dir in [&self.root, &self.root.join("run"), &self.runners(), &self.logs()] {
+        for dir in
+            [&self.root, &self.root.join("run"), &self.runners(), &self.logs(), &self.scratch()]
+        {
             make_private(dir)?;
         }
         Ok(())

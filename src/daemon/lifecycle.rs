@@ -37,7 +37,10 @@ use super::{
     verify::{audit_key, checkpoint_file},
 };
 use crate::{
-    config::{Config, Places, places::PlacesError},
+    config::{
+        Config, Places,
+        places::{PlacesError, make_private},
+    },
     domain::{
         event::EventType,
         failure::{Failure, FailureKind},
@@ -119,6 +122,9 @@ pub async fn run(
     places.prepare()?;
     umask(Mode::from_raw_mode(0o077));
     let _lock = take_lock(&places)?;
+    // What a daemon that died was at.
+    fs::remove_dir_all(places.scratch()).ok();
+    make_private(&places.scratch())?;
     let listener = listen(&places.socket()).map_err(io_error("listen on the socket"))?;
     let stop = CancellationToken::new();
     watch_signals(&stop).map_err(io_error("handle signals"))?;

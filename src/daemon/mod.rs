@@ -8,7 +8,8 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store`, `fleet`, `limits`, `programs` and `broker` do not know each other; `services` hold every decision; `tasks` and `grpc`
+//! `store`, `fleet`, `limits`, `programs`, `broker` and `worktrees` do not know each other; `services`
+//! hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
@@ -27,6 +28,7 @@ pub mod store;
 pub mod tasks;
 mod trace;
 mod verify;
+pub mod worktrees;
 
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]

@@ -51,6 +51,14 @@ pub enum EventType {
     SessionResumed,
     /// A conversation is over.
     SessionEnded,
+    /// A worktree was made for a runner.
+    WorktreeCreated,
+    /// A worktree was removed; tells the ref that keeps what was in it.
+    WorktreeRemoved,
+    /// A removed worktree was made again.
+    WorktreeRestored,
+    /// The user has allowed a project's set-up command.
+    SetupTrusted,
     /// A daemon started.
     DaemonStarted,
     /// A daemon stopped in good order.
@@ -95,6 +103,10 @@ impl EventType {
             Self::SessionCreated => "session.created",
             Self::SessionResumed => "session.resumed",
             Self::SessionEnded => "session.ended",
+            Self::WorktreeCreated => "worktree.created",
+            Self::WorktreeRemoved => "worktree.removed",
+            Self::WorktreeRestored => "worktree.restored",
+            Self::SetupTrusted => "worktree.setup_trusted",
             Self::DaemonStarted => "daemon.started",
             Self::DaemonStopped => "daemon.stopped",
             Self::SystemAlert => "system.alert",

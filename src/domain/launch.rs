@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::domain::size::TerminalSize;
+use crate::domain::{checkout::WorktreeWish, runner::Runner, size::TerminalSize};
 
 /// The mark that every process inside a runner carries in its environment; its value is the
 /// runner's id.
@@ -34,6 +34,8 @@ pub struct LaunchRequest {
     pub command: Vec<OsString>,
     /// Working directory; `None` for the project's.
     pub cwd: Option<PathBuf>,
+    /// A worktree to be made for it; `None` to work in the directory itself.
+    pub worktree: Option<WorktreeWish>,
     /// The launching client's environment.
     pub environment: Environment,
     /// The terminal's first size.
@@ -44,6 +46,17 @@ pub struct LaunchRequest {
     pub umask: u32,
     /// So many tokens it may use at most; they are set aside for it.
     pub max_tokens: Option<u64>,
+}
+
+/// What came of a request to start an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Launched {
+    /// The runner.
+    pub runner: Runner,
+    /// An earlier call with the same request id had started it.
+    pub repeated: bool,
+    /// What the user should know: others work in the same directory, a file was not copied.
+    pub warnings: Vec<String>,
 }
 
 /// What happens when an agent ends badly by itself.

@@ -11,6 +11,7 @@ pub mod answer;
 pub mod audit;
 pub mod budget;
 pub mod chain;
+pub mod checkout;
 pub mod clock;
 pub mod echo;
 pub mod enforcement;

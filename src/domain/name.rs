@@ -25,6 +25,7 @@ pub const RESERVED: &[&str] = &[
     "database",
     "demo",
     "demo-agent",
+    "diff",
     "doctor",
     "events",
     "health",
@@ -61,6 +62,8 @@ pub const RESERVED: &[&str] = &[
     "usage",
     "version",
     "watch",
+    "worktree",
+    "worktrees",
 ];
 
 /// Why a name is refused.

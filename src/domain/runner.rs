@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     activity::Activity,
+    checkout::RunnerCheckout,
     hook::Hold,
     id::RunnerId,
     usage::{Cost, Quality},
@@ -145,6 +146,9 @@ pub struct Runner {
     pub command: Vec<String>,
     /// Working directory.
     pub cwd: PathBuf,
+    /// What was checked out there at the launch; `None` outside of git repositories.
+    #[serde(default)]
+    pub checkout: Option<RunnerCheckout>,
     /// Where it stands.
     pub status: RunnerStatus,
     /// Why it failed.

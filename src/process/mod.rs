@@ -4,13 +4,17 @@
 //! what a dead supervisor left. Invariant: a signal goes to a process that was recognised by its
 //! pid *and* start time, through a pidfd, so that a reused pid never hits a stranger.
 
+mod group;
 mod table;
 
 use std::{ffi::CStr, fs};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-pub use self::table::{Process, Table, marked};
+pub use self::{
+    group::Group,
+    table::{Process, Table, marked},
+};
 
 /// A process beyond any reuse of its pid, within one boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -15,6 +15,7 @@ mod runner;
 mod session;
 mod time;
 mod usage;
+mod worktree;
 
 #[expect(
     missing_docs,

@@ -59,6 +59,7 @@ impl From<&Runner> for v1::Runner {
             survivors: runner.survivors.clone(),
             updated_at: Some(to_timestamp(runner.updated_at)),
             run: runner.run,
+            checkout: runner.checkout.as_ref().map(Into::into),
         }
     }
 }
@@ -108,6 +109,7 @@ impl TryFrom<v1::Runner> for Runner {
             last_heartbeat: wire.last_heartbeat.as_ref().and_then(from_timestamp),
             terminated_at: wire.terminated_at.as_ref().and_then(from_timestamp),
             updated_at: or_epoch(wire.updated_at.as_ref()),
+            checkout: wire.checkout.map(Into::into),
         })
     }
 }

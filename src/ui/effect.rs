@@ -8,7 +8,8 @@ use super::state::{Looked, SavedLayout, Watched};
 use crate::{
     config::presets::Preset,
     domain::{
-        answer::Answer, id::RunnerId, project::NewProject, quota::QuotaChange, size::TerminalSize,
+        answer::Answer, checkout::WorktreeWish, id::RunnerId, project::NewProject,
+        quota::QuotaChange, size::TerminalSize,
     },
     terminal::MouseMode,
 };
@@ -51,6 +52,8 @@ pub(super) enum Effect {
     ReadBranch(PathBuf),
     /// Read and follow this runner's log and no other.
     ReadLog(Option<RunnerId>),
+    /// Read what this runner has changed, again and again, and no other's.
+    ReadChanges(Option<RunnerId>),
     /// Read the projects again.
     ListProjects,
     /// Read the projects' limits again.
@@ -119,6 +122,8 @@ pub(super) struct LaunchOrder {
     pub(super) command: Vec<OsString>,
     /// Working directory.
     pub(super) cwd: PathBuf,
+    /// A worktree to be made for it.
+    pub(super) worktree: Option<WorktreeWish>,
     /// The terminal's first size.
     pub(super) size: TerminalSize,
     /// So many of them, one after the other; more than one have no name of their own.

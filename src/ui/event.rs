@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::effect::LaunchOrder;
 use super::state::{Checkout, Looked, Present, SavedLayout, Work};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
-        event::Event, failure::Failure, id::RunnerId, project::NewProject, project::Project,
-        quota::ProjectQuota, runner::Runner, size::TerminalSize,
+        checkout::Changes, event::Event, failure::Failure, id::RunnerId, launch::Launched,
+        project::NewProject, project::Project, quota::ProjectQuota, runner::Runner,
+        size::TerminalSize,
     },
     terminal::keys::{KeyPress, MouseEvent},
 };
@@ -68,6 +70,8 @@ pub(super) enum UiEvent {
     Log(RunnerId, String),
     /// A runner's log ends here, and why.
     LogEnded(RunnerId, String),
+    /// What a runner has changed, or why nobody knows.
+    Changes(RunnerId, Result<Box<Changes>, String>),
     /// An agent that was found told its version.
     Version(String, String),
     /// The branch that is checked out in a directory, `None` if there is none.
@@ -118,7 +122,9 @@ pub(super) const ANSWER: &str = "answer";
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     /// An agent was started.
-    Launched(Box<Runner>),
+    Launched(Box<Launched>),
+    /// None was: the set-up command of its project is not allowed yet.
+    Untrusted(Box<LaunchOrder>, Failure),
     /// A runner was stopped; whether it had ended before.
     Stopped(Box<Runner>, bool),
     /// A runner was started again.

@@ -31,6 +31,10 @@ const CHECK: Duration = Duration::from_secs(30);
 const RECHECK: Duration = Duration::from_secs(3);
 /// Events fetched at the start.
 const BACKLOG: u32 = 100;
+/// Between two looks at what a runner has changed.
+const COMPARE: Duration = Duration::from_secs(3);
+/// Bytes of the difference that are read.
+const PATCH: u32 = 512 * 1024;
 /// Frames a second at most of the screen that is typed into, and of those that are looked at.
 const FPS: (u32, u32) = (60, 20);
 
@@ -216,6 +220,32 @@ async fn read_log(
         }
     }
     Ok(true)
+}
+
+/// Looks at what a runner has changed, again and again, until it is aborted.
+pub(super) async fn follow_changes(
+    client: watch::Receiver<Option<Client>>,
+    id: RunnerId,
+    events: mpsc::Sender<UiEvent>,
+) {
+    let mut last = None;
+    loop {
+        let now = client.borrow().clone();
+        if let Some(now) = now {
+            let read = now.changes(&id.to_string(), PATCH).await;
+            let read = read.map_err(|failure| match failure.hint.as_str() {
+                "" => failure.message,
+                hint => format!("{}: {hint}", failure.message),
+            });
+            if last.as_ref() != Some(&read) {
+                last = Some(read.clone());
+                if events.send(UiEvent::Changes(id, read.map(Box::new))).await.is_err() {
+                    return;
+                }
+            }
+        }
+        sleep(COMPARE).await;
+    }
 }
 
 /// Follows a runner's screen until it is aborted.

@@ -25,6 +25,7 @@ use crate::{
     client::Client,
     domain::{
         activity::ActivityState,
+        checkout::SETUP_NOT_TRUSTED,
         failure::Failure,
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
@@ -45,6 +46,7 @@ pub(super) struct Performer {
     sizes: mpsc::Sender<(RunnerId, TerminalSize)>,
     watching: HashMap<Watched, JoinHandle<()>>,
     reading: Option<JoinHandle<()>>,
+    comparing: Option<JoinHandle<()>>,
     /// Places for those who look at what is checked out.
     checkouts: Arc<Semaphore>,
     /// Places for calls.
@@ -70,6 +72,7 @@ impl Performer {
             sizes,
             watching: HashMap::new(),
             reading: None,
+            comparing: None,
             checkouts: Arc::new(Semaphore::new(checkout::TOGETHER)),
             calls: Arc::new(Semaphore::new(TOGETHER)),
             environment,
@@ -97,6 +100,7 @@ impl Performer {
                 self.sizes.try_send((id, size)).ok();
             }
             Effect::ReadLog(id) => self.read_log(id),
+            Effect::ReadChanges(id) => self.read_changes(id),
             Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),
         }
@@ -127,6 +131,16 @@ impl Performer {
         if let (Some(id), Some(client)) = (id, self.client()) {
             let events = self.events.clone();
             self.reading = Some(tokio::spawn(feed::follow_log(client, id, events)));
+        }
+    }
+
+    fn read_changes(&mut self, id: Option<RunnerId>) {
+        if let Some(comparing) = self.comparing.take() {
+            comparing.abort();
+        }
+        if let Some(id) = id {
+            let (client, events) = (self.client.clone(), self.events.clone());
+            self.comparing = Some(tokio::spawn(feed::follow_changes(client, id, events)));
         }
     }
 
@@ -165,6 +179,7 @@ impl Drop for Performer {
     fn drop(&mut self) {
         self.watch(&BTreeSet::new());
         self.read_log(None);
+        self.read_changes(None);
     }
 }
 
@@ -299,6 +314,7 @@ async fn launch(
     (environment, umask): (Environment, u32),
     events: &mpsc::Sender<UiEvent>,
 ) {
+    let again = LaunchOrder { register: None, ..order.clone() };
     let registered = match order.register {
         Some(new) => client.create_project(new).await.map(drop),
         None => Ok(()),
@@ -309,20 +325,28 @@ async fn launch(
         name: order.name,
         command: order.command,
         cwd: Some(order.cwd),
+        worktree: order.worktree,
         environment,
         size: order.size,
         restart: RestartPolicy::Never,
         umask,
         max_tokens: None,
     };
-    for _ in 0..order.count {
+    for done in 0..order.count {
         let outcome = match &registered {
             Ok(()) => {
                 request.request_id = Some(Uuid::new_v4());
-                client.launch(&request).await.map_or_else(
-                    |failure| Outcome::NotLaunched("launch", failure),
-                    |(runner, _)| Outcome::Launched(Box::new(runner)),
-                )
+                match client.launch(&request).await {
+                    Ok(launched) => Outcome::Launched(Box::new(launched)),
+                    Err(failure) if failure.reason == SETUP_NOT_TRUSTED => {
+                        // Asked once for all that are left.
+                        let rest = LaunchOrder { count: order.count - done, ..again };
+                        let untrusted = Outcome::Untrusted(Box::new(rest), failure);
+                        events.send(UiEvent::Outcome(untrusted)).await.ok();
+                        return;
+                    }
+                    Err(failure) => Outcome::NotLaunched("launch", failure),
+                }
             }
             Err(failure) => Outcome::NotLaunched("register the project", failure.clone()),
         };

@@ -45,6 +45,7 @@ pub(crate) fn launch(home: PathBuf, project: &str, command: &[&str]) -> LaunchRe
         name: String::new(),
         command: command.iter().map(std::ffi::OsString::from).collect(),
         cwd: None,
+        worktree: None,
         environment: vec![
             ("HOME".into(), home.into_os_string()),
             ("PATH".into(), "/usr/bin:/bin".into()),
@@ -142,7 +143,8 @@ async fn afterwards(client: &Client, node: &Node) -> History {
     for _ in 0..AFTERWARDS {
         let request = launch(node.home(), "p", &["true"]);
         let begun = Instant::now();
-        let (runner, repeated) = client.launch(&request).await.expect("the daemon still launches");
+        let launched = client.launch(&request).await.expect("the daemon still launches");
+        let (runner, repeated) = (launched.runner, launched.repeated);
         assert!(!repeated && begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         let (id, run, ended) = (runner.id.to_string(), runner.run.into(), false);
         let key = request.request_id.expect("it has one").to_string();

@@ -146,11 +146,12 @@ impl Load {
         for _ in 0..TRIES {
             let launch = self.request(request, command, door);
             let answer = self.call(door, async |client| client.launch(&launch).await).await;
-            let outcome = outcome(answer.as_ref().map(|(runner, _)| Some(runner)));
+            let outcome = outcome(answer.as_ref().map(|launched| Some(&launched.runner)));
             let unknown = matches!(outcome, Outcome::Info(_));
             self.note(Op::Launch, &request.to_string(), outcome);
             match answer {
-                Ok((runner, _)) => {
+                Ok(launched) => {
+                    let runner = launched.runner;
                     let known = (runner.id.to_string(), self.door_of(&runner));
                     if short { self.ended.push(known) } else { self.mine.push(known) }
                 }
@@ -189,6 +190,7 @@ impl Load {
             name: String::new(),
             command: command.iter().map(OsString::from).collect(),
             cwd: None,
+            worktree: None,
             environment: vec![("HOME".into(), home), ("PATH".into(), path)],
             size: TerminalSize::default(),
             restart: RestartPolicy::Never,

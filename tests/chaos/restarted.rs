@@ -33,7 +33,7 @@ async fn runners_are_ended_in_order_by_a_daemon_that_has_just_started() {
     let mut ids = Vec::new();
     for _ in 0..2 {
         let launch = cancel::launch(node.home(), "p", &["sleep", "600"]);
-        ids.push(client.launch(&launch).await.unwrap().0.id.to_string());
+        ids.push(client.launch(&launch).await.unwrap().runner.id.to_string());
     }
     let way = node.database.as_ref().expect("it has a server");
     way.black_hole();

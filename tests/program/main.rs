@@ -36,3 +36,4 @@ mod servers;
 mod stopping;
 mod support;
 mod survival;
+mod worktrees;

@@ -196,6 +196,7 @@ async fn launch_one(node: &Node) -> RunnerId {
         agent: "bash".into(),
         command: vec!["bash".into()],
         cwd: "/tmp".into(),
+        checkout: None,
         restart: "never".into(),
         max_restart_attempts: 5,
         request_id: None,

@@ -87,6 +87,7 @@ async fn populate(places: &Places) -> Result<(), Failure> {
                 name: String::new(),
                 command,
                 cwd: None,
+                worktree: None,
                 environment: environment_of_client(),
                 size: TerminalSize::new(100, 30),
                 restart: RestartPolicy::Never,

@@ -13,14 +13,16 @@ use crate::{
         is_interactive,
         launch::LaunchArgs,
         printer::Printer,
+        worktrees::WorktreeArgs,
     },
     client::{Client, size_of_terminal},
     config::environment::{self, find_program},
     domain::{
         agent::Agent,
         agent_command::{self, Permission, Wishes},
+        checkout::{SETUP_NOT_TRUSTED, SetupChoice, WorktreeWish},
         failure::Failure,
-        launch::LaunchRequest,
+        launch::{LaunchRequest, Launched},
         name::suggest_name_for,
         project::{NewProject, Project},
         quota::QuotaChange,
@@ -57,6 +59,7 @@ async fn launch(
         name: args.name.unwrap_or_default(),
         command,
         cwd,
+        worktree: wish(&args.worktree, args.count)?,
         environment: environment_of_client(),
         size: size_of_terminal().unwrap_or_default(),
         restart: args.restart,
@@ -65,9 +68,16 @@ async fn launch(
     };
     let mut runners = Vec::new();
     for _ in 0..args.count {
-        let (runner, repeated) = client.launch(&request).await?;
+        let Launched { runner, repeated, warnings } =
+            launch_one(&client, &request, printer).await?;
         if repeated {
             printer.note(&format!("{} had been launched by this request before", runner.name));
+        }
+        for warning in warnings {
+            printer.note(&format!("! {warning}"));
+        }
+        if let (Some(path), true) = (worktree_of(&runner), printer.is_table()) {
+            printer.note(&format!("  worktree: {path}"));
         }
         if printer.is_table() {
             printer.line(&runner.name)?;
@@ -125,6 +135,46 @@ fn wished(
     agent_command::command(command, None, &wishes).map_err(|why| Failure::usage("BAD_WISH", why))
 }
 
+/// Returns what worktree is wished for.
+fn wish(args: &WorktreeArgs, count: u32) -> Result<Option<WorktreeWish>, Failure> {
+    let Some(branch) = args.worktree.clone() else { return Ok(None) };
+    if count > 1 && !branch.is_empty() {
+        let what = format!("check out `{}` {count} times", branch.escape_debug());
+        return Err(Failure::usage("BRANCH_FOR_MANY", what)
+            .with_hint("--worktree without a name gives each a branch of its own"));
+    }
+    let setup = match (args.trust_setup, args.no_setup) {
+        (true, _) => SetupChoice::Trust,
+        (_, true) => SetupChoice::Skip,
+        _ => SetupChoice::IfTrusted,
+    };
+    Ok(Some(WorktreeWish { branch, base: args.base.clone().unwrap_or_default(), setup }))
+}
+
+fn worktree_of(runner: &Runner) -> Option<String> {
+    let path = runner.checkout.as_ref()?.worktree.as_ref()?;
+    Some(path.to_string_lossy().escape_debug().to_string())
+}
+
+/// Launches; a set-up command that is not allowed yet is asked about where somebody can answer.
+async fn launch_one(
+    client: &Client,
+    request: &LaunchRequest,
+    printer: Printer,
+) -> Result<Launched, Failure> {
+    match (client.launch(request).await, &request.worktree) {
+        (Err(failure), Some(wish)) if failure.reason == SETUP_NOT_TRUSTED && is_interactive() => {
+            printer.talk(&failure.message);
+            if !ask("Allow this command in this project, now and from now on? [y/N] ", false)? {
+                return Err(failure);
+            }
+            let wish = WorktreeWish { setup: SetupChoice::Trust, ..wish.clone() };
+            client.launch(&LaunchRequest { worktree: Some(wish), ..request.clone() }).await
+        }
+        (launched, _) => launched,
+    }
+}
+
 /// Returns the project of the directory we stand in, registering it if the person agrees.
 pub(super) async fn project_here(
     client: &Client,
@@ -179,7 +229,11 @@ fn free_name(wanted: &str, projects: &[Project]) -> String {
 
 fn confirm(printer: Printer, name: &str, root: &Path) -> Result<bool, Failure> {
     printer.talk(&format!("`{}` is not a project yet.", root.display()));
-    let asked = format!("Register it as `{name}` and launch there? [Y/n] ");
+    ask(&format!("Register it as `{name}` and launch there? [Y/n] "), true)
+}
+
+/// Asks a person; an empty line means `default`.
+fn ask(asked: &str, default: bool) -> Result<bool, Failure> {
     let read = || {
         let mut stderr = io::stderr().lock();
         stderr.write_all(asked.as_bytes())?;
@@ -191,7 +245,10 @@ fn confirm(printer: Printer, name: &str, root: &Path) -> Result<bool, Failure> {
     let answer = read()
         .map_err(|error| Failure::unavailable("NO_ANSWER", format!("read the answer: {error}")))?;
     let answer = answer.map(|answer| answer.trim().to_lowercase());
-    Ok(answer.is_some_and(|answer| matches!(answer.as_str(), "" | "y" | "yes")))
+    Ok(answer.is_some_and(|answer| match answer.as_str() {
+        "" => default,
+        answer => matches!(answer, "y" | "yes"),
+    }))
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -8,6 +8,7 @@ mod daemon;
 mod dashboard;
 mod database;
 mod demo;
+mod diff;
 mod events;
 mod kill;
 mod launch;
@@ -26,6 +27,7 @@ mod status;
 mod tokens;
 mod version;
 mod watch;
+mod worktrees;
 
 use super::{
     args::{Cli, Command},
@@ -92,6 +94,8 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
             ("show what was used", block_on(tokens::run(&args, context, printer)))
         }
         Command::Send(args) => ("send", block_on(send::run(&args, context, printer))),
+        Command::Diff(args) => diff::run(&args, context, printer),
+        Command::Worktrees(args) => worktrees::run(args, context, printer),
         Command::Logs(args) => ("show the log", block_on(logs::run(&args, context, printer))),
         Command::Status(args) => {
             ("show the status", block_on(status::run(&args, context, printer)))

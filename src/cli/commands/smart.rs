@@ -53,13 +53,18 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
             name: String::new(),
             command: Vec::new(),
             cwd: None,
+            worktree: None,
             environment: environment_of_client(),
             size: size_of_terminal().unwrap_or_default(),
             restart: RestartPolicy::Never,
             umask: umask(),
             max_tokens: None,
         };
-        Ok(client.launch(&request).await?.0.name)
+        let launched = client.launch(&request).await?;
+        for warning in &launched.warnings {
+            printer.note(&format!("! {warning}"));
+        }
+        Ok(launched.runner.name)
     })?;
     if is_interactive() {
         return attach::by_name(&runner, context, printer);

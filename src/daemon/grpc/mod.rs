@@ -12,6 +12,7 @@ mod sessions;
 mod streams;
 mod system;
 mod usage;
+mod worktrees;
 
 use std::io;
 
@@ -31,7 +32,7 @@ use crate::{
             operations_server::OperationsServer, projects_server::ProjectsServer,
             quotas_server::QuotasServer, runners_server::RunnersServer,
             sessions_server::SessionsServer, system_server::SystemServer,
-            usage_server::UsageServer,
+            usage_server::UsageServer, worktrees_server::WorktreesServer,
         },
     },
 };
@@ -62,6 +63,7 @@ pub(super) async fn serve(
         .add_service(BudgetsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(WorktreesServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SystemServer::new(shared).max_decoding_message_size(limit))
         .serve_with_incoming_shutdown(ours(listener), stop.cancelled_owned())
         .await

@@ -18,7 +18,7 @@ use crate::{
     domain::{
         answer::Answer,
         failure::Failure,
-        launch::{LaunchRequest, RestartPolicy},
+        launch::{LaunchRequest, Launched, RestartPolicy},
         size::TerminalSize,
     },
     proto::{
@@ -57,8 +57,10 @@ impl Runners for Shared {
         request: Request<LaunchRunnerRequest>,
     ) -> Result<Response<LaunchRunnerResponse>, Status> {
         let request = launch_request(request.into_inner()).map_err(refuse)?;
-        let (runner, repeated) = self.services.launch(request).await.map_err(refuse)?;
-        Ok(Response::new(LaunchRunnerResponse { runner: Some((&runner).into()), repeated }))
+        let launched = self.services.launch(request).await.map_err(refuse)?;
+        let runner = Some((&launched.runner).into());
+        let Launched { repeated, warnings, .. } = launched;
+        Ok(Response::new(LaunchRunnerResponse { runner, repeated, warnings }))
     }
 
     async fn stop_runner(
@@ -404,6 +406,7 @@ fn launch_request(wire: LaunchRunnerRequest) -> Result<LaunchRequest, Failure> {
         name: wire.name,
         command: wire.command.into_iter().map(|word| OsString::from_vec(word.into())).collect(),
         cwd: (!wire.cwd.is_empty()).then(|| wire.cwd.into()),
+        worktree: wire.worktree.map(TryInto::try_into).transpose()?,
         environment: from_env_vars(wire.environment),
         size: wire.size.map(TerminalSize::from).unwrap_or_default(),
         restart,

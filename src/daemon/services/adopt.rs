@@ -203,6 +203,7 @@ impl Services {
                 agent: spec.agent.clone(),
                 command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
                 cwd: spec.working_directory().to_string_lossy().into_owned(),
+                checkout: None,
                 restart: spec.restart.clone(),
                 max_restart_attempts: spec.max_restart_attempts,
                 request_id: None,

@@ -102,6 +102,7 @@ impl Services {
             agent: spec.agent.clone(),
             command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             cwd: spec.working_directory(),
+            checkout: None,
             status: if paused { RunnerStatus::Paused } else { RunnerStatus::Running },
             reason: None,
             activity: status.as_ref().map_or_else(Activity::default, Status::to_activity),

@@ -26,7 +26,7 @@ use crate::{
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        launch::{Environment, LaunchRequest, agent_environment},
+        launch::{Environment, LaunchRequest, Launched, agent_environment},
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, agent_of},
@@ -50,14 +50,13 @@ const MAX_ARGUMENTS: usize = 1 << 20;
 const ROOM: u64 = 16 << 20;
 
 impl Services {
-    /// Starts an agent; returns its runner, and whether an earlier call with the same request id
-    /// had already started it.
+    /// Starts an agent, in a worktree of its own if that was asked for.
     ///
     /// # Errors
     ///
     /// For a request that makes no sense, or an agent that cannot be started: then the runner is
     /// kept as `failed` with the reason.
-    pub async fn launch(&self, request: LaunchRequest) -> Result<(Runner, bool), Failure> {
+    pub async fn launch(&self, request: LaunchRequest) -> Result<Launched, Failure> {
         self.launch_in(request, None).await
     }
 
@@ -66,7 +65,7 @@ impl Services {
         &self,
         request: LaunchRequest,
         resume: Option<String>,
-    ) -> Result<(Runner, bool), Failure> {
+    ) -> Result<Launched, Failure> {
         let project = self.get_project(&request.project).await?;
         if !request.name.is_empty() {
             check_runner_name(&request.name)
@@ -137,41 +136,62 @@ impl Services {
         project: Project,
         command: Vec<OsString>,
         resume: Option<String>,
-    ) -> Result<(Runner, bool), Failure> {
+    ) -> Result<Launched, Failure> {
         let id = RunnerId::random();
         let _guard = self.locks.lock(id).await;
         let environment = agent_environment(request.environment.clone(), &id.to_string());
         let started = self.arrange(&command, &environment, resume.as_deref()).await?;
         let cwd = request.cwd.clone().unwrap_or_else(|| project.path.clone());
-        let new = NewRunner {
-            id,
-            project: project.name.clone(),
-            name: (!request.name.is_empty()).then(|| request.name.clone()),
-            project_path: project.path.to_string_lossy().into_owned(),
-            node_id: self.context.origin.node_id.clone(),
-            agent: agent_of(&command),
-            command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
-            cwd: cwd.to_string_lossy().into_owned(),
-            restart: request.restart.as_str().to_owned(),
-            max_restart_attempts: self.context.config.runner.max_restart_attempts,
-            request_id: request.request_id,
-            request_digest: digest(&request, &project.name, &command, &cwd),
-            session_id: started.conversation.clone(),
-            max_tokens: request.max_tokens,
-            at: self.context.clock.now(),
+        let mut new = self.new_runner(id, &request, &project, &command, &cwd);
+        new.session_id = started.conversation.clone();
+        if let Some(earlier) = self.store.runner_by_request(&new).await? {
+            return Ok(Launched { runner: earlier, repeated: true, warnings: Vec::new() });
+        }
+        let mut warnings = Vec::new();
+        let mut sharers = Vec::new();
+        let plan = if let Some(wish) = &request.worktree {
+            Some(self.plan_worktree(&project, &cwd, wish).await?)
+        } else {
+            new.checkout = self.capture(&cwd, id, &mut warnings).await;
+            sharers = self.sharers(&cwd, new.checkout.as_ref()).await;
+            None
         };
+        if !sharers.is_empty() {
+            let (names, does) =
+                (sharers.join(", "), if sharers.len() == 1 { "works" } else { "work" });
+            warnings.insert(0, format!("{names} {does} in the same directory: their changes mix"));
+        }
         let data = serde_json::json!({
-            "agent": new.agent, "command": new.command, "cwd": new.cwd, "notes": started.notes,
+            "agent": new.agent, "command": new.command, "cwd": new.cwd,
+            "shares_directory_with": sharers, "notes": started.notes,
         });
         let event = self.context.new_runner_event(EventType::RunnerStarting, &new, data);
         // Taken first: if none was in reserve, it starts while the row is written. When the row is
         // refused it is dropped, and leaves.
         let waiting = self.fleet.take_waiting()?;
-        let (runner, repeated) = self.store.runner_create(&new, event).await?;
+        let created = self.store.runner_create(&new, event).await;
+        if !matches!(created, Ok((_, false))) {
+            self.forget_capture(new.checkout.as_ref(), id).await;
+        }
+        let (runner, repeated) = created?;
         if repeated {
-            return Ok((runner, true));
+            return Ok(Launched { runner, repeated, warnings: Vec::new() });
         }
         self.changes.runner(&runner);
+        let runner = match plan {
+            None => runner,
+            Some(plan) => {
+                let made = self.make_worktree(&runner, plan, &request, &mut warnings).await;
+                match made {
+                    Ok(runner) => runner,
+                    Err(failure) => {
+                        self.mark_failed(&runner, &failure.message).await?;
+                        return Err(failure);
+                    }
+                }
+            }
+        };
+        let cwd = if request.worktree.is_some() { runner.cwd.clone() } else { cwd };
         let spec = self.spec(&runner, cwd, &request);
         let spec = LaunchSpec {
             watch_screen: self.context.screens.of(&runner.agent).is_some(),
@@ -179,7 +199,36 @@ impl Services {
         };
         let started = self.start(runner, waiting, &spec).await;
         self.fleet.keep_reserve();
-        Ok((started?, false))
+        Ok(Launched { runner: started?, repeated: false, warnings })
+    }
+
+    /// Returns the row of a runner about to be launched.
+    fn new_runner(
+        &self,
+        id: RunnerId,
+        request: &LaunchRequest,
+        project: &Project,
+        command: &[OsString],
+        cwd: &Path,
+    ) -> NewRunner {
+        NewRunner {
+            id,
+            project: project.name.clone(),
+            name: (!request.name.is_empty()).then(|| request.name.clone()),
+            project_path: project.path.to_string_lossy().into_owned(),
+            node_id: self.context.origin.node_id.clone(),
+            agent: agent_of(command),
+            command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
+            cwd: cwd.to_string_lossy().into_owned(),
+            checkout: None,
+            restart: request.restart.as_str().to_owned(),
+            max_restart_attempts: self.context.config.runner.max_restart_attempts,
+            request_id: request.request_id,
+            request_digest: digest(request, &project.name, command, cwd),
+            session_id: None,
+            max_tokens: request.max_tokens,
+            at: self.context.clock.now(),
+        }
     }
 
     /// Returns how a program is started so that it reports what it does and uses, going on with a
@@ -432,6 +481,9 @@ fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
 fn digest(request: &LaunchRequest, project: &str, command: &[OsString], cwd: &Path) -> String {
     let (name, restart) = (&request.name, request.restart.as_str());
     let mut text = format!("{project}\0{}\0{restart}\0{name}", cwd.display());
+    if let Some(wish) = &request.worktree {
+        text.extend(["\0worktree\0", &wish.branch, "\0", &wish.base]);
+    }
     for word in command {
         text.push('\0');
         text.push_str(&word.to_string_lossy());

@@ -26,6 +26,7 @@ mod system;
 mod terminal;
 mod unrecorded;
 mod usage;
+mod worktrees;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -39,7 +40,7 @@ use tokio::{
 
 use self::{
     budgets::Enforcing, changes::Changes, evidence::Told, intake::Intake, locks::Locks,
-    nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
+    nodes::Membership, quotas::Excesses, unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -78,6 +79,7 @@ pub struct Services {
     membership: Membership,
     limits: Limits,
     excesses: Excesses,
+    worktrees: Worktrees,
     /// Becomes true when the first comparison with what really runs is done.
     looked: Arc<watch::Sender<bool>>,
     /// Ends that were told and could not be written down yet.
@@ -114,6 +116,7 @@ impl Services {
             membership: Membership::default(),
             limits: Limits::default(),
             excesses: Excesses::default(),
+            worktrees: Worktrees::default(),
             looked: Arc::new(watch::Sender::new(false)),
             unrecorded: Unrecorded::default(),
             told: Told::default(),

@@ -80,7 +80,8 @@ impl Services {
         self.here(runner).await?;
         let launched;
         let runner = if runner.status == RunnerStatus::Starting {
-            // A launch in progress is waited for: there is nobody to stop before.
+            // A launch in progress is waited for: there is nobody to stop before. Not so a set-up.
+            self.worktrees.give_up(runner.id);
             let _launching = self.locks.lock(runner.id).await;
             launched = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
             &launched

@@ -90,13 +90,14 @@ impl Services {
                 name: String::new(),
                 command: vec![session.agent.clone().into()],
                 cwd: (!session.cwd.is_empty()).then(|| session.cwd.clone().into()),
+                worktree: None,
                 environment: resume.environment,
                 size: resume.size,
                 restart: RestartPolicy::Never,
                 umask: resume.umask,
                 max_tokens: None,
             };
-            Ok(services.launch_in(request, Some(session.id)).await?.0)
+            Ok(services.launch_in(request, Some(session.id)).await?.runner)
         })
         .await
     }

@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, budgets,
+    Store, StoreError, budgets, checkouts,
     query::{Expect, Query, Write},
     quotas, runners,
 };
-use crate::domain::{event::NewEvent, failure::Failure, id::RunnerId, runner::Runner};
+use crate::domain::{
+    checkout::RunnerCheckout, event::NewEvent, failure::Failure, id::RunnerId, runner::Runner,
+};
 
 /// A runner about to be launched.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct NewRunner {
     pub command: Vec<String>,
     /// Working directory, for display.
     pub cwd: String,
+    /// What is checked out there; `None` outside of repositories, and where that is told later.
+    pub checkout: Option<RunnerCheckout>,
     /// never or on-failure.
     pub restart: String,
     /// Automatic restarts allowed.
@@ -113,7 +117,11 @@ impl Store {
     }
 
     /// Returns the runner that an earlier request with the same id made.
-    async fn runner_by_request(&self, new: &NewRunner) -> Result<Option<Runner>, StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// `REQUEST_ID_REUSED` when that request was another one.
+    pub async fn runner_by_request(&self, new: &NewRunner) -> Result<Option<Runner>, StoreError> {
         let Some(request_id) = new.request_id else { return Ok(None) };
         let query = Query::new(concat!(
             "SELECT request_digest, ",
@@ -136,9 +144,11 @@ macro_rules! insert {
         concat!(
             "INSERT INTO runners (id, name, node_id, project_name, project_path, agent, command, \
              cwd, restart, max_restart_attempts, request_id, request_digest, started_at, \
-             created_at, updated_at, session_id, max_tokens) \
+             created_at, updated_at, session_id, max_tokens, repository, worktree, branch, \
+             base_branch, base_commit, launch_commit, launch_snapshot) \
              SELECT $1, coalesce($12, name || '-' || last_runner), $2, name, path, $4, $5, $6, $7, \
-             $8, $9, $10, $11, $11, $11, $13, $14 FROM projects WHERE name = $3 ",
+             $8, $9, $10, $11, $11, $11, $13, $14, $15, $16, $17, $18, $19, $20, $21 \
+             FROM projects WHERE name = $3 ",
             $($condition,)*
             " ON CONFLICT (request_id) DO NOTHING RETURNING ",
             runners::columns!()
@@ -152,7 +162,7 @@ fn admit(new: &NewRunner) -> Query {
     const ADMIT: &str = insert!(
         "AND NOT EXISTS (SELECT 1 FROM runners AS o WHERE o.name = $12) \
          AND NOT EXISTS (SELECT 1 FROM projects AS o WHERE o.name = $12) AND NOT EXISTS (",
-        quotas::excess_sql!("$3", "$1", "$11", "$15", "$12", "$16"),
+        quotas::excess_sql!("$3", "$1", "$11", "$22", "$12", "$23"),
         ")"
     );
     filled(ADMIT, new).bind(quotas::day(new.at)).bind(quotas::asked(new.max_tokens))
@@ -165,7 +175,7 @@ pub(super) fn insert(new: &NewRunner) -> Query {
 }
 
 fn filled(sql: &'static str, new: &NewRunner) -> Query {
-    Query::new(sql)
+    let query = Query::new(sql)
         .bind(new.id.as_uuid())
         .bind(new.node_id.as_str())
         .bind(new.project.as_str())
@@ -179,5 +189,6 @@ fn filled(sql: &'static str, new: &NewRunner) -> Query {
         .bind(new.at)
         .bind(new.name.clone())
         .bind(new.session_id.clone())
-        .bind(new.max_tokens.map(|most| i64::try_from(most).unwrap_or(i64::MAX)))
+        .bind(new.max_tokens.map(|most| i64::try_from(most).unwrap_or(i64::MAX)));
+    checkouts::bind(query, new.checkout.as_ref())
 }

@@ -6,9 +6,11 @@
 //! both databases, what differs sits in `dialect`.
 
 mod about;
+mod adoption;
 mod audit;
 mod availability;
 mod budgets;
+mod checkouts;
 mod copy;
 mod dialect;
 mod error;
@@ -44,6 +46,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{
     about::{About, Holdings, about, known_schema, migrate, name_of},
+    adoption::Adoption,
     audit::AuditLog,
     availability::DatabaseStatus,
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
@@ -53,7 +56,7 @@ pub use self::{
     query::Write,
     quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},
-    runners::{Adoption, RunnerChange},
+    runners::RunnerChange,
     sessions::SessionFilter,
     usage::{Added, Counted, TakenIn},
 };

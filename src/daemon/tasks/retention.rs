@@ -1,4 +1,5 @@
-//! Keeps the event log as long as is configured: one look an hour, and no more when nothing is old.
+//! Keeps the event log as long as is configured, and what was removed for its time: one look an hour,
+//! and no more when nothing is old.
 
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ pub(super) async fn run(services: Services) {
                 tracing::info!(events, entries, "removed old events and delivered entries");
             }
             Err(error) => tracing::warn!(%error, "failed to remove old events"),
+        }
+        match services.empty_trash().await {
+            Ok(0) => {}
+            Ok(refs) => tracing::info!(refs, "removed what was kept of old worktrees and launches"),
+            Err(error) => tracing::warn!(%error, "failed to empty the trash"),
         }
         sleep(LOOK).await;
     }

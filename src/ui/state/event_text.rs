@@ -12,6 +12,13 @@ pub(in crate::ui) fn event_subject(event: &Event) -> &str {
     }
 }
 
+/// The runners that worked in a directory already when another was launched there.
+fn shared(event: &Event) -> String {
+    let names = event.data.get("shares_directory_with").and_then(|names| names.as_array());
+    let names = names.into_iter().flatten().filter_map(|name| name.as_str());
+    names.collect::<Vec<_>>().join(", ")
+}
+
 /// What happened, in words.
 pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
     let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
@@ -31,6 +38,13 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
         },
         "runner.failed" => (joined("failed", field("reason")), Tone::Bad),
         "runner.stopped" => ("ended".to_owned(), Tone::Plain),
+        "runner.starting" if !shared(event).is_empty() => {
+            (format!("launching where {} works already", shared(event)), Tone::Warning)
+        }
+        "worktree.created" => (joined("worktree", field("branch")), Tone::Plain),
+        "worktree.removed" => (joined("worktree removed", field("path")), Tone::Plain),
+        "worktree.restored" => (joined("worktree restored", field("path")), Tone::Plain),
+        "worktree.setup_trusted" => (joined("set-up allowed", field("command")), Tone::Warning),
         "runner.starting" => ("launching".to_owned(), Tone::Muted),
         "runner.removed" => ("removed".to_owned(), Tone::Muted),
         "project.created" => ("project registered".to_owned(), Tone::Plain),

@@ -1,7 +1,13 @@
 //! What is needed to launch, all of it filled in beforehand.
 
 use super::{Area, TextLine};
-use crate::{config::presets::Preset, domain::agent_command::Permission};
+use crate::{
+    config::presets::Preset,
+    domain::{agent_command::Permission, checkout::WorktreeWish},
+};
+
+/// What stands for a worktree on a branch named after the runner.
+pub(in crate::ui) const NEW_WORKTREE: &str = "new";
 
 /// The launch dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +18,8 @@ pub(in crate::ui) struct LaunchDialog {
     pub(in crate::ui) preset: TextLine,
     /// The directory.
     pub(in crate::ui) directory: TextLine,
+    /// A worktree: blank for none, [`NEW_WORKTREE`], or the name of a branch.
+    pub(in crate::ui) worktree: TextLine,
     /// The command line.
     pub(in crate::ui) command: TextLine,
     /// The model.
@@ -28,7 +36,7 @@ pub(in crate::ui) struct LaunchDialog {
 
 /// Where it is low, the fields matter and the air between them does not.
 pub(in crate::ui) fn is_low(area: Area) -> bool {
-    area.height < 13
+    area.height < 14
 }
 
 /// The row of the first field within the dialog's area.
@@ -43,6 +51,8 @@ pub(in crate::ui) enum LaunchField {
     Preset,
     /// The directory.
     Directory,
+    /// A worktree of it.
+    Worktree,
     /// The command line.
     Command,
     /// The model.
@@ -57,12 +67,13 @@ pub(in crate::ui) enum LaunchField {
 
 impl LaunchField {
     /// All fields from top to bottom, with their labels.
-    pub(in crate::ui) const ALL: [(Self, &'static str); 7] = [
+    pub(in crate::ui) const ALL: [(Self, &'static str); 8] = [
         (Self::Prompt, "first prompt"),
         (Self::Command, "agent"),
         (Self::Model, "model"),
         (Self::Permissions, "permissions"),
         (Self::Directory, "directory"),
+        (Self::Worktree, "worktree"),
         (Self::Name, "name"),
         (Self::Preset, "preset"),
     ];
@@ -82,6 +93,7 @@ impl LaunchDialog {
         match field {
             LaunchField::Preset => &self.preset,
             LaunchField::Directory => &self.directory,
+            LaunchField::Worktree => &self.worktree,
             LaunchField::Command => &self.command,
             LaunchField::Model => &self.model,
             LaunchField::Permissions => &self.permissions,
@@ -95,6 +107,7 @@ impl LaunchDialog {
         match self.field {
             LaunchField::Preset => &mut self.preset,
             LaunchField::Directory => &mut self.directory,
+            LaunchField::Worktree => &mut self.worktree,
             LaunchField::Command => &mut self.command,
             LaunchField::Model => &mut self.model,
             LaunchField::Permissions => &mut self.permissions,
@@ -106,6 +119,16 @@ impl LaunchDialog {
     /// What the agent may do.
     pub(in crate::ui) fn permission(&self) -> Option<Permission> {
         Permission::parse(self.permissions.text().trim())
+    }
+
+    /// The worktree that is wished for.
+    pub(in crate::ui) fn wish(&self) -> Option<WorktreeWish> {
+        let branch = match self.worktree.text().trim() {
+            "" | "no" => return None,
+            NEW_WORKTREE => String::new(),
+            branch => branch.to_owned(),
+        };
+        Some(WorktreeWish { branch, ..WorktreeWish::default() })
     }
 
     /// Fills in what a preset says.

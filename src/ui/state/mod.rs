@@ -4,6 +4,7 @@
 //! is shown. The selection names a runner, never a line.
 
 mod branches;
+mod changes;
 mod choice;
 mod columns;
 mod event_text;
@@ -40,13 +41,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::{
     branches::{Branches, Checkout},
+    changes::ChangesView,
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
     event_text::{event_subject, event_text},
     geometry::{Area, FIGURES_FROM, Geometry, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
     history::{History, question},
-    launch::{LaunchDialog, LaunchField, first_field, is_low},
+    launch::{LaunchDialog, LaunchField, NEW_WORKTREE, first_field, is_low},
     log_view::LogView,
     mode::{Confirm, Deed, Held, Mode, Pick, Reply, Undo},
     notices::Notice,
@@ -149,7 +151,7 @@ pub(super) struct Toast {
     pub(super) text: String,
     /// Whether it is a failure.
     pub(super) is_failure: bool,
-    /// When it goes by itself; a failure stays until somebody is there.
+    /// When it goes by itself; a failure or a warning stays until somebody is there.
     ends: Option<DateTime<Utc>>,
 }
 
@@ -169,6 +171,8 @@ pub(super) struct State {
     pub(super) page: Page,
     /// A runner's log, while it is shown.
     pub(super) log: Option<LogView>,
+    /// What a runner has changed, while it is shown.
+    pub(super) changes: Option<ChangesView>,
     /// What is configured: key, value, where from.
     pub(super) config: Vec<(String, String, String)>,
     /// Launches by a name.
@@ -256,6 +260,7 @@ impl State {
             settings: Settings::default(),
             page: Page::default(),
             log: None,
+            changes: None,
             config: Vec::new(),
             presets: Presets::new(),
             are_versions_asked: false,
@@ -340,6 +345,12 @@ impl State {
     pub(super) fn say(&mut self, text: impl Into<String>) {
         self.toast =
             Some(Toast { text: text.into(), is_failure: false, ends: Some(self.now + SAID_FOR) });
+        self.is_dirty = true;
+    }
+
+    /// Says something that stays until somebody is there.
+    pub(super) fn warn(&mut self, text: impl Into<String>) {
+        self.toast = Some(Toast { text: text.into(), is_failure: false, ends: None });
         self.is_dirty = true;
     }
 

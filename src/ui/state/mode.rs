@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::{Axis, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker, Work};
-use crate::domain::{id::RunnerId, project::NewProject};
+use crate::{
+    domain::{id::RunnerId, project::NewProject},
+    ui::effect::LaunchOrder,
+};
 
 /// Where the keys go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +96,8 @@ pub(in crate::ui) enum Deed {
     All(Work, Vec<RunnerId>),
     /// Delete a project.
     Forget(String),
+    /// Run a set-up command in new worktrees of a project, and launch; since when that is asked.
+    TrustSetup(Box<LaunchOrder>, DateTime<Utc>),
 }
 
 /// What can be taken back.

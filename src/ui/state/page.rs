@@ -1,11 +1,14 @@
-//! The views that are lines to read: events, a runner's log, the settings, the health of the parts.
+//! The views that are lines to read: events, a runner's log, its changes, the settings, the health of
+//! the parts.
 //!
 //! Invariant: the cursor stands on a line that is shown, if there is any; while the end is followed
 //! that is the last one.
 
 use chrono::{Local, TimeDelta};
 
-use super::{LogView, State, TextLine, View, age_text, event_subject, event_text, natural, wrap};
+use super::{
+    ChangesView, LogView, State, TextLine, View, age_text, event_subject, event_text, natural, wrap,
+};
 use crate::domain::event::Event;
 
 /// What a line is like, for who draws it.
@@ -106,6 +109,7 @@ impl State {
                 let name = self.log.as_ref().map_or("", |log| log.name.as_str());
                 format!("LOG of {name}")
             }
+            View::Changes => self.changes_title(),
             View::Settings => "SETTINGS".to_owned(),
             View::Health => "HEALTH".to_owned(),
             View::Dashboard | View::Panes => String::new(),
@@ -125,11 +129,42 @@ impl State {
                 None => self.events.iter().map(event_line).collect(),
             },
             View::Log => self.log.as_ref().map(LogView::lines).unwrap_or_default(),
+            View::Changes => self.changes_lines().into_iter().map(|(line, _)| line).collect(),
             View::Settings => self.settings_lines(),
             View::Health => self.health_lines(),
             View::Dashboard | View::Panes => Vec::new(),
         };
         lines.into_iter().filter(|line| line.has(&words)).collect()
+    }
+
+    fn changes_title(&self) -> String {
+        let Some(changes) = &self.changes else { return String::new() };
+        match changes.opened() {
+            Some(path) => {
+                let path: String = path.chars().filter(|c| !c.is_control()).collect();
+                format!("CHANGES of {} · {path}", changes.name)
+            }
+            None => format!("CHANGES of {}", changes.name),
+        }
+    }
+
+    fn changes_lines(&self) -> Vec<(Line, Option<usize>)> {
+        self.changes.as_ref().map(ChangesView::lines).unwrap_or_default()
+    }
+
+    /// Whether the view is one to search in, rather than to narrow.
+    pub(in crate::ui) fn is_searched(&self) -> bool {
+        matches!(self.view, View::Log | View::Changes)
+    }
+
+    /// The changed file under the cursor.
+    pub(in crate::ui) fn file_at_cursor(&self) -> Option<usize> {
+        if self.view != View::Changes || self.page.is_whole() {
+            return None;
+        }
+        let words = self.page_words();
+        let lines = self.changes_lines().into_iter().filter(|(line, _)| line.has(&words));
+        lines.map(|(_, file)| file).nth(self.page.at)?
     }
 
     fn page_words(&self) -> Vec<String> {

@@ -220,7 +220,7 @@ fn actions(state: &State) -> Vec<Entry> {
         View::Panes => Context::Panes,
         _ if state.is_empty() => Context::Welcome,
         View::Dashboard => Context::List,
-        View::Events | View::Log | View::Settings | View::Health => Context::Page,
+        View::Events | View::Log | View::Changes | View::Settings | View::Health => Context::Page,
     };
     let here =
         [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));
@@ -230,7 +230,7 @@ fn actions(state: &State) -> Vec<Entry> {
         is_elsewhere
             && match binding.command.action {
                 Action::ShowEvents | Action::ShowSettings | Action::ShowHealth => true,
-                Action::ShowLog => state.selected.is_some(),
+                Action::ShowLog | Action::ShowChanges => state.selected.is_some(),
                 _ => false,
             }
     });

@@ -12,6 +12,8 @@ pub(in crate::ui) enum View {
     Events,
     /// What a runner has written.
     Log,
+    /// What a runner has changed since its launch.
+    Changes,
     /// What is configured, and where.
     Settings,
     /// The daemon, its parts, the supervisors.

@@ -161,6 +161,19 @@ fn pages() {
     show("settings", after(","));
     show("health", after("H"));
     show("help", after("?"));
+    show("changes", |size| {
+        let mut state = busy(size);
+        super::changes::open(&mut state);
+        press(&mut state, "jjj");
+        state
+    });
+    show("changes_file", |size| {
+        let mut state = busy(size);
+        super::changes::open(&mut state);
+        press(&mut state, "jjj");
+        super::key(&mut state, crate::domain::key::Key::Enter);
+        state
+    });
     show("log", |size| {
         let mut state = after("l")(size);
         update(&mut state, UiEvent::Log(id(1), "first line\nsecond line\n".to_owned()));

@@ -1,6 +1,7 @@
 //! Tests of the dashboard without a terminal, a daemon or async: events in, effects and text out.
 
 mod answers;
+mod changes;
 mod gallery;
 mod launching;
 mod messages;
@@ -24,7 +25,7 @@ use uuid::Uuid;
 
 use super::{
     effect::Effect,
-    event::{DaemonView, UiEvent},
+    event::{DaemonView, Outcome, UiEvent},
     state::{Checkout, State, Surroundings},
     theme::{Depth, Library, Theme},
     update::update,
@@ -36,6 +37,7 @@ use crate::{
         activity::{Activity, ActivitySource, ActivityState},
         event::Event,
         id::RunnerId,
+        launch::Launched,
         project::{Project, ProjectStatus},
         runner::{Runner, RunnerStatus},
     },
@@ -62,6 +64,7 @@ fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runne
         agent: "claude".to_owned(),
         command: vec!["/usr/bin/claude".to_owned(), "--verbose".to_owned()],
         cwd: format!("/home/ann/src/{project}").into(),
+        checkout: None,
         status: RunnerStatus::Running,
         reason: None,
         activity: Activity {
@@ -98,6 +101,12 @@ fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runne
         terminated_at: None,
         updated_at: since,
     }
+}
+
+/// A launch that went well.
+fn launched(runner: Runner) -> UiEvent {
+    let launched = Launched { runner, repeated: false, warnings: Vec::new() };
+    UiEvent::Outcome(Outcome::Launched(Box::new(launched)))
 }
 
 /// A runner of this name, whatever else.

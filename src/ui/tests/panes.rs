@@ -2,14 +2,14 @@
 
 use proptest::prelude::*;
 
-use super::{PRESS, ended, fleet, id, keys, list, mouse, runner, screen, state};
+use super::{PRESS, ended, fleet, id, keys, launched, list, mouse, runner, screen, state};
 use crate::{
     client::HistoryView,
     domain::{activity::ActivityState, id::RunnerId, size::TerminalSize},
     terminal::keys::{MouseAction, MouseButton},
     ui::{
         effect::Effect,
-        event::{Frame, Outcome, UiEvent},
+        event::{Frame, UiEvent},
         state::{Mode, Present, State, View, shown_panes},
         update::update,
     },
@@ -294,7 +294,7 @@ fn what_is_launched_among_the_panes_gets_one() {
     assert!(matches!(state.mode, Mode::Launch(_)));
     keys(&mut state, "esc");
     let new = runner(50, "shop-1", ActivityState::Starting, 0);
-    update(&mut state, UiEvent::Outcome(Outcome::Launched(Box::new(new))));
+    update(&mut state, launched(new));
     assert_eq!((panes(&state).len(), &state.mode), (4, &Mode::Typing(id(50))));
 }
 

@@ -1,8 +1,8 @@
 //! What follows from what.
 
 use super::{
-    PRESS, blocked, connect, ended, event, fleet, id, key, list, mouse, now, press, project,
-    runner, state,
+    PRESS, blocked, connect, ended, event, fleet, id, key, launched, list, mouse, now, press,
+    project, runner, state,
 };
 use crate::{
     client::RunnerUpdate,
@@ -373,7 +373,7 @@ fn the_dialog_finds_the_project_around_the_directory() {
 fn a_launched_runner_is_selected_and_failures_are_told_until_the_next_key() {
     let mut state = state(WIDE, fleet());
     let new = runner(50, "shop-1", ActivityState::Starting, 0);
-    update(&mut state, UiEvent::Outcome(Outcome::Launched(Box::new(new))));
+    update(&mut state, launched(new));
     assert_eq!(state.selected, Some(id(50)));
     let failure = Failure::conflict("X", "it is locked").with_hint("unlock it");
     update(&mut state, UiEvent::Outcome(Outcome::Failed("launch", failure)));

@@ -51,6 +51,12 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
                 state.is_dirty = true;
             }
         }
+        UiEvent::Changes(id, read) => {
+            if let Some(changes) = state.changes.as_mut().filter(|changes| changes.id == id) {
+                changes.learn(read.map(|read| *read));
+                state.is_dirty = true;
+            }
+        }
         UiEvent::Version(name, version) => {
             state.is_dirty = true;
             state.here.versions.insert(name, version);

@@ -6,6 +6,7 @@ use super::launch_dialog;
 use crate::{
     domain::{
         agent_command::{self, Wishes},
+        failure::Failure,
         project::NewProject,
         quota::QuotaChange,
         runner::agent_of,
@@ -13,7 +14,7 @@ use crate::{
     ui::{
         effect::{Effect, LaunchOrder},
         keymap::Action,
-        state::{Mode, State, project_for, unique_name},
+        state::{Confirm, Deed, Mode, State, project_for, unique_name},
         words,
     },
 };
@@ -65,7 +66,8 @@ pub(in crate::ui) fn order(
         quotas: QuotaChange::new(),
     });
     let (cwd, size) = (directory.to_owned(), state.launch_size());
-    Ok(LaunchOrder { project, register, name: String::new(), command, cwd, size, count: 1 })
+    let (name, worktree) = (String::new(), None);
+    Ok(LaunchOrder { project, register, name, command, cwd, worktree, size, count: 1 })
 }
 
 /// Returns the path that the user typed.
@@ -113,6 +115,18 @@ pub(super) fn start(state: &mut State, order: LaunchOrder) -> Vec<Effect> {
     let what = if order.count > 1 { format!("{} × {program}", order.count) } else { program };
     state.say(format!("launching {what} in {} …", order.project));
     vec![Effect::Launch(Box::new(order))]
+}
+
+/// Asks whether a set-up command may be run; the launch waits for the answer.
+pub(super) fn ask_for_trust(state: &mut State, order: Box<LaunchOrder>, failure: &Failure) {
+    if state.mode != Mode::List {
+        // Keys that are meant for something else must not be the answer.
+        state.complain(format!("failed to launch: {}", failure.message));
+        return;
+    }
+    let question = format!("{}. Allow it from now on?", failure.message);
+    state.mode = Mode::Confirm(Confirm { deed: Deed::TrustSetup(order, state.now), question });
+    state.is_dirty = true;
 }
 
 /// Returns a command as it would be typed.

@@ -11,7 +11,7 @@ use crate::{
     ui::{
         effect::{Effect, LaunchOrder},
         keymap::Action,
-        state::{LaunchDialog, LaunchField, Mode, State, TextLine},
+        state::{LaunchDialog, LaunchField, Mode, NEW_WORKTREE, State, TextLine},
         words,
     },
 };
@@ -40,6 +40,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         field: if takes_prompt { LaunchField::Prompt } else { LaunchField::Command },
         preset: TextLine::default(),
         directory: TextLine::new(&directory),
+        worktree: TextLine::default(),
         command: TextLine::new(&command),
         model: TextLine::default(),
         permissions: TextLine::new("own"),
@@ -105,7 +106,13 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         let count =
             count.ok_or_else(|| format!("`{name}` is no number from *1 to *{MOST_AT_ONCE}"))?;
         let order = order(state, &directory, dialog.command.text(), &wishes)?;
-        return Ok(LaunchOrder { count, ..order });
+        let worktree = dialog.wish();
+        if count > 1 && worktree.as_ref().is_some_and(|wish| !wish.branch.is_empty()) {
+            return Err(format!(
+                "one branch is not for several: `{NEW_WORKTREE}` gives each its own"
+            ));
+        }
+        return Ok(LaunchOrder { count, worktree, ..order });
     }
     if !name.is_empty() {
         check_runner_name(&name).map_err(|error| error.to_string())?;
@@ -114,7 +121,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         }
     }
     let order = order(state, &directory, dialog.command.text(), &wishes)?;
-    Ok(LaunchOrder { name, ..order })
+    Ok(LaunchOrder { name, worktree: dialog.wish(), ..order })
 }
 
 /// Returns the directory that the user typed; a project's name stands for the project's.
@@ -167,6 +174,7 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
         LaunchField::Permissions => {
             agent_command::permissions(&program).iter().map(|p| p.as_str().to_owned()).collect()
         }
+        LaunchField::Worktree => owned(&["", NEW_WORKTREE]),
         // What is to be done next nobody else knows.
         LaunchField::Prompt | LaunchField::Name => Vec::new(),
     };

@@ -5,6 +5,7 @@
 //! user did the list is scrolled so that it shows, and exactly the visible screens are asked for.
 
 mod answer;
+mod changes;
 mod daemon;
 mod launch;
 mod launch_dialog;
@@ -212,9 +213,11 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Undo => runner::undo(state),
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
-        Action::ShowEvents | Action::ShowLog | Action::ShowSettings | Action::ShowHealth => {
-            page::open(state, action)
-        }
+        Action::ShowEvents
+        | Action::ShowLog
+        | Action::ShowChanges
+        | Action::ShowSettings
+        | Action::ShowHealth => page::open(state, action),
         Action::Open
         | Action::SplitRight
         | Action::SplitBelow
@@ -311,6 +314,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     panes::settle(state);
     state.settle_whole();
     scroll(state, is_led);
+    changes::settle(state, effects);
     page::settle(state);
     state.settle_notices();
     state.settle_toast();

@@ -1,7 +1,7 @@
 //! How actions went: told in a line, of several done together once.
 
 use crate::{
-    domain::{failure::Failure, id::RunnerId, runner::Runner},
+    domain::{failure::Failure, id::RunnerId, launch::Launched, runner::Runner},
     ui::{
         effect::Effect,
         event::{ANSWER, Outcome, TYPE},
@@ -35,10 +35,20 @@ pub(super) fn note(state: &mut State, effects: &[Effect]) {
 /// Applies how an action went.
 pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
-        Outcome::Launched(runner) => {
+        Outcome::Launched(launched) => {
             let step = state.progress.end(None, None);
-            on_launched(state, *runner, step == Step::Alone);
+            let Launched { runner, warnings, .. } = *launched;
+            on_launched(state, runner, step == Step::Alone);
             settle(state, step);
+            if !warnings.is_empty() {
+                state.warn(warnings.join("; "));
+            }
+        }
+        Outcome::Untrusted(order, failure) => {
+            for _ in 0..order.count {
+                state.progress.end(None, Some(&failure.message));
+            }
+            super::launch::ask_for_trust(state, order, &failure);
         }
         Outcome::Done(text) => state.say(text),
         Outcome::Stopped(runner, already) => {

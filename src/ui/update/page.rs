@@ -1,6 +1,6 @@
 //! Moving in the views that are lines to read.
 
-use super::{list, pointer};
+use super::{changes, list, pointer};
 use crate::terminal::keys::{MouseAction, MouseButton, MouseEvent};
 use crate::ui::{
     effect::Effect,
@@ -10,6 +10,9 @@ use crate::ui::{
 
 /// Opens one of the views.
 pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
+    if action == Action::ShowChanges {
+        return changes::open(state);
+    }
     let (view, follows) = match action {
         Action::ShowEvents => (View::Events, true),
         Action::ShowSettings => (View::Settings, false),
@@ -54,7 +57,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         return Vec::new();
     }
     match action {
-        Action::Filter if state.view == View::Log && !state.page.is_whole() => {
+        Action::Filter if state.is_searched() && !state.page.is_whole() => {
             state.page.find.clear();
             state.mode = Mode::Find;
         }
@@ -177,7 +180,7 @@ pub(super) fn settle(state: &mut State) {
 }
 
 fn inspect(state: &mut State) {
-    if state.page.is_whole() {
+    if state.page.is_whole() || changes::inspect(state) {
         return;
     }
     let at = state.page.at;
@@ -210,6 +213,9 @@ fn back(state: &mut State) -> Vec<Effect> {
     }
     if !state.page.search.is_blank() {
         state.page.search.clear();
+        return Vec::new();
+    }
+    if changes::back(state) {
         return Vec::new();
     }
     let was_log = state.view == View::Log;

@@ -1,9 +1,12 @@
 //! What is done to the selected runner; what destroys is asked first, and says what will be lost.
 
-use super::{answer, several};
+use chrono::TimeDelta;
+
+use super::{answer, launch, several};
 use crate::{
     domain::{
         activity::ActivityState,
+        checkout::SetupChoice,
         project::NewProject,
         runner::{Runner, RunnerStatus},
     },
@@ -13,6 +16,9 @@ use crate::{
         state::{Confirm, Deed, Mode, State, Undo, age_text},
     },
 };
+
+/// A question that comes by itself must have been on the screen for so long before a key is an answer.
+const READ: TimeDelta = TimeDelta::milliseconds(500);
 
 /// Begins an action on the selected runner.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
@@ -59,6 +65,12 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Applies the answer to the question.
 pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
+    if let Mode::Confirm(Confirm { deed: Deed::TrustSetup(_, since), .. }) = &state.mode
+        && state.now - *since < READ
+    {
+        // It has come by itself: the key was for something else.
+        return Vec::new();
+    }
     let mode = std::mem::replace(&mut state.mode, Mode::List);
     let (Mode::Confirm(Confirm { deed, .. }), Action::Accept) = (mode, action) else {
         return Vec::new();
@@ -69,6 +81,12 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
         Deed::Restart(id) => vec![Effect::Restart(id)],
         Deed::Remove(id) => vec![Effect::Remove(id)],
         Deed::All(work, ids) => several::effects(work, &ids),
+        Deed::TrustSetup(mut order, _) => {
+            if let Some(wish) = &mut order.worktree {
+                wish.setup = SetupChoice::Trust;
+            }
+            launch::start(state, *order)
+        }
         Deed::Forget(name) => {
             let project = state.projects.iter().find(|project| project.name == name);
             let known = project.map(|project| NewProject {

@@ -46,7 +46,7 @@ fn visible(state: &State) -> Vec<RunnerId> {
     match state.view {
         _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_)) => Vec::new(),
         View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
-        View::Events | View::Log | View::Settings | View::Health => Vec::new(),
+        View::Events | View::Log | View::Changes | View::Settings | View::Health => Vec::new(),
         View::Dashboard => state.selected_runner().map(|runner| runner.id).into_iter().collect(),
         View::Panes => {
             let panes = shown_panes(state).places.panes;

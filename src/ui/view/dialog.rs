@@ -63,6 +63,18 @@ pub(super) fn draw(
         // Where there is room for one line only, it is the warning.
         told.reverse();
     }
+    if below >= area.height && dialog.wrong.is_some() {
+        // Nobody can put right what is not said.
+        for (text, role) in told.iter().take(1) {
+            put(
+                buf,
+                Area { height: 1, ..area },
+                0,
+                vec![piece(" ".repeat(area.width.into()), theme.style(*role))],
+            );
+            put(buf, area, top, vec![piece(format!(" {text}"), theme.style(*role))]);
+        }
+    }
     for (row, (text, role)) in (below..area.height).zip(told) {
         put(buf, area, row, vec![piece(format!("  {text}"), theme.style(role))]);
     }
@@ -75,6 +87,7 @@ fn blank(field: LaunchField) -> &'static str {
         LaunchField::Prompt => "none; it waits for one",
         LaunchField::Model => "the agent's own",
         LaunchField::Name => "the project's, numbered; *3 starts three",
+        LaunchField::Worktree => "none; works in the directory itself",
         LaunchField::Preset => "none",
         _ => "",
     }
@@ -95,11 +108,19 @@ fn told(state: &State, dialog: &LaunchDialog) -> Vec<(String, Role)> {
     let what = what.rsplit('/').next().unwrap_or_default();
     let directory = directory_of(state, dialog.directory.text().trim());
     let what = if order.count > 1 { format!("{} × {what}", order.count) } else { what.to_owned() };
+    let place = match &order.worktree {
+        None => String::new(),
+        Some(wish) if wish.branch.is_empty() => ", in a worktree on a new branch".to_owned(),
+        Some(wish) => format!(", in a worktree on {}", wish.branch),
+    };
     let mut told = vec![if order.register.is_some() {
         let path = shorten(state, &directory);
-        (format!("{enter} makes {path} the project {name} and starts {what} in it"), Role::Text)
+        (
+            format!("{enter} makes {path} the project {name} and starts {what} in it{place}"),
+            Role::Text,
+        )
     } else {
-        (format!("{enter} starts {what} in project {name}"), Role::Text)
+        (format!("{enter} starts {what} in project {name}{place}"), Role::Text)
     }];
     let permission = dialog.permission().unwrap_or_default();
     if agent_command::is_known(&program(dialog)) {

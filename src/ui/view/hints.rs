@@ -199,7 +199,7 @@ fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
         Action::Follow => matches!(state.view, View::Events | View::Log) && !state.page.is_whole(),
         Action::Inspect | Action::Filter => !state.page.is_whole(),
-        Action::Narrow => state.view == View::Log && !state.page.is_whole(),
+        Action::Narrow => state.is_searched() && !state.page.is_whole(),
         Action::NextMatch | Action::PreviousMatch => !state.page.find.is_blank(),
         Action::ShowEvents => state.view != View::Events,
         Action::ShowSettings => state.view != View::Settings,
@@ -207,7 +207,8 @@ fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
         _ => true,
     };
     let word = match binding.command.action {
-        Action::Filter if state.view != View::Log => "filter",
+        Action::Filter if !state.is_searched() => "filter",
+        Action::Inspect if state.file_at_cursor().is_some() => "difference",
         _ => binding.command.hint,
     };
     applies.then_some(word)
@@ -242,6 +243,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
         Action::Remove => status.is_some_and(|status| !status.is_live()),
         Action::Restart | Action::ShowLog => status.is_some(),
+        Action::ShowChanges => state.selected_runner().is_some_and(|r| r.checkout.is_some()),
         Action::NextNeeding => needs,
         Action::ShowPanes => panes > 0,
         // Where projects are the headings, or one has a limit.

@@ -80,11 +80,12 @@ async fn of_three_daemons_that_start_on_an_old_schema_one_migrates() {
         assert_eq!(told.holdings.unwrap().events, 6);
         let Database::Server(config) = &database else { unreachable!() };
         let mut raw = sqlx::PgConnection::connect(config.url.reveal()).await.unwrap();
+        let known = crate::daemon::store::dialect::postgres::MIGRATIONS.len();
         let steps: i64 = sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
             .fetch_one(&mut raw)
             .await
             .unwrap();
-        assert_eq!(steps, known_schema());
+        assert_eq!(usize::try_from(steps), Ok(known));
         raw.close().await.unwrap();
     }
 }

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
+    checkout::RunnerCheckout,
     clock::Clock,
     event::{EventFilter, EventType, NewEvent, PARTITIONS, partition_of},
     id::RunnerId,
@@ -170,6 +171,7 @@ impl World {
             agent: "bash".into(),
             command: vec!["bash".into(), "-l".into()],
             cwd: "/tmp".into(),
+            checkout: None,
             restart: "never".into(),
             max_restart_attempts: 5,
             request_id: None,

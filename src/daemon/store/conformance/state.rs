@@ -164,6 +164,42 @@ async fn an_end_is_kept_and_the_next_run_begins_afresh(world: World) {
     assert!(world.go(&runner, RunnerStatus::Failed).await.is_err());
 }
 
+async fn where_a_runner_works_is_kept(world: World) {
+    world.project("p").await;
+    let (outside, _) = world.runner(&World::new_runner("p")).await;
+    assert_eq!(outside.checkout, None);
+    let known = RunnerCheckout {
+        repository: "/src/p/.git".into(),
+        worktree: None,
+        branch: "main".into(),
+        base_branch: String::new(),
+        base_commit: "a".repeat(40),
+        launch_commit: "a".repeat(40),
+        launch_snapshot: "b".repeat(40),
+    };
+    let new = NewRunner { checkout: Some(known.clone()), ..World::new_runner("p") };
+    let (runner, _) = world.runner(&new).await;
+    assert_eq!(runner.checkout, Some(known.clone()));
+    let later = RunnerCheckout {
+        worktree: Some("/w/p/fix".into()),
+        branch: "fix".into(),
+        base_branch: "refs/heads/main".into(),
+        ..known
+    };
+    let moved = world.store.runner_set_checkout(&outside, "/w/p/fix", &later, at(7)).await.unwrap();
+    assert_eq!((moved.cwd.to_str(), moved.updated_at), (Some("/w/p/fix"), at(7)));
+    assert_eq!(moved.checkout.as_ref(), Some(&later));
+    // It stays through what happens to the runner afterwards.
+    let running = world.go(&moved, RunnerStatus::Running).await.unwrap();
+    assert_eq!(running.checkout.as_ref(), Some(&later));
+    let read = world.store.runner_get(outside.id).await.unwrap().unwrap();
+    assert_eq!(read.checkout, Some(later));
+    let gone = Runner { id: RunnerId::random(), ..moved };
+    let error =
+        world.store.runner_set_checkout(&gone, "/", &RunnerCheckout::default(), at(8)).await;
+    assert_eq!(reason(&error.unwrap_err()), "RUNNER_NOT_FOUND");
+}
+
 async fn runners_are_found_by_name_id_and_unique_prefix(world: World) {
     world.project("p").await;
     let (one, _) = world.runner(&World::new_runner("p")).await;
@@ -275,6 +311,7 @@ on_both! {
     only_legal_moves_are_written_and_a_refused_one_leaves_no_event,
     of_two_movers_one_wins,
     an_end_is_kept_and_the_next_run_begins_afresh,
+    where_a_runner_works_is_kept,
     runners_are_found_by_name_id_and_unique_prefix,
     heartbeats_and_activities_are_applied,
     a_stranger_is_adopted_with_its_project_and_its_number,

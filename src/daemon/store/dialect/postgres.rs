@@ -49,6 +49,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
     (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
     (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
+    (4, "worktrees", include_str!("../../../../migrations/postgres/0004_worktrees.sql")),
     (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
     (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
 ];

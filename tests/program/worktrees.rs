@@ -448,7 +448,7 @@ fn the_dashboard_shows_what_changed() {
     terminal.wait_taken();
     terminal.wait_for(&name);
     fs::write(repository.join("a.txt"), "one\nTWO\nthree\n").unwrap();
-    terminal.type_text("d");
+    terminal.type_text("c");
     terminal.wait_for(&format!("CHANGES of {name}"));
     terminal.wait_for("a.txt");
     // What changes meanwhile is seen.

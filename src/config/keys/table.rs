@@ -282,7 +282,7 @@ commands! {
         GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note; esc clears the notes";
         ShowEvents "show_events" "E" "events" "Show all events: filter, follow, look at one whole";
         ShowLog "show_log" "l" "log" "Show the logs: what the runner has written, and follow it";
-        ShowChanges "show_changes" "d" "changes" "Show what the runner has changed since its launch: files, commits, the difference";
+        ShowChanges "show_changes" "c" "changes" "Show what the runner has changed since its launch: files, commits, the difference";
         ShowSettings "show_settings" "," "settings" "Show what is configured, and where";
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         Fold "fold" "f" "" "Show or fold what is finished";

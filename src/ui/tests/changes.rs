@@ -68,7 +68,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         runner.checkout = Some(RunnerCheckout::default());
     }
     list(state, runners);
-    let effects = press(state, "d");
+    let effects = press(state, "c");
     update(state, UiEvent::Changes(id(1), Ok(Box::new(changes()))));
     effects
 }
@@ -76,7 +76,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
 #[test]
 fn files_are_gone_into_and_back_from() {
     let mut state = state((120, 40), fleet());
-    press(&mut state, "d");
+    press(&mut state, "c");
     assert_eq!(state.view, View::Dashboard, "outside of a repository there is nothing to show");
     let effects = open(&mut state);
     assert!(effects.contains(&Effect::ReadChanges(Some(id(1)))), "{effects:?}");

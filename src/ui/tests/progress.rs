@@ -8,6 +8,7 @@ use crate::{
     domain::{
         failure::Failure,
         id::RunnerId,
+        launch::Launched,
         runner::{Runner, RunnerStatus},
     },
     ui::{
@@ -191,15 +192,17 @@ fn a_single_stop_shows_the_time_that_is_given_and_one_without_a_time_draws_no_ba
 #[test]
 fn several_are_launched_from_the_dialog_and_counted() {
     let mut state = state((120, 40), fleet());
-    keys(&mut state, "N tab tab tab tab tab");
+    keys(&mut state, "N tab tab tab tab tab tab");
     press(&mut state, "*3");
     assert!(screen(&state).contains("starts 3 × claude"), "{}", screen(&state));
     let effects = keys(&mut state, "enter");
     let is_it = |effect: &Effect| matches!(effect, Effect::Launch(order) if order.count == 3);
     assert!(effects.iter().any(is_it), "{effects:?}");
     assert!(state.toast.as_ref().unwrap().text.starts_with("launching 3 × "));
-    let launched =
-        |number| Outcome::Launched(Box::new(Runner { id: id(number), ..fleet()[1].clone() }));
+    let launched = |number| {
+        let runner = Runner { id: id(number), ..fleet()[1].clone() };
+        Outcome::Launched(Box::new(Launched { runner, repeated: false, warnings: Vec::new() }))
+    };
     tell(&mut state, launched(90));
     state.toast = None;
     tick(&mut state, 500);
@@ -209,7 +212,7 @@ fn several_are_launched_from_the_dialog_and_counted() {
     tell(&mut state, launched(91));
     let text = &state.toast.as_ref().unwrap().text;
     assert_eq!(text, "2 of 3 runners are launched; api: the quota is full");
-    keys(&mut state, "N tab tab tab tab tab");
+    keys(&mut state, "N tab tab tab tab tab tab");
     press(&mut state, "*99");
     assert_eq!(keys(&mut state, "enter"), []);
     assert!(screen(&state).contains("`*99` is no number from *1 to *20"), "{}", screen(&state));

@@ -112,7 +112,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
                 "one branch is not for several: `{NEW_WORKTREE}` gives each its own"
             ));
         }
-        return Ok(LaunchOrder { count, worktree, ..order });
+        return Ok(LaunchOrder { worktree, count, ..order });
     }
     if !name.is_empty() {
         check_runner_name(&name).map_err(|error| error.to_string())?;

@@ -181,7 +181,7 @@ impl Client {
             max_tokens: launch.max_tokens.unwrap_or(0),
             worktree: launch.worktree.as_ref().map(Into::into),
         };
-        let least = if launch.worktree.is_some() { MAKING } else { Duration::from_secs(20) };
+        let least = if launch.worktree.is_some() { MAKING } else { Duration::from_secs(25) };
         let request = request_within(request, self.limit.max(least));
         let answer = self.runners().launch_runner(request).await.map_err(failed)?.into_inner();
         let (repeated, warnings) = (answer.repeated, answer.warnings);

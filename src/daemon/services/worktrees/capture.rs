@@ -17,6 +17,10 @@ use crate::{
 /// How long a launch waits for it. A giant repository is then compared with its last commit.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// And for a look at the directory itself, which may be on a disk that hangs. All of it together must
+/// leave a launch its time.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// The ref that keeps the files as they were at a launch.
 pub(super) fn launch_ref(id: &str) -> String {
     format!("refs/stratavore/runners/{id}/launch")
@@ -30,7 +34,7 @@ impl Services {
         id: RunnerId,
         warnings: &mut Vec<String>,
     ) -> Option<RunnerCheckout> {
-        let repository = match timeout(LIMIT, Repository::around(directory)).await {
+        let repository = match timeout(LOOK, Repository::around(directory)).await {
             Ok(Ok(repository)) => repository,
             Ok(Err(GitError::NoRepository | GitError::Missing)) => return None,
             Ok(Err(error)) => {
@@ -123,7 +127,7 @@ impl Services {
             let ours = live.iter().filter(|runner| runner.node_id == own && shares(runner));
             ours.map(|runner| runner.name.clone()).collect()
         });
-        timeout(LIMIT, names).await.ok().and_then(Result::ok).unwrap_or_default()
+        timeout(LOOK, names).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 }
 

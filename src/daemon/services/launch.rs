@@ -139,14 +139,14 @@ impl Services {
     ) -> Result<Launched, Failure> {
         let id = RunnerId::random();
         let _guard = self.locks.lock(id).await;
-        let environment = agent_environment(request.environment.clone(), &id.to_string());
-        let started = self.arrange(&command, &environment, resume.as_deref()).await?;
         let cwd = request.cwd.clone().unwrap_or_else(|| project.path.clone());
         let mut new = self.new_runner(id, &request, &project, &command, &cwd);
-        new.session_id = started.conversation.clone();
         if let Some(earlier) = self.store.runner_by_request(&new).await? {
             return Ok(Launched { runner: earlier, repeated: true, warnings: Vec::new() });
         }
+        let environment = agent_environment(request.environment.clone(), &id.to_string());
+        let started = self.arrange(&command, &environment, resume.as_deref()).await?;
+        new.session_id.clone_from(&started.conversation);
         let mut warnings = Vec::new();
         let mut sharers = Vec::new();
         let plan = if let Some(wish) = &request.worktree {
@@ -162,8 +162,8 @@ impl Services {
             warnings.insert(0, format!("{names} {does} in the same directory: their changes mix"));
         }
         let data = serde_json::json!({
-            "agent": new.agent, "command": new.command, "cwd": new.cwd,
-            "shares_directory_with": sharers, "notes": started.notes,
+            "agent": new.agent, "command": new.command, "cwd": new.cwd, "notes": started.notes,
+            "shares_directory_with": sharers,
         });
         let event = self.context.new_runner_event(EventType::RunnerStarting, &new, data);
         // Taken first: if none was in reserve, it starts while the row is written. When the row is
@@ -483,6 +483,9 @@ fn digest(request: &LaunchRequest, project: &str, command: &[OsString], cwd: &Pa
     let mut text = format!("{project}\0{}\0{restart}\0{name}", cwd.display());
     if let Some(wish) = &request.worktree {
         text.extend(["\0worktree\0", &wish.branch, "\0", &wish.base]);
+    }
+    if let Some(most) = request.max_tokens {
+        text.extend(["\0max tokens\0", &most.to_string()]);
     }
     for word in command {
         text.push('\0');

@@ -82,7 +82,7 @@ impl Services {
         let (services, session) = (self.clone(), session.clone());
         self.detached(async move {
             if let Some(last) = last {
-                return services.next_run(last.id, 0, Some(&session.id)).await;
+                return Box::pin(services.next_run(last.id, 0, Some(&session.id))).await;
             }
             let request = LaunchRequest {
                 request_id: None,
@@ -97,7 +97,7 @@ impl Services {
                 umask: resume.umask,
                 max_tokens: None,
             };
-            Ok(services.launch_in(request, Some(session.id)).await?.runner)
+            Ok(Box::pin(services.launch_in(request, Some(session.id))).await?.runner)
         })
         .await
     }

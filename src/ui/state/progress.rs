@@ -93,6 +93,8 @@ pub(in crate::ui) struct Task {
     pub(in crate::ui) done: Vec<RunnerId>,
     /// With whom it failed, and why.
     pub(in crate::ui) failed: Vec<(String, String)>,
+    /// What the user should know of the last one of which there was something to know.
+    pub(in crate::ui) warnings: Vec<String>,
     pending: Vec<Member>,
     since: DateTime<Utc>,
 }
@@ -127,8 +129,8 @@ impl Progress {
         let member = Member { id, name: name.to_owned() };
         if self.tasks.iter().all(|task| task.work != work) {
             self.is_hidden = false;
-            let (done, failed, pending) = Default::default();
-            self.tasks.push(Task { work, total: 0, done, failed, pending, since: now });
+            let (done, failed, warnings, pending) = Default::default();
+            self.tasks.push(Task { work, total: 0, done, failed, warnings, pending, since: now });
         }
         let task = self.tasks.iter_mut().find(|task| task.work == work);
         if let Some(task) = task.filter(|task| id.is_none() || !task.pending.contains(&member)) {
@@ -152,6 +154,30 @@ impl Progress {
                 None => task.done.extend(id),
             }
         }
+        if !task.pending.is_empty() {
+            return Step::Going;
+        }
+        let task = self.tasks.remove(at);
+        if task.total > 1 { Step::Over(Box::new(task)) } else { Step::Alone }
+    }
+
+    /// Keeps what the user should know of a launch until all have answered.
+    pub(in crate::ui) fn warn(&mut self, warnings: &[String]) {
+        let task = self.tasks.iter_mut().find(|task| task.work == Work::Launch);
+        if let Some(task) = task.filter(|_| !warnings.is_empty()) {
+            task.warnings = warnings.to_vec();
+        }
+    }
+
+    /// Takes back so many launches, which wait for an answer of the user's.
+    pub(in crate::ui) fn withdraw(&mut self, count: u32) -> Step {
+        let Some(at) = self.tasks.iter().position(|task| task.work == Work::Launch) else {
+            return Step::Alone;
+        };
+        let Some(task) = self.tasks.get_mut(at) else { return Step::Alone };
+        let count = task.pending.len().min(usize::try_from(count).unwrap_or(usize::MAX));
+        task.pending.truncate(task.pending.len() - count);
+        task.total -= count;
         if !task.pending.is_empty() {
             return Step::Going;
         }

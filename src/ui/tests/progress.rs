@@ -6,13 +6,14 @@ use super::{ended, fleet, id, keys, list, now, press, screen, state};
 use crate::{
     client::RunnerUpdate,
     domain::{
+        checkout::SETUP_NOT_TRUSTED,
         failure::Failure,
         id::RunnerId,
         launch::Launched,
         runner::{Runner, RunnerStatus},
     },
     ui::{
-        effect::Effect,
+        effect::{Effect, LaunchOrder},
         event::{Outcome, UiEvent},
         state::{Mode, State, Undo, Work},
         update::update,
@@ -216,6 +217,56 @@ fn several_are_launched_from_the_dialog_and_counted() {
     press(&mut state, "*99");
     assert_eq!(keys(&mut state, "enter"), []);
     assert!(screen(&state).contains("`*99` is no number from *1 to *20"), "{}", screen(&state));
+}
+
+#[test]
+fn what_is_to_be_known_of_several_launches_is_told_with_their_number() {
+    let mut state = state((120, 40), fleet());
+    keys(&mut state, "N tab tab tab tab tab tab");
+    press(&mut state, "*2");
+    keys(&mut state, "enter");
+    for (number, with) in [(90, "api-1 works"), (91, "api-1, api-2 work")] {
+        let runner = Runner { id: id(number), ..fleet()[1].clone() };
+        let warnings = vec![format!("{with} in the same directory")];
+        tell(
+            &mut state,
+            Outcome::Launched(Box::new(Launched { runner, repeated: false, warnings })),
+        );
+    }
+    let text = &state.toast.as_ref().unwrap().text;
+    assert_eq!(text, "2 runners are launched; api-1, api-2 work in the same directory");
+}
+
+#[test]
+fn launches_that_wait_for_trust_are_neither_done_nor_failed() {
+    let mut state = state((120, 40), fleet());
+    keys(&mut state, "N tab tab tab tab tab");
+    press(&mut state, "new");
+    keys(&mut state, "tab");
+    press(&mut state, "*4");
+    let effects = keys(&mut state, "enter");
+    let Some(Effect::Launch(order)) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!((order.count, order.worktree.is_some()), (4, true));
+    let launched = |number| {
+        let runner = Runner { id: id(number), ..fleet()[1].clone() };
+        Outcome::Launched(Box::new(Launched { runner, repeated: false, warnings: Vec::new() }))
+    };
+    tell(&mut state, launched(90));
+    tell(&mut state, launched(91));
+    // Its set-up command was changed in between.
+    let rest = LaunchOrder { count: 2, ..(**order).clone() };
+    let why = Failure::denied(SETUP_NOT_TRUSTED, "api has `npm ci` run");
+    tell(&mut state, Outcome::Untrusted(Box::new(rest), why));
+    assert_eq!(state.toast.as_ref().unwrap().text, "2 runners are launched");
+    assert!(matches!(state.mode, Mode::Confirm(_)));
+    tick(&mut state, 1_000);
+    assert!(!last_line(&state).contains("launching"), "{}", last_line(&state));
+    let effects = press(&mut state, "y");
+    let Some(Effect::Launch(order)) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(order.count, 2);
+    state.toast = None;
+    tick(&mut state, 2_000);
+    assert!(last_line(&state).contains("launching 2 runners"), "{}", last_line(&state));
 }
 
 #[test]

@@ -36,18 +36,14 @@ pub(super) fn note(state: &mut State, effects: &[Effect]) {
 pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
     match outcome {
         Outcome::Launched(launched) => {
+            state.progress.warn(&launched.warnings);
             let step = state.progress.end(None, None);
-            let Launched { runner, warnings, .. } = *launched;
-            on_launched(state, runner, step == Step::Alone);
+            on_launched(state, *launched, step == Step::Alone);
             settle(state, step);
-            if !warnings.is_empty() {
-                state.warn(warnings.join("; "));
-            }
         }
         Outcome::Untrusted(order, failure) => {
-            for _ in 0..order.count {
-                state.progress.end(None, Some(&failure.message));
-            }
+            let step = state.progress.withdraw(order.count);
+            settle(state, step);
             super::launch::ask_for_trust(state, order, &failure);
         }
         Outcome::Done(text) => state.say(text),
@@ -114,10 +110,15 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
     }
 }
 
-fn on_launched(state: &mut State, runner: Runner, is_alone: bool) {
+fn on_launched(state: &mut State, launched: Launched, is_alone: bool) {
+    let Launched { runner, warnings, .. } = launched;
     if is_alone {
-        let key = state.keys.label(Context::List, Action::Open);
-        state.say(format!("{} runs; {key} opens it", runner.name));
+        if warnings.is_empty() {
+            let key = state.keys.label(Context::List, Action::Open);
+            state.say(format!("{} runs; {key} opens it", runner.name));
+        } else {
+            state.warn(warnings.join("; "));
+        }
     }
     state.selected = Some(runner.id);
     state.has_chosen = true;
@@ -137,7 +138,8 @@ fn settle(state: &mut State, step: Step) {
     match again {
         _ if !task.failed.is_empty() => state.complain(summary),
         Some(again) => state.say(format!("{summary}; {again} starts them again")),
-        None => state.say(summary),
+        None if task.warnings.is_empty() => state.say(summary),
+        None => state.warn(format!("{summary}; {}", task.warnings.join("; "))),
     }
 }
 

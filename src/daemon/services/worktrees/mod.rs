@@ -1,8 +1,8 @@
 //! Worktrees of runners: made at a launch, listed, removed with everything kept, restored; and what is
 //! known of the repository that a runner works in.
 //!
-//! Invariant: nothing that a person or an agent wrote is deleted here without a ref that keeps it for
-//! [`KEPT`], and no worktree in which a live runner works is touched.
+//! Invariant: nothing that a person or an agent wrote, but for files that git ignores, is deleted here
+//! without a ref that keeps it for [`KEPT`], and no worktree in which a live runner works is touched.
 
 mod capture;
 mod changes;

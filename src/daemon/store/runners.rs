@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Store, StoreError, checkouts, projects,
-    query::{Expect, Query, Record, Write},
+    query::{Query, Record, Write},
     quotas,
 };
 use crate::domain::{

@@ -345,7 +345,13 @@ impl App {
                 // What happens meanwhile is known when the user comes back.
                 Some(event) = self.events.recv() => {
                     for effect in update(&mut self.state, event) {
-                        if matches!(effect, Effect::ListProjects | Effect::LastScreen(_)) {
+                        let is_reading = matches!(
+                            effect,
+                            Effect::ListProjects
+                                | Effect::LastScreen(_)
+                                | Effect::ReadSpending(..)
+                        );
+                        if is_reading {
                             self.performer.perform(effect);
                         }
                     }

@@ -1,15 +1,20 @@
 //! What `update` wants done, as data: nothing here happens until the loop does it.
 
-use std::{collections::BTreeSet, ffi::OsString, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 
-use super::state::{Looked, SavedLayout, Watched};
+use super::state::{Looked, SavedLayout, Wants, Watched};
 use crate::{
     config::presets::Preset,
     domain::{
-        answer::Answer, checkout::WorktreeWish, id::RunnerId, project::NewProject,
-        quota::QuotaChange, size::TerminalSize,
+        answer::Answer,
+        budget::{BudgetChange, BudgetScope, Period},
+        checkout::WorktreeWish,
+        id::RunnerId,
+        project::NewProject,
+        quota::QuotaChange,
+        size::TerminalSize,
     },
     terminal::MouseMode,
 };
@@ -60,6 +65,14 @@ pub(super) enum Effect {
     ListQuotas,
     /// Change limits of a project.
     SetQuota(String, QuotaChange),
+    /// Read what is used and may be used, after a pause.
+    ReadSpending(Box<Wants>, Duration),
+    /// Set a budget.
+    SetBudget(Box<BudgetChange>),
+    /// Remove a budget.
+    RemoveBudget(BudgetScope, Period),
+    /// Let a budget begin anew.
+    ResetBudget(BudgetScope, Period),
     /// Start an agent.
     Launch(Box<LaunchOrder>),
     /// End a runner, without grace if forced.
@@ -126,6 +139,8 @@ pub(super) struct LaunchOrder {
     pub(super) worktree: Option<WorktreeWish>,
     /// The terminal's first size.
     pub(super) size: TerminalSize,
+    /// So many tokens each may use at most.
+    pub(super) max_tokens: Option<u64>,
     /// So many of them, one after the other; more than one have no name of their own.
     pub(super) count: u32,
 }

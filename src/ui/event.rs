@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::effect::LaunchOrder;
-use super::state::{Checkout, Looked, Present, SavedLayout, Work};
+use super::state::{Checkout, Looked, Present, SavedLayout, Spent, Work};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
@@ -46,6 +46,8 @@ pub(super) enum UiEvent {
     Projects(Vec<Project>),
     /// The projects' limits as they are now.
     Quotas(Vec<ProjectQuota>),
+    /// What is used and may be used, as far as it was wanted.
+    Spent(Box<Spent>),
     /// Events were committed, oldest first.
     Happened(Vec<Event>),
     /// A watched screen changed.

@@ -33,6 +33,7 @@ mod report;
 mod resizing;
 mod screen;
 mod seen;
+mod spending;
 mod state;
 mod surroundings;
 mod theme;

@@ -5,11 +5,13 @@ use std::{
     collections::{BTreeSet, HashMap},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
+    time::sleep,
 };
 use uuid::Uuid;
 
@@ -17,14 +19,15 @@ use super::{
     checkout,
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
-    feed, resizing,
-    state::{CHUNK, MOST_MATCHES, Present, Watched, Work},
+    feed, resizing, spending,
+    state::{CHUNK, MOST_MATCHES, Present, Wants, Watched, Work},
     typist::Typist,
 };
 use crate::{
     client::Client,
     domain::{
         activity::ActivityState,
+        budget::{BudgetScope, Period},
         checkout::SETUP_NOT_TRUSTED,
         failure::Failure,
         id::RunnerId,
@@ -101,6 +104,7 @@ impl Performer {
             }
             Effect::ReadLog(id) => self.read_log(id),
             Effect::ReadChanges(id) => self.read_changes(id),
+            Effect::ReadSpending(wants, pause) => self.read_spending(*wants, pause),
             Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),
         }
@@ -153,6 +157,17 @@ impl Performer {
         });
     }
 
+    fn read_spending(&self, wants: Wants, pause: Duration) {
+        // Without a connection all is read again when there is one.
+        let Some(client) = self.client() else { return };
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            sleep(pause).await;
+            let spent = spending::read(&client, wants).await;
+            events.send(UiEvent::Spent(Box::new(spent))).await.ok();
+        });
+    }
+
     fn call(&self, effect: Effect) {
         let Some(client) = self.client() else {
             // What has begun must end.
@@ -197,6 +212,10 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         Effect::SetQuota(project, change) => {
             let set = client.set_quota(&project, &change).await;
             done("set the quota", set.map(|_| format!("the quotas of {project} are set")))
+        }
+        Effect::SetBudget(_) | Effect::RemoveBudget(..) | Effect::ResetBudget(..) => {
+            let (what, went) = budget(client, effect).await?;
+            done(what, went)
         }
         Effect::LastScreen(id) => {
             // Nothing may be known of it; then nothing is shown.
@@ -253,6 +272,33 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         _ => None,
     }
+}
+
+/// Makes the calls about budgets; returns what was tried and how it went.
+async fn budget(
+    client: &Client,
+    effect: Effect,
+) -> Option<(&'static str, Result<String, Failure>)> {
+    let named =
+        |scope: &BudgetScope, period: Period| format!("the {} budget for {scope}", period.as_str());
+    Some(match effect {
+        Effect::SetBudget(change) => {
+            let named = named(&change.scope, change.period);
+            let set = client.set_budget(*change).await;
+            ("set the budget", set.map(|()| format!("{named} is set")))
+        }
+        Effect::RemoveBudget(scope, period) => {
+            let removed = client.remove_budget(&scope, Some(period)).await;
+            let said = format!("{} is removed", named(&scope, period));
+            ("remove the budget", removed.map(|()| said))
+        }
+        Effect::ResetBudget(scope, period) => {
+            let reset = client.reset_budget(&scope, Some(period)).await;
+            let said = format!("{} begins anew", named(&scope, period));
+            ("reset the budget", reset.map(|()| said))
+        }
+        _ => return None,
+    })
 }
 
 /// Returns how it is told that an effect cannot be carried out without a connection, `None` for
@@ -330,7 +376,7 @@ async fn launch(
         size: order.size,
         restart: RestartPolicy::Never,
         umask,
-        max_tokens: None,
+        max_tokens: order.max_tokens,
     };
     for done in 0..order.count {
         let outcome = match &registered {

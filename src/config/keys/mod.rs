@@ -4,6 +4,7 @@
 //! and an empty text takes them away. Invariant: a [`KeysConfig`] that was loaded and so checked has no key
 //! that means two things in one context, and every context can be left.
 
+mod command;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
-pub use self::table::{Action, COMMANDS, Command, Context};
+pub use self::{
+    command::Command,
+    table::{Action, COMMANDS, Context},
+};
 use crate::domain::key::KeyPress;
 
 /// The keys of every action, as they were written.

@@ -5,52 +5,7 @@
 //! What an action does is not said here. Invariant: within a context a name and a key appear once,
 //! and a name once published stays; tests hold the first.
 
-/// Declares the contexts with their names, and the table.
-macro_rules! commands {
-    ($( $(#[$doc:meta])* $context:ident $place:literal { $( $action:ident $name:literal $keys:literal $hint:literal $about:literal; )+ } )+) => {
-        /// Where a key means something.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Context { $( $(#[$doc])* $context, )+ }
-
-        impl Context {
-            /// All contexts, in the order of the table.
-            pub const ALL: &[Self] = &[ $( Self::$context, )+ ];
-
-            /// The name in the configuration.
-            pub fn name(self) -> &'static str {
-                match self { $( Self::$context => $place, )+ }
-            }
-        }
-
-        /// All actions. The order within a context is that of the hint line, what matters most
-        /// first.
-        pub const COMMANDS: &[Command] = &[ $( $( Command {
-            context: Context::$context,
-            action: Action::$action,
-            name: $name,
-            keys: $keys,
-            hint: $hint,
-            about: $about,
-        }, )+ )+ ];
-    };
-}
-
-/// An action in a context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Command {
-    /// Where.
-    pub context: Context,
-    /// What.
-    pub action: Action,
-    /// Its name in the configuration, below the context's.
-    pub name: &'static str,
-    /// The default keys, divided by blanks; the first is the one that is shown.
-    pub keys: &'static str,
-    /// In a word, for the hint line; empty to leave it out there.
-    pub hint: &'static str,
-    /// In a sentence, for the help.
-    pub about: &'static str,
-}
+use super::command::{Command, commands};
 
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -213,6 +168,22 @@ pub enum Action {
     ShowSettings,
     /// Show how everything is.
     ShowHealth,
+    /// Show what was used.
+    ShowUsage,
+    /// Show what may be used.
+    ShowBudgets,
+    /// Show the agents' conversations.
+    ShowSessions,
+    /// Tell sums apart by something else.
+    NextBy,
+    /// By what came before.
+    PreviousBy,
+    /// A day or a month.
+    Range,
+    /// Those of one project, or all.
+    OneProject,
+    /// Set a budget.
+    AddBudget,
     /// Show and change what a project may use.
     Quotas,
     /// Follow the end.
@@ -285,6 +256,9 @@ commands! {
         ShowChanges "show_changes" "c" "changes" "Show what the runner has changed since its launch: files, commits, the difference";
         ShowSettings "show_settings" "," "settings" "Show what is configured, and where";
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
+        ShowUsage "show_usage" "U" "usage" "Show what agents used and what it cost, with a plot";
+        ShowBudgets "show_budgets" "B" "budgets" "Show and set budgets: how much may be used";
+        ShowSessions "show_sessions" "S" "sessions" "Show the agents' conversations";
         Fold "fold" "f" "" "Show or fold what is finished";
         Undo "undo" "u" "" "Take back the last stop or deletion, as far as that is possible";
         StopAll "stop_all" "alt-x" "" "Stop all listed runners that live: with a filter, those that match";
@@ -427,6 +401,15 @@ commands! {
         PreviousChoice "previous_project" "up" "" "Show the limits of the project before";
         Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is changed";
     }
+    /// The dialog of a budget.
+    Budget "budget" {
+        Accept "set" "enter" "set" "Set the budget";
+        NextField "next_field" "tab" "next field" "Go to the next field";
+        PreviousField "previous_field" "shift-tab" "" "Go to the field before";
+        NextChoice "next_choice" "down" "suggestions" "Fill in the next suggestion";
+        PreviousChoice "previous_choice" "up" "" "Fill in the suggestion before";
+        Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is set";
+    }
     /// A line for an agent.
     Line "line" {
         Accept "send" "enter" "send" "Submit the line to the agent";
@@ -447,10 +430,17 @@ commands! {
         Cancel "back" "esc q ctrl-c" "back" "Go back: to all lines, then to the dashboard";
         NextMatch "next_match" "n" "next" "Go to the next line with what was searched for, downwards";
         PreviousMatch "previous_match" "N" "before" "Go to the line with it before, upwards";
+        NextBy "next_by" "tab" "by another" "Usage: sums by runner, session, model, agent, day, project";
+        Range "range" "t" "30 days" "Usage: the last 24 hours or 30 days";
+        AddBudget "add_budget" "a" "add" "Budgets: set a new one";
         Filter "search" "/" "search" "Search a log for a text; elsewhere show only lines with some words";
         Narrow "filter" "&" "filter" "Show only lines with some words, in a log, too";
         Follow "follow" "f" "follow" "Follow the end, or stay here";
-        Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON";
+        Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON; change a budget";
+        PreviousBy "previous_by" "shift-tab" "" "Usage: sums by what came before";
+        OneProject "one_project" "p" "one project" "Usage, sessions: those of the selected runner's project, or all";
+        Restart "reset_budget" "R" "reset" "Budgets: let it begin anew, with nothing used";
+        Remove "remove_budget" "d" "remove" "Budgets: remove it";
         Down "down" "j down ctrl-n" "" "Go a line down";
         Up "up" "k up" "" "Go a line up";
         PageDown "page_down" "pgdn space ctrl-d" "" "Go a screenful down";
@@ -460,6 +450,9 @@ commands! {
         ShowEvents "show_events" "E" "events" "Show all events";
         ShowSettings "show_settings" "," "settings" "Show what is configured";
         ShowHealth "show_health" "H" "health" "Show how everything is";
+        ShowUsage "show_usage" "U" "usage" "Show what agents used and what it cost";
+        ShowBudgets "show_budgets" "B" "budgets" "Show and set budgets";
+        ShowSessions "show_sessions" "S" "sessions" "Show the agents' conversations";
         GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note";
         Help "help" "?" "help" "Show the keys that work here, and all others";
     }

@@ -11,6 +11,15 @@ use super::{FIGURES_FROM, State};
 pub(in crate::ui) const TREND: usize = 8;
 /// CPU and memory, with the blanks before them.
 const FIGURES: usize = 15;
+/// Tokens, with the blanks before them, and what they cost.
+const TOKENS: usize = 8;
+const COST: usize = 8;
+/// Beside its tokens a runner has so many columns at least for what it says, in a narrower list so
+/// many.
+const SAID_BESIDE: usize = 22;
+const SAID_LEAST: usize = 18;
+/// Such a list has at least so many columns.
+const TOKENS_FROM: usize = 58;
 /// The branch with its changes, or the command, with the blanks before it.
 const COMMAND: usize = 20;
 /// A list that shows more than what a runner says leaves that so many columns.
@@ -33,6 +42,10 @@ pub(in crate::ui) struct Columns {
     pub(in crate::ui) agent: usize,
     /// What it says, where that is cut to leave room for figures; 0 where it takes what is left.
     pub(in crate::ui) said: usize,
+    /// What its agent used, 0 where it is not shown.
+    pub(in crate::ui) tokens: usize,
+    /// What that costs, 0 where it is not shown.
+    pub(in crate::ui) cost: usize,
     /// Whether CPU and memory are shown.
     pub(in crate::ui) has_figures: bool,
     /// Whether the trend of the CPU is.
@@ -59,7 +72,8 @@ impl Columns {
     /// Returns how many columns there are for what others say.
     pub(in crate::ui) fn usual(&self) -> usize {
         let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
-        if self.said > 0 { self.said } else { self.room("").saturating_sub(agent) }
+        let taken = agent + self.tokens + self.cost;
+        if self.said > 0 { self.said } else { self.room("").saturating_sub(taken) }
     }
 }
 
@@ -76,20 +90,38 @@ pub(in crate::ui) fn columns(state: &State, wide: usize) -> Columns {
         age: AGE,
         agent: if (72..figures_from).contains(&wide) { agent } else { 0 },
         said: 0,
+        tokens: 0,
+        cost: 0,
         has_figures: false,
         has_trend: false,
         command: 0,
         is_narrow,
         wide,
     };
+    let has_used = state.runners.values().any(|runner| runner.tokens_used > 0);
+    if has_used && (TOKENS_FROM..figures_from).contains(&wide) {
+        columns.tokens = TOKENS;
+        columns.said = {
+            let agent = if columns.agent > 0 { columns.agent + 2 } else { 0 };
+            columns.room("").saturating_sub(agent + TOKENS)
+        };
+        if columns.said < SAID_LEAST {
+            (columns.tokens, columns.said) = (0, 0);
+        }
+    }
     if wide >= figures_from {
         // What says most goes first, and only while what is said keeps its room.
         let mut left = columns.room("");
+        let said = if has_used { SAID_BESIDE } else { SAID };
         let mut take = |wanted: usize| {
-            let is_room = left >= SAID + wanted;
+            let is_room = left >= said + wanted;
             left -= if is_room { wanted } else { 0 };
             is_room
         };
+        if has_used {
+            columns.tokens = if take(TOKENS) { TOKENS } else { 0 };
+            columns.cost = if take(COST) { COST } else { 0 };
+        }
         columns.has_figures = take(FIGURES);
         columns.command = if take(COMMAND) { COMMAND - 2 } else { 0 };
         columns.has_trend = columns.has_figures && take(TREND);

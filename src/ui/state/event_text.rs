@@ -1,7 +1,11 @@
 //! An event in words.
 
 use super::Tone;
-use crate::domain::event::Event;
+use crate::domain::{
+    amount::{money, tokens},
+    event::Event,
+    usage::Cost,
+};
 
 /// Whom it happened to.
 pub(in crate::ui) fn event_subject(event: &Event) -> &str {
@@ -47,6 +51,26 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
         "worktree.setup_trusted" => (joined("set-up allowed", field("command")), Tone::Warning),
         "runner.starting" => ("launching".to_owned(), Tone::Muted),
         "runner.removed" => ("removed".to_owned(), Tone::Muted),
+        "tokens.used" => {
+            let count = |name: &str| event.data.get(name).and_then(serde_json::Value::as_u64);
+            let cost = count("cost_nanos").and_then(|nanos| i64::try_from(nanos).ok());
+            let used = format!("+{} tokens", tokens(count("tokens").unwrap_or(0)));
+            (format!("{used}, {}", money(Cost(cost.unwrap_or(0)))), Tone::Muted)
+        }
+        "runner.held" => match field("what") {
+            "released" => ("goes on: no budget holds it any more".to_owned(), Tone::Good),
+            what => (joined(what, field("reason")), Tone::Warning),
+        },
+        "budget.warning" => (field("text").to_owned(), Tone::Warning),
+        "budget.exhausted" => (field("text").to_owned(), Tone::Bad),
+        "system.alert" => {
+            let tone = if field("severity") == "critical" { Tone::Bad } else { Tone::Warning };
+            (joined(field("component"), field("message")), tone)
+        }
+        "budget.changed" => {
+            let what = format!("{} budget {}", field("period"), field("what"));
+            (joined(what.trim(), field("scope")), Tone::Plain)
+        }
         "project.created" => ("project registered".to_owned(), Tone::Plain),
         "project.deleted" => ("project removed".to_owned(), Tone::Plain),
         other => {

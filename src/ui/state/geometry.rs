@@ -14,6 +14,10 @@ const MEDIUM: u16 = 60;
 
 /// Columns of the list from which it shows figures, which change with every heartbeat.
 pub(in crate::ui) const FIGURES_FROM: u16 = 96;
+/// From this height a screen leaves room for what its runner used.
+const FACTS_FROM: u16 = 20;
+/// More budgets of one runner are in the view of the budgets.
+pub(in crate::ui) const MOST_BUDGETS: usize = 3;
 
 /// A rectangle of cells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +89,9 @@ pub(in crate::ui) struct Geometry {
     pub(in crate::ui) divider: Area,
     /// The selected runner's screen.
     pub(in crate::ui) preview: Area,
-    /// Where that will be once there is a runner.
+    /// What it used and may use.
+    pub(in crate::ui) facts: Area,
+    /// Where the screen will be once there is a runner.
     pub(in crate::ui) preview_after_launch: Area,
     /// A question, a line being typed, a message.
     pub(in crate::ui) prompt: Area,
@@ -143,7 +149,8 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
         areas = Geometry { list: nothing, projects: nothing, events_rule: nothing, ..areas };
         areas = Geometry { events: nothing, divider: nothing, preview: body, ..areas };
     }
-    let is_full = matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_));
+    let is_full =
+        matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_) | Mode::Budget(_));
     if state.is_empty() || state.is_page() || is_full {
         let nothing = Area::default();
         areas = Geometry {
@@ -153,6 +160,7 @@ pub(in crate::ui) fn geometry(state: &State) -> Geometry {
             events: nothing,
             divider: nothing,
             preview: nothing,
+            facts: nothing,
             ..areas
         };
     }
@@ -164,6 +172,9 @@ fn divide(state: &State, mut rest: Area, areas: &mut Geometry) {
         let list_width = (rest.width * 52 / 100).clamp(58, 104);
         areas.preview = rest.take_right(rest.width - list_width - 1);
         areas.divider = rest.take_right(1);
+        if areas.preview.height >= FACTS_FROM {
+            areas.facts = areas.preview.take_bottom(facts(state));
+        }
         take_events(state, &mut rest, areas, 14);
     } else if rest.width >= MEDIUM && rest.height >= 16 {
         let wanted = u16::try_from(rows(state).len()).unwrap_or(u16::MAX);
@@ -181,6 +192,19 @@ fn divide(state: &State, mut rest: Area, areas: &mut Geometry) {
         take_events(state, &mut rest, areas, 18);
     }
     areas.list = rest;
+}
+
+/// How many lines tell what the selected runner used and may use.
+fn facts(state: &State) -> u16 {
+    let Some(runner) = state.selected_runner() else { return 0 };
+    let budgets = state.budgets_of(runner).len();
+    let has_used = runner.tokens_used > 0;
+    match (has_used, budgets) {
+        (false, 0) => 0,
+        (_, budgets) => {
+            u16::try_from(1 + usize::from(has_used) + budgets.min(MOST_BUDGETS)).unwrap_or(0)
+        }
+    }
 }
 
 fn take_events(state: &State, rest: &mut Area, areas: &mut Geometry, from_height: u16) {

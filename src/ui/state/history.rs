@@ -29,6 +29,8 @@ pub(in crate::ui) struct History {
     pub(in crate::ui) answered: Option<DateTime<Utc>>,
     /// When it came into its status, if that was seen.
     status_since: Option<(RunnerStatus, DateTime<Utc>)>,
+    /// Since when a budget holds it, as far as that was seen.
+    pub(super) held_since: Option<DateTime<Utc>>,
     /// CPU in percent of one core, oldest first.
     pub(in crate::ui) cpu: VecDeque<f64>,
     /// The question that is on the screen, by when it was asked, and since when it is there.
@@ -54,6 +56,13 @@ impl History {
             }
             Some(_) => {}
         }
+        let was_held = before.is_some_and(|before| before.hold.is_some());
+        self.held_since = match (&runner.hold, before) {
+            (None, _) => None,
+            (Some(_), None) => Some(runner.updated_at.min(now)),
+            (Some(_), Some(_)) if was_held => self.held_since,
+            (Some(_), Some(_)) => Some(now),
+        };
         let is_new = before.is_none_or(|before| before.last_heartbeat != runner.last_heartbeat);
         if is_new && runner.last_heartbeat.is_some() {
             self.cpu.push_back(runner.cpu_percent);

@@ -3,7 +3,7 @@
 use super::{Area, TextLine};
 use crate::{
     config::presets::Preset,
-    domain::{agent_command::Permission, checkout::WorktreeWish},
+    domain::{agent_command::Permission, budget::Limit, checkout::WorktreeWish},
 };
 
 /// What stands for a worktree on a branch named after the runner.
@@ -30,6 +30,8 @@ pub(in crate::ui) struct LaunchDialog {
     pub(in crate::ui) prompt: TextLine,
     /// What the runner is called.
     pub(in crate::ui) name: TextLine,
+    /// So many tokens it may use at most; blank for no limit of its own.
+    pub(in crate::ui) max_tokens: TextLine,
     /// What is wrong with it, if it was tried.
     pub(in crate::ui) wrong: Option<String>,
 }
@@ -42,6 +44,15 @@ pub(in crate::ui) fn is_low(area: Area) -> bool {
 /// The row of the first field within the dialog's area.
 pub(in crate::ui) fn first_field(area: Area) -> u16 {
     if is_low(area) { 1 } else { 3 }
+}
+
+/// The fields that are shown in the dialog's area, as the first and how many: where not all have room
+/// those around the one in focus, and a line is left for what is wrong.
+pub(in crate::ui) fn shown_fields(area: Area, focus: LaunchField) -> (usize, usize) {
+    let all = LaunchField::ALL.len();
+    let room = usize::from(area.height.saturating_sub(first_field(area) + 1)).clamp(1, all);
+    let at = LaunchField::ALL.iter().position(|(field, _)| *field == focus).unwrap_or(0);
+    ((at + 1).saturating_sub(room), room)
 }
 
 /// A field of the launch dialog.
@@ -63,11 +74,13 @@ pub(in crate::ui) enum LaunchField {
     Prompt,
     /// What the runner is called.
     Name,
+    /// How many tokens it may use.
+    MaxTokens,
 }
 
 impl LaunchField {
     /// All fields from top to bottom, with their labels.
-    pub(in crate::ui) const ALL: [(Self, &'static str); 8] = [
+    pub(in crate::ui) const ALL: [(Self, &'static str); 9] = [
         (Self::Prompt, "first prompt"),
         (Self::Command, "agent"),
         (Self::Model, "model"),
@@ -75,6 +88,7 @@ impl LaunchField {
         (Self::Directory, "directory"),
         (Self::Worktree, "worktree"),
         (Self::Name, "name"),
+        (Self::MaxTokens, "max tokens"),
         (Self::Preset, "preset"),
     ];
 
@@ -99,6 +113,7 @@ impl LaunchDialog {
             LaunchField::Permissions => &self.permissions,
             LaunchField::Prompt => &self.prompt,
             LaunchField::Name => &self.name,
+            LaunchField::MaxTokens => &self.max_tokens,
         }
     }
 
@@ -113,6 +128,19 @@ impl LaunchDialog {
             LaunchField::Permissions => &mut self.permissions,
             LaunchField::Prompt => &mut self.prompt,
             LaunchField::Name => &mut self.name,
+            LaunchField::MaxTokens => &mut self.max_tokens,
+        }
+    }
+
+    /// How many tokens it may use at most, or what is wrong with what is filled in.
+    pub(in crate::ui) fn limit(&self) -> Result<Option<u64>, String> {
+        let text = self.max_tokens.text().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        match Limit::parse(text)? {
+            Limit::Tokens(count) if count > 0 => Ok(Some(count)),
+            _ => Err(format!("max tokens: `{text}` is no number of tokens like 100k or 2.5M")),
         }
     }
 

@@ -4,6 +4,7 @@
 //! is shown. The selection names a runner, never a line.
 
 mod branches;
+mod budgets;
 mod changes;
 mod choice;
 mod columns;
@@ -24,11 +25,15 @@ mod rows;
 mod screens;
 mod scrollback;
 mod seen;
+mod sessions;
 mod settings;
+mod spending;
 mod status;
+mod table;
 mod text_line;
 mod themes;
 mod unread;
+mod usage;
 mod view;
 mod wrap;
 
@@ -41,14 +46,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub(super) use self::{
     branches::{Branches, Checkout},
+    budgets::{BudgetDialog, BudgetField, consequence, tone_of},
     changes::ChangesView,
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
     event_text::{event_subject, event_text},
-    geometry::{Area, FIGURES_FROM, Geometry, geometry},
+    geometry::{Area, FIGURES_FROM, Geometry, MOST_BUDGETS, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
     history::{History, question},
-    launch::{LaunchDialog, LaunchField, NEW_WORKTREE, first_field, is_low},
+    launch::{LaunchDialog, LaunchField, NEW_WORKTREE, first_field, is_low, shown_fields},
     log_view::LogView,
     mode::{Confirm, Deed, Held, Mode, Pick, Reply, Undo},
     notices::Notice,
@@ -65,7 +71,8 @@ pub(super) use self::{
     scrollback::{CHUNK, MOST_MATCHES, Present, Scrollback, Search, Selection, Spot, Unit},
     seen::{Looked, Seen, merge as merge_looked, parse as parse_looked, text as text_of_looked},
     settings::Settings,
-    status::{Group, age_text, command, glyph, reason, title, told, word},
+    spending::{Basics, Bin, DAYS, HOURS, Spending, Spent, UsageAsk, Wants, sum},
+    status::{Group, age_text, command, glyph, is_held, reason, title, told, word},
     text_line::TextLine,
     themes::{ThemePicker, Themes, themes_area},
     unread::Unread,
@@ -199,6 +206,8 @@ pub(super) struct State {
     pub(super) projects: Vec<Project>,
     /// The projects' limits, by name.
     pub(super) quotas: BTreeMap<String, ProjectQuota>,
+    /// What is used and may be used.
+    pub(super) spending: Spending,
     /// The newest events, oldest first.
     pub(super) events: VecDeque<Event>,
     /// The runner the keys speak of.
@@ -274,6 +283,7 @@ impl State {
             branches: Branches::default(),
             projects: Vec::new(),
             quotas: BTreeMap::new(),
+            spending: Spending::default(),
             events: VecDeque::new(),
             selected: None,
             selected_before: None,

@@ -2,9 +2,13 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker, Work};
+use super::{Axis, BudgetDialog, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker, Work};
 use crate::{
-    domain::{id::RunnerId, project::NewProject},
+    domain::{
+        budget::{BudgetScope, Period},
+        id::RunnerId,
+        project::NewProject,
+    },
     ui::effect::LaunchOrder,
 };
 
@@ -23,6 +27,8 @@ pub(in crate::ui) enum Mode {
     Launch(LaunchDialog),
     /// Into the dialog of quotas.
     Quotas(QuotaDialog),
+    /// Into the dialog of a budget.
+    Budget(BudgetDialog),
     /// To this runner's agent.
     Typing(RunnerId),
     /// Into a line for an agent.
@@ -98,6 +104,10 @@ pub(in crate::ui) enum Deed {
     Forget(String),
     /// Run a set-up command in new worktrees of a project, and launch; since when that is asked.
     TrustSetup(Box<LaunchOrder>, DateTime<Utc>),
+    /// Remove a budget.
+    RemoveBudget(BudgetScope, Period),
+    /// Let it begin anew.
+    ResetBudget(BudgetScope, Period),
 }
 
 /// What can be taken back.

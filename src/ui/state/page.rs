@@ -1,5 +1,5 @@
 //! The views that are lines to read: events, a runner's log, its changes, the settings, the health of
-//! the parts.
+//! the parts, usage, budgets, sessions.
 //!
 //! Invariant: the cursor stands on a line that is shown, if there is any; while the end is followed
 //! that is the last one.
@@ -58,6 +58,8 @@ pub(in crate::ui) struct Page {
     pub(in crate::ui) inspected: Option<u64>,
     /// The line of another page that is shown whole.
     pub(in crate::ui) whole: Option<Whole>,
+    /// The conversation that is shown whole, by its id.
+    pub(in crate::ui) session: Option<String>,
 }
 
 /// A line that is shown whole, over as many lines as it needs.
@@ -72,12 +74,12 @@ pub(in crate::ui) struct Whole {
 impl Page {
     /// Whether one thing is shown whole instead of all lines.
     pub(in crate::ui) fn is_whole(&self) -> bool {
-        self.inspected.is_some() || self.whole.is_some()
+        self.inspected.is_some() || self.whole.is_some() || self.session.is_some()
     }
 }
 
 impl Line {
-    fn new(head: impl Into<String>, text: impl Into<String>, tone: Tone) -> Self {
+    pub(super) fn new(head: impl Into<String>, text: impl Into<String>, tone: Tone) -> Self {
         Self { head: head.into(), text: text.into(), tail: String::new(), tone }
     }
 
@@ -112,6 +114,9 @@ impl State {
             View::Changes => self.changes_title(),
             View::Settings => "SETTINGS".to_owned(),
             View::Health => "HEALTH".to_owned(),
+            View::Usage => self.usage_title(),
+            View::Budgets => "BUDGETS".to_owned(),
+            View::Sessions => self.sessions_title(),
             View::Dashboard | View::Panes => String::new(),
         };
         if self.page.whole.is_some() { format!("{title} · one line") } else { title }
@@ -132,6 +137,12 @@ impl State {
             View::Changes => self.changes_lines().into_iter().map(|(line, _)| line).collect(),
             View::Settings => self.settings_lines(),
             View::Health => self.health_lines(),
+            View::Usage => self.usage_lines(),
+            View::Budgets => self.budgets_lines(),
+            View::Sessions => match &self.page.session {
+                Some(id) => return self.session_lines(id),
+                None => self.sessions_lines(),
+            },
             View::Dashboard | View::Panes => Vec::new(),
         };
         lines.into_iter().filter(|line| line.has(&words)).collect()
@@ -165,6 +176,41 @@ impl State {
         let words = self.page_words();
         let lines = self.changes_lines().into_iter().filter(|(line, _)| line.has(&words));
         lines.map(|(_, file)| file).nth(self.page.at)?
+    }
+
+    /// The lines that stand above them and do not move: names of columns, bars.
+    pub(in crate::ui) fn page_fixed(&self) -> Vec<Line> {
+        let fixed = match self.view {
+            _ if self.page.is_whole() => Vec::new(),
+            View::Usage => self.usage_fixed(),
+            View::Budgets => self.budgets_fixed(),
+            View::Sessions => self.sessions_fixed(),
+            _ => Vec::new(),
+        };
+        fixed.into_iter().skip_while(|line| line.text.is_empty()).collect()
+    }
+
+    /// What is said where there are no lines.
+    pub(in crate::ui) fn page_empty(&self) -> Vec<String> {
+        let search = self.page.search.text();
+        match self.view {
+            _ if !self.page.search.is_blank() => vec![format!("no line has `{search}`")],
+            View::Usage => self.usage_empty(),
+            View::Budgets => self.budgets_empty(),
+            View::Sessions => self.sessions_empty(),
+            _ => vec!["nothing yet".to_owned()],
+        }
+    }
+
+    /// The lines of a page that has room for so many with its title and what stands above them.
+    pub(in crate::ui) fn page_rows(&self, height: u16) -> usize {
+        let above = 1 + self.page_fixed().len();
+        usize::from(height).saturating_sub(above).max(1)
+    }
+
+    /// Whether a line has the words that are searched.
+    pub(super) fn is_searched_for(&self, line: &Line) -> bool {
+        line.has(&self.page_words())
     }
 
     fn page_words(&self) -> Vec<String> {

@@ -220,7 +220,14 @@ fn actions(state: &State) -> Vec<Entry> {
         View::Panes => Context::Panes,
         _ if state.is_empty() => Context::Welcome,
         View::Dashboard => Context::List,
-        View::Events | View::Log | View::Changes | View::Settings | View::Health => Context::Page,
+        View::Events
+        | View::Log
+        | View::Changes
+        | View::Settings
+        | View::Health
+        | View::Usage
+        | View::Budgets
+        | View::Sessions => Context::Page,
     };
     let here =
         [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));
@@ -229,12 +236,17 @@ fn actions(state: &State) -> Vec<Entry> {
     let views = state.keys.in_context(Context::List).filter(move |binding| {
         is_elsewhere
             && match binding.command.action {
-                Action::ShowEvents | Action::ShowSettings | Action::ShowHealth => true,
+                Action::ShowEvents
+                | Action::ShowSettings
+                | Action::ShowHealth
+                | Action::ShowUsage
+                | Action::ShowBudgets
+                | Action::ShowSessions => true,
                 Action::ShowLog | Action::ShowChanges => state.selected.is_some(),
                 _ => false,
             }
     });
-    here.filter(|binding| is_offered(binding.command))
+    here.filter(|binding| is_offered(binding.command) && state.is_for_view(binding.command))
         .map(|binding| (binding, binding.labels()))
         // Their keys mean something else here.
         .chain(views.map(|binding| (binding, String::new())))
@@ -245,6 +257,27 @@ fn actions(state: &State) -> Vec<Entry> {
             also: String::new(),
         })
         .collect()
+}
+
+impl State {
+    /// Whether an action of the pages has something to do in the one that is shown.
+    pub(in crate::ui) fn is_for_view(&self, command: &Command) -> bool {
+        let is_list = !self.page.is_whole();
+        match command.action {
+            _ if command.context != Context::Page => true,
+            Action::NextBy | Action::PreviousBy | Action::Range => self.view == View::Usage,
+            Action::OneProject => {
+                matches!(self.view, View::Usage | View::Sessions)
+                    && is_list
+                    && (self.selected.is_some() || !self.spending.ask.project.is_empty())
+            }
+            Action::AddBudget => self.view == View::Budgets && is_list,
+            Action::Restart | Action::Remove => {
+                self.view == View::Budgets && is_list && !self.budgets().is_empty()
+            }
+            _ => true,
+        }
+    }
 }
 
 /// Moving about is what keys are for, and a numbered choice needs its number.

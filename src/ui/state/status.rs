@@ -102,7 +102,7 @@ fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
         }
         RunnerStatus::Failed => Group::Failed,
         RunnerStatus::Running => match runner.activity.state {
-            state if state.needs_person() => Group::NeedsYou,
+            state if state.needs_person() || runner.hold.is_some() => Group::NeedsYou,
             ActivityState::Working => Group::Working,
             ActivityState::Done => Group::Done,
             ActivityState::Idle => Group::Idle,
@@ -114,16 +114,14 @@ fn group(runner: &Runner, now: DateTime<Utc>) -> Group {
 
 /// Returns the sign of a runner: an error is told from a question.
 pub(in crate::ui) fn glyph(runner: &Runner, group: Group) -> &'static str {
-    if group == Group::NeedsYou && runner.activity.state == ActivityState::Error {
-        "!"
-    } else {
-        group.glyph()
-    }
+    let is_error = runner.activity.state == ActivityState::Error;
+    if group == Group::NeedsYou && (is_error || is_held(runner)) { "!" } else { group.glyph() }
 }
 
 /// Returns the word for what a runner is at: a blocked one's says what it waits for.
 pub(in crate::ui) fn word(runner: &Runner, group: Group) -> &str {
     match group {
+        Group::NeedsYou if is_held(runner) => "held",
         Group::NeedsYou => match &runner.activity.kind {
             Some(kind) if !kind.is_empty() => kind,
             _ => runner.activity.state.as_str(),
@@ -132,6 +130,11 @@ pub(in crate::ui) fn word(runner: &Runner, group: Group) -> &str {
         Group::Finished if runner.exit_code != Some(0) => "stopped",
         _ => group.counted(),
     }
+}
+
+/// Whether a budget holds it, and nothing that it asks itself goes before that.
+pub(in crate::ui) fn is_held(runner: &Runner) -> bool {
+    runner.hold.is_some() && !runner.activity.state.needs_person()
 }
 
 impl State {
@@ -151,6 +154,10 @@ impl State {
                 self.history(runner.id).map_or(runner.updated_at, |history| history.since(runner))
             }
             Group::Starting | Group::Running => runner.started_at,
+            Group::NeedsYou if is_held(runner) => {
+                let held = self.history(runner.id).and_then(|history| history.held_since);
+                held.unwrap_or(runner.updated_at)
+            }
             _ => runner.activity.since.unwrap_or(runner.started_at),
         }
     }
@@ -209,6 +216,11 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
             Some(with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)))
         }
         Group::Starting => None,
+        Group::NeedsYou if is_held(runner) => runner.hold.as_ref().map(|hold| hold.reason.clone()),
+        // Paused by a budget: who lets it go on is to know.
+        Group::Paused if runner.hold.is_some() => {
+            runner.hold.as_ref().map(|hold| format!("held · {}", hold.reason))
+        }
         _ => said.or(title).map(Into::into),
     }
 }

@@ -18,4 +18,10 @@ pub(in crate::ui) enum View {
     Settings,
     /// The daemon, its parts, the supervisors.
     Health,
+    /// What agents used.
+    Usage,
+    /// How much they may use.
+    Budgets,
+    /// Their conversations.
+    Sessions,
 }

@@ -182,6 +182,19 @@ fn pages() {
 }
 
 #[test]
+fn spending() {
+    use super::spending::after;
+    show("spent", after(""));
+    show("spent_by_project", after("p"));
+    show("usage", after("U"));
+    show("usage_by_session", after("U tab tab"));
+    show("budgets", after("B"));
+    show("budget_dialog", after("B enter"));
+    show("sessions", after("S"));
+    show("session", after("S enter"));
+}
+
+#[test]
 fn overlays() {
     show("palette", after(": stop"));
     show("picker", after("ctrl-o"));

@@ -14,6 +14,7 @@ mod quotas;
 mod robust;
 mod screens;
 mod scrollback;
+mod spending;
 mod themes;
 mod updates;
 

@@ -277,7 +277,7 @@ fn a_lost_daemon_keeps_what_was_known_and_is_watched_again() {
     assert_eq!((names(&state).len(), watched(&state)), (9, vec![]));
     assert_eq!(press(&mut state, "a"), []);
     assert!(state.toast.as_ref().unwrap().is_failure);
-    assert_eq!(connect(&mut state), [watch(&[1], None)]);
+    assert!(connect(&mut state).contains(&watch(&[1], None)));
 }
 
 #[test]

@@ -19,12 +19,15 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
     match event {
         UiEvent::Connected(daemon) => {
             state.is_dirty |= !state.is_current() || state.daemon != daemon;
+            // Budgets written into the table by hand cause no event.
+            state.spending.outdate();
             state.connection = Connection::Live;
             state.daemon = daemon;
         }
         UiEvent::Disconnected(why) => {
             state.is_dirty = true;
             state.connection = Connection::Lost(why);
+            state.spending.lose();
             mark_stale(state, None);
         }
         UiEvent::Runners(update) => return on_runners(state, update),
@@ -37,6 +40,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty |= state.quotas != quotas;
             state.quotas = quotas;
         }
+        UiEvent::Spent(spent) => super::spending::on_spent(state, *spent),
         UiEvent::Happened(events) => return on_happened(state, events),
         UiEvent::Log(id, text) => {
             if let Some(log) = state.log.as_mut().filter(|log| log.id == id) {
@@ -155,6 +159,7 @@ fn is_seen(known: &Runner, now: &Runner, with_figures: bool) -> bool {
 fn on_happened(state: &mut State, events: Vec<Event>) -> Vec<Effect> {
     let newest = state.events.back().map_or(0, |event| event.position);
     let is_about = |kind: &str| events.iter().any(|event| event.event_type.starts_with(kind));
+    super::spending::on_happened(state, &events);
     let (about_projects, about_quotas) = (is_about("project."), is_about("quota."));
     for event in events.into_iter().filter(|event| event.position > newest) {
         state.note_event(&event);

@@ -66,8 +66,9 @@ pub(in crate::ui) fn order(
         quotas: QuotaChange::new(),
     });
     let (cwd, size) = (directory.to_owned(), state.launch_size());
-    let (name, worktree) = (String::new(), None);
-    Ok(LaunchOrder { project, register, name, command, cwd, worktree, size, count: 1 })
+    let (name, worktree, max_tokens) = (String::new(), None, None);
+    let count = 1;
+    Ok(LaunchOrder { project, register, name, command, cwd, worktree, size, max_tokens, count })
 }
 
 /// Returns the path that the user typed.

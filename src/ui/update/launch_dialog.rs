@@ -46,6 +46,7 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         permissions: TextLine::new("own"),
         prompt: TextLine::default(),
         name: TextLine::default(),
+        max_tokens: TextLine::default(),
         wrong: None,
     });
     vec![Effect::ListProjects]
@@ -100,6 +101,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
     };
     let directory = directory_of(state, dialog.directory.text().trim());
     let name = dialog.name.text().trim().to_owned();
+    let max_tokens = dialog.limit()?;
     if let Some(count) = name.strip_prefix('*') {
         // No name has a star: so many, by the project's numbers.
         let count = count.trim().parse().ok().filter(|count| (1..=MOST_AT_ONCE).contains(count));
@@ -112,7 +114,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
                 "one branch is not for several: `{NEW_WORKTREE}` gives each its own"
             ));
         }
-        return Ok(LaunchOrder { worktree, count, ..order });
+        return Ok(LaunchOrder { worktree, max_tokens, count, ..order });
     }
     if !name.is_empty() {
         check_runner_name(&name).map_err(|error| error.to_string())?;
@@ -121,7 +123,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         }
     }
     let order = order(state, &directory, dialog.command.text(), &wishes)?;
-    Ok(LaunchOrder { name, worktree: dialog.wish(), ..order })
+    Ok(LaunchOrder { name, worktree: dialog.wish(), max_tokens, ..order })
 }
 
 /// Returns the directory that the user typed; a project's name stands for the project's.
@@ -177,6 +179,7 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
         LaunchField::Worktree => owned(&["", NEW_WORKTREE]),
         // What is to be done next nobody else knows.
         LaunchField::Prompt | LaunchField::Name => Vec::new(),
+        LaunchField::MaxTokens => owned(&["", "100k", "500k", "1M", "5M"]),
     };
     let mut seen = std::collections::BTreeSet::new();
     choices.retain(|choice| seen.insert(choice.clone()));

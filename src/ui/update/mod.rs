@@ -5,6 +5,7 @@
 //! user did the list is scrolled so that it shows, and exactly the visible screens are asked for.
 
 mod answer;
+mod budgets;
 mod changes;
 mod daemon;
 mod launch;
@@ -21,6 +22,7 @@ mod resize;
 mod runner;
 mod scrollback;
 mod several;
+mod spending;
 mod themes;
 mod typing;
 mod watch;
@@ -112,6 +114,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Confirm(_) => Context::Confirm,
         Mode::Launch(_) => Context::Launch,
         Mode::Quotas(_) => Context::Quotas,
+        Mode::Budget(_) => Context::Budget,
         Mode::Line(..) => Context::Line,
         Mode::Pick(_) => Context::Pick,
         Mode::Palette(_) => Context::Palette,
@@ -184,6 +187,7 @@ fn dispatch(
         Context::Confirm => runner::on_confirm(state, action),
         Context::Launch => launch_dialog::act(state, action),
         Context::Quotas => quotas::act(state, action),
+        Context::Budget => budgets::act(state, action),
         Context::Line => typing::on_line(state, action),
         Context::Page => page::act(state, action),
         Context::Palette => palette::act(state, action),
@@ -217,7 +221,10 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::ShowLog
         | Action::ShowChanges
         | Action::ShowSettings
-        | Action::ShowHealth => page::open(state, action),
+        | Action::ShowHealth
+        | Action::ShowUsage
+        | Action::ShowBudgets
+        | Action::ShowSessions => page::open(state, action),
         Action::Open
         | Action::SplitRight
         | Action::SplitBelow
@@ -319,6 +326,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     state.settle_notices();
     state.settle_toast();
     watch::settle(state, effects);
+    spending::settle(state, effects);
     effects.extend(launch_dialog::versions_to_ask(state));
     effects.extend(state.branches_to_read().into_iter().map(Effect::ReadBranch));
     pointer::settle(state, effects);

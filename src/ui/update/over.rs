@@ -7,7 +7,10 @@ use crate::{
     ui::{
         effect::Effect,
         keymap::Action,
-        state::{LaunchField, Mode, State, first_field, geometry, palette_area, themes_area},
+        state::{
+            LaunchField, Mode, State, first_field, geometry, palette_area, shown_fields,
+            themes_area,
+        },
     },
 };
 
@@ -46,14 +49,19 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Option<Vec<Effec
         }
         (Mode::Launch(dialog), None) => {
             let row = mouse.row.checked_sub(areas.body.y + first_field(areas.body));
-            let field = row.and_then(|row| LaunchField::ALL.get(usize::from(row)));
+            let (first, count) = shown_fields(areas.body, dialog.field);
+            let row = row.map(usize::from).filter(|row| *row < count);
+            let field = row.and_then(|row| LaunchField::ALL.get(first + row));
             if let Some((field, _)) = field.filter(|_| is_press) {
                 dialog.field = *field;
             }
             Some(Vec::new())
         }
         (Mode::Help(_), Some(action)) => Some(list::on_help(state, action)),
-        (Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_) | Mode::Line(_), _) => Some(Vec::new()),
+        (
+            Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_) | Mode::Budget(_) | Mode::Line(_),
+            _,
+        ) => Some(Vec::new()),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Moving in the views that are lines to read.
 
-use super::{changes, list, pointer};
+use super::{budgets, changes, list, pointer, spending};
 use crate::terminal::keys::{MouseAction, MouseButton, MouseEvent};
 use crate::ui::{
     effect::Effect,
@@ -18,6 +18,9 @@ pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowSettings => (View::Settings, false),
         Action::ShowHealth => (View::Health, false),
         Action::ShowLog => (View::Log, true),
+        Action::ShowUsage => (View::Usage, false),
+        Action::ShowBudgets => (View::Budgets, false),
+        Action::ShowSessions => (View::Sessions, false),
         _ => return Vec::new(),
     };
     let mut effects = Vec::new();
@@ -37,7 +40,7 @@ pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Applies an action in a view.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
-    let page = usize::from(geometry(state).body.height).saturating_sub(2).max(1);
+    let page = state.page_rows(geometry(state).body.height).saturating_sub(1).max(1);
     let last = state.page_lines().len().saturating_sub(1);
     let at = state.page.at;
     let to = match action {
@@ -56,7 +59,13 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         state.page.follows = is_growing && !state.page.is_whole() && to >= last;
         return Vec::new();
     }
+    if state.view == View::Budgets && budgets::on_page(state, action) {
+        return Vec::new();
+    }
     match action {
+        Action::NextBy | Action::PreviousBy | Action::Range | Action::OneProject => {
+            spending::act(state, action);
+        }
         Action::Filter if state.is_searched() && !state.page.is_whole() => {
             state.page.find.clear();
             state.mode = Mode::Find;
@@ -89,8 +98,9 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Effect> {
             Action::GoToNotice
         }
         MouseAction::Press(MouseButton::Left) if areas.body.contains(mouse.col, mouse.row) => {
-            let Some(row) = mouse.row.checked_sub(areas.body.y + 1) else { return Vec::new() };
-            let at = state.page.top + usize::from(row);
+            let above = usize::from(areas.body.y) + 1 + state.page_fixed().len();
+            let Some(row) = usize::from(mouse.row).checked_sub(above) else { return Vec::new() };
+            let at = state.page.top + row;
             if at >= state.page_lines().len() {
                 return Vec::new();
             }
@@ -157,7 +167,7 @@ fn next_match(state: &mut State, forward: bool) {
 
 /// Goes to a line, which is shown in the middle if it was not shown before.
 fn go_to(state: &mut State, at: usize) {
-    let rows = usize::from(geometry(state).body.height).saturating_sub(1).max(1);
+    let rows = state.page_rows(geometry(state).body.height);
     let page = &mut state.page;
     page.follows = false;
     page.at = at;
@@ -172,7 +182,7 @@ pub(super) fn settle(state: &mut State) {
         return;
     }
     let last = state.page_lines().len().saturating_sub(1);
-    let rows = usize::from(geometry(state).body.height).saturating_sub(1).max(1);
+    let rows = state.page_rows(geometry(state).body.height);
     let page = &mut state.page;
     page.at = if page.follows { last } else { page.at.min(last) };
     let low = (page.at + 1).saturating_sub(rows);
@@ -186,6 +196,8 @@ fn inspect(state: &mut State) {
     let at = state.page.at;
     if state.view == View::Events {
         state.page.inspected = state.event_at_cursor().map(|event| event.position);
+    } else if state.view == View::Sessions {
+        state.page.session = state.session_at_cursor();
     } else {
         let line = state.page_lines().into_iter().nth(at);
         state.page.whole = line.map(|line| Whole { line, at });
@@ -205,6 +217,10 @@ fn back(state: &mut State) -> Vec<Effect> {
     if let Some(position) = state.page.inspected.take() {
         let at = state.events.iter().position(|event| event.position == position);
         state.page.at = at.unwrap_or(0);
+        return Vec::new();
+    }
+    if let Some(id) = state.page.session.take() {
+        state.page.at = state.line_of_session(&id).unwrap_or(0);
         return Vec::new();
     }
     if !state.page.find.is_blank() {

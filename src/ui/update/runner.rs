@@ -80,6 +80,8 @@ pub(super) fn on_confirm(state: &mut State, action: Action) -> Vec<Effect> {
         Deed::Kill(id) => vec![Effect::Stop(id, true)],
         Deed::Restart(id) => vec![Effect::Restart(id)],
         Deed::Remove(id) => vec![Effect::Remove(id)],
+        Deed::RemoveBudget(scope, period) => vec![Effect::RemoveBudget(scope, period)],
+        Deed::ResetBudget(scope, period) => vec![Effect::ResetBudget(scope, period)],
         Deed::All(work, ids) => several::effects(work, &ids),
         Deed::TrustSetup(mut order, _) => {
             if let Some(wish) = &mut order.worktree {

@@ -113,6 +113,7 @@ pub(super) fn edit(state: &mut State, press: KeyPress) {
     match &mut state.mode {
         Mode::Launch(dialog) => dialog.wrong = None,
         Mode::Quotas(dialog) => dialog.wrong = None,
+        Mode::Budget(dialog) => dialog.wrong = None,
         _ => {}
     }
 }
@@ -128,6 +129,7 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
         Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),
         Mode::Quotas(dialog) => Some(dialog.line()),
+        Mode::Budget(dialog) => Some(dialog.line()),
         _ => None,
     }
 }

@@ -44,14 +44,20 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 /// Returns the runners whose screens have a place on the terminal now.
 fn visible(state: &State) -> Vec<RunnerId> {
     match state.view {
-        _ if matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_)) => Vec::new(),
+        _ if is_full(state) => Vec::new(),
         View::Dashboard if geometry(state).preview.is_empty() => Vec::new(),
-        View::Events | View::Log | View::Changes | View::Settings | View::Health => Vec::new(),
+        _ if state.is_page() => Vec::new(),
         View::Dashboard => state.selected_runner().map(|runner| runner.id).into_iter().collect(),
         View::Panes => {
             let panes = shown_panes(state).places.panes;
             let has_room = panes.iter().filter(|place| !place.screen().is_empty());
             has_room.map(|place| place.id).collect()
         }
+        _ => Vec::new(),
     }
+}
+
+/// Whether something takes the whole screen.
+fn is_full(state: &State) -> bool {
+    matches!(state.mode, Mode::Help(_) | Mode::Launch(_) | Mode::Quotas(_) | Mode::Budget(_))
 }

@@ -6,7 +6,7 @@ use crate::{
     domain::agent_command::{self, Permission},
     ui::{
         keymap::{Action, Context},
-        state::{Area, LaunchDialog, LaunchField, State, first_field, is_low},
+        state::{Area, LaunchDialog, LaunchField, State, first_field, is_low, shown_fields},
         theme::{Role, Theme},
         update::{directory_of, order_of, program, shorten},
         widgets::{field, fit, piece, put},
@@ -35,7 +35,9 @@ pub(super) fn draw(
     put(buf, area, top, vec![piece(title, theme.style(role))]);
     let mut cursor = None;
     let first = first_field(area);
-    for (row, (name, label)) in (first..area.height).zip(LaunchField::ALL) {
+    let (skipped, shown) = shown_fields(area, dialog.field);
+    let fields = LaunchField::ALL.into_iter().skip(skipped).take(shown);
+    for (row, (name, label)) in (first..area.height).zip(fields) {
         let is_focused = dialog.field == name;
         let role = match (is_focused, is_god) {
             (true, true) => Role::Warning,
@@ -56,7 +58,7 @@ pub(super) fn draw(
             put(buf, beside, 0, vec![piece(blank(name), theme.style(Role::Muted))]);
         }
     }
-    let count = u16::try_from(LaunchField::ALL.len()).unwrap_or(0);
+    let count = u16::try_from(shown).unwrap_or(0);
     let below = first + count + u16::from(!is_low);
     let mut told = told(state, dialog);
     if is_god && told.len() > usize::from(area.height.saturating_sub(below)) {
@@ -89,6 +91,7 @@ fn blank(field: LaunchField) -> &'static str {
         LaunchField::Name => "the project's, numbered; *3 starts three",
         LaunchField::Worktree => "none; works in the directory itself",
         LaunchField::Preset => "none",
+        LaunchField::MaxTokens => "no limit but the budgets",
         _ => "",
     }
 }

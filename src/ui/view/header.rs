@@ -2,6 +2,7 @@
 
 use ratatui::{buffer::Buffer, text::Span};
 
+use super::spending;
 use crate::ui::{
     state::{Area, Connection, Geometry, Group, State},
     theme::{Role, Theme},
@@ -10,6 +11,15 @@ use crate::ui::{
 
 /// From this width the header says why there is no daemon; else the line under it does.
 const WHY_FROM: u16 = 100;
+
+/// From this width the header says that all is well beside what was used.
+const HEALTH_FROM: usize = 140;
+
+/// Blanks between counts at least, and how many of them go before what was used.
+const GAP: usize = 2;
+const MOST_FIRST: usize = 3;
+/// And where there is more room.
+const MORE_FIRST: usize = 6;
 
 /// What is counted, in this order, as long as there is room.
 const COUNTED: [Group; 10] = [
@@ -44,10 +54,26 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         left.push(piece(" · demo", theme.style(Role::Warning)));
     }
     let mut right = health(state, theme, width);
-    if is_shared && state.is_current() && state.daemon.unwell.is_empty() {
+    let is_well = state.is_current() && state.daemon.unwell.is_empty();
+    // Who needs a person, what works and what is done goes before what it costs.
+    let most = if width < 100 { MOST_FIRST } else { MORE_FIRST };
+    let first = counts(state, theme, width, GAP, most);
+    let name = if width < 60 { 0 } else { total(&left) };
+    let room = width.saturating_sub(name + total(&first) + 3);
+    let mut today = if is_shared { Vec::new() } else { spending::today(state, theme, room) };
+    if is_well && (is_shared || (!today.is_empty() && width < HEALTH_FROM)) {
         // That all is well can wait.
         right.clear();
     }
+    if total(&today) + total(&right) > room {
+        // That something is not goes before figures.
+        today.clear();
+    }
+    if !today.is_empty() && !right.is_empty() {
+        today.push(piece("  ", theme.style(Role::Text)));
+    }
+    today.extend(right);
+    let right = today;
     let mut room = width.saturating_sub(total(&right) + 3);
     if width < 60 {
         left.clear();
@@ -58,7 +84,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         _ => 4,
     };
     room = room.saturating_sub(total(&left));
-    let counts = counts(state, theme, room, gap);
+    let counts = counts(state, theme, room, gap, COUNTED.len());
     left.extend(counts);
     let middle = width.saturating_sub(total(&left) + total(&right) + 1);
     left.push(piece(" ".repeat(middle), theme.style(Role::Text)));
@@ -86,13 +112,19 @@ pub(super) fn rule(buf: &mut Buffer, theme: Theme, area: Area) {
     put(buf, area, 0, vec![piece(line, theme.style(Role::Rule))]);
 }
 
-/// The counts that fit into so many columns.
-fn counts(state: &State, theme: Theme, mut room: usize, gap: usize) -> Vec<Span<'static>> {
+/// The counts of the first so many groups that fit into so many columns.
+fn counts(
+    state: &State,
+    theme: Theme,
+    mut room: usize,
+    gap: usize,
+    most: usize,
+) -> Vec<Span<'static>> {
     let counts = state.counts();
     // A sign that stands for another says nothing without the word.
     let is_short = state.size.0 < 60 && !theme.is_plain();
     let mut pieces = Vec::new();
-    for group in COUNTED {
+    for group in COUNTED.into_iter().take(most) {
         let Some(count) = counts.get(&group) else { continue };
         let text = if is_short {
             format!("{}{count}", group.glyph())

@@ -83,6 +83,9 @@ fn first_here(state: &State, context: Context) -> &'static [Action] {
             Action::Launch,
             Action::Stop,
         ]
+    } else if runner.hold.is_some() && runner.status.is_live() {
+        // What holds it is changed there.
+        &[Action::ShowBudgets, Action::NextNeeding, Action::Open, Action::Stop]
     } else if runner.status.is_live() {
         &[Action::NextNeeding, Action::Open, Action::Line, Action::Stop, Action::Quotas]
     } else {
@@ -198,17 +201,25 @@ fn is_vital(binding: &Binding) -> bool {
 fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
         Action::Follow => matches!(state.view, View::Events | View::Log) && !state.page.is_whole(),
-        Action::Inspect | Action::Filter => !state.page.is_whole(),
+        _ if !state.is_for_view(binding.command) => false,
+        Action::Inspect => !state.page.is_whole() && state.view != View::Usage,
+        Action::Filter => !state.page.is_whole(),
         Action::Narrow => state.is_searched() && !state.page.is_whole(),
         Action::NextMatch | Action::PreviousMatch => !state.page.find.is_blank(),
         Action::ShowEvents => state.view != View::Events,
         Action::ShowSettings => state.view != View::Settings,
         Action::ShowHealth => state.view != View::Health,
+        Action::ShowUsage => state.view != View::Usage,
+        Action::ShowBudgets => state.view != View::Budgets,
+        Action::ShowSessions => state.view != View::Sessions,
         _ => true,
     };
     let word = match binding.command.action {
         Action::Filter if !state.is_searched() => "filter",
         Action::Inspect if state.file_at_cursor().is_some() => "difference",
+        Action::Inspect if state.view == View::Budgets => "change",
+        Action::Range if state.spending.ask.is_month => "24 hours",
+        Action::OneProject if !state.spending.ask.project.is_empty() => "all projects",
         _ => binding.command.hint,
     };
     applies.then_some(word)

@@ -3,8 +3,13 @@
 
 use ratatui::{buffer::Buffer, style::Style, text::Span};
 
+use super::spending;
 use crate::{
-    domain::{quota::QuotaName, runner::Runner},
+    domain::{
+        amount::{marked, money, tokens},
+        quota::QuotaName,
+        runner::Runner,
+    },
     ui::{
         keymap::{Action, Context},
         state::{
@@ -99,9 +104,11 @@ fn project(
     if counts.is_empty() {
         pieces.push(piece("  no runners", theme.style(Role::Muted)));
     }
-    for (text, is_exceeded) in state.quota_texts(name) {
+    let quotas = state.quota_texts(name).into_iter().map(|(text, is_exceeded)| {
         let role = if is_exceeded { Role::Warning } else { Role::Muted };
-        let next = piece(format!("  {text}"), theme.style(role));
+        piece(format!("  {text}"), theme.style(role))
+    });
+    for next in spending::of_project(state, theme, name).into_iter().chain(quotas) {
         if total(&pieces) + total(std::slice::from_ref(&next)) <= room {
             pieces.push(next);
         }
@@ -171,6 +178,9 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         _ => Some(said(state, runner)),
     };
     pieces.push(piece(fit(&said.unwrap_or_default(), columns.said), text_look));
+    if columns.tokens > 0 {
+        pieces.push(piece(used(runner, columns), muted));
+    }
     if columns.has_figures {
         pieces.push(piece(figures(state, runner, columns.has_trend), muted));
     }
@@ -214,6 +224,16 @@ fn figures(state: &State, runner: &Runner, has_trend: bool) -> String {
     format!("  {trend}{cpu}{}", fit_right(&memory_text(runner.memory_mb), 7))
 }
 
+/// Tokens and their cost, in a fixed number of columns; nothing for an agent that has used nothing.
+fn used(runner: &Runner, columns: &Columns) -> String {
+    if runner.tokens_used == 0 {
+        return " ".repeat(columns.tokens + columns.cost);
+    }
+    let quality = runner.usage_quality;
+    let count = fit_right(&marked(&tokens(runner.tokens_used), quality), columns.tokens);
+    count + &fit_right(&marked(&money(runner.cost), quality), columns.cost)
+}
+
 fn memory_text(mib: u64) -> String {
     match mib {
         0..=999 => format!("{mib} M"),
@@ -238,9 +258,16 @@ fn projects(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
             quota.quota.max_concurrent_runners.map_or(String::new(), |most| format!("/{most}"));
         let is_over = QuotaName::ALL.into_iter().any(|name| quota.is_exceeded(name));
         let look = if is_over { Role::Warning } else { Role::Muted };
+        let budget = state.project_budget(&project.name).map_or_else(
+            || piece("", theme.style(Role::Muted)),
+            |one| {
+                piece(format!(" · {}", spending::bar(one, 0)), theme.style(spending::role_of(one)))
+            },
+        );
         let next = [
             piece(format!("   {}", clip_name(&project.name, 20)), theme.style(Role::Text)),
             piece(format!(" {live}{most}"), theme.style(look)),
+            budget,
         ];
         let others = format!("   +{} more", count - at);
         // Who is left out is counted; for that its room is kept.

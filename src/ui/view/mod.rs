@@ -3,6 +3,7 @@
 //! Invariant: any size from 1×1 is drawn without a panic, and text is cut by the width it really
 //! has on the screen.
 
+mod budget;
 mod dialog;
 mod events;
 mod header;
@@ -17,6 +18,7 @@ mod preview;
 mod prompt;
 mod quotas;
 mod scrollback;
+mod spending;
 mod themes;
 mod welcome;
 
@@ -40,6 +42,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
         Mode::Help(scroll) => help::draw(buf, state, theme, areas.body, *scroll),
         Mode::Launch(dialog) => cursor = dialog::draw(buf, state, theme, areas.body, dialog),
         Mode::Quotas(dialog) => cursor = quotas::draw(buf, state, theme, areas.body, dialog),
+        Mode::Budget(dialog) => cursor = budget::draw(buf, state, theme, areas.body, dialog),
         _ if state.view == View::Panes => cursor = panes::draw(buf, state, theme),
         _ if state.is_page() => page::draw(buf, state, theme, areas.body),
         _ if !state.is_complete => welcome::draw_waiting(buf, state, theme, areas.body),
@@ -48,6 +51,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
             list::draw(buf, state, theme, &areas);
             events::draw(buf, state, theme, &areas);
             let at = preview::draw(buf, state, theme, &areas);
+            spending::draw_facts(buf, state, theme, &areas);
             if matches!(state.mode, Mode::Typing(_)) {
                 cursor = at;
             }
@@ -87,7 +91,8 @@ fn screens(state: &State, preview: Area) -> Vec<Rect> {
 /// Returns after how long something on the screen changes by itself: an age that reads differently,
 /// a note or a message whose time is up. `None` if nothing does.
 pub(super) fn next_change(state: &State) -> Option<TimeDelta> {
-    let ends = [state.next_notice_end(), state.next_toast_end(), state.next_progress()];
+    let period = state.spending.ends().map(|end| (end - state.now).max(TimeDelta::minutes(1)));
+    let ends = [state.next_notice_end(), state.next_toast_end(), state.next_progress(), period];
     next_age(state).into_iter().chain(ends.into_iter().flatten()).min()
 }
 

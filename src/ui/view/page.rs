@@ -38,6 +38,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let found = match (state.page.is_whole(), state.page.search.is_blank()) {
         // Of one thing nobody counts the lines, and it was not searched.
         (true, _) => String::new(),
+        (false, true) if count == 0 => String::new(),
         (false, true) => format!("   {count} lines"),
         (false, false) => format!("   {count} lines with `{search}`"),
     };
@@ -52,10 +53,17 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         title.push(piece("   following", theme.style(Role::Accent)));
     }
     put(buf, area, 0, title);
+    let fixed = state.page_fixed();
+    let above = u16::try_from(fixed.len()).unwrap_or(u16::MAX);
+    for (row, line) in (1..area.height).zip(fixed.iter().filter(|_| count > 0 || above > 1)) {
+        let pieces = vec![piece(format!(" {}", line.text), theme.style(role(line.tone)))];
+        put(buf, area, row, pieces);
+    }
+    let first = above.saturating_add(1);
     let head = lines.iter().map(|line| width(&line.head)).max().unwrap_or(0);
     let head = head.min(usize::from(area.width) / 2);
     let shown = lines.iter().enumerate().skip(state.page.top);
-    for (row, (at, line)) in (1..area.height).zip(shown) {
+    for (row, (at, line)) in (first..area.height).zip(shown) {
         draw_line(
             buf,
             state,
@@ -65,8 +73,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
             (head, at == state.page.at),
         );
     }
-    if count == 0 && area.height > 1 {
-        put(buf, area, 1, vec![piece("  nothing yet", theme.style(Role::Muted))]);
+    if count == 0 {
+        for (row, text) in (1..area.height).zip(state.page_empty()) {
+            put(buf, area, row, vec![piece(format!("  {text}"), theme.style(Role::Muted))]);
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use crate::{
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Geometry, Group, Mode, RunnerScreen, State, age_text, command, reason, word,
+            Area, Geometry, Group, Mode, RunnerScreen, State, age_text, command, is_held, reason,
+            word,
         },
         theme::{Role, Theme},
         update::shorten,
@@ -125,6 +126,7 @@ fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Sp
     let branch = state.branches.of(&runner.cwd).map_or_else(String::new, |b| format!(" ⎇ {b}"));
     // A wrong status shown without its origin cannot be argued with.
     let source = match runner.activity.source.as_str() {
+        _ if details > 1 && is_held(runner) => " · budget".to_owned(),
         source if details > 1 && is_told(group) => format!(" · {source}"),
         _ => String::new(),
     };

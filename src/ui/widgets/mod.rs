@@ -2,11 +2,13 @@
 //! is shown.
 
 mod field;
+mod meter;
 mod spark;
 mod text;
 
 pub(super) use self::{
     field::field,
+    meter::{meter, plot},
     spark::{bar, spark},
     text::{clip, clip_front, clip_name, fit, fit_name, fit_right, piece, put, total, width},
 };

@@ -1,0 +1,303 @@
+//! The view of the budgets, and the dialog that sets one.
+//!
+//! Invariant: what the dialog says is wrong is what the daemon would refuse, in the same words as far
+//! as they are the domain's.
+
+use chrono::TimeDelta;
+
+use super::{
+    Line, State, TextLine, Tone, age_text,
+    table::{Column, table},
+};
+use crate::{
+    domain::budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period},
+    ui::{
+        keymap::{Action, Context},
+        widgets::meter,
+    },
+};
+
+/// Columns of a bar.
+const BAR: usize = 10;
+
+/// A field of the dialog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ui) enum BudgetField {
+    /// Whose use is counted.
+    Scope,
+    /// How long it lasts.
+    Period,
+    /// How much may be used.
+    Amount,
+    /// What comes of it.
+    Action,
+    /// Whether cache reads count.
+    CacheReads,
+}
+
+impl BudgetField {
+    /// All fields from top to bottom, with their labels.
+    pub(in crate::ui) const ALL: [(Self, &'static str); 5] = [
+        (Self::Scope, "for"),
+        (Self::Period, "period"),
+        (Self::Amount, "amount"),
+        (Self::Action, "used up"),
+        (Self::CacheReads, "cache reads"),
+    ];
+}
+
+/// The dialog of a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ui) struct BudgetDialog {
+    /// Which of [`BudgetField::ALL`] the cursor is in.
+    pub(in crate::ui) field: usize,
+    /// What is filled in, in the order of the fields.
+    pub(in crate::ui) lines: [TextLine; 5],
+    /// What is wrong with it, if it was tried.
+    pub(in crate::ui) wrong: Option<String>,
+}
+
+impl BudgetDialog {
+    /// Returns the dialog with what is to be expected of a new budget.
+    pub(in crate::ui) fn new(scope: &BudgetScope) -> Self {
+        let lines = [
+            TextLine::new(&scope.to_string()),
+            TextLine::new(Period::Daily.as_str()),
+            TextLine::default(),
+            TextLine::new(BudgetAction::default().as_str()),
+            TextLine::new("no"),
+        ];
+        Self { field: 0, lines, wrong: None }
+    }
+
+    /// Returns the dialog with what is in force, the cursor at the amount.
+    pub(in crate::ui) fn of(budget: &Budget) -> Self {
+        let lines = [
+            TextLine::new(&budget.scope.to_string()),
+            TextLine::new(budget.period.as_str()),
+            TextLine::new(&written(budget.limit)),
+            TextLine::new(budget.action.as_str()),
+            TextLine::new(if budget.count_cache_reads { "yes" } else { "no" }),
+        ];
+        Self { field: 2, lines, wrong: None }
+    }
+
+    /// The line the cursor is in.
+    pub(in crate::ui) fn line(&mut self) -> &mut TextLine {
+        let [scope, period, amount, action, cache_reads] = &mut self.lines;
+        match self.field {
+            0 => scope,
+            1 => period,
+            2 => amount,
+            3 => action,
+            _ => cache_reads,
+        }
+    }
+
+    /// Goes to the field after or before.
+    pub(in crate::ui) fn step(&mut self, forward: bool) {
+        let count = self.lines.len();
+        self.field = (self.field + if forward { 1 } else { count - 1 }) % count;
+    }
+
+    fn text(&self, field: BudgetField) -> &str {
+        let at = BudgetField::ALL.iter().position(|(one, _)| *one == field).unwrap_or(0);
+        self.lines.get(at).map_or("", |line| line.text().trim())
+    }
+
+    /// Returns what is to be set, or what is wrong.
+    pub(in crate::ui) fn change(&self, state: &State) -> Result<BudgetChange, String> {
+        let word = |field| self.text(field);
+        let scope = word(BudgetField::Scope);
+        let scope = BudgetScope::parse(scope)
+            .ok_or_else(|| format!("`{scope}` is none of global, project:NAME, runner:NAME"))?;
+        check(&scope, state)?;
+        let period = word(BudgetField::Period);
+        let period = Period::parse(period).ok_or_else(|| {
+            format!("`{period}` is none of {}", Period::ALL.map(Period::as_str).join(", "))
+        })?;
+        let amount = word(BudgetField::Amount);
+        if amount.is_empty() {
+            return Err("say how much: 100k or 2.5M tokens, or $5 of money".to_owned());
+        }
+        let limit = Limit::parse(amount)?;
+        let action = word(BudgetField::Action);
+        let action = BudgetAction::parse(action).ok_or_else(|| {
+            let all = BudgetAction::ALL.map(BudgetAction::as_str).join(", ");
+            format!("`{action}` is none of {all}")
+        })?;
+        let count_cache_reads = match word(BudgetField::CacheReads) {
+            "yes" => true,
+            "" | "no" => false,
+            other => return Err(format!("cache reads: `{other}` is neither yes nor no")),
+        };
+        Ok(BudgetChange {
+            scope,
+            period,
+            limit,
+            action: Some(action),
+            count_cache_reads: Some(count_cache_reads),
+            // What is not shown stays as it is.
+            enforce_estimates: None,
+            time_zone: None,
+        })
+    }
+}
+
+/// Whether there is what a budget is to be for.
+fn check(scope: &BudgetScope, state: &State) -> Result<(), String> {
+    match scope {
+        BudgetScope::Project(name) if !state.projects.iter().any(|p| p.name == *name) => {
+            Err(format!("there is no project {name}"))
+        }
+        BudgetScope::Runner(word)
+            if !state.runners.values().any(|r| r.name == *word || r.id.to_string() == *word) =>
+        {
+            Err(format!("there is no runner {word}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An amount as it is typed, exactly.
+pub(in crate::ui) fn written(limit: Limit) -> String {
+    let amount = limit.amount();
+    match limit {
+        Limit::Tokens(_) if amount > 0 && amount.is_multiple_of(1_000_000) => {
+            format!("{}M", amount / 1_000_000)
+        }
+        Limit::Tokens(_) if amount > 0 && amount.is_multiple_of(1000) => {
+            format!("{}k", amount / 1000)
+        }
+        Limit::Tokens(_) => amount.to_string(),
+        Limit::Money(_) => {
+            let text = format!("${}.{:09}", amount / 1_000_000_000, amount % 1_000_000_000);
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+    }
+}
+
+/// What is done when a budget is used up, in words.
+pub(in crate::ui) fn consequence(action: BudgetAction) -> &'static str {
+    match action {
+        BudgetAction::Warn => "used up, it is told and nothing else happens",
+        BudgetAction::Hold => "used up, launches and prompts are refused; turns may finish",
+        BudgetAction::Interrupt => "used up, launches and prompts are refused, turns interrupted",
+        BudgetAction::Pause => "used up, agents are interrupted, and paused if they go on",
+        BudgetAction::Stop => "used up, agents are interrupted, and stopped if they go on",
+    }
+}
+
+/// How a share looks.
+pub(in crate::ui) fn tone_of(budget: &Budget) -> Tone {
+    match budget.percent() {
+        100.. => Tone::Bad,
+        75.. => Tone::Warning,
+        _ => Tone::Plain,
+    }
+}
+
+impl State {
+    /// The names of the columns.
+    pub(super) fn budgets_fixed(&self) -> Vec<Line> {
+        vec![Line::new("", self.budgets_table().0, Tone::Muted)]
+    }
+
+    /// A line for each budget.
+    pub(super) fn budgets_lines(&self) -> Vec<Line> {
+        let lines = self.budgets_table().1.into_iter().zip(self.budgets());
+        lines.map(|(text, budget)| Line::new("", text, tone_of(budget))).collect()
+    }
+
+    /// The budget under the cursor.
+    pub(in crate::ui) fn budget_at_cursor(&self) -> Option<&Budget> {
+        let lines = self.budgets_lines().into_iter().zip(self.budgets());
+        let mut shown = lines.filter(|(line, _)| self.is_searched_for(line));
+        shown.nth(self.page.at).map(|(_, budget)| budget)
+    }
+
+    fn budgets_table(&self) -> (String, Vec<String>) {
+        let all = self.budgets();
+        let cells = |cell: &dyn Fn(&Budget) -> String| all.iter().map(cell).collect();
+        let bare = |budget: &Budget, amount| budget.limit.show(amount).replace(" tokens", "");
+        let columns = vec![
+            Column::text("for", 0, cells(&|budget| budget.scope.to_string())),
+            Column::text("period", 3, cells(&|budget| budget.period.as_str().to_owned())),
+            Column::text("", 4, cells(&|budget| meter(budget.percent(), BAR))),
+            Column::figures(
+                "",
+                1,
+                cells(&|budget| {
+                    let mark = if budget.is_exhausted() { "! " } else { "" };
+                    format!("{mark}{} %", budget.percent())
+                }),
+            ),
+            Column::figures(
+                "used",
+                5,
+                cells(&|budget| {
+                    let guessed = if budget.estimated > 0 { "~" } else { "" };
+                    format!("{guessed}{}", bare(budget, budget.used))
+                }),
+            ),
+            Column::text("of", 2, cells(&|budget| budget.limit.show(budget.limit.amount()))),
+            Column::figures("left", 6, cells(&|budget| bare(budget, budget.remaining()))),
+            Column::figures(
+                "set aside",
+                8,
+                cells(&|budget| match budget.reserved {
+                    0 => String::new(),
+                    reserved => bare(budget, reserved),
+                }),
+            ),
+            Column::figures(
+                "ends in",
+                7,
+                cells(&|budget| match budget.period {
+                    Period::Total => "never".to_owned(),
+                    _ => age_text((budget.end - self.now).max(TimeDelta::zero())),
+                }),
+            ),
+            Column::text("used up", 9, cells(&|budget| budget.action.as_str().to_owned())),
+            Column::text(
+                "counts",
+                10,
+                cells(&|budget| {
+                    let counts = if budget.count_cache_reads { "cache reads too" } else { "" };
+                    counts.to_owned()
+                }),
+            ),
+        ];
+        table(columns, usize::from(self.size.0).saturating_sub(3))
+    }
+
+    /// What is said where there is none.
+    pub(super) fn budgets_empty(&self) -> Vec<String> {
+        if self.spending.spent.basics.is_none() {
+            return vec!["reading …".to_owned()];
+        }
+        let key = self.keys.label(Context::Page, Action::AddBudget);
+        vec![
+            "no budget is set: agents use as much as they like".to_owned(),
+            String::new(),
+            format!("{key} sets one: for everything, a project or a runner;"),
+            "an hour, a day, a week, a month or for ever; in tokens or in money".to_owned(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::usage::Cost;
+
+    #[test]
+    fn an_amount_is_written_as_it_can_be_typed() {
+        for text in ["0", "7", "999", "100k", "1500k", "2M", "$0", "$5", "$12.5", "$0.000000001"] {
+            let limit = Limit::parse(text).unwrap();
+            assert_eq!(Limit::parse(&written(limit)), Ok(limit), "{text}");
+        }
+        assert_eq!(written(Limit::Tokens(1_500_000)), "1500k");
+        assert_eq!(written(Limit::Money(Cost(12_500_000_000))), "$12.5");
+    }
+}

@@ -1,0 +1,496 @@
+//! Usage, budgets, sessions: what is shown of them, what is asked for and when.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{event, fleet, id, key, list, now, press, project, screen, state};
+use crate::{
+    domain::{
+        budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period, never},
+        hook::{Hold, HoldLevel},
+        key::Key,
+        runner::Runner,
+        session::Session,
+        usage::{Cost, Quality, Tokens, UsageBy, UsageTotal},
+    },
+    ui::{
+        effect::Effect,
+        event::UiEvent,
+        state::{Basics, Bin, Mode, Spent, State, UsageAsk, View},
+        update::update,
+    },
+};
+
+fn total(key: &str, tokens: u64, dollars: f64, quality: Quality) -> UsageTotal {
+    let tokens = Tokens {
+        input: tokens / 2,
+        cache_read: tokens * 4,
+        cache_write_5m: tokens / 8,
+        cache_write_1h: tokens / 8,
+        output: tokens / 4,
+        reasoning: tokens / 16,
+    };
+    let cost = Cost::from_dollars(dollars).unwrap();
+    let (key, name) = (key.to_owned(), key.to_owned());
+    UsageTotal { key, name, requests: 12, tokens, cost, unpriced: 0, quality }
+}
+
+fn budget(scope: BudgetScope, period: Period, limit: Limit, percent: u64) -> Budget {
+    Budget {
+        id: 1,
+        scope,
+        period,
+        time_zone: String::new(),
+        limit,
+        used: limit.amount() / 100 * percent,
+        estimated: 0,
+        reserved: 0,
+        start: now(),
+        end: if period == Period::Total { never() } else { now() + TimeDelta::minutes(265) },
+        action: BudgetAction::Interrupt,
+        count_cache_reads: false,
+        enforce_estimates: false,
+        told: 0,
+    }
+}
+
+fn bins() -> Vec<Bin> {
+    let used = [0, 0, 3, 9, 40, 80, 20, 5, 0, 0, 0, 0, 0, 2, 7, 30, 60, 120, 90, 10, 0, 4, 33, 70];
+    let bin = |(hour, used): (usize, u64)| Bin {
+        label: format!("{hour:02}:00"),
+        tokens: used * 1000,
+        cost: Cost::default(),
+    };
+    used.into_iter().enumerate().map(|(hour, used)| bin((hour, used))).collect()
+}
+
+fn session(number: u32, project: &str, prompt: &str, hours: i64, is_open: bool) -> Session {
+    let at = now() - TimeDelta::hours(hours);
+    Session {
+        id: format!("{number:08}-1111-4222-8333-444444444444"),
+        agent: "claude".to_owned(),
+        runner_id: id(2).to_string(),
+        project: project.to_owned(),
+        node_id: "node".to_owned(),
+        cwd: format!("/home/ann/src/{project}"),
+        model: "claude-opus-4-5".to_owned(),
+        started_at: at,
+        ended_at: (!is_open).then_some(at),
+        last_message_at: Some(at),
+        message_count: 14,
+        tokens_used: 48_200,
+        cost: Cost(1_230_000_000),
+        quality: Quality::Floor,
+        resumable: true,
+        origin: "started".to_owned(),
+        resumed_from: None,
+        first_prompt: prompt.to_owned(),
+        summary: String::new(),
+        transcript: "/home/ann/.claude/projects/x.jsonl".to_owned(),
+    }
+}
+
+fn budgets() -> Vec<Budget> {
+    let dollars = |dollars| Limit::Money(Cost::from_dollars(dollars).unwrap());
+    let project = |name: &str| BudgetScope::Project(name.to_owned());
+    let all = BudgetScope::Global;
+    let mut runner =
+        budget(BudgetScope::Runner("web-9".into()), Period::Total, Limit::Tokens(80_000), 100);
+    (runner.reserved, runner.estimated) = (2_000, 0);
+    vec![
+        budget(all, Period::Daily, dollars(40.0), 46),
+        budget(project("api"), Period::Daily, Limit::Tokens(500_000), 91),
+        budget(project("web"), Period::Weekly, Limit::Tokens(2_000_000), 18),
+        runner,
+    ]
+}
+
+fn basics() -> Basics {
+    Basics {
+        today: vec![
+            total("api", 1_180_000, 17.2, Quality::Exact),
+            total("web", 60_000, 1.2, Quality::Floor),
+        ],
+        hours: bins(),
+        budgets: budgets(),
+        midnight: Some(now() + TimeDelta::hours(5)),
+    }
+}
+
+/// Everybody has used something, and there are budgets, one of them used up.
+pub(super) fn spend(state: &mut State) {
+    let mut all = fleet();
+    for (runner, used) in all.iter_mut().zip([38_400, 12_300, 987, 1_234_567, 51_000, 0, 0, 7_000])
+    {
+        runner.tokens_used = used;
+        runner.cost = Cost(i64::try_from(used).unwrap() * 30_000);
+    }
+    if let Some(one) = all.get_mut(1) {
+        one.usage_quality = Quality::Floor;
+        one.session_id = Some("3f2a91c0-1111-4222-8333-444444444444".to_owned());
+    }
+    hold(&mut all, "web-9");
+    update(state, UiEvent::Projects(vec![project("api"), project("web"), project("shop")]));
+    list(state, all);
+    let mut whole = vec![total("claude-opus-4-5", 36_000, 1.1, Quality::Exact)];
+    whole.push(total("claude-haiku-4-5", 2_400, 0.05, Quality::Exact));
+    let spent = Spent { basics: Some(basics()), runner: Some((id(1), whole)), ..Spent::default() };
+    answer(state, spent);
+}
+
+fn hold(all: &mut [Runner], name: &str) {
+    for runner in all.iter_mut().filter(|runner| runner.name == name) {
+        let reason = "the total budget of runner web-9 is used up: 80.0k of 80.0k tokens";
+        runner.hold = Some(Hold { level: HoldLevel::Turn, reason: reason.to_owned() });
+    }
+}
+
+fn answer(state: &mut State, spent: Spent) {
+    update(state, UiEvent::Spent(Box::new(spent)));
+}
+
+/// Answers what the views of usage and sessions want.
+pub(super) fn answer_view(state: &mut State) {
+    let ask = state.spending.ask.clone();
+    let totals = match ask.by {
+        UsageBy::Session => {
+            vec![total("3f2a91c0-1111-4222-8333-444444444444", 9000, 0.4, Quality::Exact)]
+        }
+        _ => vec![
+            total("api", 3_180_000, 47.2, Quality::Exact),
+            UsageTotal { unpriced: 2, ..total("web", 260_000, 4.2, Quality::Floor) },
+            total("docs", 9_000, 0.004, Quality::Estimated),
+        ],
+    };
+    let sessions = vec![
+        session(11, "api", "Fix the login redirect\nand add tests", 0, true),
+        session(12, "web", "Which port does the server use?", 30, false),
+        session(13, "docs", "", 400, false),
+    ];
+    let project = ask.project.clone();
+    let spent = Spent {
+        usage: Some((ask, totals, bins())),
+        sessions: Some((project, sessions)),
+        ..Spent::default()
+    };
+    answer(state, spent);
+}
+
+fn spent(size: (u16, u16)) -> State {
+    let mut state = state(size, fleet());
+    spend(&mut state);
+    state
+}
+
+/// The state after keys, with what the view then wants.
+pub(super) fn after(keys: &str) -> impl Fn((u16, u16)) -> State {
+    let keys = keys.to_owned();
+    move |size| {
+        let mut state = spent(size);
+        super::keys(&mut state, &keys);
+        answer_view(&mut state);
+        state.drawn();
+        state
+    }
+}
+
+fn reads(effects: &[Effect]) -> usize {
+    effects.iter().filter(|effect| matches!(effect, Effect::ReadSpending(..))).count()
+}
+
+fn row_of(state: &State, name: &str) -> String {
+    let start = format!("{name} ");
+    let shown = screen(state);
+    shown
+        .lines()
+        .find(|line| line.get(3..).is_some_and(|l| l.starts_with(&start)) || line.contains(&start))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[test]
+fn rows_say_what_was_used_where_there_is_room() {
+    let state = spent((120, 40));
+    assert!(row_of(&state, "docs-1").contains("51.0k"), "{}", screen(&state));
+    assert!(!row_of(&state, "docs-1").contains("$1.53"), "{}", screen(&state));
+    let state = spent((200, 50));
+    let row = row_of(&state, "docs-1");
+    assert!(row.contains("51.0k") && row.contains("$1.53"), "{}", screen(&state));
+    assert!(row_of(&state, "api-1").contains("≥12.3k"), "{}", screen(&state));
+}
+
+#[test]
+fn a_held_runner_needs_a_person_and_says_why() {
+    let state = spent((200, 50));
+    let shown = screen(&state);
+    assert!(shown.contains("3 need you"), "{shown}");
+    let row = shown.lines().find(|line| line.contains("! web-9")).unwrap();
+    assert!(row.contains("held") && row.contains("the total budget of runner web-9"), "{row}");
+    let mut state = state;
+    super::keys(&mut state, "tab tab");
+    let shown = screen(&state);
+    let hints = shown.lines().last().unwrap();
+    assert!(hints.starts_with(" B budgets") && shown.contains("held 0s · budget"), "{shown}");
+    // What it asks goes before what it is held for.
+    let mut all = fleet();
+    hold(&mut all, "web-9");
+    all[3].activity = all[0].activity.clone();
+    let state = super::state((200, 50), all);
+    let shown = screen(&state);
+    assert!(shown.contains("? web-9") && !shown.contains("held"), "{shown}");
+}
+
+#[test]
+fn who_is_held_from_now_on_is_held_since_now() {
+    let mut state = state((120, 40), fleet());
+    state.now += TimeDelta::hours(2);
+    let mut all = fleet();
+    hold(&mut all, "web-9");
+    list(&mut state, all);
+    let held = state.runners.get(&id(4)).unwrap();
+    assert_eq!(state.age(held), TimeDelta::zero());
+    assert!(state.notices.iter().any(|notice| notice.id == id(4)), "it is told");
+}
+
+#[test]
+fn the_header_says_what_today_costs() {
+    for (size, text) in [
+        ((80, 24), "1 done      ≥1.24M  ≥$18.40  46 %"),
+        ((120, 40), "today ≥1.24M tok  ≥$18.40  ▰▰▱▱▱ 46 %"),
+        ((40, 12), "46 %"),
+    ] {
+        let state = spent(size);
+        let shown = screen(&state);
+        assert!(shown.lines().next().unwrap().contains(text), "{shown}");
+        assert!(shown.contains("need you") || size.0 == 40, "{shown}");
+    }
+    let mut state = state((120, 40), fleet());
+    answer(&mut state, Spent { basics: Some(Basics::default()), ..Spent::default() });
+    assert!(!screen(&state).contains("today"), "nothing was used, nothing is limited");
+}
+
+#[test]
+fn the_screen_has_the_budgets_under_it_that_count() {
+    let state = spent((200, 50));
+    let shown = screen(&state);
+    assert_eq!(state.selected, Some(id(1)));
+    assert!(shown.contains("38.4k tokens · $1.15 · claude-opus-4-5"), "{shown}");
+    assert!(shown.contains("cache read 153k") && shown.contains("(reasoning"), "{shown}");
+    assert!(shown.contains("api daily         ▰▰▰▰▰▰▰▰▰▰▱▱  91 %  455k of 500k"), "{shown}");
+    assert!(shown.contains("everything daily  ▰▰▰▰▰▱▱▱▱▱▱▱  46 %  $18.40 of $40.00"), "{shown}");
+    assert!(!shown.contains("web weekly"), "{shown}");
+}
+
+#[test]
+fn what_happens_is_read_once_for_many_events() {
+    let mut state = spent((120, 40));
+    let used = |n| event(n, "api-1", "tokens.used", serde_json::json!({ "tokens": 1200 }));
+    // The selection is at a runner whose kinds are known already, as far as asked.
+    answer(&mut state, Spent::default());
+    let effects = update(&mut state, UiEvent::Happened(vec![used(1)]));
+    assert_eq!(reads(&effects), 1, "{effects:?}");
+    for n in 2..50 {
+        assert_eq!(reads(&update(&mut state, UiEvent::Happened(vec![used(n)]))), 0);
+    }
+    let effects = update(&mut state, UiEvent::Spent(Box::default()));
+    assert_eq!(reads(&effects), 1, "once more for all that came meanwhile");
+    let effects = update(&mut state, UiEvent::Spent(Box::default()));
+    assert_eq!(reads(&effects), 0);
+    let other = event(60, "api-1", "project.created", serde_json::json!({}));
+    assert_eq!(reads(&update(&mut state, UiEvent::Happened(vec![other]))), 0);
+}
+
+#[test]
+fn nothing_is_asked_without_a_connection_and_all_again_with_one() {
+    let mut state = spent((120, 40));
+    update(&mut state, UiEvent::Disconnected("the daemon left".to_owned()));
+    assert_eq!(reads(&press(&mut state, "U")), 0);
+    let effects = super::connect(&mut state);
+    assert_eq!(reads(&effects), 1);
+}
+
+#[test]
+fn usage_is_switched_and_narrowed() {
+    let mut state = spent((120, 40));
+    answer(&mut state, Spent::default());
+    let effects = press(&mut state, "U");
+    let wanted = |effects: &[Effect], ask: &UsageAsk| {
+        effects.iter().any(|effect| match effect {
+            Effect::ReadSpending(wants, _) => wants.usage.as_ref() == Some(ask),
+            _ => false,
+        })
+    };
+    assert!(wanted(&effects, &UsageAsk::default()), "{effects:?}");
+    assert!(screen(&state).contains("reading …"));
+    answer_view(&mut state);
+    let shown = screen(&state);
+    for text in [
+        "USAGE by project · the last 24 hours",
+        "120k",
+        "06:00",
+        "3.18M",
+        "$47.20",
+        "≥$4.20?",
+        "total",
+    ] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    let effects = super::keys(&mut state, "tab");
+    assert!(wanted(&effects, &UsageAsk { by: UsageBy::Runner, ..UsageAsk::default() }));
+    answer_view(&mut state);
+    super::keys(&mut state, "shift-tab t p");
+    answer_view(&mut state);
+    let shown = screen(&state);
+    assert!(shown.contains("USAGE of api by project · the last 30 days"), "{shown}");
+    assert!(shown.contains("p all projects"), "{shown}");
+}
+
+#[test]
+fn a_budget_is_set_changed_reset_and_removed() {
+    let mut state = spent((120, 40));
+    press(&mut state, "B");
+    assert_eq!(state.view, View::Budgets);
+    press(&mut state, "a");
+    let Mode::Budget(_) = &state.mode else { panic!("{:?}", state.mode) };
+    assert!(screen(&state).contains("project:api"), "one for everything is there already");
+    super::keys(&mut state, "tab down tab 2 . 5 M tab down enter");
+    let change = BudgetChange {
+        scope: BudgetScope::Project("api".into()),
+        period: Period::Weekly,
+        limit: Limit::Tokens(2_500_000),
+        action: Some(BudgetAction::Pause),
+        count_cache_reads: Some(false),
+        enforce_estimates: None,
+        time_zone: None,
+    };
+    assert_eq!(state.mode, Mode::List);
+    // The same again, to see the effect.
+    press(&mut state, "a");
+    let effects = super::keys(&mut state, "tab down tab 2 . 5 M tab down enter");
+    assert!(effects.contains(&Effect::SetBudget(Box::new(change))), "{effects:?}");
+    press(&mut state, "j");
+    key(&mut state, Key::Enter);
+    let shown = screen(&state);
+    assert!(shown.contains("changes the daily budget for project:api to 500k tokens"), "{shown}");
+    key(&mut state, Key::Escape);
+    let asked = (BudgetScope::Project("api".to_owned()), Period::Daily);
+    press(&mut state, "R");
+    assert!(
+        screen(&state).contains("455k of 500k tokens are used is forgotten"),
+        "{}",
+        screen(&state)
+    );
+    let effects = press(&mut state, "y");
+    assert!(effects.contains(&Effect::ResetBudget(asked.0.clone(), asked.1)), "{effects:?}");
+    press(&mut state, "d");
+    assert!(
+        press(&mut state, "n").iter().all(|effect| !matches!(effect, Effect::RemoveBudget(..)))
+    );
+    press(&mut state, "d");
+    let effects = press(&mut state, "y");
+    assert!(effects.contains(&Effect::RemoveBudget(asked.0, asked.1)), "{effects:?}");
+}
+
+#[test]
+fn what_is_no_budget_is_said_in_the_dialog() {
+    for (keys, text) in [
+        ("enter", "say how much"),
+        ("tab tab x enter", "× `x` is no amount like"),
+        ("ctrl-u t e a m : x enter", "none of global, project:NAME"),
+        ("ctrl-u n o n e enter", "there is no project none"),
+        ("tab ctrl-u y e a r l y enter", "`yearly` is none of hourly, daily"),
+    ] {
+        let mut state = spent((80, 24));
+        press(&mut state, "Ba");
+        super::keys(&mut state, keys);
+        assert!(screen(&state).contains(text), "{text}: {}", screen(&state));
+    }
+}
+
+#[test]
+fn sessions_are_listed_and_one_is_shown_whole() {
+    let mut state = after("S")((120, 40));
+    let shown = screen(&state);
+    for text in ["Fix the login redirect and add tests", "open", "resumable", "≥48.2k", "30h"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    press(&mut state, "/port");
+    key(&mut state, Key::Enter);
+    key(&mut state, Key::Enter);
+    let shown = screen(&state);
+    assert!(shown.contains("00000012-1111") && shown.contains("SESSION"), "{shown}");
+    key(&mut state, Key::Escape);
+    assert!(screen(&state).contains("1 lines with `port`"), "{}", screen(&state));
+    key(&mut state, Key::Escape);
+    key(&mut state, Key::Escape);
+    assert_eq!(state.view, View::Dashboard);
+}
+
+#[test]
+fn views_without_anything_teach() {
+    for (keys, text) in [
+        ("U", "no agent has used anything in the last 24 hours"),
+        ("B", "a sets one: for everything, a project or a runner"),
+        ("S", "no conversation is known yet"),
+    ] {
+        let mut state = state((80, 24), fleet());
+        press(&mut state, keys);
+        let usage = Some((UsageAsk::default(), Vec::new(), bins()));
+        let sessions = Some((String::new(), Vec::new()));
+        let spent = Spent { basics: Some(Basics::default()), usage, sessions, ..Spent::default() };
+        answer(&mut state, spent);
+        assert!(screen(&state).contains(text), "{}", screen(&state));
+    }
+}
+
+#[test]
+fn a_limit_is_given_at_launch() {
+    let mut state = spent((80, 24));
+    press(&mut state, "N");
+    let Mode::Launch(dialog) = &mut state.mode else { panic!("{:?}", state.mode) };
+    dialog.field = crate::ui::state::LaunchField::MaxTokens;
+    press(&mut state, "$5");
+    key(&mut state, Key::Enter);
+    assert!(screen(&state).contains("× max tokens: `$5` is no number"), "{}", screen(&state));
+    super::keys(&mut state, "ctrl-u 2 5 0 k");
+    let effects = key(&mut state, Key::Enter);
+    let limit = effects.iter().find_map(|effect| match effect {
+        Effect::Launch(order) => Some(order.max_tokens),
+        _ => None,
+    });
+    assert_eq!(limit, Some(Some(250_000)), "{effects:?}");
+}
+
+#[test]
+fn all_fields_of_a_low_launch_dialog_are_reached() {
+    let mut state = spent((40, 12));
+    press(&mut state, "N");
+    let mut seen = String::new();
+    for _ in 0..crate::ui::state::LaunchField::ALL.len() {
+        seen += &screen(&state);
+        key(&mut state, Key::Tab);
+    }
+    for (_, label) in crate::ui::state::LaunchField::ALL {
+        assert!(seen.contains(label), "{label}");
+    }
+}
+
+#[test]
+fn every_size_is_drawn_without_a_panic() {
+    let sizes = (1..=9).flat_map(|cols| (1..=9).map(move |rows| (cols, rows)));
+    let large = [(500, 200), (1, 200), (500, 1), (59, 17), (99, 31), (40, 20)];
+    for size in sizes.chain(large) {
+        for keys in ["", "p", "U", "U t", "B", "B a", "B d", "S", "S enter"] {
+            let state = after(keys)(size);
+            assert_eq!(screen(&state).split('\n').count(), usize::from(size.1), "{size:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_day_is_waited_for() {
+    let at = |state: &State| state.spending.ends();
+    let state = spent((80, 24));
+    assert_eq!(at(&state), Some(now() + TimeDelta::minutes(265)));
+    let none: Option<DateTime<Utc>> = super::state((80, 24), fleet()).spending.ends();
+    assert_eq!(none, None);
+}

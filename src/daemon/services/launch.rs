@@ -75,9 +75,9 @@ impl Services {
         check_arguments(&command)?;
         self.check_room()?;
         let services = self.clone();
-        self.detached(
-            async move { services.launch_checked(request, project, command, resume).await },
-        )
+        self.detached(async move {
+            Box::pin(services.launch_checked(request, project, command, resume)).await
+        })
         .await
     }
 

@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn titles_and_dialogs_are_understood() {
+        use ActivityState::{Blocked, Idle, Working};
         let look = |agent, on, text: &str| {
             let seen = Rules::bundled(agent).unwrap().look(on, text);
             seen.map(|seen| (seen.state, seen.kind.unwrap_or_default()))
         };
-        use ActivityState::{Blocked, Idle, Working};
         for (agent, on, text, state, kind) in [
             (Agent::Gemini, On::Title, "◇  Ready (a)", Idle, ""),
             (Agent::Gemini, On::Title, "✦  Working… (a)", Working, ""),

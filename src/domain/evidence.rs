@@ -131,9 +131,9 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn word(state: ActivityState, second: i64) -> Option<Word> {
+    fn word(state: ActivityState, second: i64) -> Word {
         let at = DateTime::from_timestamp(1000 + second, 0).unwrap();
-        Some(Word { state, kind: None, message: None, at })
+        Word { state, kind: None, message: None, at }
     }
 
     fn state(evidence: &Evidence) -> (ActivityState, ActivitySource) {
@@ -146,12 +146,12 @@ mod tests {
         use ActivitySource::{Hook, Osc7501, Screen, Title};
         use ActivityState::{Idle, Working};
         let mut evidence = Evidence::default();
-        evidence.note(Screen, word(Idle, 0));
+        evidence.note(Screen, Some(word(Idle, 0)));
         assert_eq!(state(&evidence), (Idle, Screen));
-        evidence.note(Title, word(Working, 1));
+        evidence.note(Title, Some(word(Working, 1)));
         assert_eq!(state(&evidence), (Working, Title));
-        evidence.note(Osc7501, word(Idle, 2));
-        evidence.note(Hook, word(Working, 9));
+        evidence.note(Osc7501, Some(word(Idle, 2)));
+        evidence.note(Hook, Some(word(Working, 9)));
         assert_eq!(state(&evidence), (Idle, Osc7501));
         evidence.note(Osc7501, None);
         assert_eq!(state(&evidence), (Working, Hook));
@@ -162,21 +162,21 @@ mod tests {
         use ActivitySource::{Hook, Title};
         use ActivityState::{Idle, Working};
         let mut evidence = Evidence::default();
-        evidence.note(Title, word(Idle, 0));
-        evidence.note(Hook, word(Working, 5));
+        evidence.note(Title, Some(word(Idle, 0)));
+        evidence.note(Hook, Some(word(Working, 5)));
         assert_eq!(state(&evidence), (Working, Hook), "the title is older");
-        evidence.note(Title, word(Working, 6));
-        evidence.note(Title, word(Idle, 8));
+        evidence.note(Title, Some(word(Working, 6)));
+        evidence.note(Title, Some(word(Idle, 8)));
         assert_eq!(state(&evidence), (Idle, Title));
-        evidence.note(Hook, word(Idle, 3));
+        evidence.note(Hook, Some(word(Idle, 3)));
         assert_eq!(state(&evidence), (Idle, Hook));
     }
 
     #[test]
     fn a_dialog_under_a_title_of_rest_is_seen() {
         let mut evidence = Evidence::default();
-        evidence.note(ActivitySource::Title, word(ActivityState::Idle, 0));
-        evidence.note(ActivitySource::Screen, word(ActivityState::Blocked, 0));
+        evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
+        evidence.note(ActivitySource::Screen, Some(word(ActivityState::Blocked, 0)));
         assert_eq!(state(&evidence), (ActivityState::Blocked, ActivitySource::Screen));
         evidence.note(ActivitySource::Screen, None);
         assert_eq!(state(&evidence), (ActivityState::Idle, ActivitySource::Title));
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn rest_after_a_turn_is_a_turn_done() {
         let mut evidence = Evidence::default();
-        evidence.note(ActivitySource::Title, word(ActivityState::Idle, 0));
+        evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
         assert_eq!(evidence.verdict(&working).state, ActivityState::Done);
         assert_eq!(evidence.verdict(&Activity::default()).state, ActivityState::Idle);
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn what_is_said_again_keeps_its_age_and_another_run_begins_with_nothing() {
         let mut evidence = Evidence::default();
-        assert!(evidence.note(ActivitySource::Hook, word(ActivityState::Idle, 0)));
-        assert!(!evidence.note(ActivitySource::Hook, word(ActivityState::Idle, 50)));
+        assert!(evidence.note(ActivitySource::Hook, Some(word(ActivityState::Idle, 0))));
+        assert!(!evidence.note(ActivitySource::Hook, Some(word(ActivityState::Idle, 50))));
         assert_eq!(evidence.clone().of_run(0), evidence);
         assert!(evidence.of_run(1).words.is_empty());
     }

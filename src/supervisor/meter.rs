@@ -347,13 +347,10 @@ fn response(status: &str, body: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::{Read as _, Write as _},
-        time::Instant,
-    };
+    use std::io::{Read as _, Write as _};
 
     use super::*;
-    use crate::{domain::hook::HoldLevel, runner_dir::spool};
+    use crate::{domain::hook::HoldLevel, runner_dir::spool, supervisor::clock::monotonic};
 
     struct World {
         meter: Meter,
@@ -374,9 +371,9 @@ mod tests {
             let mut socket = TcpStream::connect(self.meter.address).unwrap();
             socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
             let (mut got, mut sent) = (Vec::new(), 0);
-            let until = Instant::now() + Duration::from_secs(10);
+            let until = monotonic() + Duration::from_secs(10);
             socket.set_nonblocking(true).unwrap();
-            while Instant::now() < until && !String::from_utf8_lossy(&got).contains("\r\n\r\n") {
+            while monotonic() < until && !String::from_utf8_lossy(&got).contains("\r\n\r\n") {
                 sent += socket.write(&bytes[sent..]).unwrap_or(0);
                 self.meter.accept();
                 let ids: Vec<_> = self.meter.wires().map(|(id, ..)| id).collect();

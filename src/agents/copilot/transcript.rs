@@ -226,7 +226,9 @@ mod tests {
         let keys: Vec<_> = used.iter().map(|it| &*it.key).collect();
         assert_eq!(keys, ["copilot:chatcmpl-mock000001", "copilot:chatcmpl-mock000002"]);
         let mut sum = Tokens::default();
-        used.iter().for_each(|it| sum += it.tokens);
+        for it in &used {
+            sum += it.tokens;
+        }
         let Some(Entry::Cost(cost)) = entries.last() else { panic!("the sum comes last") };
         assert_eq!((cost.tokens, &*cost.models[0].0), (sum, "gpt-mock"));
         assert_eq!(said(&entries).len(), 3);

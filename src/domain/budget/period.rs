@@ -115,8 +115,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn hours(period: Period, at: &str, zone: &chrono_tz::Tz) -> (String, i64) {
-        let (start, end) = period.bounds(utc(at), zone);
+    fn hours(period: Period, at: &str, zone: chrono_tz::Tz) -> (String, i64) {
+        let (start, end) = period.bounds(utc(at), &zone);
         assert!(start <= utc(at) && utc(at) < end, "{start} {at} {end}");
         (start.format("%m-%d %H:%M").to_string(), (end - start).num_hours())
     }
@@ -125,18 +125,18 @@ mod tests {
     fn periods_follow_the_clocks_of_their_zone() {
         use Period::{Daily, Hourly, Monthly, Weekly};
         // Clocks go forward on 2026-03-29 and back on 2026-10-25 in Berlin.
-        assert_eq!(hours(Daily, "2026-03-29T12:00:00Z", &Berlin), ("03-28 23:00".into(), 23));
-        assert_eq!(hours(Daily, "2026-10-25T12:00:00Z", &Berlin), ("10-24 22:00".into(), 25));
-        assert_eq!(hours(Daily, "2026-10-25T22:59:59Z", &Berlin), ("10-24 22:00".into(), 25));
-        assert_eq!(hours(Daily, "2026-10-25T23:00:00Z", &Berlin), ("10-25 23:00".into(), 24));
-        assert_eq!(hours(Weekly, "2026-10-25T12:00:00Z", &Berlin), ("10-18 22:00".into(), 169));
-        assert_eq!(hours(Monthly, "2026-02-15T12:00:00Z", &Berlin), ("01-31 23:00".into(), 672));
+        assert_eq!(hours(Daily, "2026-03-29T12:00:00Z", Berlin), ("03-28 23:00".into(), 23));
+        assert_eq!(hours(Daily, "2026-10-25T12:00:00Z", Berlin), ("10-24 22:00".into(), 25));
+        assert_eq!(hours(Daily, "2026-10-25T22:59:59Z", Berlin), ("10-24 22:00".into(), 25));
+        assert_eq!(hours(Daily, "2026-10-25T23:00:00Z", Berlin), ("10-25 23:00".into(), 24));
+        assert_eq!(hours(Weekly, "2026-10-25T12:00:00Z", Berlin), ("10-18 22:00".into(), 169));
+        assert_eq!(hours(Monthly, "2026-02-15T12:00:00Z", Berlin), ("01-31 23:00".into(), 672));
         // Both hours that are called two are hours.
-        assert_eq!(hours(Hourly, "2026-10-25T00:30:00Z", &Berlin), ("10-25 00:00".into(), 1));
-        assert_eq!(hours(Hourly, "2026-10-25T01:30:00Z", &Berlin), ("10-25 01:00".into(), 1));
-        assert_eq!(hours(Hourly, "2026-11-20T18:10:00Z", &Kolkata), ("11-20 17:30".into(), 1));
+        assert_eq!(hours(Hourly, "2026-10-25T00:30:00Z", Berlin), ("10-25 00:00".into(), 1));
+        assert_eq!(hours(Hourly, "2026-10-25T01:30:00Z", Berlin), ("10-25 01:00".into(), 1));
+        assert_eq!(hours(Hourly, "2026-11-20T18:10:00Z", Kolkata), ("11-20 17:30".into(), 1));
         // Midnight itself was skipped there.
-        assert_eq!(hours(Daily, "2018-11-04T12:00:00Z", &Sao_Paulo), ("11-04 03:00".into(), 23));
+        assert_eq!(hours(Daily, "2018-11-04T12:00:00Z", Sao_Paulo), ("11-04 03:00".into(), 23));
         assert_eq!(Period::Total.bounds(utc("2026-01-01T00:00:00Z"), &Berlin).1, never());
     }
 

@@ -25,6 +25,7 @@ mod harness;
 mod hostile;
 mod launching;
 mod lifecycle;
+mod metering;
 mod output;
 mod panes;
 mod projects;

@@ -89,9 +89,10 @@ fn a_budget_inserted_by_hand_takes_effect_at_once() {
          period_granularity, period_start, period_end) VALUES ('project', 'p', 100, 100, 'daily', \
          '2000-01-01T00:00:00.000000Z', '2999-01-01T00:00:00.000000Z')",
     );
-    world
-        .run(["launch", "p", "--", "true"])
-        .expect_error(7, &["the daily budget (project of p) is exhausted: 100 of 100 tokens"]);
+    world.run(["launch", "p", "--", "true"]).expect_error(
+        7,
+        &["the daily budget for project:p has 0 tokens left: 100 tokens of 100 tokens are used"],
+    );
     world.by_hand("UPDATE token_budgets SET limit_tokens = 101");
     world.run(["launch", "p", "--", "true"]).expect_code(0);
 }

@@ -1,0 +1,192 @@
+//! What an agent uses is counted, and budgets stop it: with a program that reports as Claude Code does.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{EXE, Say as _, Terminal, World, wait_until, wait_value, write_script};
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// Reports as Claude Code does, at the word of whoever types: `use TOKENS [AFTER]`, `again`,
+/// `prompt TEXT`, `try COMMAND`.
+const CLAUDE: &str = r#"#!/bin/bash
+[ "$1" = --version ] && { echo '2.1.329 (Claude Code)'; exit; }
+how=begins
+while [ $# -gt 0 ]; do case $1 in
+  --session-id) id=$2; shift ;; --resume=*) id=${1#*=}; how='goes on with' ;;
+esac; shift; done
+stty -echo
+at=${OTEL_EXPORTER_OTLP_ENDPOINT#http://}; host=${at%%/*}; path=/${at#*/}; n=0
+post() {
+  exec 3<>"/dev/tcp/${host%:*}/${host#*:}"
+  printf 'POST %s/v1/logs HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s' "$path" ${#1} "$1" >&3
+  read -r line <&3; exec 3>&-
+}
+a() { printf '{"key":"%s","value":{"stringValue":"%s"}}' "$1" "$2"; }
+report() {
+  post '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"claude_code.api_request"},"attributes":['"$(a session.id $id),$(a model m),$(a request_id r-$id-$n),$(a input_tokens 0),$(a output_tokens $1),$(a cost_usd 0.5)"']}]}]}]}'
+}
+hook() {
+  printf '{"hook_event_name":"%s","session_id":"%s","transcript_path":"/t","prompt":"%s","source":"startup"}' "$1" "$id" "$2" | 'EXE' hook claude
+}
+hook SessionStart
+echo "$how $id"
+while read -r word one two; do case $word in
+  use) n=$((n+1)); last=$one; sleep "${two:-0}"; report "$one"; echo "used $n" ;;
+  again) report "$last"; echo again ;;
+  prompt) echo "told $(hook UserPromptSubmit "$one")" ;;
+  try) $one $two; echo "code $?" ;;
+esac; done
+"#;
+
+/// A world in which `claude` is that program, and a runner of it.
+fn world() -> (World, String) {
+    let world = World::with_project();
+    let program = world.path("claude");
+    write_script(&program, &CLAUDE.replace("EXE", EXE), 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_log(&name, "begins ");
+    (world, name)
+}
+
+impl World {
+    fn say(&self, name: &str, text: &str) {
+        self.run(["send", name, text]).expect_code(0);
+    }
+
+    fn wait_tokens(&self, name: &str, tokens: i64) -> Value {
+        wait_value(&format!("{name} has used {tokens}"), SOON, || {
+            Some(self.show(name)).filter(|runner| runner.number("tokens_used") == Some(tokens))
+        })
+    }
+
+    /// How many lines of its record say just this.
+    fn lines(&self, name: &str, text: &str) -> usize {
+        let log = self.run(["logs", name]).expect_code(0).stdout;
+        log.lines().filter(|line| line.trim() == text).count()
+    }
+
+    fn wait_hold(&self, name: &str, is_held: bool) {
+        wait_until(&format!("{name} is held: {is_held}"), SOON, || {
+            self.show(name)["hold"].is_null() != is_held
+        });
+    }
+}
+
+#[test]
+fn what_is_used_is_counted_once_whether_a_daemon_lives_or_not() {
+    let (world, name) = world();
+    world.say(&name, "use 100");
+    let runner = world.wait_tokens(&name, 100);
+    assert_eq!(runner["cost"], 500_000_000);
+    world.say(&name, "again");
+    world.wait_log(&name, "again");
+    world.say(&name, "use 10 1");
+    world.kill_daemon();
+    // The next command starts the next daemon.
+    world.wait_log(&name, "used 2");
+    world.wait_tokens(&name, 110);
+    for by in ["project", "runner", "session", "model", "agent", "day"] {
+        let totals = world.json(["tokens", "--by", by]);
+        assert_eq!(totals.as_array().unwrap().len(), 1, "{totals}");
+        assert_eq!(totals[0]["requests"], 2, "{totals}");
+        assert_eq!(totals[0]["tokens"]["output"], 110, "{totals}");
+        assert_eq!(totals[0].text("quality"), "exact");
+    }
+    let told = world.json(["events", "--type", "tokens.used"]);
+    let sum: i64 =
+        told.as_array().unwrap().iter().map(|it| it["data"]["tokens"].as_i64().unwrap()).sum();
+    assert_eq!(sum, 110, "{told}");
+}
+
+#[test]
+fn a_budget_that_is_used_up_holds_prompts_until_it_is_raised() {
+    let (world, name) = world();
+    world.run(["budget", "set", "p", "daily", "1k"]).expect_code(0);
+    world.say(&name, "use 800");
+    world.wait_tokens(&name, 800);
+    world.say(&name, "prompt one");
+    wait_until("it is told nothing", SOON, || world.lines(&name, "told") == 1);
+    world.say(&name, "use 300");
+    world.wait_hold(&name, true);
+    world.run(["send", &name, "more"]).expect_error(7, &["is used up: 1.10k of 1.00k"]);
+    world.run(["launch", "p", "--", "true"]).expect_error(7, &["0 tokens left", "budget set"]);
+    // Whoever types in its terminal is refused by its hook.
+    world.run(["send", &name, "--no-submit", "x"]).expect_code(7);
+    let terminal = Terminal::start(world.command(["attach", &name]));
+    terminal.wait_for("used 2");
+    terminal.type_text("prompt two\r");
+    world.wait_log(&name, r#"told {"continue":false,"stopReason":"the daily budget"#);
+    terminal.signal(rustix::process::Signal::TERM);
+    drop(terminal);
+    let budget = &world.json(["budget", "show"])[0];
+    assert_eq!((budget["used"].as_i64(), budget["told"].as_i64()), (Some(1100), Some(100)));
+    for share in ["budget.warning", "budget.exhausted"] {
+        let told = world.json(["events", "--type", share]);
+        assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
+    }
+    world.run(["budget", "set", "p", "daily", "2k"]).expect_code(0);
+    world.wait_hold(&name, false);
+    world.say(&name, "prompt three");
+    wait_until("it is told nothing", SOON, || world.lines(&name, "told") == 2);
+    world.run(["budget", "remove", "p"]).expect_code(0);
+    world.run(["budget", "remove", "p"]).expect_error(3, &["budget show"]);
+}
+
+#[test]
+fn a_promise_is_kept_and_nobody_inside_raises_anything() {
+    let (world, name) = world();
+    world.run(["budget", "set", "global", "weekly", "1k"]).expect_code(0);
+    let limited = world.launch(&["--max-tokens", "600"], &["sleep", "60"]);
+    world
+        .run(["launch", "p", "--max-tokens", "600", "--", "true"])
+        .expect_error(7, &["400 tokens left", "600 tokens are set aside"]);
+    assert_eq!(world.show(&limited).number("max_tokens"), Some(600));
+    world.run(["kill", &limited, "--force"]).expect_code(0);
+    world.run(["launch", "p", "--max-tokens", "600", "--", "true"]).expect_code(0);
+    let root = world.root();
+    let raise =
+        format!("try env STRATAVORE_HOME={} {EXE} budget set global weekly 9M", root.display());
+    world.say(&name, &raise);
+    world.wait_log(&name, "code 5");
+    for (words, text) in [
+        (&["budget", "set", "nobody", "daily", "5"][..], "nobody"),
+        (&["budget", "set", "p", "yearly", "5"], "hourly, daily"),
+        (&["budget", "set", "p", "daily", "much"], "100k"),
+        (&["budget", "set", "p", "daily", "5", "--time-zone", "Mars"], "Europe/Berlin"),
+    ] {
+        let output = world.run(words);
+        assert!(output.code != 0 && output.stderr.contains(text), "{words:?}: {}", output.stderr);
+    }
+}
+
+#[test]
+fn a_conversation_is_known_and_gone_on_with() {
+    let (world, name) = world();
+    world.say(&name, "prompt fix-it");
+    let session = wait_value("its session is known", SOON, || {
+        let sessions = world.json(["sessions", "--runner", &name]);
+        let session = sessions.get(0)?.clone();
+        (session.text("first_prompt") == "fix-it").then_some(session)
+    });
+    let id = session.text("id").to_owned();
+    assert_eq!(world.show(&name).text("session_id"), id);
+    world.run(["sessions", "resume", &id]).expect_error(4, &["attach"]);
+    let told = world.json(["runners", "explain", &name]);
+    assert_eq!(told.text("author"), "hook", "{told}");
+    world.run(["restart", &name, "--preserve-session"]).expect_code(0);
+    world.wait_log(&name, &format!("goes on with {id}"));
+    world.run(["kill", &name]).expect_code(0);
+    world.run(["sessions", "resume", &id[..8]]).expect_code(0);
+    wait_until("it goes on again", SOON, || {
+        let log = world.run(["logs", &name]).stdout;
+        log.matches("goes on with").count() == 2
+    });
+    assert_eq!(world.show(&name).number("run"), Some(3));
+    world.run(["kill", &name]).expect_code(0);
+    let other = world.run(["sessions", "resume", &id, "--new-runner"]);
+    // The program lies in no directory of PATH: a new runner is started by the agent's name.
+    assert!(other.code == 0 || other.stderr.contains("claude"), "{}", other.stderr);
+    world.run(["sessions", "resume", "no-such-session"]).expect_error(3, &["sessions lists"]);
+}

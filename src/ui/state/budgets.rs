@@ -198,6 +198,13 @@ pub(in crate::ui) fn tone_of(budget: &Budget) -> Tone {
 }
 
 impl State {
+    /// Whose use a budget counts, in words: a runner that is known by its name.
+    pub(in crate::ui) fn scope_text(&self, scope: &BudgetScope) -> String {
+        let BudgetScope::Runner(word) = scope else { return scope.to_string() };
+        let known = self.runners.values().find(|runner| runner.id.to_string() == *word);
+        known.map_or_else(|| scope.to_string(), |runner| format!("runner:{}", runner.name))
+    }
+
     /// The names of the columns.
     pub(super) fn budgets_fixed(&self) -> Vec<Line> {
         vec![Line::new("", self.budgets_table().0, Tone::Muted)]
@@ -221,7 +228,7 @@ impl State {
         let cells = |cell: &dyn Fn(&Budget) -> String| all.iter().map(cell).collect();
         let bare = |budget: &Budget, amount| budget.limit.show(amount).replace(" tokens", "");
         let columns = vec![
-            Column::text("for", 0, cells(&|budget| budget.scope.to_string())),
+            Column::text("for", 0, cells(&|budget| self.scope_text(&budget.scope))),
             Column::text("period", 3, cells(&|budget| budget.period.as_str().to_owned())),
             Column::text("", 4, cells(&|budget| meter(budget.percent(), BAR))),
             Column::figures(

@@ -71,6 +71,9 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
             let what = format!("{} budget {}", field("period"), field("what"));
             (joined(what.trim(), field("scope")), Tone::Plain)
         }
+        "session.created" => ("begins a conversation".to_owned(), Tone::Muted),
+        "session.resumed" => ("goes on with a conversation".to_owned(), Tone::Muted),
+        "session.ended" => ("its conversation is over".to_owned(), Tone::Muted),
         "project.created" => ("project registered".to_owned(), Tone::Plain),
         "project.deleted" => ("project removed".to_owned(), Tone::Plain),
         other => {

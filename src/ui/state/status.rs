@@ -216,11 +216,9 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
             Some(with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)))
         }
         Group::Starting => None,
-        Group::NeedsYou if is_held(runner) => runner.hold.as_ref().map(|hold| hold.reason.clone()),
+        Group::NeedsYou if is_held(runner) => held(runner),
         // Paused by a budget: who lets it go on is to know.
-        Group::Paused if runner.hold.is_some() => {
-            runner.hold.as_ref().map(|hold| format!("held · {}", hold.reason))
-        }
+        Group::Paused if runner.hold.is_some() => held(runner).map(|why| format!("held · {why}")),
         _ => said.or(title).map(Into::into),
     }
 }
@@ -245,6 +243,12 @@ pub(in crate::ui) fn command(runner: &Runner) -> String {
     let program = words.next().map_or(runner.agent.as_str(), String::as_str);
     let program = program.rsplit('/').next().unwrap_or(program);
     words.fold(program.to_owned(), |line, word| line + " " + word)
+}
+
+/// Why a budget holds it; its own limit is told by its name.
+fn held(runner: &Runner) -> Option<String> {
+    let hold = runner.hold.as_ref()?;
+    Some(hold.reason.replace(&runner.id.to_string(), &runner.name))
 }
 
 fn ended(runner: &Runner) -> String {

@@ -183,7 +183,7 @@ fn pages() {
 
 #[test]
 fn spending() {
-    use super::spending::after;
+    use super::spent::after;
     show("spent", after(""));
     show("spent_by_project", after("p"));
     show("usage", after("U"));

@@ -15,6 +15,7 @@ mod robust;
 mod screens;
 mod scrollback;
 mod spending;
+mod spent;
 mod themes;
 mod updates;
 

@@ -44,7 +44,7 @@ fn ask(state: &mut State, action: Action) {
         return;
     }
     let (scope, period) = (budget.scope.clone(), budget.period);
-    let named = format!("the {} budget for {scope}", period.as_str());
+    let named = format!("the {} budget for {}", period.as_str(), state.scope_text(&scope));
     let used = budget.limit.show(budget.used).replace(" tokens", "");
     let of = format!("{used} of {}", budget.limit.show(budget.limit.amount()));
     let (deed, question) = if action == Action::Remove {

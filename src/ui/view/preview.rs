@@ -4,12 +4,15 @@ use ratatui::{buffer::Buffer, layout::Position, text::Span};
 
 use super::{header::rule, rect};
 use crate::{
-    domain::runner::Runner,
+    domain::{
+        amount::{marked, money, tokens},
+        runner::Runner,
+    },
     ui::{
         keymap::{Action, Context},
         state::{
-            Area, Geometry, Group, Mode, RunnerScreen, State, age_text, command, is_held, reason,
-            word,
+            Area, Geometry, Group, Mode, RunnerScreen, State, age_text, command, geometry, is_held,
+            reason, word,
         },
         theme::{Role, Theme},
         update::shorten,
@@ -130,6 +133,14 @@ fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Sp
         source if details > 1 && is_told(group) => format!(" · {source}"),
         _ => String::new(),
     };
+    // Where they do not stand under the screen.
+    let used = if details > 1 && runner.tokens_used > 0 && geometry(state).facts.is_empty() {
+        let quality = runner.usage_quality;
+        let cost = marked(&money(runner.cost), quality);
+        format!(" · {} {cost}", marked(&tokens(runner.tokens_used), quality))
+    } else {
+        String::new()
+    };
     let between = match details {
         0 => " · ".to_owned(),
         1 | 2 => format!(" · {} · ", runner.agent),
@@ -140,6 +151,7 @@ fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Sp
         piece(between, theme.style(Role::Muted)),
         piece(format!("{} {age}", word(runner, group)), theme.style(role)),
         piece(source, theme.style(Role::Muted)),
+        piece(used, theme.style(Role::Muted)),
     ]
 }
 

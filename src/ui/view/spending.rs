@@ -118,7 +118,7 @@ pub(super) fn draw_facts(buf: &mut Buffer, state: &State, theme: Theme, areas: &
         row += 1;
     }
     let budgets: Vec<&Budget> = state.budgets_of(runner).into_iter().take(MOST_BUDGETS).collect();
-    let names: Vec<String> = budgets.iter().map(|budget| name(budget)).collect();
+    let names: Vec<String> = budgets.iter().map(|budget| name(budget, runner)).collect();
     let wide = names.iter().map(|name| width(name)).max().unwrap_or(0);
     for (budget, name) in budgets.into_iter().zip(names) {
         let of = budget.limit.show(budget.limit.amount());
@@ -136,10 +136,11 @@ pub(super) fn draw_facts(buf: &mut Buffer, state: &State, theme: Theme, areas: &
 }
 
 /// Whose budget and how long: `api daily`.
-fn name(budget: &Budget) -> String {
+fn name(budget: &Budget, runner: &Runner) -> String {
     let whose = match &budget.scope {
         BudgetScope::Global => "everything",
-        BudgetScope::Project(name) | BudgetScope::Runner(name) => name,
+        BudgetScope::Project(name) => name,
+        BudgetScope::Runner(_) => &runner.name,
     };
     format!("{} {}", clip(whose, 20), budget.period.as_str())
 }

@@ -51,6 +51,7 @@ pub const RESERVED: &[&str] = &[
     "runners",
     "send",
     "serve",
+    "session",
     "sessions",
     "status",
     "stop",

@@ -73,6 +73,8 @@ pub(super) enum Effect {
     RemoveBudget(BudgetScope, Period),
     /// Let a budget begin anew.
     ResetBudget(BudgetScope, Period),
+    /// Go on with a conversation, in a terminal of this size.
+    ResumeSession(String, TerminalSize),
     /// Start an agent.
     Launch(Box<LaunchOrder>),
     /// End a runner, without grace if forced.

@@ -129,6 +129,8 @@ pub(super) enum Outcome {
     Untrusted(Box<LaunchOrder>, Failure),
     /// A runner was stopped; whether it had ended before.
     Stopped(Box<Runner>, bool),
+    /// A runner goes on with a conversation.
+    Resumed(Box<Runner>),
     /// A runner was started again.
     Restarted(Box<Runner>),
     /// A runner was removed; how it was.

@@ -183,6 +183,13 @@ impl Performer {
             let Ok(_place) = calls.acquire().await else { return };
             if let Effect::Launch(order) = effect {
                 Box::pin(launch(&client, *order, (environment, umask), &events)).await;
+            } else if let Effect::ResumeSession(session, size) = effect {
+                let with = (&environment, size, umask);
+                let told = match Box::pin(client.resume_session(&session, false, with)).await {
+                    Ok(runner) => Outcome::Resumed(Box::new(runner)),
+                    Err(failure) => Outcome::Failed("go on with the conversation", failure),
+                };
+                events.send(UiEvent::Outcome(told)).await.ok();
             } else if let Some(told) = Box::pin(ask(&client, effect)).await {
                 events.send(told).await.ok();
             }

@@ -184,6 +184,8 @@ pub enum Action {
     OneProject,
     /// Set a budget.
     AddBudget,
+    /// Go on with a conversation.
+    ResumeSession,
     /// Show and change what a project may use.
     Quotas,
     /// Follow the end.
@@ -432,6 +434,7 @@ commands! {
         PreviousMatch "previous_match" "N" "before" "Go to the line with it before, upwards";
         NextBy "next_by" "tab" "by another" "Usage: sums by runner, session, model, agent, day, project";
         Range "range" "t" "30 days" "Usage: the last 24 hours or 30 days";
+        ResumeSession "resume_session" "r" "resume" "Sessions: go on with the conversation, in its runner or a new one";
         AddBudget "add_budget" "a" "add" "Budgets: set a new one";
         Filter "search" "/" "search" "Search a log for a text; elsewhere show only lines with some words";
         Narrow "filter" "&" "filter" "Show only lines with some words, in a log, too";

@@ -271,6 +271,10 @@ impl State {
                     && is_list
                     && (self.selected.is_some() || !self.spending.ask.project.is_empty())
             }
+            Action::ResumeSession => {
+                self.view == View::Sessions
+                    && (self.page.session.is_some() || self.session_at_cursor().is_some())
+            }
             Action::AddBudget => self.view == View::Budgets && is_list,
             Action::Restart | Action::Remove => {
                 self.view == View::Budgets && is_list && !self.budgets().is_empty()

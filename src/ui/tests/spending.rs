@@ -15,7 +15,7 @@ use crate::{
     },
     ui::{
         effect::Effect,
-        event::UiEvent,
+        event::{Outcome, UiEvent},
         state::{Basics, Mode, Spent, State, UsageAsk, View},
         update::update,
     },
@@ -260,6 +260,22 @@ fn sessions_are_listed_and_one_is_shown_whole() {
     key(&mut state, Key::Escape);
     key(&mut state, Key::Escape);
     assert_eq!(state.view, View::Dashboard);
+}
+
+#[test]
+fn a_conversation_goes_on_with_one_key() {
+    let mut state = after("S")((120, 40));
+    press(&mut state, "j");
+    assert!(screen(&state).contains("r resume"), "{}", screen(&state));
+    let effects = press(&mut state, "r");
+    let asked = effects.iter().find_map(|effect| match effect {
+        Effect::ResumeSession(session, _) => Some(session.as_str()),
+        _ => None,
+    });
+    assert_eq!(asked, Some("00000012-1111-4222-8333-444444444444"), "{effects:?}");
+    let runner = state.runners.get(&id(4)).unwrap().clone();
+    update(&mut state, UiEvent::Outcome(Outcome::Resumed(Box::new(runner))));
+    assert_eq!((state.view, state.selected), (View::Dashboard, Some(id(4))));
 }
 
 #[test]

@@ -57,6 +57,14 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
             }
             settle(state, step);
         }
+        Outcome::Resumed(runner) => {
+            state.say(format!("{} goes on with its conversation", runner.name));
+            state.selected = Some(runner.id);
+            (state.has_chosen, state.view) = (true, View::Dashboard);
+            let id = runner.id;
+            state.runners.entry(id).or_insert(*runner);
+            state.filter.clear();
+        }
         Outcome::Restarted(runner) => {
             let step = state.progress.end(Some(runner.id), None);
             if step == Step::Alone {

@@ -63,6 +63,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         return Vec::new();
     }
     match action {
+        Action::ResumeSession => return spending::resume(state),
         Action::NextBy | Action::PreviousBy | Action::Range | Action::OneProject => {
             spending::act(state, action);
         }

@@ -46,6 +46,25 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
     }
 }
 
+/// Goes on with the conversation that is shown, or under the cursor; whether its agent can, the daemon
+/// knows.
+pub(super) fn resume(state: &mut State) -> Vec<Effect> {
+    if state.view != View::Sessions {
+        return Vec::new();
+    }
+    let shown = state.page.session.clone().or_else(|| state.session_at_cursor());
+    let Some(session) = shown else {
+        state.say("no conversation is under the cursor");
+        return Vec::new();
+    };
+    if !state.is_current() {
+        state.complain("not connected to the daemon; wait until it is back");
+        return Vec::new();
+    }
+    state.say("going on with the conversation …");
+    vec![Effect::ResumeSession(session, state.launch_size())]
+}
+
 /// Applies an action that changes which sums or conversations are shown.
 pub(super) fn act(state: &mut State, action: Action) {
     let project = state.selected_runner().map(|runner| runner.project.clone());

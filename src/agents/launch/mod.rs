@@ -81,9 +81,8 @@ pub fn start(agent: Agent, start: &Start<'_>) -> Result<Started, String> {
         Agent::Claude => claude::start(start, &mut started)?,
         Agent::Codex => codex::start(start, &mut started)?,
         Agent::Gemini => gemini(start, &mut started)?,
-        Agent::Qwen | Agent::Copilot => {
-            by_session_id(start, &mut started, &["-r", "--resume"], "--resume")?;
-        }
+        Agent::Qwen => qwen(start, &mut started)?,
+        Agent::Copilot => copilot(start, &mut started)?,
         Agent::Opencode => {
             if let Some(id) = start.resume {
                 refuse_two(start, &["-s", "--session", "-c", "--continue"])?;
@@ -177,15 +176,47 @@ fn gemini(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
     }
     by_session_id(start, started, &["-r", "--resume"], "--resume")?;
     if !meters_itself(start, &["GEMINI_TELEMETRY", "OTEL_EXPORTER_OTLP"], started) {
-        let set = [
-            ("GEMINI_TELEMETRY_ENABLED", "true"),
-            ("GEMINI_TELEMETRY_TARGET", "local"),
-            ("GEMINI_TELEMETRY_OTLP_ENDPOINT", METER),
-            ("GEMINI_TELEMETRY_OTLP_PROTOCOL", "http"),
-            ("GEMINI_TELEMETRY_LOG_PROMPTS", "false"),
-        ];
-        started.environment.extend(set.map(|(name, value)| (name.into(), value.into())));
+        started.environment.extend(gemini_telemetry("GEMINI"));
         started.needles.push("gemini_cli.api_response");
+    }
+    Ok(())
+}
+
+/// Qwen Code has Gemini CLI's telemetry under its own name.
+fn qwen(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+    if is_command(start.command, &["mcp", "extensions", "auth", "channel"]) {
+        return Ok(());
+    }
+    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    if !meters_itself(start, &["QWEN_TELEMETRY", "OTEL_EXPORTER_OTLP"], started) {
+        started.environment.extend(gemini_telemetry("QWEN"));
+        started.needles.push("qwen-code.api_response");
+    }
+    Ok(())
+}
+
+fn gemini_telemetry(name: &str) -> impl Iterator<Item = (String, String)> {
+    let set = [
+        ("ENABLED", "true"),
+        ("TARGET", "local"),
+        ("OTLP_ENDPOINT", METER),
+        ("OTLP_PROTOCOL", "http"),
+        ("LOG_PROMPTS", "false"),
+    ];
+    set.into_iter().map(move |(key, value)| (format!("{name}_TELEMETRY_{key}"), value.to_owned()))
+}
+
+/// Copilot sends spans, one for each response.
+fn copilot(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+    if is_command(start.command, &["help", "init", "login", "mcp", "plugin", "update", "version"]) {
+        return Ok(());
+    }
+    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    if !meters_itself(start, &["OTEL_"], started) {
+        let set =
+            [("OTEL_EXPORTER_OTLP_ENDPOINT", METER), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")];
+        started.environment.extend(set.map(|(name, value)| (name.into(), value.into())));
+        started.needles.push("gen_ai.operation.name");
     }
     Ok(())
 }
@@ -211,6 +242,7 @@ pub fn own_telemetry(
             vec![(own.join("config.toml"), &["[otel", "otel."])]
         }
         Agent::Gemini => vec![(home.join(".gemini/settings.json"), &["\"telemetry\""])],
+        Agent::Qwen => vec![(home.join(".qwen/settings.json"), &["\"telemetry\""])],
         _ => Vec::new(),
     }
 }

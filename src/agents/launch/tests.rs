@@ -110,7 +110,7 @@ fn what_holds_no_conversation_is_left_alone() {
 #[test]
 fn telemetry_of_the_user_is_left_alone() {
     let environment = vec![("OTEL_EXPORTER_OTLP_ENDPOINT".into(), "http://mine".into())];
-    for agent in [Agent::Claude, Agent::Codex, Agent::Gemini] {
+    for agent in [Agent::Claude, Agent::Codex, Agent::Gemini, Agent::Qwen, Agent::Copilot] {
         let command = [OsString::from(agent.as_str())];
         let given = Start {
             command: &command,
@@ -135,4 +135,14 @@ fn versions_compare_as_numbers() {
     assert!(at_least("2.1.1000 (Claude Code)", [2, 1, 300]));
     assert!(!at_least("0.98.5", [0, 169, 0]));
     assert!(!at_least("", [0, 0, 1]));
+}
+
+#[test]
+fn every_agent_that_can_reports_to_the_meter() {
+    for agent in [Agent::Claude, Agent::Codex, Agent::Gemini, Agent::Qwen, Agent::Copilot] {
+        let started = begin(agent, agent.as_str(), |_| ());
+        assert_eq!(started.needles.len(), 1, "{agent:?}");
+        let in_variables = started.environment.iter().any(|(_, value)| value.starts_with(METER));
+        assert!(in_variables || line(&started).contains(METER), "{agent:?}");
+    }
 }

@@ -2,7 +2,7 @@
 //! whether the user has set it up to send its telemetry somewhere already.
 //!
 //! A version is asked once for each file as it is (its time and size) and remembered. Nothing here
-//! fails: what cannot be learnt is unknown, and asking never takes longer than [`PATIENCE`].
+//! fails: what cannot be learnt is unknown, and asking takes three seconds at most.
 
 use std::{
     collections::HashMap,

@@ -1,6 +1,6 @@
 //! What a runner's agent reported, as the supervisor keeps it until the daemon has taken it in.
 //!
-//! A record of output segments (see [`super::record`]) whose bytes are framed reports. Every segment
+//! A record of segments, as the output has one, whose bytes are framed reports. Every segment
 //! begins with a whole report, so that a reader goes on behind a gap. Little endian: length of the
 //! content (4 bytes), kind (1), when it came in microseconds since 1970 (8), content.
 

@@ -19,6 +19,7 @@ pub const RESERVED: &[&str] = &[
     "attach",
     "audit",
     "budget",
+    "budgets",
     "completion",
     "config",
     "daemon",

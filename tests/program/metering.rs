@@ -178,6 +178,8 @@ fn a_conversation_is_known_and_gone_on_with() {
     world.run(["restart", &name, "--preserve-session"]).expect_code(0);
     world.wait_log(&name, &format!("goes on with {id}"));
     world.run(["kill", &name]).expect_code(0);
+    let ended = world.json(["sessions", "show", &id]);
+    assert!(!ended["ended_at"].is_null() && ended["resumable"] == true, "{ended}");
     world.run(["sessions", "resume", &id[..8]]).expect_code(0);
     wait_until("it goes on again", SOON, || {
         let log = world.run(["logs", &name]).stdout;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Store, StoreError, checkouts, projects,
     query::{Query, Record, Write},
-    quotas,
+    quotas, sessions,
 };
 use crate::domain::{
     activity::{Activity, ActivitySource, ActivityState},
@@ -122,6 +122,9 @@ impl Store {
         if restarted {
             let excess = quotas::excess(&runner.project, runner.id, (None, None), at);
             write = write.forbid(excess, quotas::refusal);
+        }
+        if ended {
+            write = write.run(sessions::end_of(runner.id.as_uuid(), at));
         }
         let write = write.run(projects::recount(&runner.project, at));
         // A launch is written down before it is made, against the death of the daemon; that of the

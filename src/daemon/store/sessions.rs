@@ -8,6 +8,7 @@ use super::{
     query::{Query, Record},
 };
 use crate::domain::{
+    agent::Agent,
     session::{Session, SessionNews},
     usage::{Cost, Quality},
 };
@@ -26,7 +27,7 @@ const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, 
      created_at, updated_at, origin, resumed_from, cwd, model, transcript_path, first_prompt, \
      message_count, last_message_at, ended_at, resumable) \
      VALUES ($1, $2, $3, $4, $5, $6, $6, $6, coalesce($7, 'started'), $8, $9, $10, $11, $12, $13, \
-     CASE WHEN $13 > 0 THEN $6 END, CASE WHEN $14 THEN $6 END, $11 <> '') \
+     CASE WHEN $13 > 0 THEN $6 END, CASE WHEN $14 THEN $6 END, $15) \
      ON CONFLICT (id) DO UPDATE SET \
      runner_id = CASE WHEN excluded.runner_id <> '' THEN excluded.runner_id \
                       ELSE sessions.runner_id END, \
@@ -131,7 +132,8 @@ pub(super) fn note(news: &SessionNews, holder: Holder<'_>) -> Vec<Query> {
             .bind(news.transcript.as_str())
             .bind(news.prompt.as_str())
             .bind(i64::try_from(news.messages).unwrap_or(i64::MAX))
-            .bind(news.has_ended),
+            .bind(news.has_ended)
+            .bind(is_resumable(news, holder.agent)),
     ];
     if holder.runner.is_some() {
         queries.push(Query::new(HELD).bind(news.id.as_str()).bind(runner).bind(news.at));
@@ -140,6 +142,19 @@ pub(super) fn note(news: &SessionNews, holder: Holder<'_>) -> Vec<Query> {
         queries.push(recount(holder.project));
     }
     queries
+}
+
+/// Whether an agent can go on with a conversation: by its id, or by the file that holds it.
+fn is_resumable(news: &SessionNews, agent: &str) -> bool {
+    let by_id = Agent::of(agent).is_some_and(|agent| agent != Agent::Aider);
+    by_id || !news.transcript.is_empty()
+}
+
+/// Returns the statement that ends the sessions of a runner that has ended.
+pub(super) fn end_of(runner: Uuid, at: DateTime<Utc>) -> Query {
+    let query = "UPDATE sessions SET ended_at = $2, updated_at = $2 \
+         WHERE runner_id = $1 AND ended_at IS NULL";
+    Query::new(query).bind(runner.to_string()).bind(at)
 }
 
 /// Returns the statement that counts a project's sessions anew.

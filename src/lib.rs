@@ -49,7 +49,7 @@
 //!
 //! `tests/architecture.rs` holds this table.
 //!
-//! # Four walks
+//! # Six walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
 //! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
@@ -73,6 +73,16 @@
 //! broker. `daemon/tasks/relay` reads the queue, one event of each entity at a time, hands it to
 //! `daemon/broker`, and marks what was confirmed. Followers read on from their place; the doorbell
 //! only wakes them.
+//!
+//! **Usage to budget.** agent → telemetry and hooks to a loopback port of its `supervisor/meter`, which
+//! keeps them in the runner's spool and answers hooks with what the daemon last said →
+//! `daemon/services/intake` reads the spool on, through `agents` → one write of `store/usage`: the
+//! requests, every total, every budget whose period they lie in, and the place in the spool →
+//! `services/budgets` tells what share is used and asks `domain::enforcement` what is to be done:
+//! hooks refuse, keys interrupt, processes pause or end; raised or over, all of it is undone.
+//!
+//! **Status.** What the supervisor hears and sees (reports, title, screen) and what hooks tell goes to
+//! `services/evidence`; `domain::evidence` keeps each source's last word and says which is believed.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

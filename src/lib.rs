@@ -81,8 +81,9 @@
 //! `services/budgets` tells what share is used and asks `domain::enforcement` what is to be done:
 //! hooks refuse, keys interrupt, processes pause or end; raised or over, all of it is undone.
 //!
-//! **Status.** What the supervisor hears and sees (reports, title, screen) and what hooks tell goes to
-//! `services/evidence`; `domain::evidence` keeps each source's last word and says which is believed.
+//! **Status.** What the supervisor hears and sees (reports, title, screen), what hooks tell, and what
+//! `daemon/sources` hear on agents' own interfaces and state files goes to `services/evidence`;
+//! `domain::evidence` keeps each source's last word and says which is believed.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

@@ -43,21 +43,35 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("fleet", &[]),
     ("limits", &[]),
     ("programs", &[]),
+    ("sources", &[]),
     ("broker", &[]),
     ("worktrees", &[]),
     ("trace", &[]),
     ("context", &["programs", "store", "trace"]),
     (
         "services",
-        &["store", "fleet", "limits", "programs", "broker", "worktrees", "context", "trace"],
+        &[
+            "store",
+            "fleet",
+            "limits",
+            "programs",
+            "sources",
+            "broker",
+            "worktrees",
+            "context",
+            "trace",
+        ],
     ),
-    ("tasks", &["services", "store", "fleet", "broker"]),
+    ("tasks", &["services", "store", "fleet", "sources", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("verify", &["store"]),
     ("database", &["context", "lifecycle", "store", "verify"]),
     (
         "lifecycle",
-        &["verify", "broker", "context", "fleet", "grpc", "limits", "services", "store", "tasks"],
+        &[
+            "verify", "broker", "context", "fleet", "grpc", "limits", "services", "sources",
+            "store", "tasks",
+        ],
     ),
 ];
 

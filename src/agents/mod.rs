@@ -7,6 +7,7 @@
 pub mod aider;
 pub mod claude;
 pub mod codex;
+pub mod control;
 pub mod copilot;
 pub mod gemini;
 pub mod hooks;

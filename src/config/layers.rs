@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, Loaded, presets};
+use super::{Config, ConfigError, Loaded, agents, presets};
 
 /// Largest configuration file read; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
@@ -214,7 +214,7 @@ fn check_known(
     known: &BTreeMap<String, Value>,
     origin: &str,
 ) -> Result<(), ConfigError> {
-    if known.contains_key(key) || presets::is_field(key) {
+    if known.contains_key(key) || presets::is_field(key) || agents::is_field(key) {
         return Ok(());
     }
     Err(ConfigError::UnknownKey {
@@ -391,6 +391,11 @@ mod tests {
             ("database:\n  postgresql:\n    ssl_mode: maybe\n", "verify-full"),
             ("presets:\n  mine:\n    modell: x\n", "presets.mine.modell"),
             ("presets:\n  mine:\n    permissions: all\n", "none of own, plan"),
+            ("agents:\n  mine:\n    comand: [x]\n", "agents.mine.comand"),
+            ("agents:\n  mine:\n    god: [x]\n", "program and arguments"),
+            ("agents:\n  mine:\n    command: [x, '{modell}']\n", "{modell}"),
+            ("agents:\n  claude:\n    command: [x]\n", "another name"),
+            ("agents:\n  codex:\n    mode: server\n", "app-server"),
             ("keys:\n  list:\n    stopp: x\n", "did you mean `keys.list.stop`"),
             ("keys:\n  list:\n    stop: true\n", "keys.list.stop"),
             ("keys:\n  list:\n    stop: X\n", "keys.list.kill"),

@@ -5,6 +5,7 @@
 //! section a file; the struct with its defaults is the schema, and an unknown key is an error.
 //! This is the only module that reads the process environment.
 
+pub mod agents;
 mod attach;
 mod audit;
 mod daemon;
@@ -35,6 +36,7 @@ use thiserror::Error;
 use crate::domain::agent_command::Permission;
 
 pub use self::{
+    agents::AgentsConfig,
     attach::AttachConfig,
     audit::AuditConfig,
     daemon::DaemonConfig,
@@ -66,6 +68,8 @@ pub struct Config {
     pub events: EventsConfig,
     /// What makes the event log tamper-evident.
     pub audit: AuditConfig,
+    /// Agents: how those that are known are run, and the user's own.
+    pub agents: AgentsConfig,
     /// How agents are run.
     pub runner: RunnerConfig,
     /// Worktrees of runners.
@@ -217,6 +221,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
             return Err(bad(&format!("presets.{name}.permissions"), why));
         }
     }
+    config.agents.check().map_err(|(key, why)| bad(&key, why))?;
     keys::checked(&config.keys, is_default).map_err(|wrong| bad(&wrong.path, wrong.why))?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use rustix::system::uname;
 use uuid::Uuid;
 
 use crate::{
-    agents::prices,
+    agents::{self, prices, screens::Rules},
     config::{Config, Places, prices::by_model},
     daemon::{
         programs::ScreenRules,
@@ -15,6 +15,7 @@ use crate::{
         trace,
     },
     domain::{
+        agent::Agent,
         clock::{Clock, to_micros},
         event::{EventType, NewEvent},
         price::Table,
@@ -68,6 +69,21 @@ impl Context {
             screens: ScreenRules::load(&places.root().join("screens")),
             places,
             origin: Origin { node_id, hostname, user, publishes },
+        }
+    }
+
+    /// Returns the rules by which the screen of a program is read.
+    pub fn screen_rules(&self, agent: &str) -> Option<&Rules> {
+        let own = self.config.agents.of_program(agent).map(|(_, own)| own.screens);
+        let name = own.filter(|name| !name.is_empty());
+        self.screens.of(name.as_deref().unwrap_or(agent))
+    }
+
+    /// Returns the keys that end a turn of a program.
+    pub fn interrupt_keys(&self, agent: &str) -> &'static [u8] {
+        match self.config.agents.of_program(agent) {
+            Some((_, own)) => own.interrupt(),
+            None => agents::interrupt(Agent::of(agent)),
         }
     }
 

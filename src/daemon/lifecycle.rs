@@ -32,6 +32,7 @@ use super::{
     grpc,
     limits::Limits,
     services::Services,
+    sources::Sources,
     store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
     verify::{audit_key, checkpoint_file},
@@ -134,11 +135,13 @@ pub async fn run(
     let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
     let (fleet, notices) = Fleet::new(places.clone());
+    let (sources, heard) = Sources::new();
     let limits = Limits::detect();
     tracing::info!(limits = limits.describe(), "limits of memory and CPU");
     let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
     let status = publisher.as_ref().map(|publisher| publisher.status.clone());
-    let services = Services::new(context, store.clone(), fleet.clone(), status).with_limits(limits);
+    let services =
+        Services::new(context, store.clone(), (fleet.clone(), sources), status).with_limits(limits);
     let tracker = TaskTracker::new();
     let started = {
         let (services, store) = (services.clone(), store.clone());
@@ -152,7 +155,7 @@ pub async fn run(
     }
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);
     let last_checkpoint = checkpoints.clone();
-    let inputs = tasks::Inputs { notices, checkpoint_file: checkpoints, publisher };
+    let inputs = tasks::Inputs { notices, heard, checkpoint_file: checkpoints, publisher };
     tasks::start(&services, &store, inputs, &tracker, &stop);
     tracker.close();
     ready();

@@ -24,6 +24,7 @@ mod lifecycle;
 pub mod limits;
 pub mod programs;
 pub mod services;
+pub mod sources;
 pub mod store;
 pub mod tasks;
 mod trace;

@@ -7,6 +7,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+/// The kind of a rest that a person brought about: an idle agent whose turn was broken off.
+pub const INTERRUPTED: &str = "interrupted";
+
 /// The states an agent can report, in the words of OSC 7501 plus the ones before its first report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "snake_case")]
@@ -79,8 +82,12 @@ pub struct ProgramReport {
 pub enum ActivitySource {
     /// The program's own OSC 7501 report.
     Osc7501,
+    /// Its control interface: a server of its own that is asked and told.
+    Api,
     /// Its hooks.
     Hook,
+    /// A file in which it keeps its state.
+    File,
     /// The window title.
     Title,
     /// What stands on its screen.
@@ -95,7 +102,9 @@ impl ActivitySource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Osc7501 => "osc7501",
+            Self::Api => "api",
             Self::Hook => "hook",
+            Self::File => "file",
             Self::Title => "title",
             Self::Screen => "screen",
             Self::Process => "process",
@@ -106,7 +115,9 @@ impl ActivitySource {
     pub fn parse(word: &str) -> Self {
         match word {
             "osc7501" => Self::Osc7501,
+            "api" => Self::Api,
             "hook" => Self::Hook,
+            "file" => Self::File,
             "title" => Self::Title,
             "screen" => Self::Screen,
             _ => Self::Process,

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    activity::{Activity, ActivitySource, ActivityState},
+    activity::{Activity, ActivitySource, ActivityState, INTERRUPTED},
     runner::Runner,
 };
 
@@ -111,8 +111,9 @@ impl Evidence {
             before.state,
             ActivityState::Working | ActivityState::Blocked | ActivityState::Done
         );
-        // Only the program itself tells a turn's end from rest.
-        let is_told = source == ActivitySource::Osc7501;
+        // Only the program itself tells a turn's end from rest, and who knows of an interruption.
+        let is_told =
+            source == ActivitySource::Osc7501 || word.kind.as_deref() == Some(INTERRUPTED);
         let state = match word.state {
             ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
             state => state,
@@ -189,6 +190,16 @@ mod tests {
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
         assert_eq!(evidence.verdict(&working).state, ActivityState::Done);
         assert_eq!(evidence.verdict(&Activity::default()).state, ActivityState::Idle);
+    }
+
+    #[test]
+    fn a_turn_that_was_broken_off_is_not_done() {
+        let mut evidence = Evidence::default();
+        let kind = Some(INTERRUPTED.to_owned());
+        let rest = Word { kind, ..word(ActivityState::Idle, 0) };
+        evidence.note(ActivitySource::Api, Some(rest));
+        let working = Activity { state: ActivityState::Working, ..Activity::default() };
+        assert_eq!(evidence.verdict(&working).state, ActivityState::Idle);
     }
 
     #[test]

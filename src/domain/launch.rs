@@ -18,6 +18,9 @@ pub const METER: &str = "{stratavore-meter}";
 /// Where an agent's hooks report to, in its environment.
 pub const HOOK_VARIABLE: &str = "STRATAVORE_HOOK";
 
+/// What opencode's server wants to be shown, in its environment.
+pub const OPENCODE_PASSWORD: &str = "OPENCODE_SERVER_PASSWORD";
+
 /// Environment variables as a program gets them; Unix allows any bytes.
 pub type Environment = Vec<(OsString, OsString)>;
 

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod agent;
 pub mod agent_command;
+pub mod agent_template;
 pub mod amount;
 pub mod answer;
 pub mod audit;

@@ -11,7 +11,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    link::v1::{LaunchSpec, Variable},
+    link::v1::{LaunchSpec, Sidecar, Variable},
     v1,
 };
 use crate::domain::launch::{Environment, METER};
@@ -62,7 +62,10 @@ impl LaunchSpec {
         let names_it =
             |text: &Bytes| std::str::from_utf8(text).is_ok_and(|text| text.contains(METER));
         let mut spec = self.clone();
-        spec.argv.iter_mut().for_each(|word| *word = put(word, url.unwrap_or(nowhere)));
+        let beside = spec.sidecar.iter_mut();
+        let beside = beside.flat_map(|it| it.argv.iter_mut().chain(it.instead_argv.iter_mut()));
+        let words = spec.argv.iter_mut().chain(beside);
+        words.for_each(|word| *word = put(word, url.unwrap_or(nowhere)));
         spec.environment.retain(|variable| url.is_some() || !names_it(&variable.value));
         for variable in &mut spec.environment {
             variable.value = put(&variable.value, url.unwrap_or(nowhere));
@@ -74,6 +77,13 @@ impl LaunchSpec {
     #[must_use]
     pub fn without_environment(&self) -> Self {
         Self { environment: Vec::new(), ..self.clone() }
+    }
+}
+
+impl Sidecar {
+    /// Returns the program and its arguments.
+    pub fn command(&self) -> Vec<OsString> {
+        self.argv.iter().map(|word| OsString::from_vec(word.to_vec())).collect()
     }
 }
 

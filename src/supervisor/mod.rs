@@ -23,6 +23,7 @@ mod output;
 mod pty;
 mod queue;
 mod run;
+mod sidecar;
 mod spawn;
 mod stop;
 mod viewer;
@@ -135,9 +136,12 @@ fn start(
 
     let meter = spec.meter.as_ref().and_then(|meter| Meter::open(dir, &meter.needles));
     let url = meter.as_ref().map(Meter::url);
-    let spawned = spawn::spawn(&spec.with_meter(url.as_deref()), pair).inspect_err(|_| {
+    let with_meter = sidecar::start(spec.with_meter(url.as_deref()));
+    let spawned = spawn::spawn(&with_meter, pair).inspect_err(|_| {
         fs::remove_file(dir.link()).ok();
     })?;
+    // What did not come about is not told as there.
+    let spec = &LaunchSpec { control: with_meter.control, ..spec.clone() };
     let own = ProcessId::own();
     let identity = Identity {
         runner_id: spec.runner_id.clone(),

@@ -75,16 +75,16 @@ pub(super) fn spawn(spec: &LaunchSpec, pair: PtyPair) -> Result<Spawned, LaunchE
     if let Some(name) = argv.first() {
         command.arg0(name);
     }
-    prepare_child(&mut command, spec.umask);
+    prepare_child(&mut command, spec.umask, true);
     let child = command.spawn().map_err(|error| explain(&error, &program))?;
     let pid = i32::try_from(child.id()).unwrap_or_default();
     Ok(Spawned { master, slave, pid })
 }
 
-/// Makes the child the leader of a session on its terminal, with default signals, the user's file
-/// mode mask and no descriptor but 0, 1 and 2.
+/// Makes the child the leader of a session, on its terminal if it has one, with default signals, the
+/// user's file mode mask and no descriptor but 0, 1 and 2.
 #[expect(unsafe_code, reason = "pre_exec is the only place for what must happen after fork")]
-fn prepare_child(command: &mut Command, umask: u32) {
+pub(super) fn prepare_child(command: &mut Command, umask: u32, has_terminal: bool) {
     let umask = libc::mode_t::from(umask & 0o777);
     // What allocates is done before the fork.
     let score = agents_oom_score().to_string();
@@ -96,7 +96,7 @@ fn prepare_child(command: &mut Command, umask: u32) {
             if libc::setsid() == -1 {
                 return Err(io::Error::last_os_error());
             }
-            if libc::ioctl(0, libc::TIOCSCTTY, 0) == -1 {
+            if has_terminal && libc::ioctl(0, libc::TIOCSCTTY, 0) == -1 {
                 return Err(io::Error::last_os_error());
             }
             for signal in 1..32 {
@@ -165,7 +165,7 @@ fn check_directory(cwd: &Path) -> Result<(), LaunchError> {
 
 /// Returns the program's absolute path: a name is looked up in the absolute directories of `PATH`,
 /// so that nothing in the working directory is run by accident.
-fn find_program(
+pub(super) fn find_program(
     word: Option<&OsStr>,
     path: Option<&OsString>,
     cwd: &Path,

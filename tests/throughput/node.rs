@@ -9,6 +9,7 @@ use stratavore::{
         context::Context,
         fleet::Fleet,
         services::Services,
+        sources::Sources,
         store::{Keyring, Location, Opening, Store},
         tasks,
     },
@@ -78,7 +79,7 @@ impl Node {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
         let status = publisher.as_ref().map(|publisher| publisher.status.clone());
-        let services = Services::new(context, store.clone(), fleet, status);
+        let services = Services::new(context, store.clone(), (fleet, Sources::new().0), status);
         let checkpoint_file = dir.path().join("checkpoints");
         let inputs = tasks::Inputs { notices, checkpoint_file, publisher };
         tasks::start(&services, &store, inputs, &tracker, &stop);

@@ -1,4 +1,5 @@
 //! Claude Code.
 
 pub mod otlp;
+pub mod state_file;
 pub mod transcript;

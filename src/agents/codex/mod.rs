@@ -1,4 +1,5 @@
 //! Codex CLI.
 
 pub mod otlp;
+pub mod server;
 pub mod transcript;

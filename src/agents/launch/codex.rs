@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{
-    HOOK_TIMEOUT, Start, Started, at_least, hook_command, insert, is_command, meters_itself,
+    Control, HOOK_TIMEOUT, Sidecar, Start, Started, at_least, hook_command, insert, is_command,
+    meters_itself,
 };
 use crate::{
     agents::words,
@@ -22,6 +23,9 @@ const CODEX_EVENTS: [&str; 6] =
 
 /// Codex has a server that all its windows share since 0.169 at the latest, and a flag against it.
 const CODEX_SERVER: [u32; 3] = [0, 169, 0];
+
+/// From this version on its app-server was seen to work with the window.
+const CODEX_REMOTE: [u32; 3] = [0, 171, 0];
 
 /// Commands that hold no conversation.
 const CODEX_COMMANDS: &[&str] = &[
@@ -71,6 +75,7 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         started.conversation =
             named.filter(|word| Uuid::parse_str(word).is_ok()).map(str::to_owned).next();
     }
+    let asked = started.command.clone();
     let has_server = start.version.is_some_and(|version| at_least(version, CODEX_SERVER));
     if is_window && has_server && !words::has(start.command, &["--no-daemon", "--remote"]) {
         // Else the turn runs in a server of its own, which outlives the runner.
@@ -88,8 +93,49 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         configured.extend(["-c".into(), exporter.into()]);
         started.needles.push("response.completed");
     }
+    let settings = configured.clone();
     started.command.splice(1..1, configured);
+    if let Some(socket) = start.interface.socket.filter(|_| is_window) {
+        beside(start, started, (&asked, settings), socket);
+    }
     Ok(())
+}
+
+/// Runs the conversation in an app-server beside the window: its settings are the server's then.
+fn beside(
+    start: &Start<'_>,
+    started: &mut Started,
+    (asked, settings): (&[OsString], Vec<OsString>),
+    socket: &str,
+) {
+    if !start.version.is_some_and(|version| at_least(version, CODEX_REMOTE)) {
+        started.notes.push("its app-server is too old, or its version is unknown".to_owned());
+        return;
+    }
+    if words::has(start.command, &["--no-daemon", "--remote", "--oss", "-p", "--profile"]) {
+        started.notes.push("its app-server is left out: the command says where it runs".to_owned());
+        return;
+    }
+    let address = format!("unix://{socket}");
+    let program = asked.first().cloned().unwrap_or_else(|| "codex".into());
+    let mut command = vec![program, "app-server".into()];
+    command.extend(["--listen".into(), address.clone().into()]);
+    command.extend(given_settings(asked));
+    command.extend(settings);
+    let mut window = asked.to_vec();
+    insert(&mut window, ["--remote".into(), address.into()]);
+    let instead = std::mem::replace(&mut started.command, window);
+    started.sidecar = Some(Sidecar { command, ready: socket.to_owned(), instead });
+    started.control = Some(Control::Codex(socket.to_owned()));
+}
+
+/// The settings that a command gives.
+fn given_settings(command: &[OsString]) -> Vec<OsString> {
+    let options = words::options(command);
+    let names = ["-c", "--config", "--enable", "--disable"];
+    let pairs = options.iter().zip(options.iter().skip(1));
+    let given = pairs.filter(|(name, _)| name.to_str().is_some_and(|name| names.contains(&name)));
+    given.flat_map(|(name, value)| [name.clone(), value.clone()]).collect()
 }
 
 /// Hooks as settings of this launch, with the hash that says that the user trusts them: over their

@@ -7,6 +7,7 @@
 
 mod claude;
 mod codex;
+mod opencode;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +44,39 @@ pub struct Start<'a> {
     pub resume: Option<&'a str>,
     /// The agent's configuration sends telemetry somewhere already.
     pub has_own_telemetry: bool,
+    /// Where an interface of the agent's could be.
+    pub interface: Interface<'a>,
+}
+
+/// What an agent's own interface can be given.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Interface<'a> {
+    /// A port of the loopback that is free.
+    pub port: Option<u16>,
+    /// What nobody else knows.
+    pub secret: &'a str,
+    /// A socket for Codex's app-server; `None` to do without one.
+    pub socket: Option<&'a str>,
+}
+
+/// An agent's own interface, to which the daemon connects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Control {
+    /// opencode's server, at this port.
+    Opencode(u16),
+    /// Codex's app-server, at this socket.
+    Codex(String),
+}
+
+/// A program that runs beside the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sidecar {
+    /// Program and arguments.
+    pub command: Vec<OsString>,
+    /// It is ready when this file is there.
+    pub ready: String,
+    /// What is started as the agent where it does not become ready.
+    pub instead: Vec<OsString>,
 }
 
 /// How it is started.
@@ -58,6 +92,19 @@ pub struct Started {
     pub needles: Vec<&'static str>,
     /// What of it could not be arranged, and why: sentences for a person.
     pub notes: Vec<String>,
+    /// Its own interface.
+    pub control: Option<Control>,
+    /// What runs beside it.
+    pub sidecar: Option<Sidecar>,
+}
+
+impl Started {
+    /// Whether the agent is told where a meter is.
+    pub fn is_metered(&self) -> bool {
+        let in_words = |word: &OsString| word.to_string_lossy().contains(METER);
+        self.environment.iter().any(|(_, value)| value.contains(METER))
+            || self.command.iter().any(in_words)
+    }
 }
 
 /// Returns how an agent is started; `None` for a conversation that it cannot go on with.
@@ -83,13 +130,7 @@ pub fn start(agent: Agent, start: &Start<'_>) -> Result<Started, String> {
         Agent::Gemini => gemini(start, &mut started)?,
         Agent::Qwen => qwen(start, &mut started)?,
         Agent::Copilot => copilot(start, &mut started)?,
-        Agent::Opencode => {
-            if let Some(id) = start.resume {
-                refuse_two(start, &["-s", "--session", "-c", "--continue"])?;
-                insert(&mut started.command, ["--session".into(), id.into()]);
-                started.conversation = Some(id.to_owned());
-            }
-        }
+        Agent::Opencode => opencode::start(start, &mut started)?,
         Agent::Aider => {
             if start.resume.is_some() {
                 insert(&mut started.command, ["--restore-chat-history".into()]);

@@ -17,6 +17,7 @@ fn begin(agent: Agent, command: &str, change: impl FnOnce(&mut Start<'_>)) -> St
         conversation: ID,
         resume: None,
         has_own_telemetry: false,
+        interface: Interface { port: Some(4), secret: "s", socket: None },
     };
     change(&mut given);
     start(agent, &given).unwrap()
@@ -120,6 +121,7 @@ fn telemetry_of_the_user_is_left_alone() {
             conversation: ID,
             resume: None,
             has_own_telemetry: false,
+            interface: Interface::default(),
         };
         let started = start(agent, &given).unwrap();
         assert!(started.needles.is_empty());
@@ -145,4 +147,37 @@ fn every_agent_that_can_reports_to_the_meter() {
         let in_variables = started.environment.iter().any(|(_, value)| value.starts_with(METER));
         assert!(in_variables || line(&started).contains(METER), "{agent:?}");
     }
+}
+
+#[test]
+fn opencode_gets_a_server_behind_a_password() {
+    let started = begin(Agent::Opencode, "opencode -m a/b", |_| ());
+    assert_eq!(line(&started), "opencode --port 4 --hostname 127.0.0.1 -m a/b");
+    assert_eq!(started.environment, [("OPENCODE_SERVER_PASSWORD".to_owned(), "s".to_owned())]);
+    assert_eq!(started.control, Some(Control::Opencode(4)));
+    assert!(!started.is_metered());
+    for command in ["opencode run x", "opencode --port 9", "opencode serve"] {
+        let started = begin(Agent::Opencode, command, |_| ());
+        assert_eq!((line(&started), started.control), (command.to_owned(), None));
+    }
+}
+
+#[test]
+fn codex_runs_beside_its_server_only_where_that_was_seen_to_work() {
+    let with = |version, command| {
+        begin(Agent::Codex, command, |start| {
+            start.version = Some(version);
+            start.interface.socket = Some("/r/api");
+        })
+    };
+    let started = with("codex-cli 0.171.0", "codex -c a=1 -m m -- fix");
+    assert_eq!(line(&started), "codex --remote unix:///r/api -c a=1 -m m -- fix");
+    let sidecar = started.sidecar.unwrap();
+    let words: Vec<_> = sidecar.command.iter().map(|word| word.to_str().unwrap()).collect();
+    assert_eq!(&words[..6], ["codex", "app-server", "--listen", "unix:///r/api", "-c", "a=1"]);
+    assert!(words.iter().any(|word| word.starts_with("hooks.state")));
+    assert!(sidecar.instead.contains(&"--no-daemon".into()));
+    let old = with("codex-cli 0.169.0", "codex");
+    assert_eq!((old.sidecar, old.control, old.notes.len()), (None, None, 1));
+    assert!(with("0.171.0", "codex exec x").sidecar.is_none());
 }

@@ -1,3 +1,4 @@
 //! opencode.
 
+pub mod events;
 pub mod transcript;

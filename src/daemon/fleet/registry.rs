@@ -191,6 +191,11 @@ impl Fleet {
         self.lock().contains_key(&id)
     }
 
+    /// Who the linked supervisor of a runner is.
+    pub fn known(&self, id: RunnerId) -> Option<Known> {
+        Some(self.lock().get(&id)?.known.clone())
+    }
+
     /// Returns id and name of the live runner that a word names in full, if its supervisor is linked:
     /// keys and screens need no more, and no database.
     pub fn live(&self, word: &str) -> Option<(RunnerId, String)> {

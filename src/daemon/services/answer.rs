@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::Services;
 use crate::{
+    daemon::sources::SourceError,
     domain::{
         activity::{ActivitySource, ActivityState},
         answer::{self, Answer, Step},
@@ -52,6 +53,9 @@ impl Services {
             if !is_asking(&runner, asked) {
                 return Err(not_asked(&runner));
             }
+            if services.answer_over_interface(&runner, &answer).await? {
+                return Ok(());
+            }
             let kind = runner.activity.kind.as_deref().unwrap_or_default();
             let steps = answer::steps(&runner.agent, kind, &answer).map_err(|why| {
                 Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name))
@@ -59,6 +63,29 @@ impl Services {
             services.type_steps(&runner, asked, steps).await
         })
         .await
+    }
+
+    /// Answers over the agent's own interface; false where it must be done by keys: there is none, or it
+    /// is not plain which of several questions is meant.
+    async fn answer_over_interface(
+        &self,
+        runner: &Runner,
+        answer: &Answer,
+    ) -> Result<bool, Failure> {
+        let asks = self.sources.asks(runner.id);
+        let [ask] = asks.as_slice() else { return Ok(false) };
+        match self.sources.answer(runner.id, &ask.id, answer).await {
+            Ok(()) => Ok(true),
+            Err(SourceError::NotAsked) => Err(not_asked(runner)),
+            Err(SourceError::NotAnAnswer(why)) => {
+                Err(Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name)))
+            }
+            // It may have been taken: keys after it could answer the next question.
+            Err(error @ SourceError::Silent) => {
+                Err(Failure::unavailable("SOURCE_SILENT", format!("{}: {error}", runner.name)))
+            }
+            Err(SourceError::Absent | SourceError::Refused(_)) => Ok(false),
+        }
     }
 
     async fn type_steps(

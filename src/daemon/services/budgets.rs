@@ -13,20 +13,16 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::Services;
-use crate::{
-    agents,
-    domain::{
-        activity::ActivityState,
-        agent::Agent,
-        budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Period, zone},
-        enforcement::{Effect, Enforcement, Situation},
-        event::{EventType, NewEvent},
-        failure::{Failure, FailureKind},
-        hook::Hold,
-        id::RunnerId,
-        runner::{Runner, RunnerStatus},
-    },
-    proto::link::v1::Type,
+use crate::domain::{
+    activity::ActivityState,
+    agent::Agent,
+    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Period, zone},
+    enforcement::{Effect, Enforcement, Situation},
+    event::{EventType, NewEvent},
+    failure::{Failure, FailureKind},
+    hook::Hold,
+    id::RunnerId,
+    runner::{Runner, RunnerStatus},
 };
 
 /// What is done to this node's runners, and the bell that says that something was used or set.
@@ -291,9 +287,7 @@ impl Services {
                 return self.note_hold(runner, None).await;
             }
             Effect::Interrupt => {
-                let keys = agents::interrupt(Agent::of(&runner.agent));
-                let input = Type { raw: keys.into(), ..Type::default() };
-                self.fleet.type_text(id, input).await?;
+                self.interrupt_turn(runner).await?;
                 "interrupted"
             }
             Effect::Pause => {

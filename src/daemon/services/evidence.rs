@@ -47,6 +47,7 @@ impl Services {
         status: &Status,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
+        self.follow_interface(id, run);
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();
@@ -58,7 +59,7 @@ impl Services {
         });
         let mut said = vec![(ActivitySource::Osc7501, own)];
         if status.title != runner.title {
-            let rules = self.context.screens.of(&runner.agent);
+            let rules = self.context.screen_rules(&runner.agent);
             let seen = rules.and_then(|rules| rules.look(On::Title, &status.title));
             said.push((ActivitySource::Title, seen.map(|seen| word(seen, None, now))));
         }
@@ -90,7 +91,7 @@ impl Services {
         if is_old || runner.activity.source == ActivitySource::Osc7501 {
             return;
         }
-        if self.context.screens.of(&runner.agent).is_none() {
+        if self.context.screen_rules(&runner.agent).is_none() {
             return;
         }
         let (services, runner) = (self.clone(), runner.clone());
@@ -98,7 +99,7 @@ impl Services {
         tokio::spawn(async move {
             let Ok(reply) = services.fleet.look(runner.id, LookFor::Screen).await else { return };
             let screen = reply.screen.unwrap_or_default();
-            let rules = services.context.screens.of(&runner.agent);
+            let rules = services.context.screen_rules(&runner.agent);
             let seen = rules.and_then(|rules| rules.look(On::Screen, &tail(&screen.lines)));
             let question = question::on_screen(&screen.lines);
             let now = services.context.clock.now();
@@ -121,14 +122,19 @@ impl Services {
 
     /// Whether a dialog that only the screen or a hook told of still stands on the screen.
     pub(super) async fn still_asks(&self, runner: &Runner) -> Result<bool, Failure> {
-        let Some(rules) = self.context.screens.of(&runner.agent) else { return Ok(false) };
+        let Some(rules) = self.context.screen_rules(&runner.agent) else { return Ok(false) };
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
         let seen = rules.look(On::Screen, &tail(&screen.lines));
         Ok(seen.is_some_and(|seen| seen.state == ActivityState::Blocked))
     }
 
     /// Takes note of what sources say, and writes down what follows from it.
-    async fn say(&self, runner: &Runner, said: Vec<Said>, title: &str) -> Result<(), Failure> {
+    pub(super) async fn say(
+        &self,
+        runner: &Runner,
+        said: Vec<Said>,
+        title: &str,
+    ) -> Result<(), Failure> {
         let mut all = self.told.all.lock().await;
         let known = match all.remove(&runner.id) {
             Some(known) => known,

@@ -224,7 +224,7 @@ impl Services {
     }
 
     /// A conversation of which only its usage is known is one all the same.
-    async fn note_unknown(&self, taken: &mut TakenIn) -> Result<(), Failure> {
+    pub(super) async fn note_unknown(&self, taken: &mut TakenIn) -> Result<(), Failure> {
         let mut unknown = BTreeMap::new();
         for request in &taken.requests {
             let id = request.session.as_str();
@@ -243,7 +243,7 @@ impl Services {
         Ok(())
     }
 
-    fn session_event(&self, runner: &Runner, news: &SessionNews) -> Option<NewEvent> {
+    pub(super) fn session_event(&self, runner: &Runner, news: &SessionNews) -> Option<NewEvent> {
         let event_type = match (news.origin, news.has_ended) {
             (Some("resumed"), _) => EventType::SessionResumed,
             (Some(_), _) => EventType::SessionCreated,

@@ -12,30 +12,24 @@ use std::{
 use prost::Message as _;
 use uuid::Uuid;
 
-use super::Services;
+use super::{Services, arrange::arranged};
 use crate::{
-    agents::launch::{self, Start, Started},
     config::environment::find_program,
     daemon::{
         fleet::Waiting,
-        programs::has_own_telemetry,
         store::{NewRunner, RunnerChange},
     },
     domain::{
-        agent::Agent,
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        launch::{Environment, LaunchRequest, Launched, agent_environment},
+        launch::{LaunchRequest, Launched, agent_environment},
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, agent_of},
         size::TerminalSize,
     },
-    proto::{
-        launch::variables,
-        link::v1::{Identity, LaunchSpec, Meter},
-    },
+    proto::link::v1::{Identity, LaunchSpec},
 };
 
 /// Programs that a launch without a command looks for, in this order.
@@ -145,7 +139,7 @@ impl Services {
             return Ok(Launched { runner: earlier, repeated: true, warnings: Vec::new() });
         }
         let environment = agent_environment(request.environment.clone(), &id.to_string());
-        let started = self.arrange(&command, &environment, resume.as_deref()).await?;
+        let started = self.arrange((id, 1), (&command, &environment), resume.as_deref()).await?;
         new.session_id.clone_from(&started.conversation);
         let mut warnings = Vec::new();
         let mut sharers = Vec::new();
@@ -194,7 +188,7 @@ impl Services {
         let cwd = if request.worktree.is_some() { runner.cwd.clone() } else { cwd };
         let spec = self.spec(&runner, cwd, &request);
         let spec = LaunchSpec {
-            watch_screen: self.context.screens.of(&runner.agent).is_some(),
+            watch_screen: self.context.screen_rules(&runner.agent).is_some(),
             ..arranged(spec, &command, &environment, &started)
         };
         let started = self.start(runner, waiting, &spec).await;
@@ -229,43 +223,6 @@ impl Services {
             max_tokens: request.max_tokens,
             at: self.context.clock.now(),
         }
-    }
-
-    /// Returns how a program is started so that it reports what it does and uses, going on with a
-    /// conversation if one is named.
-    async fn arrange(
-        &self,
-        command: &[OsString],
-        environment: &Environment,
-        resume: Option<&str>,
-    ) -> Result<Started, Failure> {
-        let program = command.first().cloned().unwrap_or_default();
-        let Some(agent) = Agent::of(&program.to_string_lossy()) else {
-            if resume.is_some() {
-                let what = format!("how {} resumes a session is not known", program.display());
-                return Err(Failure::usage("NOT_RESUMABLE", what)
-                    .with_hint("restart it without --preserve-session"));
-            }
-            return Ok(Started { command: command.to_vec(), ..Started::default() });
-        };
-        // Of the others it decides little; the first launch must not wait for it.
-        let is_needed = agent == Agent::Codex;
-        let version = self.programs.version(&program, environment, is_needed).await;
-        let start = Start {
-            command,
-            environment,
-            version: version.as_deref(),
-            hook_program: &self.context.program,
-            conversation: Uuid::new_v4(),
-            resume,
-            has_own_telemetry: has_own_telemetry(agent, environment),
-        };
-        let refused = |why| Failure::usage("NOT_RESUMABLE", format!("resume: {why}"));
-        let started = launch::start(agent, &start).map_err(refused)?;
-        for note in &started.notes {
-            tracing::info!(agent = agent.as_str(), note, "an agent reports less than it could");
-        }
-        Ok(started)
     }
 
     /// Returns what a runner's first run is started with, but for the program.
@@ -401,7 +358,7 @@ impl Services {
         })?;
         let asked = spec.asked();
         let environment = spec.asked_environment();
-        let started = self.arrange(&asked, &environment, resume).await?;
+        let started = self.arrange((id, runner.run + 1), (&asked, &environment), resume).await?;
         let data = serde_json::json!({
             "restart": true, "attempt": attempts, "resumes": resume, "notes": started.notes,
         });
@@ -424,32 +381,6 @@ impl Services {
             ..arranged(spec, &asked, &environment, &started)
         };
         self.start(runner, waiting, &spec).await
-    }
-}
-
-/// Puts into a specification how its program is started.
-fn arranged(
-    spec: LaunchSpec,
-    asked: &[OsString],
-    environment: &Environment,
-    started: &Started,
-) -> LaunchSpec {
-    use std::os::unix::ffi::OsStrExt as _;
-    let words = |command: &[OsString]| -> Vec<bytes::Bytes> {
-        command.iter().map(|word| word.as_bytes().to_vec().into()).collect()
-    };
-    let added = started.environment.iter();
-    let mut all = environment.clone();
-    all.extend(added.clone().map(|(name, value)| (name.into(), value.into())));
-    LaunchSpec {
-        argv: words(&started.command),
-        asked_argv: words(asked),
-        environment: variables(&all),
-        added_variables: added.map(|(name, _)| name.clone()).collect(),
-        meter: (!started.environment.is_empty()).then(|| Meter {
-            needles: started.needles.iter().map(|&needle| needle.to_owned()).collect(),
-        }),
-        ..spec
     }
 }
 

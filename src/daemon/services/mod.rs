@@ -5,9 +5,11 @@
 
 mod adopt;
 mod answer;
+mod arrange;
 mod away;
 mod budgets;
 mod changes;
+mod control;
 mod events;
 mod evidence;
 mod intake;
@@ -56,6 +58,7 @@ use crate::{
         fleet::{Caller, Fleet},
         limits::Limits,
         programs::Programs,
+        sources::Sources,
         store::{DatabaseStatus, Store},
         trace,
     },
@@ -90,6 +93,8 @@ pub struct Services {
     enforcing: Enforcing,
     /// What agents report.
     intake: Intake,
+    /// Connections to agents' own interfaces.
+    sources: Sources,
     /// What is known of agents' programs.
     programs: Programs,
     /// Whether the numbers of lost runners are remembered.
@@ -99,11 +104,11 @@ pub struct Services {
 }
 
 impl Services {
-    /// Returns the services over a store, a fleet and, when one is configured, a broker.
+    /// Returns the services over a store, a fleet, sources and, when one is configured, a broker.
     pub fn new(
         context: Context,
         store: Store,
-        fleet: Fleet,
+        (fleet, sources): (Fleet, Sources),
         broker: Option<watch::Receiver<BrokerStatus>>,
     ) -> Self {
         Self {
@@ -122,6 +127,7 @@ impl Services {
             told: Told::default(),
             enforcing: Enforcing::default(),
             intake: Intake::default(),
+            sources,
             programs: Programs::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,

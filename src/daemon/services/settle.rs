@@ -88,6 +88,7 @@ impl Services {
 
     /// Records how an agent ended.
     pub(super) async fn on_exit(&self, id: RunnerId, run: u32, exit: Exit) -> Result<(), Failure> {
+        self.sources.close(id, run);
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
         if !runner.status.is_live() {
             return Ok(());
@@ -121,6 +122,7 @@ impl Services {
     /// A link is gone: the supervisor left in order, dropped us, or died.
     async fn on_unlinked(&self, id: RunnerId, run: u32, exited: bool) -> Result<(), Failure> {
         let tree = self.fleet.forget(id, run);
+        self.sources.close(id, run);
         self.forget_told(id).await;
         let tree = if exited { Vec::new() } else { tree };
         let _guard = self.locks.lock(id).await;

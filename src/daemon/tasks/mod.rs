@@ -20,6 +20,7 @@ use crate::{
         broker::Publisher,
         fleet::Notice,
         services::{Change, Services},
+        sources::Heard,
         store::{DatabaseStatus, Store},
     },
     domain::event::EventFilter,
@@ -37,6 +38,8 @@ const LAUNCHES: Duration = Duration::from_secs(5);
 pub struct Inputs {
     /// What supervisors say.
     pub notices: mpsc::Receiver<Notice>,
+    /// What agents say over interfaces of their own.
+    pub heard: mpsc::Receiver<Heard>,
     /// Where checkpoints of the event log go.
     pub checkpoint_file: PathBuf,
     /// The way to the broker, when one is configured.
@@ -55,8 +58,9 @@ pub fn start(
         let stop = stop.clone();
         tracker.spawn(async move { stop.run_until_cancelled(future).await });
     };
-    let Inputs { notices, checkpoint_file, publisher } = inputs;
+    let Inputs { notices, heard, checkpoint_file, publisher } = inputs;
     run(Box::pin(follow_supervisors(services.clone(), notices)));
+    run(Box::pin(follow_sources(services.clone(), heard)));
     run(Box::pin(take_part(services.clone(), stop.clone())));
     run(Box::pin(heal(services.clone())));
     if store.is_shared() {
@@ -74,6 +78,16 @@ pub fn start(
     run(Box::pin(settle_launches(services.clone())));
     run(Box::pin(restart_failed(services.clone())));
     run(Box::pin(retention::run(services.clone())));
+}
+
+/// Writes down what agents say over interfaces of their own, in the order in which they say it.
+async fn follow_sources(services: Services, mut heard: mpsc::Receiver<Heard>) {
+    while let Some(heard) = heard.recv().await {
+        let id = heard.id;
+        if let Err(error) = services.hear(heard).await {
+            tracing::warn!(runner.id = %id, %error, "failed to record what an agent said");
+        }
+    }
 }
 
 /// Writes down what supervisors say, in the order in which they say it.

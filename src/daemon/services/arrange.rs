@@ -1,0 +1,144 @@
+//! How an agent is started so that it reports, and so that it can be spoken to: what of that needs the
+//! machine, and what goes into the specification.
+
+use std::{ffi::OsString, path::Path};
+
+use uuid::Uuid;
+
+use super::Services;
+use crate::{
+    agents::launch::{self, Interface, Start, Started},
+    daemon::programs::has_own_telemetry,
+    domain::{
+        agent::Agent, agent_template::Template, failure::Failure, id::RunnerId, launch::Environment,
+    },
+    proto::{
+        launch::variables,
+        link::v1::{Control, LaunchSpec, Meter, Sidecar},
+    },
+};
+
+impl Services {
+    /// Returns how a program is started so that it reports what it does and uses, going on with a
+    /// conversation if one is named.
+    pub(super) async fn arrange(
+        &self,
+        (id, run): (RunnerId, u32),
+        (command, environment): (&[OsString], &Environment),
+        resume: Option<&str>,
+    ) -> Result<Started, Failure> {
+        let program = command.first().cloned().unwrap_or_default();
+        let Some(agent) = Agent::of(&program.to_string_lossy()) else {
+            let own = self.context.config.agents.of_program(&program.to_string_lossy());
+            if let Some((_, own)) = own {
+                return own_agent(&own, command, resume).ok_or_else(|| {
+                    let what = format!("{} has no template to resume a session", program.display());
+                    Failure::usage("NOT_RESUMABLE", what)
+                        .with_hint("set agents.NAME.resume in the configuration")
+                });
+            }
+            if resume.is_some() {
+                let what = format!("how {} resumes a session is not known", program.display());
+                return Err(Failure::usage("NOT_RESUMABLE", what)
+                    .with_hint("restart it without --preserve-session"));
+            }
+            return Ok(Started { command: command.to_vec(), ..Started::default() });
+        };
+        // Of the others it decides little; the first launch must not wait for it.
+        let is_needed = agent == Agent::Codex;
+        let version = self.programs.version(&program, environment, is_needed).await;
+        let secret = Uuid::new_v4().simple().to_string();
+        let with_server = self.context.config.agents.codex_server();
+        let socket = (agent == Agent::Codex && with_server)
+            .then(|| self.fleet.dir(id).path().join(format!("api-{run}")));
+        let interface = Interface {
+            port: (agent == Agent::Opencode).then(free_port).flatten(),
+            secret: &secret,
+            socket: socket.as_deref().and_then(Path::to_str),
+        };
+        let start = Start {
+            interface,
+            command,
+            environment,
+            version: version.as_deref(),
+            hook_program: &self.context.program,
+            conversation: Uuid::new_v4(),
+            resume,
+            has_own_telemetry: has_own_telemetry(agent, environment),
+        };
+        let refused = |why| Failure::usage("NOT_RESUMABLE", format!("resume: {why}"));
+        let started = launch::start(agent, &start).map_err(refused)?;
+        for note in &started.notes {
+            tracing::info!(agent = agent.as_str(), note, "an agent reports less than it could");
+        }
+        Ok(started)
+    }
+}
+
+/// Returns how an agent of the user's own is started: its conversation gets an id where its command has a
+/// place for one. `None` where it cannot go on with one.
+fn own_agent(own: &Template, command: &[OsString], resume: Option<&str>) -> Option<Started> {
+    const PLACE: &str = "{session_id}";
+    if let Some(id) = resume {
+        let command = own.go_on(id)?;
+        return Some(Started { command, conversation: Some(id.to_owned()), ..Started::default() });
+    }
+    let id = Uuid::new_v4().to_string();
+    let has_place = command.iter().any(|word| word.to_string_lossy().contains(PLACE));
+    let put = |word: &OsString| match word.to_str() {
+        Some(text) => text.replace(PLACE, &id).into(),
+        None => word.clone(),
+    };
+    let command = command.iter().map(put).collect();
+    Some(Started { command, conversation: has_place.then_some(id), ..Started::default() })
+}
+
+/// Puts into a specification how its program is started.
+pub(super) fn arranged(
+    spec: LaunchSpec,
+    asked: &[OsString],
+    environment: &Environment,
+    started: &Started,
+) -> LaunchSpec {
+    use std::os::unix::ffi::OsStrExt as _;
+    let words = |command: &[OsString]| -> Vec<bytes::Bytes> {
+        command.iter().map(|word| word.as_bytes().to_vec().into()).collect()
+    };
+    let added = started.environment.iter();
+    let mut all = environment.clone();
+    all.extend(added.clone().map(|(name, value)| (name.into(), value.into())));
+    LaunchSpec {
+        argv: words(&started.command),
+        asked_argv: words(asked),
+        environment: variables(&all),
+        added_variables: added.map(|(name, _)| name.clone()).collect(),
+        control: started.control.as_ref().map(wire_control),
+        sidecar: started.sidecar.as_ref().map(|sidecar| Sidecar {
+            argv: words(&sidecar.command),
+            ready: sidecar.ready.clone(),
+            instead_argv: words(&sidecar.instead),
+        }),
+        meter: started.is_metered().then(|| Meter {
+            needles: started.needles.iter().map(|&needle| needle.to_owned()).collect(),
+        }),
+        ..spec
+    }
+}
+
+fn wire_control(control: &launch::Control) -> Control {
+    match control {
+        launch::Control::Opencode(port) => {
+            Control { kind: "opencode".to_owned(), port: (*port).into(), ..Control::default() }
+        }
+        launch::Control::Codex(socket) => {
+            Control { kind: "codex".to_owned(), socket: socket.clone(), ..Control::default() }
+        }
+    }
+}
+
+/// A port of the loopback that is free now. Somebody else may take it before the agent does: it then
+/// has no interface, and its screen is watched.
+fn free_port() -> Option<u16> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).ok()?;
+    listener.local_addr().ok().map(|address| address.port())
+}

@@ -1,0 +1,178 @@
+//! An agent of the user's own: how it is started, by a template of its command line.
+
+use std::ffi::OsString;
+
+use super::agent_command::{Permission, Wishes};
+
+/// How an agent of the user's own is run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Template {
+    /// Program and arguments, with places for what is wished.
+    pub command: Vec<String>,
+    /// What is added for god mode.
+    pub god: Vec<String>,
+    /// Program and arguments to go on with a conversation; empty where it cannot.
+    pub resume: Vec<String>,
+    /// ESC ends its turn, else ctrl-c does.
+    pub is_interrupted_by_escape: bool,
+    /// The rules by which its screen is read; empty for those of its name.
+    pub screens: String,
+}
+
+impl Template {
+    /// The places that a word may have.
+    pub const PLACES: [&str; 4] = ["{model}", "{prompt}", "{session_id}", "{permission}"];
+
+    /// Returns something in braces that is no place; braces that hold anything but a small word are text.
+    pub fn unknown_place(word: &str) -> Option<&str> {
+        let mut rest = word;
+        while let Some(start) = rest.find('{') {
+            let from = rest.get(start..)?;
+            let end = from.find('}')?;
+            let place = from.get(..=end)?;
+            let name = place.trim_matches(['{', '}']);
+            let is_word =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+            if is_word && !Self::PLACES.contains(&place) {
+                return Some(place);
+            }
+            rest = from.get(end + 1..)?;
+        }
+        None
+    }
+
+    /// Returns the command for what is wished. A word whose place is for something that was not wished is
+    /// left out, and an option before it that has nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Says what the agent cannot be told, in words that follow its name.
+    pub fn fill(&self, wishes: &Wishes, session: &str) -> Result<Vec<OsString>, String> {
+        let has = |place: &str| self.command.iter().any(|word| word.contains(place));
+        let refused =
+            |what: &str| Err(format!("cannot be told {what}: its template has no place for it"));
+        if !wishes.model.is_empty() && !has("{model}") {
+            return refused("a model");
+        }
+        if !wishes.prompt.is_empty() && !has("{prompt}") {
+            return refused("a first prompt");
+        }
+        let is_god = wishes.permission == Permission::Everything;
+        match wishes.permission {
+            Permission::Own => {}
+            Permission::Everything if !self.god.is_empty() => {}
+            _ if has("{permission}") => {}
+            Permission::Everything => {
+                return Err("has no god mode: agents.NAME.god is not set".to_owned());
+            }
+            _ => return refused("permissions"),
+        }
+        let mut command = put(&self.command, wishes, session);
+        if is_god {
+            let god = put(&self.god, wishes, session);
+            // Behind the program, where they are options whatever follows.
+            command.splice(1..1, god);
+        }
+        Ok(command)
+    }
+
+    /// Returns the command to go on with a conversation; `None` where it cannot.
+    pub fn go_on(&self, session: &str) -> Option<Vec<OsString>> {
+        (!self.resume.is_empty()).then(|| put(&self.resume, &Wishes::default(), session))
+    }
+
+    /// The keys that end a turn.
+    pub fn interrupt(&self) -> &'static [u8] {
+        if self.is_interrupted_by_escape { b"\x1b" } else { b"\x03" }
+    }
+}
+
+fn put(words: &[String], wishes: &Wishes, session: &str) -> Vec<OsString> {
+    let permission = match wishes.permission {
+        Permission::Own => "",
+        other => other.as_str(),
+    };
+    let values = [wishes.model.as_str(), wishes.prompt.as_str(), session, permission];
+    let mut put: Vec<OsString> = Vec::new();
+    for word in words {
+        let wanted = Template::PLACES.iter().zip(values).filter(|(place, _)| word.contains(*place));
+        let mut text = word.clone();
+        let mut is_missing = false;
+        for (place, value) in wanted {
+            is_missing |= value.is_empty();
+            text = text.replace(place, value);
+        }
+        if !is_missing {
+            put.push(text.into());
+            continue;
+        }
+        // `--model {model}`: the option goes with its value.
+        let is_alone = Template::PLACES.contains(&word.as_str());
+        if is_alone && put.len() > 1 && put.last().is_some_and(is_option) {
+            put.pop();
+        }
+    }
+    put
+}
+
+fn is_option(word: &OsString) -> bool {
+    let bytes = word.as_encoded_bytes();
+    bytes.starts_with(b"-") && bytes != b"--" && !bytes.contains(&b'=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template() -> Template {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect();
+        Template {
+            command: words("mine --model {model} --as={permission} {prompt}"),
+            god: words("--yes"),
+            resume: words("mine --again {session_id}"),
+            ..Template::default()
+        }
+    }
+
+    fn line(words: &[OsString]) -> String {
+        words.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn what_is_not_wished_is_not_said() {
+        let bare = template().fill(&Wishes::default(), "").unwrap();
+        assert_eq!(line(&bare), "mine");
+        let wishes = Wishes {
+            model: "m".to_owned(),
+            permission: Permission::Everything,
+            prompt: "do it".to_owned(),
+        };
+        assert_eq!(
+            line(&template().fill(&wishes, "").unwrap()),
+            "mine --yes --model m --as=god do it"
+        );
+        assert_eq!(line(&template().go_on("s1").unwrap()), "mine --again s1");
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused() {
+        let bare = Template { command: vec!["mine".to_owned()], ..Template::default() };
+        for wishes in [
+            Wishes { model: "m".to_owned(), ..Wishes::default() },
+            Wishes { prompt: "p".to_owned(), ..Wishes::default() },
+            Wishes { permission: Permission::Everything, ..Wishes::default() },
+            Wishes { permission: Permission::Plan, ..Wishes::default() },
+        ] {
+            assert!(bare.fill(&wishes, "").is_err(), "{wishes:?}");
+        }
+        assert_eq!(bare.go_on("s"), None);
+    }
+
+    #[test]
+    fn a_wrong_place_is_found_and_text_in_braces_is_none() {
+        assert_eq!(Template::unknown_place("--x={modell}"), Some("{modell}"));
+        for word in ["{model}-{prompt}", "{\"a\": 1}", "{", "}{", "{}", "{A}"] {
+            assert_eq!(Template::unknown_place(word), None, "{word}");
+        }
+    }
+}

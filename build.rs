@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/v1/events.proto",
         "stratavore/v1/usage.proto",
         "stratavore/v1/budgets.proto",
+        "stratavore/v1/inbox.proto",
         "stratavore/v1/system.proto",
         "stratavore/v1/operations.proto",
         "stratavore/v1/worktrees.proto",

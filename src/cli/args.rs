@@ -8,6 +8,7 @@ use clap_complete::ArgValueCandidates;
 use super::{
     budgets::BudgetArgs,
     complete,
+    inbox::InboxArgs,
     launch::LaunchArgs,
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
@@ -81,6 +82,8 @@ pub(super) enum Command {
     Pause(NamesArgs),
     /// Let a paused runner go on
     Resume(NamesArgs),
+    /// See to what waits for you: questions, failures, ended turns
+    Inbox(InboxArgs),
     /// List and show agents' conversations
     #[command(visible_alias = "session")]
     Sessions(SessionsArgs),

@@ -6,7 +6,11 @@ use clap::CommandFactory as _;
 use clap_complete::{CompletionCandidate, env::CompleteEnv, env::Shells};
 
 use super::{args::Cli, context::block_on};
-use crate::{client::Client, config::Places, domain::failure::Failure};
+use crate::{
+    client::{Client, ItemQuery},
+    config::Places,
+    domain::failure::Failure,
+};
 
 /// A person waits with a finger on the tab key.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -46,6 +50,14 @@ pub(super) fn ended() -> Vec<CompletionCandidate> {
         let mut runners = client.list_runners("", "", 0).await?;
         runners.retain(|runner| !runner.status.is_live());
         Ok(runners.into_iter().map(|runner| runner.name).collect())
+    })
+}
+
+/// The open items of the inbox.
+pub(super) fn items() -> Vec<CompletionCandidate> {
+    ask(async |client| {
+        let items = client.list_items(ItemQuery::default()).await?;
+        Ok(items.into_iter().map(|item| item.short()).collect())
     })
 }
 

@@ -10,6 +10,7 @@ mod complete;
 mod context;
 mod hook;
 mod human;
+mod inbox;
 mod launch;
 mod operations;
 mod printer;

@@ -34,6 +34,7 @@ impl Client {
             runner: runner.to_owned(),
             asked: Some(to_timestamp(asked)),
             answer: Some(answer),
+            by: "dashboard".to_owned(),
         };
         self.runners().answer_runner(self.request(request)).await.map_err(failed).map(drop)
     }

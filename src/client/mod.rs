@@ -9,6 +9,7 @@ mod autostart;
 mod budgets;
 mod connect;
 mod events;
+mod inbox;
 mod operations;
 mod plain_text;
 mod projects;
@@ -28,6 +29,7 @@ pub use self::{
     attach::{AttachEnd, AttachOptions, Path, attach},
     autostart::DAEMON_FLAG,
     events::EventStream,
+    inbox::{ItemQuery, ItemStream},
     operations::OutboxView,
     plain_text::PlainText,
     runners::{
@@ -43,7 +45,7 @@ use crate::{
     proto::{
         status_to_failure,
         v1::{
-            budgets_client::BudgetsClient, events_client::EventsClient,
+            budgets_client::BudgetsClient, events_client::EventsClient, inbox_client::InboxClient,
             operations_client::OperationsClient, projects_client::ProjectsClient,
             quotas_client::QuotasClient, runners_client::RunnersClient,
             sessions_client::SessionsClient, system_client::SystemClient,
@@ -149,6 +151,11 @@ impl Client {
 
     fn usage_calls(&self) -> UsageClient<Channel> {
         UsageClient::new(self.channel.clone())
+    }
+
+    fn inbox(&self) -> InboxClient<Channel> {
+        InboxClient::new(self.channel.clone())
+            .max_decoding_message_size(crate::proto::framing::MAX_LINK_MESSAGE)
     }
 
     fn events(&self) -> EventsClient<Channel> {

@@ -5,6 +5,8 @@
 //! user alone (sign-in, trust, onboarding) are refused. Whether the agent still asks is for the
 //! caller to check.
 
+use std::fmt;
+
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -16,6 +18,31 @@ pub enum Answer {
     Choose(u8),
     /// Say this instead.
     Reply(String),
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Approve => f.write_str("yes"),
+            Self::Deny => f.write_str("no"),
+            Self::Choose(number) => write!(f, "{number}"),
+            Self::Reply(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Answer {
+    /// Reads what a person says: yes, no, the number of a choice, or a text of their own.
+    pub fn parse(text: &str) -> Self {
+        match text.trim().to_lowercase().as_str() {
+            "y" | "yes" | "approve" => Self::Approve,
+            "n" | "no" | "deny" => Self::Deny,
+            word => match word.parse() {
+                Ok(number @ 1..=9) => Self::Choose(number),
+                _ => Self::Reply(text.to_owned()),
+            },
+        }
+    }
 }
 
 /// One thing to be done to the agent's terminal.
@@ -91,6 +118,19 @@ mod tests {
         assert_eq!(sent("codex", Answer::Choose(2)), keys(b"2"));
         assert_eq!(sent("opencode", Answer::Choose(3)), keys(b"\x1b[C\x1b[C\r"));
         assert_eq!(sent("mine", Answer::Deny), keys(b"n\r"));
+    }
+
+    #[test]
+    fn what_a_person_says_is_read() {
+        for (said, meant) in [
+            ("Yes", Answer::Approve),
+            (" n ", Answer::Deny),
+            ("2", Answer::Choose(2)),
+            ("10", Answer::Reply("10".to_owned())),
+            ("yes please", Answer::Reply("yes please".to_owned())),
+        ] {
+            assert_eq!(Answer::parse(said), meant);
+        }
     }
 
     #[test]

@@ -45,6 +45,16 @@ pub enum EventType {
     BudgetExhausted,
     /// Something was done to a runner whose budget is used up, or undone.
     RunnerHeld,
+    /// A person should see to something.
+    InboxOpened,
+    /// The same is told better.
+    InboxUpdated,
+    /// It is put off.
+    InboxSnoozed,
+    /// It was answered or put away, or its cause is gone.
+    InboxClosed,
+    /// The policy of approvals has decided what an agent wanted to do.
+    ApprovalDecided,
     /// A conversation began.
     SessionCreated,
     /// A conversation went on.
@@ -100,6 +110,11 @@ impl EventType {
             Self::BudgetWarning => "budget.warning",
             Self::BudgetExhausted => "budget.exhausted",
             Self::RunnerHeld => "runner.held",
+            Self::InboxOpened => "inbox.opened",
+            Self::InboxUpdated => "inbox.updated",
+            Self::InboxSnoozed => "inbox.snoozed",
+            Self::InboxClosed => "inbox.closed",
+            Self::ApprovalDecided => "approval.decided",
             Self::SessionCreated => "session.created",
             Self::SessionResumed => "session.resumed",
             Self::SessionEnded => "session.ended",

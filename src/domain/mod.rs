@@ -21,6 +21,7 @@ pub mod evidence;
 pub mod failure;
 pub mod hook;
 pub mod id;
+pub mod inbox;
 pub mod key;
 pub mod launch;
 pub mod name;

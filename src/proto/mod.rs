@@ -8,6 +8,7 @@ pub mod budget;
 pub mod event;
 mod failure;
 pub mod framing;
+mod inbox;
 pub mod launch;
 mod project;
 mod quota;

@@ -10,6 +10,7 @@ mod database;
 mod demo;
 mod diff;
 mod events;
+mod inbox;
 mod kill;
 mod launch;
 mod logs;
@@ -88,6 +89,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Resume(args) => {
             ("resume", block_on(runners::set_paused(&args, false, context, printer)))
         }
+        Command::Inbox(args) => inbox::run(args, context, printer),
         Command::Sessions(args) => sessions::run(args, context, printer),
         Command::Budget(args) => budget::run(args, context, printer),
         Command::Tokens(args) => {

@@ -3,6 +3,7 @@
 mod budgets;
 mod events;
 mod guard;
+mod inbox;
 mod operations;
 mod peer;
 mod projects;
@@ -28,7 +29,7 @@ use crate::{
     proto::{
         MAX_MESSAGE,
         v1::{
-            budgets_server::BudgetsServer, events_server::EventsServer,
+            budgets_server::BudgetsServer, events_server::EventsServer, inbox_server::InboxServer,
             operations_server::OperationsServer, projects_server::ProjectsServer,
             quotas_server::QuotasServer, runners_server::RunnersServer,
             sessions_server::SessionsServer, system_server::SystemServer,
@@ -61,6 +62,7 @@ pub(super) async fn serve(
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(UsageServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(BudgetsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(InboxServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(WorktreesServer::new(shared.clone()).max_decoding_message_size(limit))

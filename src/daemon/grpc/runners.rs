@@ -234,7 +234,7 @@ impl Runners for Shared {
             Answered::Choice(number) => Answer::Choose(u8::try_from(number).unwrap_or(u8::MAX)),
             Answered::Reply(text) => Answer::Reply(text),
         };
-        self.services.answer(&wire.runner, asked, answer).await.map_err(refuse)?;
+        self.services.answer(&wire.runner, asked, answer, &wire.by).await.map_err(refuse)?;
         Ok(Response::new(AnswerRunnerResponse {}))
     }
 

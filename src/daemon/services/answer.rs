@@ -8,14 +8,16 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::Services;
 use crate::{
-    daemon::sources::SourceError,
+    daemon::{sources::SourceError, store::ItemAct},
     domain::{
         activity::{ActivitySource, ActivityState},
         answer::{self, Answer, Step},
         failure::Failure,
+        inbox::Class,
         runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Type,
@@ -39,13 +41,14 @@ impl Services {
         word: &str,
         asked: DateTime<Utc>,
         answer: Answer,
+        by: &str,
     ) -> Result<(), Failure> {
         if matches!(&answer, Answer::Reply(text) if text.len() > MAX_REPLY) {
             let what = format!("the reply is longer than {MAX_REPLY} bytes");
             return Err(Failure::usage("TEXT_TOO_LONG", what));
         }
         let id = self.resolve_here(word).await?.id;
-        let services = self.clone();
+        let (services, by) = (self.clone(), self.named(by));
         self.detached(async move {
             // Another answer waits until this one is all typed, and is refused then.
             let _guard = services.locks.lock(id).await;
@@ -53,16 +56,31 @@ impl Services {
             if !is_asking(&runner, asked) {
                 return Err(not_asked(&runner));
             }
-            if services.answer_over_interface(&runner, &answer).await? {
-                return Ok(());
+            let item = services.claim(&runner, asked, &answer, &by).await;
+            let outcome = services.give(&runner, asked, &answer).await;
+            if let Some(item) = item {
+                services.settle_claim(item, &answer, &by, outcome.is_ok()).await;
             }
-            let kind = runner.activity.kind.as_deref().unwrap_or_default();
-            let steps = answer::steps(&runner.agent, kind, &answer).map_err(|why| {
-                Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name))
-            })?;
-            services.type_steps(&runner, asked, steps).await
+            outcome
         })
         .await
+    }
+
+    /// Gives an answer: over the agent's own interface where it has one, else by keys.
+    async fn give(
+        &self,
+        runner: &Runner,
+        asked: DateTime<Utc>,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        if self.answer_over_interface(runner, answer).await? {
+            return Ok(());
+        }
+        let kind = runner.activity.kind.as_deref().unwrap_or_default();
+        let steps = answer::steps(&runner.agent, kind, answer).map_err(|why| {
+            Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name))
+        })?;
+        self.type_steps(runner, asked, steps).await
     }
 
     /// Answers over the agent's own interface; false where it must be done by keys: there is none, or it
@@ -85,6 +103,36 @@ impl Services {
                 Err(Failure::unavailable("SOURCE_SILENT", format!("{}: {error}", runner.name)))
             }
             Err(SourceError::Absent | SourceError::Refused(_)) => Ok(false),
+        }
+    }
+
+    /// Takes note of who is about to answer: what the agent says next may resolve the item first.
+    async fn claim(
+        &self,
+        runner: &Runner,
+        asked: DateTime<Utc>,
+        answer: &Answer,
+        by: &str,
+    ) -> Option<Uuid> {
+        // An agent is answered also while the database is away.
+        let item = self.store.inbox_of(runner.id, Class::Ask).await.ok().flatten()?;
+        if item.asked_at != asked {
+            return None;
+        }
+        self.store.inbox_claim(item.id, &answer.to_string(), by).await.ok();
+        Some(item.id)
+    }
+
+    /// Writes down that an item was answered, or that it was not.
+    async fn settle_claim(&self, item: Uuid, answer: &Answer, by: &str, is_answered: bool) {
+        let written = if is_answered {
+            let (act, event) = (ItemAct::Answered(answer.to_string()), self.inbox_event());
+            self.store.inbox_act(&[item], &act, by, &event).await.map(drop)
+        } else {
+            self.store.inbox_claim(item, "", "").await
+        };
+        if let Err(error) = written {
+            tracing::warn!(%item, %error, "failed to record an answer");
         }
     }
 

@@ -323,7 +323,7 @@ impl Services {
         let what = if hold.is_some() { "held" } else { "released" };
         let data = json!({ "what": what, "level": level, "reason": reason });
         let event = self.context.runner_event(EventType::RunnerHeld, runner, data);
-        self.store.runner_set_hold(runner.id, (level, reason), event).await?;
+        self.store.runner_set_hold(runner, (level, reason), event).await?;
         if let Some(runner) = self.store.runner_get(runner.id).await? {
             self.changes.runner(&runner);
         }

@@ -84,6 +84,11 @@ impl EventFeed {
         self.position
     }
 
+    /// Leaves out the events that were read already.
+    pub(super) fn skip_ready(&mut self) {
+        self.ready.clear();
+    }
+
     /// Returns the next matching event, waiting for it.
     ///
     /// # Errors

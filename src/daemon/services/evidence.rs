@@ -22,7 +22,7 @@ use crate::{
         evidence::{Evidence, Explanation, Word},
         failure::Failure,
         id::RunnerId,
-        question,
+        inbox, question,
         runner::Runner,
     },
     proto::link::v1::Status,
@@ -164,10 +164,14 @@ impl Services {
         title: &str,
         evidence: &Evidence,
     ) -> Result<(), Failure> {
-        let mut events = Vec::new();
+        let mut event = None;
         let before = &runner.activity;
-        let is_news = (activity.state, &activity.kind, &activity.message)
-            != (before.state, &before.kind, &before.message);
+        // Another question in the same words is another one: the answer to the first must not be its.
+        let is_asked_anew =
+            activity.state == ActivityState::Blocked && activity.since != before.since;
+        let is_news = is_asked_anew
+            || (activity.state, &activity.kind, &activity.message)
+                != (before.state, &before.kind, &before.message);
         if is_news && activity.state != ActivityState::Starting {
             let data = json!({
                 "state": activity.state.as_str(),
@@ -175,14 +179,17 @@ impl Services {
                 "message": activity.message,
                 "source": activity.source.as_str(),
             });
-            events.push(self.context.runner_event(EventType::RunnerActivity, runner, data));
+            event = Some(self.context.runner_event(EventType::RunnerActivity, runner, data));
         }
         let now = self.context.clock.now();
+        let viewers = self.fleet.last_status(runner.id).map_or(0, |status| status.viewers);
+        let items = inbox::after_activity(runner, activity, viewers > 0);
         let runner = self
             .store
-            .runner_set_activity(runner, (activity, title), evidence, events, now)
+            .runner_set_activity(runner, (activity, title), evidence, (event, &items), now)
             .await?;
         self.changes.runner(&runner);
+        self.keep_lines(&runner, &items);
         // A turn that begins under a budget that is used up is not waited for.
         if runner.hold.is_some() {
             self.enforcing.ring();

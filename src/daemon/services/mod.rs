@@ -12,6 +12,7 @@ mod changes;
 mod control;
 mod events;
 mod evidence;
+mod inbox;
 mod intake;
 mod launch;
 mod locks;
@@ -41,12 +42,14 @@ use tokio::{
 };
 
 use self::{
-    budgets::Enforcing, changes::Changes, evidence::Told, intake::Intake, locks::Locks,
-    nodes::Membership, quotas::Excesses, unrecorded::Unrecorded, worktrees::Worktrees,
+    budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell, intake::Intake,
+    locks::Locks, nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
+    worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
     events::EventFeed,
+    inbox::InboxFeed,
     sessions::Resume,
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
@@ -65,6 +68,8 @@ use crate::{
     domain::{failure::Failure, runner::Runner},
     process::UnknownProcess,
 };
+
+pub use crate::daemon::store::ItemFilter;
 
 /// The first look at what runs is waited for so long at most after the start.
 const LOOKING: Duration = Duration::from_secs(1);
@@ -91,6 +96,8 @@ pub struct Services {
     told: Told,
     /// What is done to runners whose budgets are used up.
     enforcing: Enforcing,
+    /// Rings for changes of the inbox that have no event.
+    bell: Bell,
     /// What agents report.
     intake: Intake,
     /// Connections to agents' own interfaces.
@@ -126,6 +133,7 @@ impl Services {
             unrecorded: Unrecorded::default(),
             told: Told::default(),
             enforcing: Enforcing::default(),
+            bell: Bell::default(),
             intake: Intake::default(),
             sources,
             programs: Programs::default(),

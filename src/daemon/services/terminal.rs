@@ -189,6 +189,7 @@ impl Services {
     pub async fn grant_attach(&self, word: &str, read_only: bool) -> Result<AttachGrant, Failure> {
         let (id, name) = self.live(word).await?;
         let token = self.fleet.grant(id, read_only).await?;
+        self.looked_at(id);
         let socket = self.fleet.dir(id).link();
         Ok(AttachGrant { id, name, socket, token })
     }
@@ -206,7 +207,9 @@ impl Services {
         resume_offset: Option<u64>,
     ) -> Result<Attached, Failure> {
         let (id, _) = self.live(word).await?;
-        Ok(self.fleet.attach(id, read_only, size, resume_offset).await?)
+        let attached = self.fleet.attach(id, read_only, size, resume_offset).await?;
+        self.looked_at(id);
+        Ok(attached)
     }
 
     /// Returns a reader of a runner's recorded output, and the runner.

@@ -16,6 +16,7 @@ use crate::domain::{
     event::NewEvent,
     failure::Failure,
     id::RunnerId,
+    inbox,
     runner::Runner,
     usage::{Cost, Quality, UsageRecord},
 };
@@ -284,18 +285,20 @@ impl Store {
     /// When the database fails.
     pub async fn runner_set_hold(
         &self,
-        id: RunnerId,
+        runner: &Runner,
         (level, reason): (&str, &str),
         event: NewEvent,
     ) -> Result<(), StoreError> {
         let query = Query::new(
             "UPDATE runners SET hold_level = $2, hold = $3, updated_at = $4 WHERE id = $1",
         )
-        .bind(id.as_uuid())
+        .bind(runner.id.as_uuid())
         .bind(level)
         .bind(reason)
         .bind(event.at);
-        self.write(Write::causing(vec![event]).run(query)).await?;
+        let items = inbox::after_hold(reason, event.at);
+        let write = Write::causing(vec![event.clone()]).run(query);
+        self.write(write.minding(runner, &items, &event)).await?;
         Ok(())
     }
 }

@@ -46,7 +46,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn event_append(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
-        self.write(Write::causing(events)).await?;
+        let write = Write::causing(events.clone()).minding_alerts(&events);
+        self.write(write).await?;
         Ok(())
     }
 

@@ -17,6 +17,7 @@ mod error;
 mod event_rows;
 mod events;
 mod follow;
+mod inbox;
 mod keyring;
 mod launches;
 mod migrations;
@@ -51,6 +52,7 @@ pub use self::{
     availability::DatabaseStatus,
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
+    inbox::{ItemAct, ItemFilter, MOST_ITEMS},
     keyring::{Keyring, first_key_file},
     launches::NewRunner,
     query::Write,

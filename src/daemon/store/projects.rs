@@ -129,12 +129,13 @@ impl Store {
              WHERE project_name = $1 AND status NOT IN ('terminated', 'failed'))",
         );
         let now = event.at;
-        let write = Write::causing(vec![event])
+        let write = Write::causing(vec![event.clone()])
             .locking_or(name, now, missing)
             .run(remember.bind(name))
             .require(idle.bind(name), busy)
             .run(Query::new("DELETE FROM runners WHERE project_name = $1").bind(name))
-            .run(Query::new("DELETE FROM projects WHERE name = $1").bind(name));
+            .run(Query::new("DELETE FROM projects WHERE name = $1").bind(name))
+            .forgetting_items_of(name, &event);
         self.write(write).await?;
         Ok(())
     }

@@ -156,7 +156,12 @@ pub(super) enum Expect {
     RowsOr(Vec<(Query, Expect)>),
     /// It returned no row; otherwise everything is undone with the refusal that the row tells.
     NoRow(fn(&Record) -> Result<Failure, StoreError>),
+    /// Nothing; each row that it returned causes an event, made of this one and the row.
+    Causes(Box<NewEvent>, Completing),
 }
+
+/// Completes an event by the row that causes it.
+pub(super) type Completing = fn(&Record, NewEvent) -> Result<NewEvent, StoreError>;
 
 /// A change: statements in order, then the events they cause. All or nothing.
 #[derive(Debug, Clone, Default)]
@@ -185,7 +190,8 @@ impl Write {
 
     /// Whether it may be refused after it has changed something.
     pub(super) fn is_refused_late(&self) -> bool {
-        self.steps.iter().skip(1).any(|(_, expect)| !matches!(expect, Expect::Anything))
+        let is_sure = |expect: &Expect| matches!(expect, Expect::Anything | Expect::Causes(..));
+        self.steps.iter().skip(1).any(|(_, expect)| !is_sure(expect))
     }
 
     /// Locks the project's row in a statement of its own, so that every later one sees what was
@@ -214,6 +220,18 @@ impl Write {
     #[must_use]
     pub(super) fn run(mut self, query: Query) -> Self {
         self.steps.push((query, Expect::Anything));
+        self
+    }
+
+    /// Adds a statement whose rows cause an event each, which the rows complete.
+    #[must_use]
+    pub(super) fn run_causing(
+        mut self,
+        query: Query,
+        event: NewEvent,
+        complete: Completing,
+    ) -> Self {
+        self.steps.push((query, Expect::Causes(Box::new(event), complete)));
         self
     }
 

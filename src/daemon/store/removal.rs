@@ -7,7 +7,13 @@ use super::{
     Store, StoreError, projects,
     query::{Query, Write},
 };
-use crate::domain::{event::NewEvent, failure::Failure, id::RunnerId, runner::Runner};
+use crate::domain::{
+    event::NewEvent,
+    failure::Failure,
+    id::RunnerId,
+    inbox::{Class, Consequence},
+    runner::Runner,
+};
 
 impl Store {
     /// Removes the row of an ended runner.
@@ -21,10 +27,15 @@ impl Store {
             "DELETE FROM runners WHERE id = $1 AND run = $2 \
              AND status IN ('terminated', 'failed') RETURNING id",
         );
-        let write = Write::causing(vec![event])
+        let items = [Consequence::Resolve(
+            &[Class::Ask, Class::Turn, Class::End, Class::Budget],
+            "the runner was removed",
+        )];
+        let write = Write::causing(vec![event.clone()])
             .locking(&runner.project, at)
             .require(query.bind(runner.id.as_uuid()).bind(runner.run), still_live(&runner.name))
-            .run(projects::recount(&runner.project, at));
+            .run(projects::recount(&runner.project, at))
+            .minding(runner, &items, &event);
         self.write(write).await?;
         Ok(())
     }

@@ -19,6 +19,7 @@ use crate::domain::{
     failure::Failure,
     hook::{Hold, HoldLevel},
     id::RunnerId,
+    inbox::{self, Consequence},
     runner::{Exit, Heartbeat, Runner, RunnerStatus},
     usage::{Cost, Quality},
 };
@@ -68,6 +69,7 @@ impl Store {
         event: NewEvent,
     ) -> Result<Runner, StoreError> {
         let at = event.at;
+        let (after, change_reason) = (event.clone(), change.reason.clone());
         let sources: Vec<&str> = RunnerStatus::sources_of(to).map(RunnerStatus::as_str).collect();
         let sources = format!(",{},", sources.join(","));
         let what = format!(
@@ -126,7 +128,9 @@ impl Store {
         if ended {
             write = write.run(sessions::end_of(runner.id.as_uuid(), at));
         }
-        let write = write.run(projects::recount(&runner.project, at));
+        let items = inbox::after_move(runner, to, change_reason.as_deref(), at);
+        let write =
+            write.run(projects::recount(&runner.project, at)).minding(runner, &items, &after);
         // A launch is written down before it is made, against the death of the daemon; that of the
         // machine is the agent's too. The commit that calls it running takes this one to the disk.
         let write = if to == RunnerStatus::Starting { write.unflushed() } else { write };
@@ -143,7 +147,7 @@ impl Store {
         runner: &Runner,
         (activity, title): (&Activity, &str),
         evidence: &Evidence,
-        events: Vec<NewEvent>,
+        (event, items): (Option<NewEvent>, &[Consequence]),
         now: DateTime<Utc>,
     ) -> Result<Runner, StoreError> {
         let query = Query::new(concat!(
@@ -162,7 +166,15 @@ impl Store {
         .bind(now)
         .bind(serde_json::json!(evidence));
         let gone = Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {}", runner.name));
-        first(&self.write(Write::causing(events).require(query, gone)).await?)
+        let mut write = Write::default();
+        if let Some(event) = event {
+            write = Write::causing(vec![event.clone()])
+                .require(query, gone)
+                .minding(runner, items, &event);
+        } else {
+            write = write.require(query, gone);
+        }
+        first(&self.write(write).await?)
     }
 
     /// Returns what each source said of what a runner's agent is doing; of one that is not there, nothing.

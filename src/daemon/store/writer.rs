@@ -273,12 +273,14 @@ impl Writer {
             if needs_savepoint {
                 self.connection.savepoint().await?;
             }
-            match apply(&mut self.connection, &write.steps).await {
+            let mut caused = Vec::new();
+            match apply(&mut self.connection, &write.steps, &mut caused).await {
                 Ok(rows) => {
                     if needs_savepoint {
                         self.connection.release().await?;
                     }
                     events.extend(named(&write.events, &rows));
+                    events.extend(caused);
                     *outcome = Ok(rows);
                 }
                 Err(error @ StoreError::Refused(_)) if !is_alone => {
@@ -359,10 +361,12 @@ fn named(events: &[NewEvent], rows: &[Record]) -> Vec<NewEvent> {
     events
 }
 
-/// Applies the statements of one write; returns the rows of the last one that returned any.
+/// Applies the statements of one write; returns the rows of the last one that returned any, without
+/// those that only cause events.
 async fn apply(
     connection: &mut Connection,
     steps: &[(Query, Expect)],
+    caused: &mut Vec<NewEvent>,
 ) -> Result<Vec<Record>, StoreError> {
     let mut returned = Vec::new();
     for (query, expect) in steps {
@@ -377,7 +381,7 @@ async fn apply(
             && touched == 0
             && rows.is_empty()
         {
-            Box::pin(apply(connection, why)).await?;
+            Box::pin(apply(connection, why, caused)).await?;
             // It has gone between the two statements: another daemon has written.
             let what = "what stood in the way is gone; try again";
             return Err(StoreError::Refused(Failure::unavailable("CHANGED_MEANWHILE", what)));
@@ -386,6 +390,11 @@ async fn apply(
             Expect::NoRow(refusal) => {
                 if let Some(row) = rows.first() {
                     return Err(StoreError::Refused(refusal(row)?));
+                }
+            }
+            Expect::Causes(event, complete) => {
+                for row in &rows {
+                    caused.push(complete(row, event.as_ref().clone())?);
                 }
             }
             _ if !rows.is_empty() => returned = rows,

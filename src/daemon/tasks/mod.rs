@@ -73,6 +73,7 @@ pub fn start(
     run(Box::pin(budgets::run(services.clone())));
     let intake = services.clone();
     run(Box::pin(async move { intake.take_in_reports().await }));
+    run(Box::pin(wake_inbox(services.clone())));
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(settle_launches(services.clone())));
@@ -184,6 +185,16 @@ async fn settle_launches(services: Services) {
             Ok(names) if names.is_empty() => {}
             Ok(names) => tracing::info!(ended = ?names, "settled interrupted launches"),
             Err(error) => tracing::debug!(%error, "failed to look for interrupted launches"),
+        }
+    }
+}
+
+/// Opens items of the inbox again that were put off.
+async fn wake_inbox(services: Services) {
+    loop {
+        if let Err(error) = services.keep_inbox().await {
+            tracing::debug!(%error, "failed to look after the inbox");
+            sleep(LAUNCHES).await;
         }
     }
 }

@@ -29,6 +29,9 @@ pub(super) async fn run(services: Services) {
             Ok(refs) => tracing::info!(refs, "removed what was kept of old worktrees and launches"),
             Err(error) => tracing::warn!(%error, "failed to empty the trash"),
         }
+        if let Err(error) = services.prune_inbox().await {
+            tracing::warn!(%error, "failed to remove old items of the inbox");
+        }
         sleep(LOOK).await;
     }
 }

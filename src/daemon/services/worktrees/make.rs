@@ -178,7 +178,7 @@ impl Services {
         let activity = Activity { state, message, since: Some(now), ..Activity::default() };
         let evidence = Evidence { run: runner.run, ..Evidence::default() };
         let told = (&activity, "");
-        let told = self.store.runner_set_activity(runner, told, &evidence, Vec::new(), now).await;
+        let told = self.store.runner_set_activity(runner, told, &evidence, (None, &[]), now).await;
         if let Ok(runner) = told {
             self.changes.runner(&runner);
         }

@@ -201,6 +201,7 @@ fn reason(error: &StoreError) -> &str {
 }
 
 mod copy;
+mod inbox;
 mod log;
 mod migration;
 mod quotas;

@@ -238,10 +238,16 @@ async fn heartbeats_and_activities_are_applied(world: World) {
         source: ActivitySource::Osc7501,
         since: Some(at(9)),
     };
-    let told = vec![event(EventType::RunnerActivity, "runner", &one.id.to_string())];
+    let told = event(EventType::RunnerActivity, "runner", &one.id.to_string());
     let word = Word { state: ActivityState::Blocked, kind: None, message: None, at: at(9) };
     let evidence = Evidence { run: 1, words: [(ActivitySource::Osc7501, word)].into() };
-    let set = world.store.runner_set_activity(&one, (&activity, "t"), &evidence, told, at(9));
+    let set = world.store.runner_set_activity(
+        &one,
+        (&activity, "t"),
+        &evidence,
+        (Some(told), &[]),
+        at(9),
+    );
     let now = set.await.unwrap();
     assert_eq!((now.activity, now.title.as_str()), (activity, "t"));
     assert_eq!(world.store.runner_evidence(one.id).await.unwrap(), evidence);

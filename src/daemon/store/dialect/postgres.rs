@@ -52,6 +52,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (4, "worktrees", include_str!("../../../../migrations/postgres/0004_worktrees.sql")),
     (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
     (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
+    (7, "inbox", include_str!("../../../../migrations/postgres/0007_inbox.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:

@@ -41,6 +41,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (4, "worktrees", include_str!("../../../../migrations/sqlite/0004_worktrees.sql")),
     (5, "budgets", include_str!("../../../../migrations/sqlite/0005_budgets.sql")),
     (6, "queue", include_str!("../../../../migrations/sqlite/0006_queue.sql")),
+    (7, "inbox", include_str!("../../../../migrations/sqlite/0007_inbox.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

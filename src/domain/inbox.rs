@@ -1,0 +1,502 @@
+//! The attention inbox: what a person should see to, and which change of a runner opens, refines or
+//! resolves it.
+//!
+//! ```text
+//!             ┌────────── wake ─────────┐
+//!             ▼                         │
+//!  change ▶ open ───────── snooze ──▶ snoozed
+//!             │                         │
+//!             ├─ answer ──▶ answered ◀──┤
+//!             ├─ dismiss ─▶ dismissed ◀─┤
+//!             └─ change ──▶ resolved ◀──┘
+//! ```
+//!
+//! Invariant: an item stands for exactly one thing: another question is another item, so that an answer
+//! to the one never answers the other.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    activity::{Activity, ActivityState},
+    id::RunnerId,
+    redact::redact,
+    runner::{Runner, RunnerStatus},
+    usage::{Cost, Quality},
+};
+
+/// Characters of a message that are kept.
+const LONGEST_MESSAGE: usize = 512;
+/// Lines of a screen that are kept.
+const MOST_LINES: usize = 12;
+/// Characters of each.
+const LONGEST_LINE: usize = 200;
+
+/// Defines an enum whose values are words for people, tables and the wire.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $value:ident => $word:literal),* $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$doc])* $value),* }
+
+        impl $name {
+            /// The word for people, tables and the wire.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$value => $word),* }
+            }
+
+            /// Parses the word.
+            pub fn parse(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$value),)* _ => None }
+            }
+        }
+    };
+}
+
+words! {
+    /// Why a person should look; the order is that of urgency.
+    Reason {
+        /// The agent wants to do something.
+        Permission => "permission",
+        /// It asks something.
+        Question => "question",
+        /// It wants a sign-in.
+        Auth => "auth",
+        /// It asks whether a directory is to be trusted.
+        Trust => "trust",
+        /// It shows its first-run dialogs.
+        Onboarding => "onboarding",
+        /// A budget holds it.
+        Budget => "budget",
+        /// It failed: its last turn, or the runner itself.
+        Failed => "failed",
+        /// Something needs an operator.
+        Alert => "alert",
+        /// A turn has ended and nobody has looked.
+        Finished => "finished",
+    }
+}
+
+words! {
+    /// What is resolved together: a runner has at most one open item of a class, but for alerts.
+    Class {
+        /// Its agent waits for an answer.
+        Ask => "ask",
+        /// How its last turn ended.
+        Turn => "turn",
+        /// How the runner ended.
+        End => "end",
+        /// A budget holds it.
+        Budget => "budget",
+        /// Something about the daemon.
+        Alert => "alert",
+    }
+}
+
+words! {
+    /// Where an item stands.
+    ItemState {
+        /// It waits for a person.
+        Open => "open",
+        /// Put off.
+        Snoozed => "snoozed",
+        /// Somebody answered it, here or elsewhere.
+        Answered => "answered",
+        /// Somebody put it away.
+        Dismissed => "dismissed",
+        /// Its cause is gone.
+        Resolved => "resolved",
+    }
+}
+
+impl ItemState {
+    /// Whether it is not over.
+    pub fn is_live(self) -> bool {
+        matches!(self, Self::Open | Self::Snoozed)
+    }
+}
+
+impl Reason {
+    /// Whether an agent stands still until a person acts.
+    pub fn needs_person(self) -> bool {
+        !matches!(self, Self::Finished | Self::Alert)
+    }
+
+    /// The reason that a blocked agent's kind tells.
+    fn of_kind(kind: Option<&str>) -> Self {
+        match kind {
+            Some("permission") => Self::Permission,
+            Some("auth") => Self::Auth,
+            Some("trust") => Self::Trust,
+            Some("onboarding") => Self::Onboarding,
+            _ => Self::Question,
+        }
+    }
+}
+
+/// An item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its id; a unique beginning names it too.
+    pub id: Uuid,
+    /// What it is resolved with.
+    pub class: Class,
+    /// Why a person should look.
+    pub reason: Reason,
+    /// Where it stands.
+    pub state: ItemState,
+    /// The runner; all zeros for what is about none.
+    pub runner_id: RunnerId,
+    /// Its name, or empty.
+    pub runner: String,
+    /// Its project, or empty.
+    pub project: String,
+    /// The node it is on.
+    pub node_id: String,
+    /// The program's short name.
+    pub agent: String,
+    /// What the agent says, without secrets.
+    pub message: String,
+    /// The last lines of the screen, without secrets.
+    pub lines: Vec<String>,
+    /// Under which id the agent's own channel waits for an answer; empty without one.
+    pub channel: String,
+    /// When the agent asked; an answer is bound to it.
+    pub asked_at: DateTime<Utc>,
+    /// What the runner had cost by then.
+    pub cost_then: Cost,
+    /// What it has cost by now.
+    pub cost: Cost,
+    /// How good these figures are.
+    pub quality: Quality,
+    /// When it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Put off until then.
+    pub snoozed_until: Option<DateTime<Utc>>,
+    /// When it was over.
+    pub closed_at: Option<DateTime<Utc>>,
+    /// Who answered or dismissed it, or empty.
+    pub closed_by: String,
+    /// With what it was answered, or empty.
+    pub answer: String,
+    /// Why it is over, or empty.
+    pub resolution: String,
+}
+
+impl Item {
+    /// The beginning of the id that people are shown.
+    pub fn short(&self) -> String {
+        self.id.simple().to_string().chars().take(8).collect()
+    }
+
+    /// Whether a word names it: its id, or the beginning of it.
+    pub fn is_meant(&self, word: &str) -> bool {
+        let word = word.replace('-', "").to_lowercase();
+        word.len() >= 3 && self.id.simple().to_string().starts_with(&word)
+    }
+
+    /// What comes first in a list: who stands still, the most urgent, who has waited longest.
+    pub fn order(&self) -> impl Ord + use<> {
+        (!self.reason.needs_person(), self.reason, self.opened_at, self.id)
+    }
+}
+
+/// An item about to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// What it is resolved with.
+    pub class: Class,
+    /// Why.
+    pub reason: Reason,
+    /// What the agent says.
+    pub message: String,
+    /// When it asked, ended or failed.
+    pub asked_at: DateTime<Utc>,
+}
+
+/// What follows for a runner's items from a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consequence {
+    /// The open items of these classes are over.
+    Resolve(&'static [Class], &'static str),
+    /// The open item of this class is the same, told better.
+    Refine(Class, String, DateTime<Utc>),
+    /// There is a new one.
+    Open(Opening),
+}
+
+/// Returns what follows when a runner's agent is found to do something else; `is_watched` while
+/// somebody has its terminal before them.
+pub fn after_activity(runner: &Runner, after: &Activity, is_watched: bool) -> Vec<Consequence> {
+    let before = &runner.activity;
+    let asked_at = after.since.unwrap_or(runner.updated_at);
+    let message = || clean(after.message.as_deref().unwrap_or_default());
+    let open =
+        |class, reason| Consequence::Open(Opening { class, reason, message: message(), asked_at });
+    match after.state {
+        ActivityState::Blocked if is_same_question(before, after) => {
+            vec![Consequence::Refine(Class::Ask, message(), asked_at)]
+        }
+        ActivityState::Blocked => {
+            let reason = Reason::of_kind(after.kind.as_deref());
+            vec![
+                Consequence::Resolve(&[Class::Ask, Class::Turn], "it asks something else"),
+                open(Class::Ask, reason),
+            ]
+        }
+        // What stands there still is told again with its age, after a restart of the daemon too.
+        ActivityState::Done | ActivityState::Error if before.state == after.state => Vec::new(),
+        ActivityState::Done | ActivityState::Error => {
+            let is_error = after.state == ActivityState::Error;
+            let reason = if is_error { Reason::Failed } else { Reason::Finished };
+            let mut all = vec![Consequence::Resolve(&[Class::Ask, Class::Turn], "its turn ended")];
+            if is_error || !is_watched {
+                all.push(open(Class::Turn, reason));
+            }
+            all
+        }
+        ActivityState::Working => {
+            vec![Consequence::Resolve(&[Class::Ask, Class::Turn], "the agent went on")]
+        }
+        // A turn that has ended is at rest; that does not mean that anybody has looked.
+        ActivityState::Idle if before.state == ActivityState::Error => {
+            vec![Consequence::Resolve(&[Class::Ask, Class::Turn], "the agent is ready again")]
+        }
+        ActivityState::Idle | ActivityState::Starting => {
+            vec![Consequence::Resolve(&[Class::Ask], "the agent no longer asks")]
+        }
+    }
+}
+
+/// Returns what follows when a runner moves to another status, and why if it failed.
+pub fn after_move(
+    runner: &Runner,
+    to: RunnerStatus,
+    reason: Option<&str>,
+    at: DateTime<Utc>,
+) -> Vec<Consequence> {
+    const ALL: &[Class] = &[Class::Ask, Class::Turn, Class::End, Class::Budget];
+    match to {
+        RunnerStatus::Starting => vec![Consequence::Resolve(ALL, "the runner was started again")],
+        RunnerStatus::Terminated => vec![Consequence::Resolve(ALL, "the runner ended")],
+        RunnerStatus::Failed => {
+            let message = clean(reason.unwrap_or("it failed"));
+            let class = Class::End;
+            vec![
+                Consequence::Resolve(ALL, "the runner ended"),
+                Consequence::Open(Opening { class, reason: Reason::Failed, message, asked_at: at }),
+            ]
+        }
+        // Whoever stops it knows of it; the rest is told by its end.
+        RunnerStatus::Stopping if runner.status.is_live() => {
+            vec![Consequence::Resolve(&[Class::Ask, Class::Turn], "the runner is being ended")]
+        }
+        RunnerStatus::Running | RunnerStatus::Paused | RunnerStatus::Stopping => Vec::new(),
+    }
+}
+
+/// Returns what follows when a budget holds a runner, or no longer.
+pub fn after_hold(reason: &str, at: DateTime<Utc>) -> Vec<Consequence> {
+    if reason.is_empty() {
+        return vec![Consequence::Resolve(&[Class::Budget], "the budget lets it go on")];
+    }
+    let (class, message) = (Class::Budget, clean(reason));
+    vec![
+        Consequence::Refine(class, message.clone(), at),
+        Consequence::Open(Opening { class, reason: Reason::Budget, message, asked_at: at }),
+    ]
+}
+
+/// Returns an item's cause, of which there is never a second one.
+pub fn cause(runner: &Runner, opening: &Opening) -> String {
+    let at = opening.asked_at.timestamp_micros();
+    format!("{}:{}:{}:{at}", runner.id, opening.class.as_str(), runner.run)
+}
+
+/// Whether an agent that waited waits with the same question still: told by another source, which
+/// words it differently, or told with more words.
+fn is_same_question(before: &Activity, after: &Activity) -> bool {
+    if before.state != ActivityState::Blocked || before.kind != after.kind {
+        return false;
+    }
+    if before.source == after.source && before.since == after.since {
+        return true;
+    }
+    let (Some(a), Some(b)) = (&before.message, &after.message) else { return true };
+    let (a, b) = (subject(a), subject(b));
+    before.source != after.source && (a.contains(b) || b.contains(a))
+}
+
+/// What a question is about: `approve Bash: git push` and `Bash(git push)` are about `git push`.
+fn subject(message: &str) -> &str {
+    let after_verb = message.strip_prefix("approve ").or_else(|| message.strip_prefix("answer "));
+    let inner = match after_verb {
+        Some(rest) => rest.split_once(": ").map_or(rest, |(_, about)| about),
+        None => message
+            .split_once('(')
+            .filter(|(name, _)| !name.contains(' '))
+            .and_then(|(_, rest)| rest.strip_suffix(')'))
+            .unwrap_or(message),
+    };
+    inner.trim()
+}
+
+/// Returns a message as it is kept: without secrets and control characters, of bounded length.
+pub fn clean(message: &str) -> String {
+    let plain: String = message
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(LONGEST_MESSAGE * 2)
+        .collect();
+    redact(plain.trim()).chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// Returns the last lines of a screen as they are kept.
+pub fn last_lines(screen: &[String]) -> Vec<String> {
+    let end = screen.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |at| at + 1);
+    let filled = screen.get(..end).unwrap_or_default();
+    let text = filled.join("\n");
+    // As a whole: a secret may go on in the next line.
+    let clean = redact(&text);
+    let lines: Vec<&str> = clean.lines().collect();
+    let from = lines.len().saturating_sub(MOST_LINES);
+    let cut = |line: &&str| line.trim_end().chars().take(LONGEST_LINE).collect();
+    lines.get(from..).unwrap_or_default().iter().map(cut).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{activity::ActivitySource, checkout::RunnerCheckout};
+
+    fn runner(activity: Activity) -> Runner {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        Runner {
+            id: RunnerId::random(),
+            name: "api-1".into(),
+            project: "api".into(),
+            project_path: "/p".into(),
+            agent: "claude".into(),
+            command: Vec::new(),
+            cwd: "/p".into(),
+            checkout: None::<RunnerCheckout>,
+            status: RunnerStatus::Running,
+            reason: None,
+            activity,
+            title: String::new(),
+            node_id: "n".into(),
+            run: 1,
+            pid: None,
+            supervisor_pid: None,
+            exit_code: None,
+            exit_signal: None,
+            cpu_percent: 0.0,
+            memory_mb: 0,
+            processes: 0,
+            restart: "never".into(),
+            restart_attempts: 0,
+            max_restart_attempts: 0,
+            tokens_used: 0,
+            cost: Cost::default(),
+            usage_quality: Quality::default(),
+            max_tokens: None,
+            hold: None,
+            session_id: None,
+            adopted: false,
+            survivors: Vec::new(),
+            created_at: at,
+            started_at: at,
+            last_heartbeat: None,
+            terminated_at: None,
+            updated_at: at,
+        }
+    }
+
+    fn asks(message: Option<&str>, source: ActivitySource, second: i64) -> Activity {
+        Activity {
+            state: ActivityState::Blocked,
+            kind: Some("permission".into()),
+            message: message.map(str::to_owned),
+            source,
+            since: DateTime::from_timestamp(1_800_000_000 + second, 0),
+        }
+    }
+
+    fn at(state: ActivityState) -> Activity {
+        Activity { state, ..asks(None, ActivitySource::Osc7501, 9) }
+    }
+
+    fn opens(all: &[Consequence]) -> Option<Reason> {
+        all.iter().find_map(|one| match one {
+            Consequence::Open(opening) => Some(opening.reason),
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_question_told_again_is_refined_and_another_one_is_another_item() {
+        let (hook, osc) = (ActivitySource::Hook, ActivitySource::Osc7501);
+        let before = runner(asks(Some("Bash(touch a)"), hook, 0));
+        let same = asks(Some("approve Bash: touch a"), osc, 1);
+        assert!(matches!(
+            after_activity(&before, &same, false).as_slice(),
+            [Consequence::Refine(Class::Ask, ..)]
+        ));
+        // The command that is asked about has changed: whoever reports it, an answer must not fit.
+        for other in [
+            asks(Some("approve Bash: rm -rf /"), osc, 1),
+            asks(Some("Bash(touch b)"), hook, 1),
+            asks(Some("Bash(touch a)"), hook, 1),
+        ] {
+            assert_eq!(opens(&after_activity(&before, &other, false)), Some(Reason::Permission));
+        }
+        let explained = runner(asks(None, osc, 0));
+        let told = asks(Some("$ touch a"), osc, 0);
+        assert_eq!(opens(&after_activity(&explained, &told, false)), None);
+    }
+
+    #[test]
+    fn the_cause_gone_the_item_goes_and_a_turn_stays_until_it_is_looked_at() {
+        let asking = runner(asks(Some("x"), ActivitySource::Osc7501, 0));
+        for state in [ActivityState::Working, ActivityState::Idle, ActivityState::Done] {
+            let all = after_activity(&asking, &at(state), false);
+            let Some(Consequence::Resolve(classes, _)) = all.first() else { panic!("{state:?}") };
+            assert!(classes.contains(&Class::Ask));
+        }
+        let working = runner(at(ActivityState::Working));
+        let done = at(ActivityState::Done);
+        assert_eq!(opens(&after_activity(&working, &done, false)), Some(Reason::Finished));
+        assert_eq!(opens(&after_activity(&working, &done, true)), None);
+        let done = runner(done);
+        let all = after_activity(&done, &at(ActivityState::Idle), false);
+        assert_eq!(all, [Consequence::Resolve(&[Class::Ask], "the agent no longer asks")]);
+        assert!(after_activity(&done, &at(ActivityState::Done), false).is_empty());
+    }
+
+    #[test]
+    fn only_a_failure_of_the_runner_asks_for_a_person() {
+        let one = runner(Activity::default());
+        let moved = |to| opens(&after_move(&one, to, Some("exit code 3"), one.created_at));
+        assert_eq!(moved(RunnerStatus::Failed), Some(Reason::Failed));
+        for to in [RunnerStatus::Terminated, RunnerStatus::Starting, RunnerStatus::Stopping] {
+            assert_eq!(moved(to), None);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_and_has_no_secrets() {
+        let key = format!("sk-ant-api03-{}", "aB3".repeat(10));
+        assert_eq!(clean(&format!("use {key}\u{7}")), "use [redacted: api key]");
+        assert!(clean(&"x".repeat(10_000)).len() <= LONGEST_MESSAGE);
+        let mut screen: Vec<_> =
+            (0..40).map(|line| format!("{line} {}", "y".repeat(900))).collect();
+        screen.push(key);
+        screen.extend([String::new(), "  ".to_owned()]);
+        let kept = last_lines(&screen);
+        assert_eq!(kept.len(), MOST_LINES);
+        assert_eq!(kept.last().unwrap(), "[redacted: api key]");
+        assert!(kept.iter().all(|line| line.chars().count() <= LONGEST_LINE));
+    }
+}

@@ -106,7 +106,7 @@ async fn only_legal_moves_are_written_and_a_refused_one_leaves_no_event(world: W
             let moved = world.go(&runner, to).await;
             let after = world.store.event_newest().await.unwrap();
             assert_eq!(moved.is_ok(), from.may_become(to), "{from:?} → {to:?}");
-            assert_eq!(after - before, u64::from(from.may_become(to)), "{from:?} → {to:?}");
+            assert_eq!(after > before, from.may_become(to), "{from:?} → {to:?}");
         }
     }
 }
@@ -295,8 +295,9 @@ async fn an_ended_runner_is_removed_with_its_event_and_its_number_is_kept(world:
     world.store.runner_remove(&ended, removed(&ended)).await.unwrap();
     assert_eq!(world.store.runner_get(ended.id).await.unwrap(), None);
     let told = world.store.event_after(0, 100).await.unwrap();
-    let last = told.last().unwrap();
-    assert_eq!((last.event_type.as_str(), last.sequence), ("runner.removed", 4));
+    // What was told to a person of its failure is closed with it.
+    let last = told.iter().rev().take(2).map(|event| event.event_type.as_str());
+    assert_eq!(last.collect::<Vec<_>>(), ["inbox.closed", "runner.removed"]);
     let error = world.store.runner_remove(&ended, removed(&ended)).await.unwrap_err();
     assert_eq!(reason(&error), "RUNNER_LIVE");
 

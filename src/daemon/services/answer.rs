@@ -77,9 +77,8 @@ impl Services {
             return Ok(());
         }
         let kind = runner.activity.kind.as_deref().unwrap_or_default();
-        let steps = answer::steps(&runner.agent, kind, answer).map_err(|why| {
-            Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name))
-        })?;
+        let steps = answer::steps(&runner.agent, kind, answer)
+            .map_err(|why| Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name)))?;
         self.type_steps(runner, asked, steps).await
     }
 

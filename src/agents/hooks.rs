@@ -120,17 +120,26 @@ pub fn activity(told: &HookReport) -> Option<(ActivityState, Option<String>, Opt
     }
 }
 
+/// Whether an agent's hooks can end a turn that runs. Codex goes on after any answer to those that come
+/// within one (0.169).
+pub fn ends_turns(agent: Agent) -> bool {
+    !turn_events(agent).is_empty()
+}
+
+/// The events within a turn whose hooks can end it, of the agents that we give hooks to.
+fn turn_events(agent: Agent) -> &'static [&'static str] {
+    match agent {
+        Agent::Claude | Agent::Qwen => &["PreToolUse", "PostToolUse"],
+        Agent::Gemini => &["BeforeModel", "AfterTool"],
+        _ => &[],
+    }
+}
+
 /// Returns what a hook prints so that its agent does not go on; `None` where it may, or where this
 /// agent cannot be held by this event.
 pub fn veto(agent: Agent, event: &str, hold: &Hold) -> Option<String> {
     let is_prompt = matches!(event, "UserPromptSubmit" | "BeforeAgent");
-    let ends_turn = hold.level >= HoldLevel::Turn
-        && match agent {
-            Agent::Claude | Agent::Qwen => matches!(event, "PreToolUse" | "PostToolUse"),
-            Agent::Gemini => matches!(event, "BeforeModel" | "AfterTool"),
-            // Codex goes on after any answer to its other hooks (0.169).
-            _ => false,
-        };
+    let ends_turn = hold.level >= HoldLevel::Turn && turn_events(agent).contains(&event);
     (is_prompt || ends_turn)
         .then(|| json!({ "continue": false, "stopReason": hold.reason }).to_string())
 }

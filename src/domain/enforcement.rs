@@ -50,8 +50,8 @@ pub struct Enforcement {
 pub struct Situation {
     /// Its agent is at a turn.
     pub is_working: bool,
-    /// Its hooks can refuse.
-    pub has_hooks: bool,
+    /// Its hooks can end a turn that runs; otherwise nothing but an interrupt does.
+    pub ends_turns: bool,
     /// It is paused.
     pub is_paused: bool,
 }
@@ -109,7 +109,7 @@ impl Enforcement {
             }
             return effects;
         }
-        let waited = now - since >= GRACE || !at.has_hooks;
+        let waited = now - since >= GRACE || !at.ends_turns;
         let is_due = self.last_interrupt.is_none_or(|last| now - last >= AGAIN);
         if !waited || !is_due {
             return effects;
@@ -135,7 +135,7 @@ impl Enforcement {
 mod tests {
     use super::*;
 
-    const WORKING: Situation = Situation { is_working: true, has_hooks: true, is_paused: false };
+    const WORKING: Situation = Situation { is_working: true, ends_turns: true, is_paused: false };
     const IDLE: Situation = Situation { is_working: false, ..WORKING };
 
     fn run(
@@ -192,9 +192,9 @@ mod tests {
     }
 
     #[test]
-    fn without_hooks_a_turn_is_interrupted_at_once() {
+    fn a_turn_that_hooks_cannot_end_is_interrupted_at_once() {
         let mut it = Enforcement::default();
-        let bare = Situation { has_hooks: false, ..WORKING };
+        let bare = Situation { ends_turns: false, ..WORKING };
         let done = run(&mut it, Some(BudgetAction::Interrupt), bare, &[0, 1, 4]);
         assert!(done[0].contains(&Effect::Interrupt));
         assert_eq!(done[1], []);

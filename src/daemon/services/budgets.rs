@@ -13,16 +13,19 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use super::Services;
-use crate::domain::{
-    activity::ActivityState,
-    agent::Agent,
-    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Period, zone},
-    enforcement::{Effect, Enforcement, Situation},
-    event::{EventType, NewEvent},
-    failure::{Failure, FailureKind},
-    hook::Hold,
-    id::RunnerId,
-    runner::{Runner, RunnerStatus},
+use crate::{
+    agents::hooks,
+    domain::{
+        activity::ActivityState,
+        agent::Agent,
+        budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Period, zone},
+        enforcement::{Effect, Enforcement, Situation},
+        event::{EventType, NewEvent},
+        failure::{Failure, FailureKind},
+        hook::Hold,
+        id::RunnerId,
+        runner::{Runner, RunnerStatus},
+    },
 };
 
 /// What is done to this node's runners, and the bell that says that something was used or set.
@@ -243,7 +246,8 @@ impl Services {
                 .max_by_key(|budget| budget.action);
             let situation = Situation {
                 is_working: runner.activity.state == ActivityState::Working,
-                has_hooks: has_hooks(runner),
+                ends_turns: has_hooks(runner)
+                    && Agent::of(&runner.agent).is_some_and(hooks::ends_turns),
                 is_paused: runner.status == RunnerStatus::Paused,
             };
             let effects = {

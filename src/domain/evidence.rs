@@ -107,10 +107,14 @@ impl Evidence {
     pub fn verdict(&self, before: &Activity) -> Activity {
         let Some(source) = self.author() else { return Activity::default() };
         let Some(word) = self.words.get(&source) else { return Activity::default() };
-        let was_at_it = matches!(
-            before.state,
-            ActivityState::Working | ActivityState::Blocked | ActivityState::Done
-        );
+        let was_at_it = match before.state {
+            ActivityState::Working | ActivityState::Done => true,
+            // Signing in, trust and the like come before any turn.
+            ActivityState::Blocked => {
+                matches!(before.kind.as_deref(), None | Some("permission" | "question"))
+            }
+            _ => false,
+        };
         // Only the program itself tells a turn's end from rest, and who knows of an interruption.
         let is_told =
             source == ActivitySource::Osc7501 || word.kind.as_deref() == Some(INTERRUPTED);
@@ -200,6 +204,19 @@ mod tests {
         evidence.note(ActivitySource::Api, Some(rest));
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
         assert_eq!(evidence.verdict(&working).state, ActivityState::Idle);
+    }
+
+    #[test]
+    fn rest_after_signing_in_is_no_turn_done() {
+        let mut evidence = Evidence::default();
+        evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
+        let blocked = |kind: &str| Activity {
+            state: ActivityState::Blocked,
+            kind: Some(kind.to_owned()),
+            ..Activity::default()
+        };
+        assert_eq!(evidence.verdict(&blocked("auth")).state, ActivityState::Idle);
+        assert_eq!(evidence.verdict(&blocked("permission")).state, ActivityState::Done);
     }
 
     #[test]

@@ -16,7 +16,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{
@@ -108,6 +108,9 @@ pub struct Exit {
     pub at: DateTime<Utc>,
     /// A stop had been asked for.
     pub stopped: bool,
+    /// Nobody had asked for it, and the supervisor was told to end as well: the machine goes down.
+    #[serde(default)]
+    pub cut_off: bool,
     /// Processes that outlived the stop, as `name (pid)`.
     pub survivors: Vec<String>,
 }
@@ -116,6 +119,7 @@ impl Exit {
     /// The status a runner ends with, and why if it failed.
     pub fn outcome(&self) -> (RunnerStatus, Option<String>) {
         match (self.stopped, self.code, &self.signal) {
+            (false, ..) if self.cut_off => (RunnerStatus::Failed, Some(CUT_OFF.to_owned())),
             (true, ..) | (false, Some(0), _) => (RunnerStatus::Terminated, None),
             (false, Some(code), _) => (RunnerStatus::Failed, Some(format!("exit code {code}"))),
             (false, None, Some(signal)) => {
@@ -128,6 +132,12 @@ impl Exit {
 
 /// The runner's reason when its supervisor died.
 pub const SUPERVISOR_LOST: &str = "supervisor lost";
+
+/// The runner's reason when it and its supervisor were told to end by the system.
+pub const CUT_OFF: &str = "cut off by the system";
+
+/// What ends with the machine ends within so long.
+const TOGETHER: TimeDelta = TimeDelta::minutes(10);
 
 /// A runner as stored and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -207,6 +217,31 @@ pub struct Runner {
     pub terminated_at: Option<DateTime<Utc>>,
     /// When anything about it changed.
     pub updated_at: DateTime<Utc>,
+}
+
+impl Runner {
+    /// Whether it ended without having been asked to and without meaning to: with its supervisor, or by
+    /// a signal as the system sends them when it goes down or is short of memory.
+    pub fn was_cut_off(&self) -> bool {
+        let by_signal = matches!(self.exit_signal.as_deref(), Some("SIGTERM" | "SIGHUP" | "SIGKILL"))
+            // A shell's or an agent's own word for the same.
+            || matches!(self.exit_code, Some(129 | 137 | 143));
+        self.status == RunnerStatus::Failed
+            && (matches!(self.reason.as_deref(), Some(SUPERVISOR_LOST | CUT_OFF)) || by_signal)
+    }
+}
+
+/// Returns the runners with a conversation that were cut off together, the last time that happened:
+/// those that a reboot took.
+pub fn cut_off_together(runners: &[Runner]) -> Vec<&Runner> {
+    let cut_off = |runner: &&Runner| runner.was_cut_off() && runner.session_id.is_some();
+    let Some(last) = runners.iter().filter(cut_off).filter_map(|it| it.terminated_at).max() else {
+        return Vec::new();
+    };
+    let is_of_it = |runner: &&Runner| {
+        cut_off(runner) && runner.terminated_at.is_some_and(|at| last - at <= TOGETHER)
+    };
+    runners.iter().filter(is_of_it).collect()
 }
 
 /// A sample of one runner's process tree.

@@ -68,10 +68,15 @@ pub(super) enum Phase {
 }
 
 impl Supervisor {
-    /// Begins to end the runner, or hastens an end that has begun.
+    /// Begins to end the runner because somebody asks for that.
     pub(super) fn begin_stop(&mut self, grace: Duration) {
-        let now = monotonic();
         self.stop_asked = true;
+        self.end_within(grace);
+    }
+
+    /// Begins to end the runner, or hastens an end that has begun.
+    pub(super) fn end_within(&mut self, grace: Duration) {
+        let now = monotonic();
         if let Some(stop) = &mut self.stop {
             stop.hasten(now, grace);
             return;
@@ -116,6 +121,7 @@ impl Supervisor {
                 signal: status.terminating_signal().map(signal_name),
                 at: to_micros(Utc::now()),
                 stopped: self.stop_asked,
+                cut_off: self.cut_off && !self.stop_asked,
                 survivors: Vec::new(),
             };
             if !matches!(self.phase, Phase::Running) {
@@ -222,7 +228,9 @@ impl Supervisor {
         else {
             return;
         };
-        let exit = Exit { survivors, stopped: self.stop_asked, ..exit };
+        // The system tells all of a machine's processes to end: the agent may have been faster.
+        let (stopped, cut_off) = (self.stop_asked, self.cut_off && !self.stop_asked);
+        let exit = Exit { survivors, stopped, cut_off, ..exit };
         self.record(&exit, screen);
         // Before the end is told: the next run binds its own socket to this name.
         std::fs::remove_file(self.dir.link()).ok();
@@ -295,5 +303,6 @@ fn to_wire(exit: &Exit) -> link::Exit {
         at_us: exit.at.timestamp_micros(),
         survivors: exit.survivors.clone(),
         stopped: exit.stopped,
+        cut_off: exit.cut_off,
     }
 }

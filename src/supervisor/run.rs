@@ -114,6 +114,8 @@ pub(super) struct Supervisor {
     pub stop: Option<Stop>,
     /// The stop was asked for, as against an agent that ended by itself.
     pub stop_asked: bool,
+    /// The system told this process to end.
+    pub cut_off: bool,
     /// Requests that are answered when the runner has ended: connection and number.
     pub stop_replies: Vec<(u64, u64)>,
     pub phase: Phase,
@@ -188,6 +190,7 @@ impl Supervisor {
             paused: false,
             stop: None,
             stop_asked: false,
+            cut_off: false,
             stop_replies: Vec::new(),
             phase: Phase::Running,
             screen_due: None,
@@ -304,7 +307,8 @@ impl Supervisor {
                 }
                 Source::Terminate => {
                     drain(&self.signals.terminate);
-                    self.begin_stop(Duration::from_secs(5));
+                    self.cut_off = true;
+                    self.end_within(Duration::from_secs(5));
                 }
                 Source::Socket(id) => self.on_socket(id, events, readable),
                 Source::Tty(id) => self.on_tty(id, events.contains(PollFlags::OUT), readable),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::{EXE, Say as _, Terminal, World, wait_until, wait_value, write_script};
@@ -191,4 +192,40 @@ fn a_conversation_is_known_and_gone_on_with() {
     // The program lies in no directory of PATH: a new runner is started by the agent's name.
     assert!(other.code == 0 || other.stderr.contains("claude"), "{}", other.stderr);
     world.run(["sessions", "resume", "no-such-session"]).expect_error(3, &["sessions lists"]);
+}
+
+#[test]
+fn what_a_machine_takes_with_it_goes_on_at_one_word_each_in_its_conversation() {
+    let (world, name) = world();
+    let program = world.path("claude");
+    let other = world.launch(&[], &[program.to_str().unwrap()]);
+    let stopped = world.launch(&[], &[program.to_str().unwrap()]);
+    let names = [&name, &other, &stopped];
+    for name in names {
+        world.wait_log(name, "begins ");
+    }
+    let ids = names.map(|name| {
+        wait_value("its session is known", SOON, || {
+            Some(world.show(name).text("session_id").to_owned()).filter(|id| !id.is_empty())
+        })
+    });
+    world.run(["kill", &stopped]).expect_code(0);
+    // The system tells everything to end at once.
+    let supervisors = [&name, &other].map(|name| world.supervisor(name));
+    world.kill_daemon();
+    for supervisor in supervisors {
+        supervisor.signal(Signal::TERM);
+    }
+    for name in [&name, &other] {
+        let cut_off = world.wait_status(name, "failed", SOON);
+        assert_eq!(cut_off.text("reason"), "cut off by the system");
+    }
+    world.run(["sessions", "resume", "--lost"]).expect_code(0);
+    for (name, id) in [(&name, &ids[0]), (&other, &ids[1])] {
+        world.wait_log(name, &format!("goes on with {id}"));
+        world.wait_status(name, "running", SOON);
+    }
+    assert_eq!(world.show(&stopped).text("status"), "terminated", "somebody had stopped it");
+    let again = world.run(["sessions", "resume", "--lost"]);
+    assert!(again.stderr.contains("no lost runner"), "{}", again.stderr);
 }

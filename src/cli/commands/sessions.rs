@@ -14,7 +14,7 @@ use crate::{
     domain::{
         amount::{marked, money, tokens},
         failure::Failure,
-        runner::{Runner, SUPERVISOR_LOST},
+        runner::{Runner, cut_off_together},
         session::Session,
     },
 };
@@ -49,9 +49,9 @@ async fn resume_all(
     let client = context.client().await?;
     let mut wanted = args.sessions.clone();
     if args.lost {
-        let mut lost = client.list_runners("", "failed", 0).await?;
-        lost.retain(|runner| runner.reason.as_deref() == Some(SUPERVISOR_LOST));
-        wanted = lost.into_iter().filter_map(|runner| runner.session_id).collect();
+        let failed = client.list_runners("", "failed", 0).await?;
+        wanted =
+            cut_off_together(&failed).into_iter().filter_map(|it| it.session_id.clone()).collect();
         if wanted.is_empty() {
             printer.note("no lost runner held a session");
         }

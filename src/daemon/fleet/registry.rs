@@ -492,6 +492,7 @@ pub(super) fn exit_from_wire(wire: &WireExit) -> Exit {
         signal: (!wire.signal.is_empty()).then(|| wire.signal.clone()),
         at: DateTime::<Utc>::from_timestamp_micros(wire.at_us).unwrap_or_default(),
         stopped: wire.stopped,
+        cut_off: wire.cut_off,
         survivors: wire.survivors.clone(),
     }
 }

@@ -139,6 +139,7 @@ async fn an_end_is_kept_and_the_next_run_begins_afresh(world: World) {
         signal: Some("SIGKILL".into()),
         at: at(50),
         stopped: false,
+        cut_off: false,
         survivors: vec!["x (9)".into()],
     };
     let change = RunnerChange {

@@ -310,6 +310,7 @@ mod tests {
                 signal: signal.map(str::to_owned),
                 at: Utc::now(),
                 stopped,
+                cut_off: false,
                 survivors: vec![],
             }
             .outcome()
@@ -318,6 +319,18 @@ mod tests {
         assert_eq!(exit(Some(3), None, false).1.as_deref(), Some("exit code 3"));
         assert_eq!(exit(None, Some("SIGKILL"), false).1.as_deref(), Some("killed by SIGKILL"));
         assert_eq!(exit(None, Some("SIGKILL"), true).0, RunnerStatus::Terminated);
+    }
+
+    #[test]
+    fn what_the_system_ends_has_failed_whatever_the_agent_says_of_it() {
+        let exit = |code, stopped, cut_off| {
+            let at = DateTime::<Utc>::default();
+            Exit { code, signal: None, at, stopped, cut_off, survivors: Vec::new() }.outcome()
+        };
+        let failed = (RunnerStatus::Failed, Some(CUT_OFF.to_owned()));
+        assert_eq!(exit(Some(0), false, true), failed);
+        assert_eq!(exit(Some(143), false, true), failed);
+        assert_eq!(exit(Some(0), true, true), (RunnerStatus::Terminated, None));
     }
 
     #[test]

@@ -230,7 +230,7 @@ impl Supervisor {
         };
         // The system tells all of a machine's processes to end: the agent may have been faster.
         let (stopped, cut_off) = (self.stop_asked, self.cut_off && !self.stop_asked);
-        let exit = Exit { survivors, stopped, cut_off, ..exit };
+        let exit = Exit { stopped, cut_off, survivors, ..exit };
         self.record(&exit, screen);
         // Before the end is told: the next run binds its own socket to this name.
         std::fs::remove_file(self.dir.link()).ok();

@@ -119,7 +119,7 @@ fn a_budget_that_is_used_up_holds_prompts_until_it_is_raised() {
     terminal.wait_for("used 2");
     terminal.type_text("prompt two\r");
     world.wait_log(&name, r#"told {"continue":false,"stopReason":"the daily budget"#);
-    terminal.signal(rustix::process::Signal::TERM);
+    terminal.signal(Signal::TERM);
     drop(terminal);
     let budget = &world.json(["budget", "show"])[0];
     assert_eq!((budget["used"].as_i64(), budget["told"].as_i64()), (Some(1100), Some(100)));

@@ -49,7 +49,7 @@
 //!
 //! `tests/architecture.rs` holds this table.
 //!
-//! # Six walks
+//! # Seven walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
 //! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
@@ -80,6 +80,13 @@
 //! requests, every total, every budget whose period they lie in, and the place in the spool →
 //! `services/budgets` tells what share is used and asks `domain::enforcement` what is to be done:
 //! hooks refuse, keys interrupt, processes pause or end; raised or over, all of it is undone.
+//!
+//! **Transcript.** What an agent writes down is the second source. `daemon/transcripts` finds files,
+//! hears from the kernel that they grew, and reads them on through `agents`;
+//! `services/transcripts` says whose each request was, takes secrets out of what was said, and writes
+//! a piece together with the place behind it → `store/accounts` finds the request that telemetry told
+//! of already: by its key, or, where an agent names it in one of both only, by runner, time and numbers.
+//! Packed copies are `daemon/blobs`'.
 //!
 //! **Status.** What the supervisor hears and sees (reports, title, screen), what hooks tell, and what
 //! `daemon/sources` hear on agents' own interfaces and state files goes to `services/evidence`;

@@ -46,6 +46,8 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("sources", &[]),
     ("broker", &[]),
     ("worktrees", &[]),
+    ("transcripts", &[]),
+    ("blobs", &[]),
     ("trace", &[]),
     ("context", &["programs", "store", "trace"]),
     (
@@ -53,10 +55,12 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
         &[
             "store",
             "fleet",
+            "blobs",
             "limits",
             "programs",
             "sources",
             "broker",
+            "transcripts",
             "worktrees",
             "context",
             "trace",

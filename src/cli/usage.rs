@@ -1,6 +1,6 @@
 //! The command line of sessions and usage.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
@@ -28,6 +28,9 @@ pub(super) struct TokensArgs {
     /// Not of the last (10m, 2h, 1d)
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     pub until: Option<Duration>,
+    /// Also what was used outside of runners, in conversations that were imported
+    #[arg(long)]
+    pub imported: bool,
 }
 
 #[derive(Debug, Args)]
@@ -46,9 +49,64 @@ pub(super) enum SessionsCommand {
     Show {
         /// Its id or a unique prefix of it
         session: String,
+        /// Also what was said, without secrets
+        #[arg(long)]
+        include_transcript: bool,
     },
+    /// Find what was said, in all of them
+    Search(SessionsSearchArgs),
+    /// Write one out without secrets: as Markdown, or with `--format json`
+    Export(SessionsExportArgs),
+    /// Take in conversations that agents have on the disk; list them, when none is asked for
+    Import(SessionsImportArgs),
     /// Go on with one: in the runner that held it last, or in a new one
     Resume(SessionsResumeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionsSearchArgs {
+    /// Words, all of which were said in one message; "several words" are a phrase
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// Only of this project
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(complete::projects))]
+    pub project: Option<String>,
+    /// Only of this agent (claude, codex, …)
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Only of the last (10m, 2h, 1d)
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// So many at most
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionsExportArgs {
+    /// Its id or a unique prefix of it
+    pub session: String,
+    /// Into this new file, closed to others; without it to the standard output
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SessionsImportArgs {
+    /// Only these: ids or prefixes of ids
+    pub sessions: Vec<String>,
+    /// Only of this agent (claude, codex, …)
+    #[arg(long, value_name = "AGENT")]
+    pub agent: Option<String>,
+    /// Only those of this project's directory; with --all or ids, whatever their directory, into it
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(complete::projects))]
+    pub project: Option<String>,
+    /// All whose directory belongs to a project
+    #[arg(long)]
+    pub all: bool,
+    /// List what would be taken in, and take in nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

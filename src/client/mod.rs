@@ -17,6 +17,7 @@ mod quotas;
 mod relay;
 mod runners;
 mod system;
+mod transcripts;
 mod tty;
 mod usage;
 mod worktrees;

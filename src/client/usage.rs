@@ -28,6 +28,7 @@ impl Client {
             session: filter.session.clone(),
             since: filter.since.map(to_timestamp),
             until: filter.until.map(to_timestamp),
+            imported: filter.imported,
         };
         let answer = self.usage_calls().get_usage(self.request(request)).await;
         Ok(answer.map_err(failed)?.into_inner().totals.into_iter().map(Into::into).collect())

@@ -23,6 +23,7 @@ pub mod prices;
 mod rabbitmq;
 mod runner;
 mod secret;
+mod storage;
 pub mod worktree;
 
 use std::{
@@ -51,6 +52,7 @@ pub use self::{
     rabbitmq::{DockerConfig, RabbitMqConfig},
     runner::RunnerConfig,
     secret::Secret,
+    storage::{S3Config, StorageConfig},
     worktree::WorktreeConfig,
 };
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub worktree: WorktreeConfig,
     /// Attached terminals.
     pub attach: AttachConfig,
+    /// Packed copies of transcripts.
+    pub storage: StorageConfig,
     /// Log files.
     pub logging: LoggingConfig,
     /// How the dashboard looks.
@@ -182,6 +186,8 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         ("runner.output_log_mb", config.runner.output_log_mb, 1, 1_048_576),
         ("runner.max_restart_attempts", config.runner.max_restart_attempts.into(), 0, 1000),
         ("worktree.setup_seconds", config.worktree.setup_seconds, 1, 3600),
+        ("storage.interval_seconds", config.storage.interval_seconds, 10, 86_400),
+        ("storage.keep_days", config.storage.keep_days, 0, 36_500),
         ("logging.max_files", config.logging.max_files.into(), 1, 365),
     ];
     let bad = |key: &str, why: String| ConfigError::BadValue {

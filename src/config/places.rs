@@ -163,6 +163,11 @@ impl Places {
         self.root.join("worktrees")
     }
 
+    /// Packed copies of transcripts.
+    pub fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
     /// What is needed for a moment; emptied when a daemon starts.
     pub fn scratch(&self) -> PathBuf {
         self.root.join("tmp")

@@ -143,6 +143,17 @@ impl Context {
         NewEvent { runner: name, ..event }
     }
 
+    /// Returns an event about a conversation that no runner of ours held.
+    pub fn imported_event(
+        &self,
+        event_type: EventType,
+        session: &str,
+        project: &str,
+        data: serde_json::Value,
+    ) -> NewEvent {
+        self.event(event_type, "session", session, project, data)
+    }
+
     /// Returns an event about what this daemon did for all.
     pub fn system_event(&self, event_type: EventType, data: serde_json::Value) -> NewEvent {
         self.event(event_type, "daemon", &self.origin.node_id, "", data)

@@ -8,13 +8,14 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store`, `fleet`, `limits`, `programs`, `broker` and `worktrees` do not know each other; `services`
+//! `store`, `fleet`, `blobs`, `limits`, `programs`, `broker`, `transcripts` and `worktrees` do not know each other; `services`
 //! hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
 //! `database` looks at the database, migrates and copies it.
 
+pub mod blobs;
 pub mod broker;
 pub mod context;
 mod database;
@@ -28,6 +29,7 @@ pub mod sources;
 pub mod store;
 pub mod tasks;
 mod trace;
+pub mod transcripts;
 mod verify;
 pub mod worktrees;
 

@@ -74,3 +74,104 @@ pub struct SessionNews {
     /// When.
     pub at: DateTime<Utc>,
 }
+
+/// What is searched for in what was said; empty fields match all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SearchFilter {
+    /// Words or phrases, all of which a message has.
+    pub words: Vec<String>,
+    /// A project's name.
+    pub project: String,
+    /// An agent.
+    pub agent: String,
+    /// Not before.
+    pub since: Option<DateTime<Utc>>,
+    /// So many at most.
+    pub limit: u32,
+}
+
+impl SearchFilter {
+    /// Returns the words and the phrases in quotes of what was typed.
+    pub fn words(typed: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, part) in typed.split('"').enumerate() {
+            if index % 2 == 1 {
+                words.push(part.to_owned());
+            } else {
+                words.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+        words.retain(|word| word.chars().any(char::is_alphanumeric));
+        words
+    }
+}
+
+/// What begins and ends what was found, in a [`Hit::snippet`].
+pub const FOUND: (char, char) = ('\u{2}', '\u{3}');
+
+/// A message that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Hit {
+    /// Its session.
+    pub session: String,
+    /// The session's project.
+    pub project: String,
+    /// The session's agent.
+    pub agent: String,
+    /// What the session was about; may be empty.
+    pub summary: String,
+    /// The session's first prompt.
+    pub first_prompt: String,
+    /// Who said it: user, assistant, subagent.
+    pub role: String,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// A part of it, with what was found between [`FOUND`].
+    pub snippet: String,
+}
+
+/// Something that was said in a conversation, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Utterance {
+    /// Who: user or assistant.
+    pub role: String,
+    /// When, where that is known.
+    pub at: Option<DateTime<Utc>>,
+    /// What.
+    pub text: String,
+}
+
+/// A conversation on the disk that may be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Conversation {
+    /// The agent.
+    pub agent: String,
+    /// Its id of it.
+    pub id: String,
+    /// Its file, or its place in a database.
+    pub path: String,
+    /// Its directory; empty when unknown.
+    pub cwd: String,
+    /// Its size in bytes; 0 when unknown.
+    pub size: u64,
+    /// When it was written to last.
+    pub at: Option<DateTime<Utc>>,
+    /// Its first prompt or its title, cut off, without secrets.
+    pub about: String,
+    /// The project whose directory it belongs to; empty when there is none.
+    pub project: String,
+    /// Whether it is recorded already.
+    pub is_known: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_and_phrases_are_told_apart_and_what_has_no_letter_is_no_word() {
+        let words = SearchFilter::words("fix \"the parser\" - OR* naïve");
+        assert_eq!(words, ["fix", "the parser", "OR*", "naïve"]);
+        assert!(SearchFilter::words(" \" ! \" ").is_empty());
+    }
+}

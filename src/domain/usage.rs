@@ -141,7 +141,7 @@ impl Quality {
 }
 
 /// Where a figure was learnt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UsageSource {
     /// The agent's telemetry.
@@ -153,7 +153,19 @@ pub enum UsageSource {
     Transcript,
 }
 
+/// The purpose of what stands for a response that was cut off and of which nothing is known: a request
+/// without tokens, whose quality makes every sum that it is in a floor.
+pub const INTERRUPTED: &str = "interrupted";
+
 impl UsageSource {
+    /// Parses the word; anything unknown is what is known latest.
+    pub fn parse(word: &str) -> Self {
+        [Self::Otlp, Self::Api]
+            .into_iter()
+            .find(|it| it.as_str() == word)
+            .unwrap_or(Self::Transcript)
+    }
+
     /// The word for tables and people.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -253,6 +265,8 @@ pub struct UsageFilter {
     pub since: Option<DateTime<Utc>>,
     /// Before.
     pub until: Option<DateTime<Utc>>,
+    /// Also what was used outside of runners, in conversations that were imported.
+    pub imported: bool,
 }
 
 /// The sum of some requests.

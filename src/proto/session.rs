@@ -5,7 +5,7 @@ use super::{
     v1,
 };
 use crate::domain::{
-    session::Session,
+    session::{Conversation, Hit, SearchFilter, Session, Utterance},
     usage::{Cost, Quality},
 };
 
@@ -59,6 +59,104 @@ impl From<v1::Session> for Session {
             resumed_from: Some(wire.resumed_from).filter(|from| !from.is_empty()),
             first_prompt: wire.first_prompt,
             transcript: wire.transcript,
+        }
+    }
+}
+
+impl From<&SearchFilter> for v1::SearchSessionsRequest {
+    fn from(wanted: &SearchFilter) -> Self {
+        Self {
+            words: wanted.words.clone(),
+            project: wanted.project.clone(),
+            agent: wanted.agent.clone(),
+            since: wanted.since.map(to_timestamp),
+            limit: wanted.limit,
+        }
+    }
+}
+
+impl From<v1::SearchSessionsRequest> for SearchFilter {
+    fn from(wire: v1::SearchSessionsRequest) -> Self {
+        Self {
+            words: wire.words,
+            project: wire.project,
+            agent: wire.agent,
+            since: wire.since.as_ref().and_then(from_timestamp),
+            limit: wire.limit,
+        }
+    }
+}
+
+impl From<Hit> for v1::SessionHit {
+    fn from(hit: Hit) -> Self {
+        Self {
+            session: hit.session,
+            project: hit.project,
+            agent: hit.agent,
+            summary: hit.summary,
+            first_prompt: hit.first_prompt,
+            role: hit.role,
+            at: Some(to_timestamp(hit.at)),
+            snippet: hit.snippet,
+        }
+    }
+}
+
+impl From<v1::SessionHit> for Hit {
+    fn from(wire: v1::SessionHit) -> Self {
+        Self {
+            session: wire.session,
+            project: wire.project,
+            agent: wire.agent,
+            summary: wire.summary,
+            first_prompt: wire.first_prompt,
+            role: wire.role,
+            at: or_epoch(wire.at.as_ref()),
+            snippet: wire.snippet,
+        }
+    }
+}
+
+impl From<Utterance> for v1::ReadTranscriptResponse {
+    fn from(said: Utterance) -> Self {
+        Self { role: said.role, at: said.at.map(to_timestamp), text: said.text }
+    }
+}
+
+impl From<v1::ReadTranscriptResponse> for Utterance {
+    fn from(wire: v1::ReadTranscriptResponse) -> Self {
+        Self { role: wire.role, at: wire.at.as_ref().and_then(from_timestamp), text: wire.text }
+    }
+}
+
+impl From<Conversation> for v1::Conversation {
+    fn from(found: Conversation) -> Self {
+        Self {
+            agent: found.agent,
+            id: found.id,
+            path: found.path,
+            cwd: found.cwd,
+            size: found.size,
+            at: found.at.map(to_timestamp),
+            about: found.about,
+            project: found.project,
+            known: found.is_known,
+        }
+    }
+}
+
+impl From<v1::Conversation> for Conversation {
+    fn from(wire: v1::Conversation) -> Self {
+        Self {
+            agent: wire.agent,
+            id: wire.id,
+            path: wire.path,
+            cwd: wire.cwd,
+            size: wire.size,
+            at: wire.at.as_ref().and_then(from_timestamp),
+            about: wire.about,
+            project: wire.project,
+            is_known: wire.known,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! ```text
 //! ./tests/run agents [claude codex gemini opencode qwen copilot aider]
 //! ./tests/run agents speed
+//! ./tests/run agents index
 //! ```
 //!
 //! The stand-in (`mock.py`) gives each request its own numbers, so that a sum cannot hide a request that
@@ -15,6 +16,7 @@
 #![expect(clippy::expect_used, reason = "a comparison that cannot be made ends the program")]
 
 mod clients;
+mod index;
 mod ledger;
 mod mock;
 mod speed;
@@ -32,6 +34,10 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
     if words.first().is_some_and(|word| word == "speed") {
         speed::run();
+        return ExitCode::SUCCESS;
+    }
+    if words.first().is_some_and(|word| word == "index") {
+        index::run();
         return ExitCode::SUCCESS;
     }
     let installed = PathBuf::from(

@@ -47,7 +47,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     assert!(!output.stdout.contains(PASSWORD));
     world.run(["database", "migrate"]).expect_error(0, &["from 0 to 6"]);
     let told = world.json(["database"]);
-    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &7.into()));
+    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &8.into()));
     assert!(!told["pgvector"].as_str().unwrap().is_empty());
 
     let mut raw = PgConnection::connect(&url).await.unwrap();

@@ -37,4 +37,5 @@ mod servers;
 mod stopping;
 mod support;
 mod survival;
+mod transcripts;
 mod worktrees;

@@ -4,6 +4,7 @@ mod attach;
 mod audit;
 mod budget;
 mod config;
+mod conversations;
 mod daemon;
 mod dashboard;
 mod database;

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::Outcome;
+use super::{Outcome, conversations};
 use crate::{
     cli::{
         context::{Context, block_on, environment_of_client, umask},
@@ -26,8 +26,17 @@ pub(super) fn run(args: SessionsArgs, context: &Context, printer: Printer) -> Ou
             ("list the sessions", block_on(list(&args, context, printer)))
         }
         SessionsCommand::Resume(args) => ("resume the session", resume(&args, context, printer)),
-        SessionsCommand::Show { session } => {
-            ("show the session", block_on(show(&session, context, printer)))
+        SessionsCommand::Show { session, include_transcript } => {
+            ("show the session", block_on(show(&session, include_transcript, context, printer)))
+        }
+        SessionsCommand::Search(args) => {
+            ("search the sessions", block_on(conversations::search(&args, context, printer)))
+        }
+        SessionsCommand::Export(args) => {
+            ("export the session", block_on(conversations::export(&args, context, printer)))
+        }
+        SessionsCommand::Import(args) => {
+            ("import sessions", block_on(conversations::import(&args, context, printer)))
         }
     }
 }
@@ -108,8 +117,14 @@ async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> R
     })
 }
 
-async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
-    let session = context.client().await?.get_session(word).await?;
+async fn show(
+    word: &str,
+    include_transcript: bool,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let client = context.client().await?;
+    let session = client.get_session(word).await?;
     let time = |time: chrono::DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let figures = |figure: &str| marked(figure, session.quality);
     let fields = [
@@ -132,7 +147,14 @@ async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Fai
         ("transcript", session.transcript.clone()),
         ("runner", session.runner_id.clone()),
     ];
-    printer.one(&session, &fields)
+    if include_transcript && !printer.is_table() {
+        return conversations::transcript(&client, &session, printer).await;
+    }
+    printer.one(&session, &fields)?;
+    if include_transcript {
+        conversations::transcript(&client, &session, printer).await?;
+    }
+    Ok(())
 }
 
 fn state(session: &Session) -> &'static str {

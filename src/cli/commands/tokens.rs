@@ -24,6 +24,7 @@ pub(super) async fn run(
         session: args.session.clone().unwrap_or_default(),
         since: args.since.map(|ago| now - ago),
         until: args.until.map(|ago| now - ago),
+        imported: args.imported,
     };
     let mut totals = context.client().await?.usage(args.by, &filter).await?;
     if totals.is_empty() && printer.is_table() {

@@ -34,6 +34,7 @@ impl Usage for Shared {
             session: wire.session,
             since: wire.since.as_ref().and_then(from_timestamp),
             until: wire.until.as_ref().and_then(from_timestamp),
+            imported: wire.imported,
         };
         let totals = self.services.usage(by, filter).await.map_err(refuse)?;
         let totals = totals.into_iter().map(Into::into).collect();

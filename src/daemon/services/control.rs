@@ -125,7 +125,10 @@ impl Services {
             sessions: if only_named { Vec::new() } else { vec![news] },
             ..TakenIn::default()
         };
+        let guard = self.transcripts.accounts().await;
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;
+        drop(guard);
+        self.transcripts.look();
         self.announce_runner(runner.id).await
     }
 
@@ -140,8 +143,10 @@ impl Services {
         let session = if is_own { told } else { runner.session_id.clone().unwrap_or_default() };
         let list = self.context.prices.cost(&record.tokens, &record.model);
         let model = record.model.clone();
-        let mut taken =
-            TakenIn { requests: vec![Counted { record, session, list }], ..TakenIn::default() };
+        let mut taken = TakenIn {
+            requests: vec![Counted { record, session, list, is_placed: false }],
+            ..TakenIn::default()
+        };
         self.note_unknown(&mut taken).await?;
         let tell = |added: crate::daemon::store::Added| {
             let data = json!({
@@ -151,7 +156,9 @@ impl Services {
             let event = self.context.runner_event(EventType::TokensUsed, runner, data);
             if added.requests > 0 { vec![event] } else { Vec::new() }
         };
+        let guard = self.transcripts.accounts().await;
         let added = self.store.take_in(runner, &taken, tell, now).await?;
+        drop(guard);
         if added.tokens > 0 || added.cost.0 > 0 {
             self.enforcing.ring();
         }

@@ -27,6 +27,7 @@ use crate::{
         hook::HookReport,
         id::RunnerId,
         price::Table,
+        redact::redact,
         runner::Runner,
         session::SessionNews,
     },
@@ -208,7 +209,12 @@ impl Services {
             events
         };
         let now = self.context.clock.now();
+        let guard = self.transcripts.accounts().await;
         let added = self.store.take_in(runner, &taken, tell, now).await?;
+        drop(guard);
+        if taken.sessions.iter().any(|news| news.origin.is_some() || news.has_ended) {
+            self.transcripts.look();
+        }
         if let Some((said, at)) = said_last {
             self.on_hook(runner, said, at).await?;
         }
@@ -271,8 +277,8 @@ fn usage_of(
     let Some(agent) = agent else { return Vec::new() };
     let records = otlp::usage(agent, &report.content).into_iter().enumerate();
     let counted = records.map(|(index, mut record)| {
-        if record.key.is_empty() {
-            // It stands nowhere else.
+        let is_placed = record.key.is_empty();
+        if is_placed {
             record.key = format!("{}:{}:{}:{index}", agent.as_str(), runner.id, report.offset);
         }
         // What an agent's clock says of a time to come would be charged to no period.
@@ -280,7 +286,7 @@ fn usage_of(
         let is_sane = record.at > came - chrono::TimeDelta::days(1) && record.at <= came;
         record.at = to_micros(if is_sane { record.at } else { came });
         let list = prices.cost(&record.tokens, &record.model);
-        Counted { record, session: String::new(), list }
+        Counted { record, session: String::new(), list, is_placed }
     });
     counted.collect()
 }
@@ -314,7 +320,7 @@ fn news_of(told: &HookReport, held: Option<&str>, at: DateTime<Utc>) -> Option<S
             SessionNews { origin: Some(origin), parent, ..news }
         }
         "UserPromptSubmit" | "BeforeAgent" => {
-            SessionNews { prompt: told.text.clone(), messages: 1, ..news }
+            SessionNews { prompt: redact(&told.text).into_owned(), messages: 1, ..news }
         }
         "Stop" | "AfterAgent" => SessionNews { messages: 1, ..news },
         "SessionEnd" => SessionNews { has_ended: true, ..news },

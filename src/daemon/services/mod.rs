@@ -27,6 +27,7 @@ mod sessions;
 mod settle;
 mod system;
 mod terminal;
+mod transcripts;
 mod unrecorded;
 mod usage;
 mod worktrees;
@@ -43,8 +44,8 @@ use tokio::{
 
 use self::{
     budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell, intake::Intake,
-    locks::Locks, nodes::Membership, quotas::Excesses, unrecorded::Unrecorded,
-    worktrees::Worktrees,
+    locks::Locks, nodes::Membership, quotas::Excesses, transcripts::Transcripts,
+    unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -102,6 +103,8 @@ pub struct Services {
     intake: Intake,
     /// Connections to agents' own interfaces.
     sources: Sources,
+    /// What agents write down.
+    transcripts: Transcripts,
     /// What is known of agents' programs.
     programs: Programs,
     /// Whether the numbers of lost runners are remembered.
@@ -136,6 +139,7 @@ impl Services {
             bell: Bell::default(),
             intake: Intake::default(),
             sources,
+            transcripts: Transcripts::default(),
             programs: Programs::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,

@@ -56,11 +56,7 @@ impl Services {
     pub async fn resume_session(&self, word: &str, resume: Resume) -> Result<Runner, Failure> {
         let session = self.get_session(word).await?;
         let id = &session.id;
-        if session.node_id != self.context.origin.node_id {
-            let what = format!("session {id} is kept by its agent on node {}", session.node_id);
-            return Err(Failure::conflict("OTHER_NODE", what)
-                .with_hint("stratavore nodes lists the nodes; resume it there"));
-        }
+        self.is_here(&session)?;
         let holds = |runner: &Runner| runner.session_id.as_deref() == Some(id);
         let live = self.store.runner_list(&session.project, "live", 0).await?;
         if let Some(holder) = live.iter().find(|runner| holds(runner)) {
@@ -73,6 +69,7 @@ impl Services {
             return Err(Failure::conflict("NOT_RESUMABLE", what)
                 .with_hint("stratavore launch begins a new one"));
         }
+        self.restore_transcript(&session).await?;
         let last = match session.runner_id.parse() {
             Ok(runner) => self.store.runner_get(runner).await?,
             Err(_) => None,

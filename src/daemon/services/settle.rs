@@ -106,6 +106,7 @@ impl Services {
         let change = RunnerChange { reason, exit: Some(exit), ..RunnerChange::default() };
         let runner = self.store.runner_move(&runner, status, change, event).await?;
         self.changes.runner(&runner);
+        self.transcripts.look();
         Ok(())
     }
 

@@ -311,7 +311,7 @@ fn used(counts_reads: &str, is_money: &str, start: &str, end: &str) -> String {
     let sum = |what: &str| {
         format!(
             "(SELECT CAST(coalesce(sum({what}), 0) AS BIGINT) FROM usage_requests AS u \
-             WHERE u.at >= {start} AND u.at < {end} AND {OF_SCOPE})"
+             WHERE u.at >= {start} AND u.at < {end} AND u.imported = FALSE AND {OF_SCOPE})"
         )
     };
     let guessed = format!(

@@ -6,9 +6,11 @@
 //! both databases, what differs sits in `dialect`.
 
 mod about;
+mod accounts;
 mod adoption;
 mod audit;
 mod availability;
+mod blobs;
 mod budgets;
 mod checkouts;
 mod copy;
@@ -31,6 +33,7 @@ mod removal;
 mod retention;
 mod runners;
 mod sessions;
+mod transcripts;
 mod usage;
 mod writer;
 
@@ -50,6 +53,7 @@ pub use self::{
     adoption::Adoption,
     audit::AuditLog,
     availability::DatabaseStatus,
+    blobs::Blob,
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
     inbox::{ItemAct, ItemFilter, MOST_ITEMS},
@@ -60,6 +64,7 @@ pub use self::{
     retention::{KEPT, Keep, TOGETHER},
     runners::RunnerChange,
     sessions::SessionFilter,
+    transcripts::{Follow, Reading, Said, SessionFacts, TranscriptFile},
     usage::{Added, Counted, TakenIn},
 };
 use self::{

@@ -75,6 +75,10 @@ pub(super) struct Texts {
     pub lock_budgets: &'static str,
     /// What is known of model requests with these keys ($1, a JSON array).
     pub known_requests: &'static str,
+    /// Keeps messages ($2, a JSON array) of a session ($1).
+    pub put_messages: &'static str,
+    /// Finds messages with words ($1) in a project ($2), of an agent ($3), since a time ($4), $5 at most.
+    pub search_messages: &'static str,
     /// The day, and the hour, in UTC of a column `at`.
     pub day_of_usage: &'static str,
     pub hour_of_usage: &'static str,

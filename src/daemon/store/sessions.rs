@@ -22,6 +22,8 @@ macro_rules! columns {
     };
 }
 
+pub(super) use columns;
+
 /// Makes or changes a session: what is empty or NULL says nothing, the first prompt stays.
 const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, agent, started_at, \
      created_at, updated_at, origin, resumed_from, cwd, model, transcript_path, first_prompt, \
@@ -39,14 +41,16 @@ const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, 
                             ELSE sessions.transcript_path END, \
      first_prompt = CASE WHEN sessions.first_prompt = '' THEN excluded.first_prompt \
                          ELSE sessions.first_prompt END, \
-     message_count = sessions.message_count + excluded.message_count, \
+     message_count = CASE WHEN EXISTS (SELECT 1 FROM session_messages AS m \
+                          WHERE m.session_id = sessions.id) THEN sessions.message_count \
+                          ELSE sessions.message_count + excluded.message_count END, \
      last_message_at = coalesce(excluded.last_message_at, sessions.last_message_at), \
      ended_at = CASE WHEN $14 THEN excluded.ended_at WHEN $7 IS NOT NULL OR $13 > 0 THEN NULL \
                      ELSE sessions.ended_at END, \
      resumable = sessions.resumable OR excluded.resumable, updated_at = excluded.updated_at";
 
 /// Remembers that a runner held a session.
-const HELD: &str = "INSERT INTO session_runners (session_id, runner_id, since) VALUES ($1, $2, $3) \
+pub(super) const HELD: &str = "INSERT INTO session_runners (session_id, runner_id, since) VALUES ($1, $2, $3) \
      ON CONFLICT (session_id, runner_id) DO NOTHING";
 
 /// Counts a project's sessions anew.
@@ -167,7 +171,7 @@ pub(super) fn known(id: &str) -> Query {
     Query::new("SELECT id FROM sessions WHERE id = $1").bind(id)
 }
 
-fn decode(row: &Record) -> Result<Session, StoreError> {
+pub(super) fn decode(row: &Record) -> Result<Session, StoreError> {
     let ended_at: Option<DateTime<Utc>> = row.optional_time("ended_at")?;
     Ok(Session {
         id: row.text("id")?,

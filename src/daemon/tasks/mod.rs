@@ -74,6 +74,10 @@ pub fn start(
     let intake = services.clone();
     run(Box::pin(async move { intake.take_in_reports().await }));
     run(Box::pin(wake_inbox(services.clone())));
+    let transcripts = services.clone();
+    run(Box::pin(async move { transcripts.follow_transcripts().await }));
+    let keeping = services.clone();
+    run(Box::pin(async move { keeping.keep_transcripts().await }));
     run(Box::pin(sample(services.clone())));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(settle_launches(services.clone())));

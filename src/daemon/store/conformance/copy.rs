@@ -116,6 +116,10 @@ async fn fill(world: &World, events: usize) -> Runner {
          'p', '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z', 'it''s')",
         "INSERT INTO session_blobs (session_id, blob_type, storage_key, size_bytes) \
          VALUES ('s', 'transcript', 'k1', 3), ('s', 'transcript', 'k2', 4)",
+        "INSERT INTO transcript_files (node_id, path, session_id, position, reader) \
+         VALUES ('node', '/t', 's', 9, '{\"a\": 1}')",
+        "INSERT INTO session_messages (session_id, message_key, role, at, body) \
+         VALUES ('s', 'm', 'user', '2026-01-01T00:00:00.000000Z', 'hello')",
         "INSERT INTO agent_tokens (token, runner_id, expires_at) VALUES ('t', \
          '00000000-0000-0000-0000-000000000001', '2026-01-02T00:00:00.000000Z')",
         "INSERT INTO usage_days (project_name, day, tokens) VALUES ('p', '2026-01-01', 77)",

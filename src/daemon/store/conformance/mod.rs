@@ -207,4 +207,5 @@ mod migration;
 mod quotas;
 mod retention;
 mod state;
+mod transcripts;
 mod usage;

@@ -22,7 +22,7 @@ fn request(key: &str, output: u64, second: i64) -> Counted {
         quality: Quality::Exact,
         ..UsageRecord::default()
     };
-    Counted { record, session: "s".to_owned(), list: None }
+    Counted { record, session: "s".to_owned(), list: None, is_placed: false }
 }
 
 impl World {

@@ -3,6 +3,7 @@
 
 mod bulk;
 pub(super) mod postgres;
+mod postgres_texts;
 mod rows;
 pub(super) mod sqlite;
 
@@ -53,7 +54,7 @@ impl Connection {
     pub(super) fn texts(&self) -> &'static Texts {
         match self {
             Self::Sqlite(_) => &sqlite::TEXTS,
-            Self::Postgres(_) => &postgres::TEXTS,
+            Self::Postgres(_) => &postgres_texts::TEXTS,
         }
     }
 
@@ -137,7 +138,7 @@ impl Readers {
     pub(super) fn texts(&self) -> &'static Texts {
         match self {
             Self::Sqlite(_) => &sqlite::TEXTS,
-            Self::Postgres(_) => &postgres::TEXTS,
+            Self::Postgres(_) => &postgres_texts::TEXTS,
         }
     }
 

@@ -42,6 +42,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (5, "budgets", include_str!("../../../../migrations/sqlite/0005_budgets.sql")),
     (6, "queue", include_str!("../../../../migrations/sqlite/0006_queue.sql")),
     (7, "inbox", include_str!("../../../../migrations/sqlite/0007_inbox.sql")),
+    (8, "transcripts", include_str!("../../../../migrations/sqlite/0008_transcripts.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.
@@ -78,9 +79,21 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          ORDER BY hostname, daemon_id",
     share_budgets: "SELECT 1",
     lock_budgets: "SELECT 1",
-    known_requests: "SELECT key, session_id, input_tokens, cache_read, cache_write_5m, cache_write_1h, output_tokens, \
-     reasoning, cost_nanos, list_nanos, quality FROM usage_requests \
-     WHERE key IN (SELECT value FROM json_each($1))",
+    known_requests: "SELECT key, twin, session_id, at, input_tokens, cache_read, cache_write_5m, \
+         cache_write_1h, output_tokens, reasoning, cost_nanos, list_nanos, source, quality \
+         FROM usage_requests WHERE key IN (SELECT value FROM json_each($1)) \
+         OR (twin <> '' AND twin IN (SELECT value FROM json_each($1)))",
+    put_messages: "INSERT INTO session_messages (session_id, message_key, role, at, body) \
+         SELECT $1, value ->> 'key', value ->> 'role', value ->> 'at', value ->> 'body' \
+         FROM json_each($2) WHERE TRUE ON CONFLICT (session_id, message_key) DO UPDATE \
+         SET body = excluded.body WHERE session_messages.body <> excluded.body",
+    search_messages: "SELECT m.session_id, s.project_name, s.agent, s.summary, s.first_prompt, \
+         m.role, m.at, \
+         snippet(message_words, 0, char(2), char(3), '…', 24) AS snippet \
+         FROM message_words JOIN session_messages AS m ON m.id = message_words.rowid \
+         JOIN sessions AS s ON s.id = m.session_id WHERE message_words MATCH $1 \
+         AND ($2 = '' OR s.project_name = $2) AND ($3 = '' OR s.agent = $3) AND m.at >= $4 \
+         ORDER BY m.at DESC, m.id DESC LIMIT $5",
     day_of_usage: "substr(at, 1, 10)",
     hour_of_usage: "substr(at, 1, 13)",
     deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \

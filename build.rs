@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/v1/system.proto",
         "stratavore/v1/operations.proto",
         "stratavore/v1/worktrees.proto",
+        "stratavore/v1/prompts.proto",
         "stratavore/link/v1/link.proto",
     ];
     let descriptors = protox::compile(files, [Path::new("proto")])?;

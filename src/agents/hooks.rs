@@ -120,8 +120,8 @@ pub fn activity(told: &HookReport) -> Option<(ActivityState, Option<String>, Opt
     }
 }
 
-/// Whether an agent's hooks can end a turn that runs. Codex goes on after any answer to those that come
-/// within one (0.169).
+/// Whether an agent's hooks can end a turn that runs. Codex (0.169) and Qwen Code (0.24.4) go on after any
+/// answer to those that come within one.
 pub fn ends_turns(agent: Agent) -> bool {
     !turn_events(agent).is_empty()
 }
@@ -129,7 +129,7 @@ pub fn ends_turns(agent: Agent) -> bool {
 /// The events within a turn whose hooks can end it, of the agents that we give hooks to.
 fn turn_events(agent: Agent) -> &'static [&'static str] {
     match agent {
-        Agent::Claude | Agent::Qwen => &["PreToolUse", "PostToolUse"],
+        Agent::Claude => &["PreToolUse", "PostToolUse"],
         Agent::Gemini => &["BeforeModel", "AfterTool"],
         _ => &[],
     }

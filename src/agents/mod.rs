@@ -4,6 +4,7 @@
 //! Pure: nothing here spawns, opens a file or asks the time. What an agent says is data from a
 //! stranger: a reader takes any bytes, skips what it does not know, and never fails as a whole.
 
+pub mod abilities;
 pub mod aider;
 pub mod claude;
 pub mod codex;

@@ -110,6 +110,8 @@ pub(super) enum Command {
     Events(EventsArgs),
     /// Compare all runners with what really runs
     Reconcile(ReconcileArgs),
+    /// List the agents, which file each name means, and what each can
+    Agents,
     /// List the nodes that share the database
     Nodes,
     /// Look after the queue of events to the broker
@@ -253,12 +255,36 @@ pub(super) struct NamesArgs {
 pub(super) struct SendArgs {
     /// Name, id or unique prefix of the id
     #[arg(add = ArgValueCandidates::new(complete::runners))]
-    pub runner: String,
+    pub runner: Option<String>,
     /// The text; without it, standard input
     pub text: Vec<String>,
     /// Do not press Enter after it
     #[arg(long)]
     pub no_submit: bool,
+    /// Queue it until the agent is at rest, however long that takes
+    #[arg(long, visible_alias = "queue", conflicts_with_all = ["now", "no_submit"])]
+    pub when_idle: bool,
+    /// Type it at once, whatever the agent is doing, and do not wait for a turn to start
+    #[arg(long)]
+    pub now: bool,
+    /// So many seconds it is waited for that the agent is at rest
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub wait: u32,
+    /// Refuse when the runner is at another run than this one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub run: Option<u32>,
+    /// Refuse when the runner holds another conversation than this one: its id, or how that begins
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// List the prompts that wait, of the runner if one is named
+    #[arg(long, conflicts_with_all = ["when_idle", "now", "no_submit", "cancel"])]
+    pub list: bool,
+    /// List those that are settled too
+    #[arg(long, requires = "list")]
+    pub all: bool,
+    /// Take back a prompt that waits: its id, or how that ends
+    #[arg(long, value_name = "ID", conflicts_with_all = ["when_idle", "now", "no_submit"])]
+    pub cancel: Option<String>,
 }
 
 #[derive(Debug, Args)]

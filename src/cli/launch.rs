@@ -36,6 +36,9 @@ pub(super) struct LaunchArgs {
     /// Register this directory without asking
     #[arg(long, short)]
     pub yes: bool,
+    /// Start this agent: one that `stratavore agents` lists
+    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    pub agent: Option<String>,
     /// What model its agent is to use
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,

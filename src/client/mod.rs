@@ -13,6 +13,7 @@ mod inbox;
 mod operations;
 mod plain_text;
 mod projects;
+mod prompts;
 mod quotas;
 mod relay;
 mod runners;
@@ -48,9 +49,10 @@ use crate::{
         v1::{
             budgets_client::BudgetsClient, events_client::EventsClient, inbox_client::InboxClient,
             operations_client::OperationsClient, projects_client::ProjectsClient,
-            quotas_client::QuotasClient, runners_client::RunnersClient,
-            sessions_client::SessionsClient, system_client::SystemClient,
-            usage_client::UsageClient, worktrees_client::WorktreesClient,
+            prompts_client::PromptsClient, quotas_client::QuotasClient,
+            runners_client::RunnersClient, sessions_client::SessionsClient,
+            system_client::SystemClient, usage_client::UsageClient,
+            worktrees_client::WorktreesClient,
         },
     },
 };
@@ -140,6 +142,10 @@ impl Client {
 
     fn quotas(&self) -> QuotasClient<Channel> {
         QuotasClient::new(self.channel.clone())
+    }
+
+    fn prompts(&self) -> PromptsClient<Channel> {
+        PromptsClient::new(self.channel.clone())
     }
 
     fn sessions(&self) -> SessionsClient<Channel> {

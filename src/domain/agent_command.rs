@@ -91,6 +91,23 @@ pub fn permissions(program: &str) -> &'static [Permission] {
     }
 }
 
+/// Refuses god mode where the agent itself would refuse it at its start.
+///
+/// # Errors
+///
+/// Says who refuses it.
+pub fn may_be_god(
+    agent: Option<Agent>,
+    is_root: bool,
+    is_confined: bool,
+) -> Result<(), &'static str> {
+    // Claude Code 2.1.332 takes IS_SANDBOX for the user's word that root is confined. It is never set here.
+    if agent == Some(Agent::Claude) && is_root && !is_confined {
+        return Err("claude refuses god mode as root");
+    }
+    Ok(())
+}
+
 /// Returns names of models to begin with; an agent takes many more.
 pub fn models(program: &str) -> &'static [&'static str] {
     match Agent::of(program) {

@@ -55,6 +55,14 @@ pub enum EventType {
     InboxClosed,
     /// The policy of approvals has decided what an agent wanted to do.
     ApprovalDecided,
+    /// A prompt was typed; tells whether it was submitted and a turn started.
+    PromptDelivered,
+    /// A prompt waits for its agent.
+    PromptQueued,
+    /// A prompt that waited was taken back.
+    PromptCancelled,
+    /// A prompt that waited was not typed, or whether it was is not known.
+    PromptFailed,
     /// A conversation began.
     SessionCreated,
     /// A conversation went on.
@@ -115,6 +123,10 @@ impl EventType {
             Self::InboxSnoozed => "inbox.snoozed",
             Self::InboxClosed => "inbox.closed",
             Self::ApprovalDecided => "approval.decided",
+            Self::PromptDelivered => "prompt.delivered",
+            Self::PromptQueued => "prompt.queued",
+            Self::PromptCancelled => "prompt.cancelled",
+            Self::PromptFailed => "prompt.failed",
             Self::SessionCreated => "session.created",
             Self::SessionResumed => "session.resumed",
             Self::SessionEnded => "session.ended",

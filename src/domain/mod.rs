@@ -29,6 +29,7 @@ pub mod node;
 pub mod outbox;
 pub mod price;
 pub mod project;
+pub mod prompt;
 pub mod question;
 pub mod quota;
 pub mod redact;

@@ -15,6 +15,7 @@ pub const MAX_NAME: usize = 64;
 
 /// Words that `stratavore` itself understands, now or in a release that is planned.
 pub const RESERVED: &[&str] = &[
+    "agents",
     "all",
     "attach",
     "audit",

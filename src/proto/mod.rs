@@ -11,6 +11,7 @@ pub mod framing;
 mod inbox;
 pub mod launch;
 mod project;
+mod prompt;
 mod quota;
 mod runner;
 mod session;
@@ -45,6 +46,7 @@ pub mod link {
 pub use self::launch::from_env_vars;
 pub use self::{
     failure::{failure_to_status, status_to_failure},
+    prompt::send_prompt_request,
     quota::{quota_change, quota_limits, quota_name},
     time::{from_timestamp, to_timestamp},
 };

@@ -12,7 +12,6 @@ use super::{
 use crate::{
     domain::{
         activity::{Activity, ActivityState},
-        echo::ECHO_WINDOW,
         hook::{Hold, HoldLevel},
         question,
     },
@@ -21,11 +20,8 @@ use crate::{
         self as link, Reply, Request, Role, ToSupervisor, from_supervisor::Message,
         request::Command, to_supervisor::Message as Incoming,
     },
-    terminal::{FrameEncoder, paste},
+    terminal::FrameEncoder,
 };
-
-/// Between a paste and Enter: agents take an Enter that comes with it for a part of the paste.
-const SUBMIT_PAUSE: Duration = Duration::from_millis(80);
 
 /// Lines given out in one answer.
 const MAX_LINES: usize = 2000;
@@ -70,10 +66,12 @@ impl Supervisor {
             Some(Command::Pause(_)) => self.pause(),
             Some(Command::Resume(_)) => self.resume(),
             Some(Command::Type(input)) if !self.is_asked(&input) => reply.not_asked = true,
-            Some(Command::Type(input)) => match self.type_text(&input) {
+            Some(Command::Type(input)) => match self.type_text(&input, (id, number)) {
                 Ok(accepted) => {
-                    reply.accepted_bytes = accepted;
                     self.answered_us = input.asked_us.or(self.answered_us);
+                    // Answered when Enter was pressed, or could not be.
+                    let Some(accepted) = accepted else { return };
+                    reply.accepted_bytes = accepted;
                 }
                 Err(error) => reply.error = error,
             },
@@ -110,28 +108,6 @@ impl Supervisor {
         let is_blocked = self.activity.state == ActivityState::Blocked;
         let since = self.activity.since.map(|since| since.timestamp_micros());
         is_blocked && since == Some(asked) && self.answered_us != Some(asked)
-    }
-
-    /// Types text for a prompt, or raw bytes.
-    fn type_text(&mut self, input: &link::Type) -> Result<u64, String> {
-        let bytes = if input.raw.is_empty() {
-            paste::encode(&input.text, self.terminal.current().modes().bracketed_paste)
-        } else {
-            input.raw.to_vec()
-        };
-        if !bytes.is_empty() && !self.pty.write(&bytes) {
-            let room = self.pty.room();
-            return Err(format!("the agent does not read its input; room for {room} more bytes"));
-        }
-        for connection in &mut self.connections {
-            if let Peer::Daemon(Some(frames)) = &mut connection.peer {
-                frames.echo_until = Some(monotonic() + ECHO_WINDOW);
-            }
-        }
-        if input.submit {
-            self.submit_due = Some(monotonic() + SUBMIT_PAUSE);
-        }
-        Ok(bytes.len() as u64)
     }
 
     fn screen(&mut self) -> link::Screen {

@@ -26,6 +26,7 @@ mod run;
 mod sidecar;
 mod spawn;
 mod stop;
+mod submit;
 mod viewer;
 mod viewers;
 

@@ -20,6 +20,7 @@ use super::{
     pty::{MAX_INPUT, Pty},
     spawn::Spawned,
     stop::Stop,
+    submit::Submit,
     viewer::Sink,
     viewers::{Grants, MAX_TYPED},
 };
@@ -122,8 +123,8 @@ pub(super) struct Supervisor {
     /// The watched screen is told of at this moment, and how often it was.
     pub screen_due: Option<Instant>,
     pub screens: u64,
-    /// Enter is pressed at this moment, after a paste has been taken in.
-    pub submit_due: Option<Instant>,
+    /// Enter is to be pressed, after a text has been taken in.
+    pub submit: Option<Submit>,
     listener: UnixListener,
     signals: Signals,
     next_id: u64,
@@ -195,7 +196,7 @@ impl Supervisor {
             phase: Phase::Running,
             screen_due: None,
             screens: 0,
-            submit_due: None,
+            submit: None,
             listener,
             signals,
             next_id: 0,
@@ -411,10 +412,7 @@ impl Supervisor {
             self.screens += 1;
             self.status_due.get_or_insert(now);
         }
-        if self.submit_due.is_some_and(|due| now >= due) {
-            self.submit_due = None;
-            self.pty.write(b"\r");
-        }
+        self.press_enter(now);
         self.accept_due = self.accept_due.filter(|due| now < *due);
         if self.log_due.is_some_and(|due| now >= due) {
             self.log_due = None;
@@ -435,7 +433,7 @@ impl Supervisor {
         let dues = [
             self.status_due,
             self.screen_due,
-            self.submit_due,
+            self.submit.as_ref().map(|submit| submit.due),
             self.settle_due,
             self.pack_due,
             self.log_due,

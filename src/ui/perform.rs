@@ -26,13 +26,12 @@ use super::{
 use crate::{
     client::Client,
     domain::{
-        activity::ActivityState,
         budget::{BudgetScope, Period},
         checkout::SETUP_NOT_TRUSTED,
         failure::Failure,
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
-        runner::RunnerStatus,
+        prompt::{PromptWish, When},
         size::TerminalSize,
     },
 };
@@ -273,10 +272,7 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             done("do that", runner.map(|runner| format!("{} {word}", runner.name)))
         }
         Effect::Answer(order) => done(ANSWER, answer(client, *order).await),
-        Effect::SendText(id, text) => {
-            let sent = send_line(client, id, &text).await;
-            done("send the line", sent.map(|_| "the line was sent".to_owned()))
-        }
+        Effect::SendText(id, text) => done("send the line", send_line(client, id, &text).await),
         _ => None,
     }
 }
@@ -343,15 +339,16 @@ async fn work(client: &Client, effect: &Effect) -> Option<UiEvent> {
     Some(UiEvent::Outcome(went.unwrap_or_else(|failure| Outcome::Refused(work, id, failure))))
 }
 
-/// Sends a line unless the agent has come to ask something: its dialog would take letters for keys.
-async fn send_line(client: &Client, id: RunnerId, text: &str) -> Result<u64, Failure> {
-    let word = id.to_string();
-    let runner = client.get_runner(&word).await?;
-    if runner.status == RunnerStatus::Running && runner.activity.state == ActivityState::Blocked {
-        let what = format!("{} asks something now; nothing was sent", runner.name);
-        return Err(Failure::conflict("IT_ASKS", what));
-    }
-    client.send_text(&word, text, true).await
+/// Sends a line when its agent is at rest: at once, or later from the queue. Says what is known of it.
+async fn send_line(client: &Client, id: RunnerId, text: &str) -> Result<String, Failure> {
+    let wish = PromptWish {
+        text: text.to_owned(),
+        submit: true,
+        run: None,
+        session: String::new(),
+        when: When::Queued,
+    };
+    Ok(client.send_prompt(&id.to_string(), &wish).await?.sentence())
 }
 
 /// Answers a question; the daemon knows whether it is still the one that is asked.

@@ -1,6 +1,7 @@
 //! How each agent is started for a comparison, what it is asked, and where it writes.
 
 use std::{
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -13,7 +14,7 @@ use stratavore::{
         place::{self, Place},
         transcript::{Entry, Reader},
     },
-    domain::{agent::Agent, usage::UsageRecord},
+    domain::{agent::Agent, launch::Environment, usage::UsageRecord},
 };
 
 use crate::mock::Mock;
@@ -99,6 +100,33 @@ impl Client {
             }
         }
         failed
+    }
+
+    /// How it is started in a terminal: its words, its environment without telemetry of its own, and
+    /// where it works.
+    pub(crate) fn interactive(&self) -> (Vec<OsString>, Environment, PathBuf) {
+        let words: &[&str] = match self.agent {
+            Agent::Claude => &["--permission-mode", "manual"],
+            Agent::Codex => &["-a", "on-request", "-s", "read-only"],
+            Agent::Gemini => &["--skip-trust"],
+            _ => &[],
+        };
+        let mut command = vec![self.program.clone().into_os_string()];
+        command.extend(words.iter().map(OsString::from));
+        let given = self.command();
+        let set = given.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let is_telemetry = |name: &str| {
+            ["OTEL_", "GEMINI_TELEMETRY", "QWEN_TELEMETRY"].iter().any(|it| name.starts_with(it))
+                || name == "CLAUDE_CODE_ENABLE_TELEMETRY"
+        };
+        let set = set.filter(|(name, _)| !is_telemetry(&name.to_string_lossy()));
+        let mut environment: Environment =
+            set.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        if self.agent == Agent::Opencode {
+            let asks = r#"{"permission":{"bash":"ask"}}"#;
+            environment.push(("OPENCODE_CONFIG_CONTENT".into(), asks.into()));
+        }
+        (command, environment, self.work.clone())
     }
 
     /// What the transcripts say was used.

@@ -5,6 +5,7 @@
 //! ./tests/run agents [claude codex gemini opencode qwen copilot aider]
 //! ./tests/run agents speed
 //! ./tests/run agents index
+//! ./tests/run agents status [claude codex gemini opencode]
 //! ```
 //!
 //! The stand-in (`mock.py`) gives each request its own numbers, so that a sum cannot hide a request that
@@ -20,6 +21,7 @@ mod index;
 mod ledger;
 mod mock;
 mod speed;
+mod status;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
@@ -43,6 +45,12 @@ fn main() -> ExitCode {
     let installed = PathBuf::from(
         std::env::var_os("STRATAVORE_TEST_AGENTS").expect("STRATAVORE_TEST_AGENTS is not set"),
     );
+    if let Some((first, others)) = words.split_first()
+        && first == "status"
+    {
+        let wrong = status::run(others, &installed);
+        return if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let wanted = |agent: &Agent| words.is_empty() || words.iter().any(|it| it == agent.as_str());
     println!(
         "{:9} {:28} {:>6} {:>7}  {:24} {:24}",

@@ -29,6 +29,7 @@ mod metering;
 mod output;
 mod panes;
 mod projects;
+mod prompts;
 mod quotas;
 mod real_servers;
 mod removing;

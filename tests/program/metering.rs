@@ -53,7 +53,7 @@ fn world() -> (World, String) {
 
 impl World {
     fn say(&self, name: &str, text: &str) {
-        self.run(["send", name, text]).expect_code(0);
+        self.run(["send", "--now", name, text]).expect_code(0);
     }
 
     fn wait_tokens(&self, name: &str, tokens: i64) -> Value {

@@ -8,6 +8,7 @@
 mod claude;
 mod codex;
 mod opencode;
+pub mod qwen;
 #[cfg(test)]
 mod tests;
 
@@ -57,6 +58,8 @@ pub struct Interface<'a> {
     pub secret: &'a str,
     /// A socket for Codex's app-server; `None` to do without one.
     pub socket: Option<&'a str>,
+    /// A file with Qwen Code's hooks ([`qwen::defaults`]); `None` where it cannot be had.
+    pub defaults: Option<&'a str>,
 }
 
 /// An agent's own interface, to which the daemon connects.
@@ -128,7 +131,7 @@ pub fn start(agent: Agent, start: &Start<'_>) -> Result<Started, String> {
         Agent::Claude => claude::start(start, &mut started)?,
         Agent::Codex => codex::start(start, &mut started)?,
         Agent::Gemini => gemini(start, &mut started)?,
-        Agent::Qwen => qwen(start, &mut started)?,
+        Agent::Qwen => qwen::start(start, &mut started)?,
         Agent::Copilot => copilot(start, &mut started)?,
         Agent::Opencode => opencode::start(start, &mut started)?,
         Agent::Aider => {
@@ -219,19 +222,6 @@ fn gemini(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
     if !meters_itself(start, &["GEMINI_TELEMETRY", "OTEL_EXPORTER_OTLP"], started) {
         started.environment.extend(gemini_telemetry("GEMINI"));
         started.needles.push("gemini_cli.api_response");
-    }
-    Ok(())
-}
-
-/// Qwen Code has Gemini CLI's telemetry under its own name.
-fn qwen(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
-    if is_command(start.command, &["mcp", "extensions", "auth", "channel"]) {
-        return Ok(());
-    }
-    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
-    if !meters_itself(start, &["QWEN_TELEMETRY", "OTEL_EXPORTER_OTLP"], started) {
-        started.environment.extend(gemini_telemetry("QWEN"));
-        started.needles.push("qwen-code.api_response");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ fn begin(agent: Agent, command: &str, change: impl FnOnce(&mut Start<'_>)) -> St
         conversation: ID,
         resume: None,
         has_own_telemetry: false,
-        interface: Interface { port: Some(4), secret: "s", socket: None },
+        interface: Interface { port: Some(4), secret: "s", socket: None, defaults: Some("/d") },
     };
     change(&mut given);
     start(agent, &given).unwrap()
@@ -121,7 +121,7 @@ fn telemetry_of_the_user_is_left_alone() {
             conversation: ID,
             resume: None,
             has_own_telemetry: false,
-            interface: Interface::default(),
+            interface: Interface { defaults: Some("/d"), ..Interface::default() },
         };
         let started = start(agent, &given).unwrap();
         assert!(started.needles.is_empty());
@@ -180,4 +180,28 @@ fn codex_runs_beside_its_server_only_where_that_was_seen_to_work() {
     let old = with("codex-cli 0.169.0", "codex");
     assert_eq!((old.sidecar, old.control, old.notes.len()), (None, None, 1));
     assert!(with("0.171.0", "codex exec x").sidecar.is_none());
+}
+
+#[test]
+fn qwen_has_hooks_by_a_file_of_defaults_unless_it_has_its_own() {
+    let variable = "QWEN_CODE_SYSTEM_DEFAULTS_PATH".to_owned();
+    let started = begin(Agent::Qwen, "qwen", |_| ());
+    assert!(started.environment.contains(&(variable.clone(), "/d".to_owned())));
+    let environment = vec![(variable.clone().into(), "/mine".into())];
+    let command = [OsString::from("qwen")];
+    let own = begin(Agent::Qwen, "qwen", |start| start.interface.defaults = None);
+    assert!(!own.environment.iter().any(|(name, _)| *name == variable));
+    assert_eq!(own.notes.len(), 1);
+    let given = Start {
+        command: &command,
+        environment: &environment,
+        version: None,
+        hook_program: "/s",
+        conversation: ID,
+        resume: None,
+        has_own_telemetry: false,
+        interface: Interface { defaults: Some("/d"), ..Interface::default() },
+    };
+    let started = start(Agent::Qwen, &given).unwrap();
+    assert!(!started.environment.iter().any(|(name, _)| *name == variable));
 }

@@ -107,6 +107,24 @@ fn wished(
         prompt: args.prompt.clone().unwrap_or_default(),
     };
     let mut command = args.command.clone();
+    command.extend(args.agent.iter().map(OsString::from));
+    let named = command.first().and_then(|word| word.to_str()).filter(|_| command.len() == 1);
+    if let Some((name, own)) =
+        named.and_then(|name| Some((name, context.config().agents.named(name)?)))
+    {
+        if wishes.permission == Permission::Everything {
+            printer.warn(&format!("god mode: {}", wishes.permission.allows()));
+        }
+        // Its conversation gets its id when it is started.
+        return own
+            .fill(&wishes, "{session_id}")
+            .map_err(|why| Failure::usage("BAD_WISH", format!("{name} {why}")));
+    }
+    if let Some(name) = args.agent.as_deref().filter(|name| Agent::of(name).is_none()) {
+        let what = format!("there is no agent `{}`", name.escape_debug());
+        return Err(Failure::not_found("NO_AGENT", what)
+            .with_hint("stratavore agents lists them; agents.NAME in the configuration adds one"));
+    }
     if wishes == Wishes::default() {
         return Ok(command);
     }
@@ -126,10 +144,11 @@ fn wished(
     let agent = program.as_deref().and_then(Agent::of);
     if wishes.permission == Permission::Everything {
         let is_root = rustix::process::geteuid().is_root();
-        if agent == Some(Agent::Claude) && is_root && environment::get("IS_SANDBOX").is_none() {
-            return Err(Failure::denied("GOD_AS_ROOT", "claude refuses god mode as root")
-                .with_hint("run as another user, or set IS_SANDBOX=1 where root is confined"));
-        }
+        let is_confined = environment::get("IS_SANDBOX").is_some();
+        agent_command::may_be_god(agent, is_root, is_confined).map_err(|why| {
+            Failure::denied("GOD_AS_ROOT", why)
+                .with_hint("run as another user, or set IS_SANDBOX=1 where root is confined")
+        })?;
         printer.warn(&format!("god mode: {}", wishes.permission.allows()));
     }
     agent_command::command(command, None, &wishes).map_err(|why| Failure::usage("BAD_WISH", why))

@@ -1,5 +1,6 @@
 //! One file a command: what it means, in terms of the client.
 
+mod agents;
 mod attach;
 mod audit;
 mod budget;
@@ -78,6 +79,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Projects(args) => projects::run(args, context, printer),
         Command::Quotas(args) => quotas::run(args, context, printer),
         Command::Launch(args) => ("launch", launch::run(args, context, printer)),
+        Command::Agents => ("list the agents", block_on(agents::run(context, printer))),
         Command::Attach(args) => ("attach", attach::run(&args, context, printer)),
         Command::Runners(args) => runners::run(args, context, printer),
         Command::Kill(args) => ("end the runners", block_on(kill::run(&args, context, printer))),

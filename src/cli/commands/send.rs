@@ -1,27 +1,105 @@
-//! `stratavore send`: types text into a runner.
+//! `stratavore send`: types a prompt into a runner, or queues it, and tells what is known of it.
 
-use std::io::{self, IsTerminal as _, Read as _};
+use std::{
+    io::{self, IsTerminal as _, Read as _},
+    time::Duration,
+};
 
 use crate::{
     cli::{args::SendArgs, context::Context, printer::Printer},
-    domain::failure::Failure,
+    domain::{
+        failure::Failure,
+        prompt::{Delivery, PromptWish, QueuedPrompt, Started, When},
+    },
 };
 
 /// Text at most; the daemon refuses more.
 const MAX_TEXT: u64 = (1 << 20) + 1;
 
-/// Types the text given, or standard input.
+/// Characters of a prompt that are shown in the list.
+const SHOWN: usize = 60;
+
+/// Types the text given, or standard input; or looks after the queue.
 pub(super) async fn run(
     args: &SendArgs,
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let text = if args.text.is_empty() { read_stdin()? } else { args.text.join(" ") };
-    let text = text.trim_end_matches('\n');
     let client = context.client().await?;
-    let accepted = client.send_text(&args.runner, text, !args.no_submit).await?;
-    printer.note(&format!("sent {accepted} bytes to {}", args.runner));
+    let runner = args.runner.as_deref().unwrap_or_default();
+    if args.list {
+        let prompts = client.list_prompts(runner, args.all).await?;
+        let head = ["id", "runner", "state", "prompt", "note"];
+        return printer.list(&prompts, &head, row);
+    }
+    if let Some(id) = &args.cancel {
+        let prompt = client.cancel_prompt(id).await?;
+        return if printer.is_table() {
+            printer.note(&format!("{} is taken back; nothing of it was typed", prompt.id));
+            Ok(())
+        } else {
+            printer.list(&[prompt], &[], row)
+        };
+    }
+    if runner.is_empty() {
+        return Err(Failure::usage("NO_RUNNER", "no runner is named")
+            .with_hint("stratavore send RUNNER TEXT"));
+    }
+    let text = if args.text.is_empty() { read_stdin()? } else { args.text.join(" ") };
+    let when = match (args.when_idle, args.now || args.no_submit) {
+        (true, _) => When::Queued,
+        (false, true) => When::Now,
+        (false, false) => When::AtRest(Duration::from_secs(args.wait.into())),
+    };
+    let wish = PromptWish {
+        text: text.trim_end_matches('\n').to_owned(),
+        submit: !args.no_submit,
+        run: args.run,
+        session: args.session.clone().unwrap_or_default(),
+        when,
+    };
+    let delivery = client.send_prompt(runner, &wish).await?;
+    tell(&delivery, &wish, printer)
+}
+
+/// Tells the facts; that a wish did not come true is a failure.
+fn tell(delivery: &Delivery, wish: &PromptWish, printer: Printer) -> Result<(), Failure> {
+    if printer.is_table() {
+        printer.note(&delivery.sentence());
+        if let Some(id) = delivery.queued {
+            printer.note(&format!("  take it back: stratavore send --cancel {id}"));
+        }
+    } else {
+        printer.list(std::slice::from_ref(delivery), &[], |_| Vec::new())?;
+    }
+    let name = &delivery.runner;
+    let screen = format!("stratavore attach {name} shows what became of it; it is not sent again");
+    if delivery.queued.is_some() || !wish.submit {
+        return Ok(());
+    }
+    if !delivery.submitted {
+        let what = format!(
+            "the text was typed and Enter was not pressed: {name} does not read its input, or asks \
+             something"
+        );
+        return Err(Failure::unavailable("NOT_SUBMITTED", what).with_hint(screen));
+    }
+    if delivery.started == Started::No {
+        let what = format!("the prompt was submitted to {name}, and no turn started");
+        return Err(Failure::unavailable("NOT_STARTED", what).with_hint(screen));
+    }
     Ok(())
+}
+
+fn row(prompt: &QueuedPrompt) -> Vec<String> {
+    let text: String = prompt.text.chars().take(SHOWN).collect();
+    vec![
+        prompt.id.to_string(),
+        prompt.runner.clone(),
+        prompt.state.as_str().to_owned(),
+        text.escape_debug().to_string(),
+        prompt.note.clone(),
+    ]
 }
 
 fn read_stdin() -> Result<String, Failure> {

@@ -12,6 +12,7 @@ mod link;
 mod lost;
 mod record;
 mod registry;
+mod typing;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub use self::{
     launch::Waiting,
     record::{LogPiece, LogReader},
     registry::{Caller, Fleet, Found, Known, LookFor, Notice, Sample},
+    typing::Typed,
 };
 use crate::{domain::failure::Failure, proto::framing::FramingError};
 

@@ -30,7 +30,7 @@ use crate::{
     process::{ProcessId, Table, UnknownProcess, supervisor_above},
     proto::link::v1::{
         self, Exit as WireExit, Grant, Identity, LaunchSpec, Pause, Reply, Resume, Role,
-        ScreenQuery, ScrollbackQuery, SearchQuery, Status, Stop, Type, request::Command,
+        ScreenQuery, ScrollbackQuery, SearchQuery, Status, Stop, request::Command,
     },
     runner_dir::RunnerDir,
 };
@@ -373,17 +373,6 @@ impl Fleet {
             reason: hold.map(|hold| hold.reason.clone()).unwrap_or_default(),
         };
         self.ask(id, Command::Hold(hold)).await.map(drop)
-    }
-
-    /// Types into the agent; returns how many bytes were taken.
-    ///
-    /// # Errors
-    ///
-    /// When there is no supervisor, it does not answer, or the agent does not read its input.
-    pub async fn type_text(&self, id: RunnerId, input: Type) -> Result<u64, FleetError> {
-        let (link, frames) = self.link(id)?;
-        frames.typed();
-        link.ask(Command::Type(input), LIMIT).await.map(|reply| reply.accepted_bytes)
     }
 
     /// Changes the size of its terminal.

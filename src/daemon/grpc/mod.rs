@@ -7,6 +7,7 @@ mod inbox;
 mod operations;
 mod peer;
 mod projects;
+mod prompts;
 mod quotas;
 mod runners;
 mod sessions;
@@ -31,9 +32,10 @@ use crate::{
         v1::{
             budgets_server::BudgetsServer, events_server::EventsServer, inbox_server::InboxServer,
             operations_server::OperationsServer, projects_server::ProjectsServer,
-            quotas_server::QuotasServer, runners_server::RunnersServer,
-            sessions_server::SessionsServer, system_server::SystemServer,
-            usage_server::UsageServer, worktrees_server::WorktreesServer,
+            prompts_server::PromptsServer, quotas_server::QuotasServer,
+            runners_server::RunnersServer, sessions_server::SessionsServer,
+            system_server::SystemServer, usage_server::UsageServer,
+            worktrees_server::WorktreesServer,
         },
     },
 };
@@ -59,6 +61,7 @@ pub(super) async fn serve(
         .add_service(ProjectsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(QuotasServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(RunnersServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(PromptsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(UsageServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(BudgetsServer::new(shared.clone()).max_decoding_message_size(limit))

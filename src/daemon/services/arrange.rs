@@ -1,13 +1,16 @@
 //! How an agent is started so that it reports, and so that it can be spoken to: what of that needs the
 //! machine, and what goes into the specification.
 
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use uuid::Uuid;
 
 use super::Services;
 use crate::{
-    agents::launch::{self, Interface, Start, Started},
+    agents::launch::{self, Interface, Start, Started, qwen},
     daemon::programs::has_own_telemetry,
     domain::{
         agent::Agent, agent_template::Template, failure::Failure, id::RunnerId, launch::Environment,
@@ -51,10 +54,12 @@ impl Services {
         let with_server = self.context.config.agents.codex_server();
         let socket = (agent == Agent::Codex && with_server)
             .then(|| self.fleet.dir(id).path().join(format!("api-{run}")));
+        let defaults = if agent == Agent::Qwen { self.qwen_defaults() } else { None };
         let interface = Interface {
             port: (agent == Agent::Opencode).then(free_port).flatten(),
             secret: &secret,
             socket: socket.as_deref().and_then(Path::to_str),
+            defaults: defaults.as_deref().and_then(Path::to_str),
         };
         let start = Start {
             interface,
@@ -72,6 +77,25 @@ impl Services {
             tracing::info!(agent = agent.as_str(), note, "an agent reports less than it could");
         }
         Ok(started)
+    }
+}
+
+impl Services {
+    /// Writes the file of defaults by which Qwen Code is told its hooks; `None` where an administrator's
+    /// stands in its place, or it cannot be written.
+    fn qwen_defaults(&self) -> Option<PathBuf> {
+        if Path::new(qwen::OWN_DEFAULTS).exists() {
+            return None;
+        }
+        let path = self.context.places.root().join("qwen-defaults.json");
+        let text = qwen::defaults(&self.context.program);
+        if std::fs::read_to_string(&path).is_ok_and(|known| known == text) {
+            return Some(path);
+        }
+        // Another launch may write the same at the same time.
+        let new = path.with_extension(format!("{}.new", Uuid::new_v4().simple()));
+        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path)).ok()?;
+        Some(path)
     }
 }
 

@@ -358,5 +358,5 @@ fn is_for(scope: &BudgetScope, runner: &Runner) -> bool {
 
 /// Whether the agent's hooks can refuse.
 fn has_hooks(runner: &Runner) -> bool {
-    matches!(Agent::of(&runner.agent), Some(Agent::Claude | Agent::Codex))
+    matches!(Agent::of(&runner.agent), Some(Agent::Claude | Agent::Codex | Agent::Qwen))
 }

@@ -19,6 +19,7 @@ mod locks;
 mod nodes;
 mod outbox;
 mod projects;
+mod prompts;
 mod quotas;
 mod removal;
 mod retention;
@@ -44,7 +45,7 @@ use tokio::{
 
 use self::{
     budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell, intake::Intake,
-    locks::Locks, nodes::Membership, quotas::Excesses, transcripts::Transcripts,
+    locks::Locks, nodes::Membership, prompts::Prompts, quotas::Excesses, transcripts::Transcripts,
     unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
@@ -101,6 +102,8 @@ pub struct Services {
     bell: Bell,
     /// What agents report.
     intake: Intake,
+    /// Prompts that wait.
+    prompts: Prompts,
     /// Connections to agents' own interfaces.
     sources: Sources,
     /// What agents write down.
@@ -138,6 +141,7 @@ impl Services {
             enforcing: Enforcing::default(),
             bell: Bell::default(),
             intake: Intake::default(),
+            prompts: Prompts::default(),
             sources,
             transcripts: Transcripts::default(),
             programs: Programs::default(),

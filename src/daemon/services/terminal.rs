@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Text for a prompt at most; what is longer belongs into a file.
-const MAX_TEXT: usize = 1 << 20;
+pub(super) const MAX_TEXT: usize = 1 << 20;
 
 /// Permission for one direct attach.
 #[derive(Debug, Clone)]

@@ -79,6 +79,8 @@ impl Files {
             }
             if Instant::now() > until || !process.is_alive() {
                 tracing::debug!(runner.id = %mouth.id, "an agent keeps no state file");
+                // What an earlier daemon read of one does not hold any more.
+                mouth.say(News::Lost).await;
                 return;
             }
             sleep(PAUSE).await;

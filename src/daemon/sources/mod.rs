@@ -56,6 +56,9 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Within so many of the first tries an interface is only slow to come: some thirty seconds.
 const EARLY_TRIES: u32 = 120;
 
+/// After so many what was heard before is withdrawn, at the latest.
+const STALE_TRIES: u32 = 8;
+
 /// Why a source could not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum SourceError {
@@ -350,6 +353,10 @@ async fn follow(mut line: Line, endpoint: Endpoint, files: claude::Files) {
             (tries, pause) = (0, FIRST_PAUSE);
         }
         tries += 1;
+        if tries == STALE_TRIES {
+            // What an earlier daemon heard may not hold any more.
+            line.mouth.say(News::Lost).await;
+        }
         if tries > EARLY_TRIES {
             if !has_said {
                 has_said = true;

@@ -26,6 +26,7 @@ mod migrations;
 mod nodes;
 mod outbox;
 mod projects;
+mod prompts;
 mod query;
 mod quotas;
 mod recorder;

@@ -4,7 +4,7 @@
 //! one; its number is not given out again, because the project keeps the count.
 
 use super::{
-    Store, StoreError, projects,
+    Store, StoreError, projects, prompts,
     query::{Query, Write},
 };
 use crate::domain::{
@@ -34,6 +34,7 @@ impl Store {
         let write = Write::causing(vec![event.clone()])
             .locking(&runner.project, at)
             .require(query.bind(runner.id.as_uuid()).bind(runner.run), still_live(&runner.name))
+            .run(prompts::remove_of(runner.id.as_uuid()))
             .run(projects::recount(&runner.project, at))
             .minding(runner, &items, &event);
         self.write(write).await?;

@@ -71,6 +71,8 @@ pub fn start(
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
     }
     run(Box::pin(budgets::run(services.clone())));
+    let prompts = services.clone();
+    run(Box::pin(async move { prompts.deliver_prompts().await }));
     let intake = services.clone();
     run(Box::pin(async move { intake.take_in_reports().await }));
     run(Box::pin(wake_inbox(services.clone())));

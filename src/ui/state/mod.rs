@@ -82,8 +82,8 @@ pub(super) use self::{
 use crate::{
     config::presets::Presets,
     domain::{
-        event::Event, failure::Failure, id::RunnerId, key::KeyPress, project::Project,
-        quota::ProjectQuota, runner::Runner, size::TerminalSize,
+        agent_template::Template, event::Event, failure::Failure, id::RunnerId, key::KeyPress,
+        project::Project, quota::ProjectQuota, runner::Runner, size::TerminalSize,
     },
     terminal::MouseMode,
     ui::{event::DaemonView, keymap::Keymap},
@@ -136,6 +136,11 @@ pub(super) struct Surroundings {
     pub(super) found: Vec<String>,
     /// Their versions, as far as they told them.
     pub(super) versions: BTreeMap<String, String>,
+    /// Agents of the user's own, by their names.
+    pub(super) own: BTreeMap<String, Template>,
+    /// We are root, and root is confined by the user's word.
+    pub(super) is_root: bool,
+    pub(super) is_confined: bool,
     /// Known agents that were not.
     pub(super) missing: Vec<String>,
     /// The user's shell.

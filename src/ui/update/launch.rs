@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::launch_dialog;
 use crate::{
     domain::{
-        agent_command::{self, Wishes},
+        agent::Agent,
+        agent_command::{self, Permission, Wishes},
         failure::Failure,
         project::NewProject,
         quota::QuotaChange,
@@ -53,8 +54,19 @@ pub(in crate::ui) fn order(
         return Err("the directory must be a project, an absolute path or begin with ~".to_owned());
     }
     let program = command.first().map(|word| agent_of(std::slice::from_ref(word)));
-    let version = program.and_then(|name| state.here.versions.get(&name));
-    let command = agent_command::command(command, version.map(String::as_str), wishes)?;
+    let version = program.as_ref().and_then(|name| state.here.versions.get(name));
+    let own = command.first().and_then(|word| state.here.own.get(word.to_str()?));
+    let command = if let Some(own) = own.filter(|_| command.len() == 1) {
+        // Its conversation gets its id when it is started.
+        own.fill(wishes, "{session_id}").map_err(|why| format!("{line} {why}"))?
+    } else {
+        if wishes.permission == Permission::Everything {
+            let agent = program.as_deref().and_then(Agent::of);
+            let (is_root, is_confined) = (state.here.is_root, state.here.is_confined);
+            agent_command::may_be_god(agent, is_root, is_confined)?;
+        }
+        agent_command::command(command, version.map(String::as_str), wishes)?
+    };
     let known = project_for(&state.projects, directory);
     let project = known
         .map_or_else(|| unique_name(&state.projects, directory), |project| project.name.clone());

@@ -166,7 +166,8 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
         }
         LaunchField::Command => {
             let used = state.runners.values().map(|runner| line_of(&runner.command));
-            let found = state.here.found.iter().chain([&state.here.shell]);
+            let found = state.here.found.iter().chain(state.here.own.keys());
+            let found = found.chain([&state.here.shell]);
             found.cloned().chain(used).collect()
         }
         LaunchField::Model => {
@@ -174,7 +175,12 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
             std::iter::once(String::new()).chain(known).collect()
         }
         LaunchField::Permissions => {
-            agent_command::permissions(&program).iter().map(|p| p.as_str().to_owned()).collect()
+            let own = state.here.own.get(&program);
+            let own =
+                own.map(|own| if own.god.is_empty() { &["own"][..] } else { &["own", "god"] });
+            let own = own.map(owned);
+            let known = agent_command::permissions(&program);
+            own.unwrap_or_else(|| known.iter().map(|p| p.as_str().to_owned()).collect())
         }
         LaunchField::Worktree => owned(&["", NEW_WORKTREE]),
         // What is to be done next nobody else knows.

@@ -204,6 +204,7 @@ mod copy;
 mod inbox;
 mod log;
 mod migration;
+mod prompts;
 mod quotas;
 mod retention;
 mod state;

@@ -360,6 +360,23 @@ pub(super) const LAST_TABLES: &[Table] = &[
         is_unique: true,
     },
     Table {
+        name: "queued_prompts",
+        page: &["id"],
+        columns: &[
+            ("id", Id, Key),
+            ("runner_id", Id, Kept),
+            ("run", Integer, Kept),
+            ("session_id", Text, Kept),
+            ("prompt", Text, Kept),
+            ("state", Text, Newer),
+            ("note", Text, Newer),
+            ("created_at", Time, Kept),
+            ("settled_at", Time, Newer),
+        ],
+        newer: "excluded.settled_at IS NOT NULL AND queued_prompts.settled_at IS NULL",
+        is_unique: true,
+    },
+    Table {
         name: "session_runners",
         page: &["session_id", "runner_id"],
         columns: &[("session_id", Text, Key), ("runner_id", Text, Key), ("since", Time, Kept)],

@@ -1,0 +1,116 @@
+//! Prompts reach their agents once, when these are at rest, and what is known of them is told.
+
+use std::time::Duration;
+
+use crate::support::{Say as _, World, wait_until, write_script};
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// Says what it does as agents do: `work` takes until the file `go` is there, `mute` begins no turn, `ask`
+/// waits for an answer, anything else is a turn of a moment.
+const AGENT: &str = r#"#!/bin/bash
+say() { printf '\033]7501;state=%s\033\\' "$1"; }
+stty -echo
+say idle
+while read -r line; do
+  echo "got $line"
+  case $line in
+    mute*) ;;
+    ask*) say blocked ;;
+    work*) say working; until [ -e GO ]; do sleep 0.05; done; rm -f GO; say done ;;
+    *) say working; sleep 0.2; say done ;;
+  esac
+done
+"#;
+
+fn world() -> (World, String) {
+    let world = World::with_project();
+    let program = world.path("teller");
+    let go = world.path("go");
+    write_script(&program, &AGENT.replace("GO", go.to_str().unwrap()), 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    wait_state(&world, &name, "idle");
+    (world, name)
+}
+
+fn wait_state(world: &World, name: &str, state: &str) {
+    wait_until(&format!("{name} is {state}"), SOON, || {
+        world.show(name)["activity"].text("state") == state
+    });
+}
+
+/// How many lines of its record say that it got this.
+fn got(world: &World, name: &str, text: &str) -> usize {
+    let log = world.run(["logs", name]).expect_code(0).stdout;
+    log.lines().filter(|line| line.trim() == format!("got {text}")).count()
+}
+
+#[test]
+fn three_facts_are_told() {
+    let (world, name) = world();
+    let told = world.json(["send", &name, "hello"]);
+    assert_eq!(told[0]["typed_bytes"], 5, "{told}");
+    assert_eq!(told[0]["submitted"], true, "{told}");
+    assert_eq!(told[0]["started"]["is"], "yes", "{told}");
+    assert_eq!(told[0]["started"]["source"], "osc7501", "{told}");
+    wait_state(&world, &name, "done");
+    world.run(["send", &name, "mute"]).expect_error(6, &["no turn started"]);
+    assert_eq!(got(&world, &name, "mute"), 1);
+    world.run(["send", "--no-submit", &name, "mu"]).expect_code(0);
+    world.run(["send", "--now", &name, "te"]).expect_code(0);
+    wait_until("both are one line", SOON, || got(&world, &name, "mute") == 2);
+}
+
+#[test]
+fn a_prompt_for_another_occupant_or_a_busy_agent_is_not_typed() {
+    let (world, name) = world();
+    world.run(["send", "--run", "2", &name, "x"]).expect_error(4, &["is at run 1, not 2"]);
+    world.run(["send", "--session", "abc", &name, "x"]).expect_error(4, &["nothing was typed"]);
+    world.run(["send", &name, "work"]).expect_code(0);
+    world.run(["send", "--wait", "1", &name, "x"]).expect_error(4, &["--when-idle"]);
+    std::fs::write(world.path("go"), "").unwrap();
+    wait_state(&world, &name, "done");
+    world.run(["send", &name, "ask"]).expect_code(0);
+    wait_state(&world, &name, "blocked");
+    world.run(["send", &name, "x"]).expect_error(4, &["asks something"]);
+    assert_eq!(got(&world, &name, "x"), 0);
+}
+
+#[test]
+fn what_is_queued_is_typed_in_its_order_and_survives_the_daemon() {
+    let (world, name) = world();
+    world.run(["send", &name, "work"]).expect_code(0);
+    for text in ["first", "second", "third"] {
+        world.run(["send", "--when-idle", &name, text]).expect_code(0);
+    }
+    let waiting = world.json(["send", "--list", &name]);
+    let texts: Vec<_> = waiting.as_array().unwrap().iter().map(|it| it.text("text")).collect();
+    assert_eq!(texts, ["first", "second", "third"]);
+    world.run(["send", "--cancel", waiting[1].text("id")]).expect_code(0);
+    world.run(["send", "--cancel", waiting[1].text("id")]).expect_error(4, &["wait any more"]);
+    world.kill_daemon();
+    std::fs::write(world.path("go"), "").unwrap();
+    // The next command starts the next daemon.
+    wait_until("the last one is typed", SOON, || got(&world, &name, "third") == 1);
+    assert_eq!((got(&world, &name, "first"), got(&world, &name, "second")), (1, 0));
+    wait_until("all are settled", SOON, || {
+        world.json(["send", "--list", &name]).as_array().unwrap().is_empty()
+    });
+    let all = world.json(["send", "--list", "--all", &name]);
+    let states: Vec<_> = all.as_array().unwrap().iter().map(|it| it.text("state")).collect();
+    assert_eq!(states, ["delivered", "cancelled", "delivered"]);
+    assert!(all[0].text("note").contains("turn started"), "{all}");
+}
+
+#[test]
+fn what_is_queued_for_a_run_is_not_typed_into_the_next() {
+    let (world, name) = world();
+    world.run(["send", &name, "work"]).expect_code(0);
+    world.run(["send", "--when-idle", &name, "late"]).expect_code(0);
+    world.run(["restart", &name, "--grace", "0s"]).expect_code(0);
+    wait_until("it is settled", SOON, || {
+        let all = world.json(["send", "--list", "--all", &name]);
+        all[0].text("state") == "failed"
+    });
+    assert_eq!(got(&world, &name, "late"), 0);
+}

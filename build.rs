@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/v1/inbox.proto",
         "stratavore/v1/system.proto",
         "stratavore/v1/operations.proto",
+        "stratavore/v1/notifications.proto",
         "stratavore/v1/worktrees.proto",
         "stratavore/v1/prompts.proto",
         "stratavore/link/v1/link.proto",

@@ -49,7 +49,7 @@
 //!
 //! `tests/architecture.rs` holds this table.
 //!
-//! # Seven walks
+//! # Eight walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
 //! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
@@ -87,6 +87,13 @@
 //! a piece together with the place behind it → `store/accounts` finds the request that telemetry told
 //! of already: by its key, or, where an agent names it in one of both only, by runner, time and numbers.
 //! Packed copies are `daemon/blobs`'.
+//!
+//! **Telling people.** `tasks/notify`, under a lease, reads the event log on →
+//! `domain::notification` says what an event says, where and when → one write of `store/notifications`:
+//! a row for each channel, and the place in the log → `services/notifications` looks whether it is
+//! still true and nobody is before that screen, and hands it to `daemon/notify`; what the channel has
+//! not taken is due again. What is said to the bot goes the other way: `daemon/notify/telegram` →
+//! `services/chat` → the same services that any client calls.
 //!
 //! **Status.** What the supervisor hears and sees (reports, title, screen), what hooks tell, and what
 //! `daemon/sources` hear on agents' own interfaces and state files goes to `services/evidence`;

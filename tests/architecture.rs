@@ -48,6 +48,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("worktrees", &[]),
     ("transcripts", &[]),
     ("blobs", &[]),
+    ("notify", &[]),
     ("trace", &[]),
     ("context", &["programs", "store", "trace"]),
     (
@@ -62,6 +63,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
             "broker",
             "transcripts",
             "worktrees",
+            "notify",
             "context",
             "trace",
         ],
@@ -73,8 +75,8 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     (
         "lifecycle",
         &[
-            "verify", "broker", "context", "fleet", "grpc", "limits", "services", "sources",
-            "store", "tasks",
+            "verify", "broker", "context", "fleet", "grpc", "limits", "notify", "services",
+            "sources", "store", "tasks",
         ],
     ),
 ];

@@ -10,6 +10,7 @@ use super::{
     complete,
     inbox::InboxArgs,
     launch::LaunchArgs,
+    notify::{NotifyArgs, SetupArgs},
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
@@ -114,6 +115,10 @@ pub(super) enum Command {
     Agents,
     /// List the nodes that share the database
     Nodes,
+    /// Tell people outside something, and look after what they are told
+    Notify(NotifyArgs),
+    /// Set up a way to people outside
+    Setup(SetupArgs),
     /// Look after the queue of events to the broker
     Outbox(OutboxArgs),
     /// Check that nobody tampered with the event log

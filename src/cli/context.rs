@@ -20,6 +20,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Context {
     pub loaded: Loaded,
     pub places: Places,
+    /// The file of the user's own settings, whether it exists or not.
+    pub file: Option<PathBuf>,
     pub timeout: Option<Duration>,
 }
 
@@ -33,7 +35,10 @@ impl Context {
         let loaded = config::load(&sources).map_err(|error| config_failure(&error))?;
         let places = Places::from_environment()
             .map_err(|error| Failure::usage("NO_ROOT", error.to_string()))?;
-        Ok(Self { loaded, places, timeout: global.timeout })
+        let file = sources
+            .explicit
+            .or_else(|| environment::config_home().map(|home| config::user_file(&home)));
+        Ok(Self { loaded, places, file, timeout: global.timeout })
     }
 
     /// What is in force.

@@ -12,9 +12,11 @@ mod hook;
 mod human;
 mod inbox;
 mod launch;
+mod notify;
 mod operations;
 mod printer;
 mod projects;
+mod settings;
 mod usage;
 mod worktrees;
 

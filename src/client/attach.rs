@@ -22,7 +22,9 @@ use tokio::{
 };
 
 use super::{
-    Client, failed, relay,
+    Client, failed,
+    presence::Presence,
+    relay,
     tty::{RawTerminal, size_of_terminal},
 };
 use crate::{
@@ -100,12 +102,14 @@ pub async fn attach(
     let size = size_of_terminal().unwrap_or_default();
     if options.path == Path::Daemon {
         let Runner { id, name, .. } = client.get_runner(runner).await?;
+        let _presence = Presence::start(client, id);
         let end = relay::attach(client, id.to_string(), options, size).await?;
         return Ok((name, end));
     }
     let request = GrantAttachRequest { runner: runner.to_owned(), read_only: options.read_only };
     let granted = client.runners().grant_attach(client.request(request)).await.map_err(failed)?;
     let grant = granted.into_inner();
+    let _presence = grant.id.parse().ok().map(|id| Presence::start(client, id));
     let socket = PathBuf::from(grant.socket_path);
     let Ok(stream) = UnixStream::connect(&socket).await else {
         // Another mount namespace, for example: the daemon can reach it all the same.

@@ -10,8 +10,10 @@ mod budgets;
 mod connect;
 mod events;
 mod inbox;
+mod notifications;
 mod operations;
 mod plain_text;
+mod presence;
 mod projects;
 mod prompts;
 mod quotas;
@@ -32,6 +34,7 @@ pub use self::{
     autostart::DAEMON_FLAG,
     events::EventStream,
     inbox::{ItemQuery, ItemStream},
+    notifications::ChannelTestView,
     operations::OutboxView,
     plain_text::PlainText,
     runners::{
@@ -48,11 +51,11 @@ use crate::{
         status_to_failure,
         v1::{
             budgets_client::BudgetsClient, events_client::EventsClient, inbox_client::InboxClient,
-            operations_client::OperationsClient, projects_client::ProjectsClient,
-            prompts_client::PromptsClient, quotas_client::QuotasClient,
-            runners_client::RunnersClient, sessions_client::SessionsClient,
-            system_client::SystemClient, usage_client::UsageClient,
-            worktrees_client::WorktreesClient,
+            notifications_client::NotificationsClient, operations_client::OperationsClient,
+            projects_client::ProjectsClient, prompts_client::PromptsClient,
+            quotas_client::QuotasClient, runners_client::RunnersClient,
+            sessions_client::SessionsClient, system_client::SystemClient,
+            usage_client::UsageClient, worktrees_client::WorktreesClient,
         },
     },
 };
@@ -167,6 +170,10 @@ impl Client {
 
     fn events(&self) -> EventsClient<Channel> {
         EventsClient::new(self.channel.clone())
+    }
+
+    fn notifications(&self) -> NotificationsClient<Channel> {
+        NotificationsClient::new(self.channel.clone())
     }
 
     fn operations(&self) -> OperationsClient<Channel> {

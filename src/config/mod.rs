@@ -24,6 +24,7 @@ mod rabbitmq;
 mod runner;
 mod secret;
 mod storage;
+mod telegram;
 pub mod worktree;
 
 use std::{
@@ -47,12 +48,13 @@ pub use self::{
     keys::KeysConfig,
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
-    notify::NotifyConfig,
+    notify::{NotifyConfig, NtfyConfig, WebhookConfig},
     places::Places,
     rabbitmq::{DockerConfig, RabbitMqConfig},
     runner::RunnerConfig,
     secret::Secret,
     storage::{S3Config, StorageConfig},
+    telegram::TelegramConfig,
     worktree::WorktreeConfig,
 };
 
@@ -84,7 +86,7 @@ pub struct Config {
     pub logging: LoggingConfig,
     /// How the dashboard looks.
     pub dashboard: DashboardConfig,
-    /// How the dashboard says that somebody is needed.
+    /// Who is told, and how, that somebody is needed.
     pub notify: NotifyConfig,
     /// Launches by a name.
     pub presets: presets::Presets,
@@ -188,6 +190,9 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         ("worktree.setup_seconds", config.worktree.setup_seconds, 1, 3600),
         ("storage.interval_seconds", config.storage.interval_seconds, 10, 86_400),
         ("storage.keep_days", config.storage.keep_days, 0, 36_500),
+        ("notify.dwell_seconds", config.notify.dwell_seconds, 0, 3600),
+        ("notify.cooldown_seconds", config.notify.cooldown_seconds, 0, 86_400),
+        ("notify.presence_seconds", config.notify.presence_seconds, 0, 3600),
         ("logging.max_files", config.logging.max_files.into(), 1, 365),
     ];
     let bad = |key: &str, why: String| ConfigError::BadValue {
@@ -212,6 +217,8 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     }
     worktree::check(&config.worktree).map_err(|why| bad("worktree.directory", why))?;
     config.docker.rabbitmq.check().map_err(|(key, why)| bad(key, why))?;
+    config.docker.telegram.check().map_err(|(key, why)| bad(key, why))?;
+    config.notify.check().map_err(|(key, why)| bad(key, why))?;
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));
     }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, TelegramConfig};
 
 /// The outer section `docker`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ use super::Secret;
 pub struct DockerConfig {
     /// The broker.
     pub rabbitmq: RabbitMqConfig,
+    /// The bot.
+    pub telegram: TelegramConfig,
 }
 
 /// A RabbitMQ broker, version 3.10 or newer; none unless `host`, `hosts` or `url` is set.

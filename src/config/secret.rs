@@ -2,12 +2,38 @@
 //!
 //! Invariant: neither `Debug` nor serialisation gives it away, so that no log line, error, panic or
 //! listing of the configuration can; who needs it asks for it by name.
+//!
+//! Every one may also stand in a file of its own: `<key>_file` in a configuration, the variable of the
+//! key with `_FILE`, or a credential of systemd that has the key's name.
+
+use std::{
+    fs,
+    io::{self, Read as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    path::Path,
+};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// What stands in its place.
 const MASK: &str = "********";
+
+/// The keys whose values are secrets.
+pub(super) const KEYS: &[&str] = &[
+    "database.postgresql.password",
+    "database.url",
+    "docker.rabbitmq.password",
+    "docker.rabbitmq.url",
+    "docker.telegram.token",
+    "notify.ntfy.token",
+    "notify.webhook.secret",
+    "storage.s3.access_key",
+    "storage.s3.secret_key",
+];
+
+/// Bytes that a file with a secret may have.
+const LONGEST: u64 = 64 << 10;
 
 /// A secret text; empty when none is configured.
 #[derive(Clone, Default, Deserialize)]
@@ -56,3 +82,31 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
+
+/// Returns the secret that `<key>_file` gives a file for.
+pub(super) fn of_file_key(key: &str) -> Option<&'static str> {
+    let base = key.strip_suffix("_file")?;
+    KEYS.iter().copied().find(|secret| *secret == base)
+}
+
+/// Reads a secret from its file, with whether others can read it; a line break at its end is none of it.
+///
+/// # Errors
+///
+/// When it is no regular file, is too long, is no text or cannot be read.
+pub(super) fn read(path: &Path) -> io::Result<(String, bool)> {
+    // Without O_NONBLOCK the open of a fifo would wait for a writer.
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = fs::OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("it has more than {LONGEST} bytes")));
+    }
+    let text = text.trim_end_matches(['\n', '\r']).to_owned();
+    Ok((text, meta.mode() & 0o077 != 0))
+}

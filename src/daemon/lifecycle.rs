@@ -31,6 +31,7 @@ use super::{
     fleet::Fleet,
     grpc,
     limits::Limits,
+    notify::Channels,
     services::Services,
     sources::Sources,
     store::{Keyring, Location, Opening, Store, StoreError},
@@ -140,8 +141,10 @@ pub async fn run(
     tracing::info!(limits = limits.describe(), "limits of memory and CPU");
     let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
     let status = publisher.as_ref().map(|publisher| publisher.status.clone());
-    let services =
-        Services::new(context, store.clone(), (fleet.clone(), sources), status).with_limits(limits);
+    let channels = Channels::new(&context.config);
+    let services = Services::new(context, store.clone(), (fleet.clone(), sources), status)
+        .with_limits(limits)
+        .with_channels(channels);
     let tracker = TaskTracker::new();
     let started = {
         let (services, store) = (services.clone(), store.clone());
@@ -177,7 +180,11 @@ pub async fn run(
     // Streams end by the same token; what does not end in time is cut off.
     let served = timeout(LEAVING, serving).await;
     timeout(LAST_STEPS, tracker.wait()).await.ok();
-    timeout(LAST_STEPS, record(&services, &store, EventType::DaemonStopped)).await.ok();
+    let told = async {
+        record(&services, &store, EventType::DaemonStopped).await;
+        tasks::tell_last(&services).await;
+    };
+    timeout(LAST_STEPS, told).await.ok();
     services.leave().await;
     let last = store.checkpoints().borrow().clone();
     timeout(LAST_STEPS, tasks::write_last(last, last_checkpoint)).await.ok();

@@ -8,7 +8,7 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store`, `fleet`, `blobs`, `limits`, `programs`, `broker`, `transcripts` and `worktrees` do not know each other; `services`
+//! `store`, `fleet`, `blobs`, `limits`, `programs`, `broker`, `notify`, `transcripts` and `worktrees` do not know each other; `services`
 //! hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
@@ -23,6 +23,7 @@ pub mod fleet;
 mod grpc;
 mod lifecycle;
 pub mod limits;
+pub mod notify;
 pub mod programs;
 pub mod services;
 pub mod sources;

@@ -95,6 +95,14 @@ pub enum EventType {
     EventsPruned,
     /// A node that is gone was forgotten, its runners with it.
     NodeForgotten,
+    /// Somebody has words of their own for people outside.
+    NotificationRequested,
+    /// Parked notifications were given their tries back.
+    NotificationRetried,
+    /// Notifications were given up.
+    NotificationDiscarded,
+    /// What ran and what it cost, on schedule.
+    MetricsSummary,
 }
 
 impl EventType {
@@ -143,6 +151,10 @@ impl EventType {
             Self::AuditCheckpoint => "audit.checkpoint",
             Self::EventsPruned => "events.pruned",
             Self::NodeForgotten => "node.forgotten",
+            Self::NotificationRequested => "notification.requested",
+            Self::NotificationRetried => "notification.retried",
+            Self::NotificationDiscarded => "notification.discarded",
+            Self::MetricsSummary => "metrics.summary",
         }
     }
 }

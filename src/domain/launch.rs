@@ -101,6 +101,7 @@ pub fn is_passed_on(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return true };
     let exact = [
         "CLAUDECODE",
+        "CREDENTIALS_DIRECTORY",
         "TMUX",
         "TMUX_PANE",
         "STY",

@@ -55,6 +55,7 @@ pub const RESERVED: &[&str] = &[
     "serve",
     "session",
     "sessions",
+    "setup",
     "status",
     "stop",
     "supervise",

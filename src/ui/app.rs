@@ -55,6 +55,8 @@ const LONG: Duration = Duration::from_hours(24);
 const AHEAD: usize = 256;
 /// Events applied before the next frame is considered.
 const BATCH: usize = 64;
+/// The daemon is told so often at most that a person is here.
+const PRESENCE: Duration = Duration::from_secs(15);
 /// The kernel may take a moment to stop all threads after the signal was sent.
 const STOP_PAUSE: Duration = Duration::from_millis(20);
 
@@ -103,6 +105,8 @@ struct App {
     pace: Pace,
     picked: Option<Picked>,
     recorder: report::Shared,
+    /// When the daemon was last told that a person is here.
+    present: Option<Instant>,
 }
 
 impl App {
@@ -153,6 +157,7 @@ impl App {
             pace: Pace::new(environment::is_remote()),
             picked: None,
             recorder,
+            present: None,
         })
     }
 
@@ -232,6 +237,7 @@ impl App {
     async fn apply(&mut self, screen: &mut Screen, event: UiEvent) -> Result<Next, Failure> {
         self.state.now = Utc::now();
         self.pace.saw(&event, Instant::now());
+        self.note_presence(&event);
         if let Ok(mut recorder) = self.recorder.lock() {
             recorder.note(&self.state, &event);
         }
@@ -297,6 +303,20 @@ impl App {
             }
         }
         Ok(Next::On)
+    }
+
+    /// Tells the daemon before which screens a person is who presses keys here.
+    fn note_presence(&mut self, event: &UiEvent) {
+        let is_person = matches!(event, UiEvent::Key(_) | UiEvent::Paste(_) | UiEvent::Mouse(_));
+        let is_due = self.present.is_none_or(|last| last.elapsed() >= PRESENCE);
+        if !is_person || !is_due {
+            return;
+        }
+        let (ids, client) = (self.state.before_eyes(), self.performer.client());
+        if let Some(client) = client.filter(|_| !ids.is_empty()) {
+            self.present = Some(Instant::now());
+            tokio::spawn(async move { client.note_looking(&ids).await });
+        }
     }
 
     /// Stops until somebody continues us: with the rest of the job, as any program in a shell does on

@@ -26,6 +26,7 @@ mod hostile;
 mod launching;
 mod lifecycle;
 mod metering;
+mod notifying;
 mod output;
 mod panes;
 mod projects;

@@ -47,6 +47,7 @@ pub(super) fn run(args: &TryArgs, context: &Context, printer: Printer) -> Result
         let demo = Context {
             loaded: context.loaded.clone(),
             places: places.clone(),
+            file: context.file.clone(),
             timeout: context.timeout,
         };
         super::dashboard::open(&demo, true)

@@ -18,6 +18,7 @@ mod launch;
 mod logs;
 mod new;
 mod nodes;
+mod notify;
 mod outbox;
 mod projects;
 mod quotas;
@@ -25,6 +26,7 @@ mod remove;
 mod runners;
 mod send;
 mod sessions;
+mod setup;
 mod smart;
 mod status;
 mod tokens;
@@ -111,6 +113,8 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
             ("reconcile", block_on(status::reconcile(&args, context, printer)))
         }
         Command::Nodes => ("list the nodes", block_on(nodes::run(context, printer))),
+        Command::Notify(args) => notify::run(args, context, printer),
+        Command::Setup(args) => setup::run(&args, context, printer),
         Command::Outbox(args) => outbox::run(args, context, printer),
         Command::Database(args) => database::run(&args, context, printer),
         Command::Audit(args) => audit::run(args, context, printer),

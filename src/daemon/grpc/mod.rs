@@ -4,6 +4,7 @@ mod budgets;
 mod events;
 mod guard;
 mod inbox;
+mod notifications;
 mod operations;
 mod peer;
 mod projects;
@@ -31,11 +32,11 @@ use crate::{
         MAX_MESSAGE,
         v1::{
             budgets_server::BudgetsServer, events_server::EventsServer, inbox_server::InboxServer,
-            operations_server::OperationsServer, projects_server::ProjectsServer,
-            prompts_server::PromptsServer, quotas_server::QuotasServer,
-            runners_server::RunnersServer, sessions_server::SessionsServer,
-            system_server::SystemServer, usage_server::UsageServer,
-            worktrees_server::WorktreesServer,
+            notifications_server::NotificationsServer, operations_server::OperationsServer,
+            projects_server::ProjectsServer, prompts_server::PromptsServer,
+            quotas_server::QuotasServer, runners_server::RunnersServer,
+            sessions_server::SessionsServer, system_server::SystemServer,
+            usage_server::UsageServer, worktrees_server::WorktreesServer,
         },
     },
 };
@@ -68,6 +69,7 @@ pub(super) async fn serve(
         .add_service(InboxServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(OperationsServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(NotificationsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(WorktreesServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SystemServer::new(shared).max_decoding_message_size(limit))
         .serve_with_incoming_shutdown(ours(listener), stop.cancelled_owned())

@@ -178,6 +178,8 @@ impl Services {
                 "kind": activity.kind,
                 "message": activity.message,
                 "source": activity.source.as_str(),
+                // An answer is bound to the question by this.
+                "since": activity.since,
             });
             event = Some(self.context.runner_event(EventType::RunnerActivity, runner, data));
         }

@@ -9,6 +9,7 @@ mod arrange;
 mod away;
 mod budgets;
 mod changes;
+mod chat;
 mod control;
 mod events;
 mod evidence;
@@ -17,6 +18,7 @@ mod intake;
 mod launch;
 mod locks;
 mod nodes;
+mod notifications;
 mod outbox;
 mod projects;
 mod prompts;
@@ -45,13 +47,15 @@ use tokio::{
 
 use self::{
     budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell, intake::Intake,
-    locks::Locks, nodes::Membership, prompts::Prompts, quotas::Excesses, transcripts::Transcripts,
-    unrecorded::Unrecorded, worktrees::Worktrees,
+    locks::Locks, nodes::Membership, notifications::Outside, prompts::Prompts, quotas::Excesses,
+    transcripts::Transcripts, unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
+    chat::Conversation,
     events::EventFeed,
     inbox::InboxFeed,
+    notifications::{NotifyPlace, Step},
     sessions::Resume,
     system::{Component, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
@@ -62,6 +66,7 @@ use crate::{
         context::Context,
         fleet::{Caller, Fleet},
         limits::Limits,
+        notify::Channels,
         programs::Programs,
         sources::Sources,
         store::{DatabaseStatus, Store},
@@ -110,6 +115,8 @@ pub struct Services {
     transcripts: Transcripts,
     /// What is known of agents' programs.
     programs: Programs,
+    /// People outside.
+    outside: Outside,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -145,6 +152,7 @@ impl Services {
             sources,
             transcripts: Transcripts::default(),
             programs: Programs::default(),
+            outside: Outside::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }
@@ -154,6 +162,13 @@ impl Services {
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Has people outside told on these channels.
+    #[must_use]
+    pub fn with_channels(mut self, channels: Channels) -> Self {
+        self.outside = Outside::new(channels, &self.context.config.notify);
         self
     }
 

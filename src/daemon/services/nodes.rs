@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -31,6 +31,9 @@ const LEAVING: Duration = Duration::from_millis(300);
 /// The lease of the one that seals the event log.
 const SEALER: &str = "sealer";
 
+/// The lease of the one that tells people outside, and hears them.
+const NOTIFIER: &str = "notifier";
+
 /// This daemon's part in what several share.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Membership {
@@ -38,6 +41,8 @@ pub(super) struct Membership {
     epoch: Arc<AtomicU64>,
     /// The partitions that this daemon publishes, as bits.
     partitions: Arc<AtomicU64>,
+    /// Whether this daemon tells people outside.
+    notifies: Arc<AtomicBool>,
     /// What the others are called, as far as they were asked for.
     names: Arc<Mutex<Vec<Node>>>,
 }
@@ -68,11 +73,18 @@ impl Services {
         if !self.store.is_shared() {
             // Alone: everything is ours without asking.
             member.partitions.store(all_partitions(), Ordering::Relaxed);
+            member.notifies.store(true, Ordering::Relaxed);
             return Ok(false);
         }
         let holder = self.holder();
         let sealer = self.store.lease_acquire(&[SEALER.to_owned()], &holder, LEASE_SECONDS).await?;
         self.store.seal_with(sealer.get(SEALER).map(|epoch| (holder.clone(), *epoch)));
+        if !self.notify_channels().is_empty() {
+            let wanted = [NOTIFIER.to_owned()];
+            let held = self.store.lease_acquire(&wanted, &holder, LEASE_SECONDS).await?;
+            let is_held = held.contains_key(NOTIFIER);
+            member.notifies.store(is_held, Ordering::Relaxed);
+        }
         let nodes = self.store.node_list().await?;
         if origin.publishes {
             self.share_partitions(&nodes, &holder).await?;
@@ -129,6 +141,7 @@ impl Services {
     pub async fn leave(&self) {
         let epoch = self.membership.epoch.load(Ordering::Relaxed);
         self.membership.partitions.store(0, Ordering::Relaxed);
+        self.membership.notifies.store(false, Ordering::Relaxed);
         if epoch == 0 {
             return;
         }
@@ -142,6 +155,11 @@ impl Services {
     /// The partitions of the outbox that this daemon publishes, as bits.
     pub fn partitions(&self) -> u64 {
         self.membership.partitions.load(Ordering::Relaxed)
+    }
+
+    /// Whether this daemon is the one that tells people outside.
+    pub fn is_notifier(&self) -> bool {
+        self.membership.notifies.load(Ordering::Relaxed)
     }
 
     /// How leases name this daemon: a later start of the same node is another holder.

@@ -185,6 +185,7 @@ impl Services {
         } else if let Err(left) = self.outbox_left().await {
             components.push(component("outbox", Err(left)));
         }
+        components.extend(self.notify_component().await);
         components
     }
 

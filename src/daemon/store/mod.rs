@@ -24,6 +24,7 @@ mod keyring;
 mod launches;
 mod migrations;
 mod nodes;
+mod notifications;
 mod outbox;
 mod projects;
 mod prompts;
@@ -60,6 +61,7 @@ pub use self::{
     inbox::{ItemAct, ItemFilter, MOST_ITEMS},
     keyring::{Keyring, first_key_file},
     launches::NewRunner,
+    notifications::{NewDelivery, Settled},
     query::Write,
     quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod checkpoints;
+mod notify;
 mod relay;
 mod retention;
 
@@ -14,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::checkpoints::write_last;
+pub use self::{checkpoints::write_last, notify::tell_last};
 use crate::{
     daemon::{
         broker::Publisher,
@@ -70,6 +71,7 @@ pub fn start(
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
     }
+    run(Box::pin(notify::run(services.clone(), store.clone())));
     run(Box::pin(budgets::run(services.clone())));
     let prompts = services.clone();
     run(Box::pin(async move { prompts.deliver_prompts().await }));

@@ -24,6 +24,11 @@ pub(super) async fn run(services: Services) {
             }
             Err(error) => tracing::warn!(%error, "failed to remove old events"),
         }
+        match services.notify_prune().await {
+            Ok(0) => {}
+            Ok(gone) => tracing::info!(gone, "removed what is known of old notifications"),
+            Err(error) => tracing::warn!(%error, "failed to remove old notifications"),
+        }
         match services.empty_trash().await {
             Ok(0) => {}
             Ok(refs) => tracing::info!(refs, "removed what was kept of old worktrees and launches"),

@@ -115,6 +115,18 @@ impl State {
         self.notices_area(areas).contains(col, row)
     }
 
+    /// The runners whose screens the user has before the eyes.
+    pub(in crate::ui) fn before_eyes(&self) -> Vec<RunnerId> {
+        match (&self.mode, self.view) {
+            (Mode::Typing(id), _) => vec![*id],
+            (_, View::Panes) => {
+                shown_panes(self).places.panes.iter().map(|place| place.id).collect()
+            }
+            (_, View::Dashboard) => self.selected.into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether the user has this runner before the eyes.
     fn is_looked_at(&self, runner: &Runner) -> bool {
         if let Mode::Typing(id) = self.mode {

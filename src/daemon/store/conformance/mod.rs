@@ -204,6 +204,7 @@ mod copy;
 mod inbox;
 mod log;
 mod migration;
+mod notifications;
 mod prompts;
 mod quotas;
 mod retention;

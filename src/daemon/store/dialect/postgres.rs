@@ -54,6 +54,8 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
     (7, "inbox", include_str!("../../../../migrations/postgres/0007_inbox.sql")),
     (8, "transcripts", include_str!("../../../../migrations/postgres/0008_transcripts.sql")),
+    (9, "prompts", include_str!("../../../../migrations/postgres/0009_prompts.sql")),
+    (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:

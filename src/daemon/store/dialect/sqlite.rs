@@ -43,6 +43,8 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (6, "queue", include_str!("../../../../migrations/sqlite/0006_queue.sql")),
     (7, "inbox", include_str!("../../../../migrations/sqlite/0007_inbox.sql")),
     (8, "transcripts", include_str!("../../../../migrations/sqlite/0008_transcripts.sql")),
+    (9, "prompts", include_str!("../../../../migrations/sqlite/0009_prompts.sql")),
+    (10, "notifications", include_str!("../../../../migrations/sqlite/0010_notifications.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

@@ -14,7 +14,7 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::{Config, ConfigError, Loaded, agents, presets};
+use super::{Config, ConfigError, Loaded, agents, presets, secret};
 
 /// Largest configuration file read; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
@@ -62,11 +62,11 @@ pub struct Sources {
 impl Sources {
     /// Returns the usual sources of this process.
     pub fn of_process(explicit: Option<PathBuf>) -> Self {
-        use super::environment;
+        use crate::config::environment;
         let explicit =
             explicit.or_else(|| environment::get("STRATAVORE_CONFIG").map(PathBuf::from));
         let mut files = vec![PathBuf::from("/etc/stratavore/stratavore.yaml")];
-        files.extend(environment::config_home().map(|home| super::user_file(&home)));
+        files.extend(environment::config_home().map(|home| crate::config::user_file(&home)));
         Self { explicit, files, environment: environment::all(), flags: Vec::new() }
     }
 }
@@ -97,9 +97,32 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
             exposed.push(path.clone());
         }
         for (key, value) in parse(path, &text)? {
-            let origin = Origin::File(path.clone());
-            check_known(&key, &known, &place_of(path, &text, &key))?;
-            set(key, value, origin);
+            let place = place_of(path, &text, &key);
+            if let Some(secret) = secret::of_file_key(&key) {
+                let named = value.as_str().unwrap_or_default();
+                let file = path.parent().unwrap_or(Path::new("/")).join(named);
+                let value = from_file(&key, &place, &file, &mut exposed)?;
+                set(secret.to_owned(), value, Origin::File(file));
+                continue;
+            }
+            check_known(&key, &known, &place)?;
+            set(key, value, Origin::File(path.clone()));
+        }
+    }
+    if let Some(directory) = variable(sources, "CREDENTIALS_DIRECTORY") {
+        for key in secret::KEYS {
+            let file = Path::new(directory).join(key);
+            if file.exists() {
+                let value = from_file(key, "$CREDENTIALS_DIRECTORY", &file, &mut Vec::new())?;
+                set((*key).to_owned(), value, Origin::File(file));
+            }
+        }
+    }
+    for key in secret::KEYS {
+        let name = format!("STRATAVORE_{}_FILE", key.replace('.', "_").to_ascii_uppercase());
+        if let Some(file) = variable(sources, &name).filter(|file| !file.is_empty()) {
+            let value = from_file(key, &format!("${name}"), Path::new(file), &mut exposed)?;
+            set((*key).to_owned(), value, Origin::Environment(name));
         }
     }
     for (name, value) in &sources.environment {
@@ -119,6 +142,30 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut values = BTreeMap::new();
     flatten("", &shown, &mut values);
     Ok(Loaded { config, origins, values, exposed })
+}
+
+/// Returns a variable of the environment.
+fn variable<'a>(sources: &'a Sources, name: &str) -> Option<&'a OsStr> {
+    let found = sources.environment.iter().rev().find(|(other, _)| other == name)?;
+    Some(found.1.as_os_str())
+}
+
+/// Reads a secret from its file; takes note of one that others can read, too.
+fn from_file(
+    key: &str,
+    origin: &str,
+    file: &Path,
+    exposed: &mut Vec<PathBuf>,
+) -> Result<Value, ConfigError> {
+    let (text, open) = secret::read(file).map_err(|error| ConfigError::BadValue {
+        key: key.to_owned(),
+        origin: origin.to_owned(),
+        why: format!("read `{}`: {error}", file.display()),
+    })?;
+    if open {
+        exposed.push(file.to_owned());
+    }
+    Ok(Value::String(text))
 }
 
 /// Reads a file, with whether others can read it too. `None` when it may and does not exist.
@@ -326,108 +373,4 @@ fn insert(tree: &mut Map<String, Value>, path: &str, value: Value) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with_file(text: &str) -> Result<Loaded, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.yaml");
-        fs::write(&path, text).unwrap();
-        super::super::load(&Sources { explicit: Some(path), ..Sources::default() })
-    }
-
-    #[test]
-    fn later_layers_win_and_are_remembered() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.yaml");
-        fs::write(&path, "\u{feff}runner:\r\n  stop_grace_seconds: 7\r\n  history_lines: 5\r\n")
-            .unwrap();
-        let loaded = super::super::load(&Sources {
-            files: vec![dir.path().join("missing.yaml"), path.clone()],
-            environment: vec![("STRATAVORE_RUNNER_HISTORY_LINES".into(), "9".into())],
-            flags: vec![("logging.level".into(), "debug".into(), "--debug".into())],
-            ..Sources::default()
-        })
-        .unwrap();
-        assert_eq!(loaded.config.runner.stop_grace_seconds, 7);
-        assert_eq!(loaded.config.runner.history_lines, 9);
-        assert_eq!(loaded.config.logging.level, "debug");
-        let origin = |key: &str| loaded.origins.get(key).unwrap().to_string();
-        assert_eq!(origin("runner.stop_grace_seconds"), path.display().to_string());
-        assert_eq!(origin("runner.history_lines"), "$STRATAVORE_RUNNER_HISTORY_LINES");
-        assert_eq!(origin("logging.level"), "--debug");
-        assert_eq!(origin("attach.detach_key"), "default");
-    }
-
-    #[test]
-    fn a_variable_sets_a_list() {
-        let loaded = super::super::load(&Sources {
-            environment: vec![("STRATAVORE_DOCKER_RABBITMQ_HOSTS".into(), "a, b:5673".into())],
-            ..Sources::default()
-        });
-        assert_eq!(loaded.unwrap().config.docker.rabbitmq.hosts, ["a", "b:5673"]);
-    }
-
-    #[test]
-    fn empty_files_are_defaults() {
-        for text in ["", "\n# nothing\n", "---\n", "daemon:\n"] {
-            assert_eq!(with_file(text).unwrap().config, Config::default(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        let cases = [
-            ("daemon: [", "c.yaml"),
-            ("- a\n", "mapping"),
-            ("daemon:\n  heartbeat_interval_second: 3\n", "heartbeat_interval_seconds"),
-            ("runner:\n  history_lines: many\n", "runner.history_lines"),
-            ("runner:\n  stop_grace_seconds: -1\n", "runner.stop_grace_seconds"),
-            ("daemon:\n  heartbeat_interval_seconds: 0\n", "between 1 and 3600"),
-            ("logging:\n  level: loud\n", "loud"),
-            ("attach:\n  detach_key: ctrl-m\n", "Enter"),
-            ("database:\n  url: mysql://x\n", "postgres://"),
-            ("docker:\n  rabbitmq:\n    publisher_confirms: false\n", "lost unnoticed"),
-            ("database:\n  postgresql:\n    ssl_mode: maybe\n", "verify-full"),
-            ("presets:\n  mine:\n    modell: x\n", "presets.mine.modell"),
-            ("presets:\n  mine:\n    permissions: all\n", "none of own, plan"),
-            ("agents:\n  mine:\n    comand: [x]\n", "agents.mine.comand"),
-            ("agents:\n  mine:\n    god: [x]\n", "program and arguments"),
-            ("agents:\n  mine:\n    command: [x, '{modell}']\n", "{modell}"),
-            ("agents:\n  claude:\n    command: [x]\n", "another name"),
-            ("agents:\n  codex:\n    mode: server\n", "app-server"),
-            ("keys:\n  list:\n    stopp: x\n", "did you mean `keys.list.stop`"),
-            ("keys:\n  list:\n    stop: true\n", "keys.list.stop"),
-            ("keys:\n  list:\n    stop: X\n", "keys.list.kill"),
-            ("keys:\n  list:\n    stop: ctrl-\n", "not a key"),
-        ];
-        for (text, expected) in cases {
-            let error = with_file(text).unwrap_err().to_string();
-            assert!(error.contains(expected), "{text:?}: {error}");
-        }
-        let error = with_file("\nrunner:\n  nope: 1\n").unwrap_err().to_string();
-        assert!(error.contains("c.yaml:3"), "{error}");
-    }
-
-    #[test]
-    fn a_password_is_nowhere_to_be_read() {
-        let text =
-            "database:\n  url: postgres://u:hunter2@h/d\n  postgresql:\n    password: hunter2\n";
-        let loaded = with_file(text).unwrap();
-        assert_eq!(loaded.config.database.postgresql.password.reveal(), "hunter2");
-        let shown = serde_json::to_string(&loaded.config).unwrap();
-        for shown in [format!("{loaded:?}"), shown, format!("{:?}", loaded.values)] {
-            assert!(!shown.contains("hunter2"), "{shown}");
-        }
-        let wrong = "database:\n  url: mysql://u:hunter2@h/d\n";
-        assert!(!with_file(wrong).unwrap_err().to_string().contains("hunter2"));
-    }
-
-    #[test]
-    fn devices_directories_and_giants_are_refused_at_once() {
-        for path in ["/dev/zero", "/", "/no/such/file"] {
-            let sources = Sources { explicit: Some(path.into()), ..Sources::default() };
-            assert!(matches!(super::super::load(&sources), Err(ConfigError::Unreadable { .. })));
-        }
-    }
-}
+mod tests;

@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub more_left_out: usize,
     /// Files that git does not know, as far as they are in it.
     pub untracked: Vec<PathBuf>,
+    /// It shows the files of the commit that is checked out, and nothing else.
+    pub is_head: bool,
 }
 
 /// A place for an index, and for objects that nobody needs afterwards; it is gone when this is.
@@ -144,25 +146,82 @@ pub async fn tree(
     let environment = scratch.environment();
     let ask = || Ask::new(top).envs(&environment).within(bounds.step);
     copy_index(repository, scratch, top).await?;
-    let list = |args: [&'static str; 4]| ask().args(args).at_most(LIST).bytes();
-    let (changed, untracked) = tokio::try_join!(
-        list(["diff-files", "--name-only", "-z", "--ignore-submodules=dirty"]),
-        list(["ls-files", "-z", "--others", "--exclude-standard"]),
-    )?;
+    let status = ask().args(STATUS).at_most(LIST).bytes().await?;
+    let head = repository.head.clone();
     let root = top.clone();
-    let sorted =
-        tokio::task::spawn_blocking(move || sort(&root, &changed, &untracked, bounds)).await;
-    let sorted = sorted.map_err(|error| io_error("look at the files", io::Error::other(error)))?;
+    let looked = tokio::task::spawn_blocking(move || {
+        let status = Status::read(&status);
+        let is_head = status.is_clean && status.head.is_some_and(|at| Some(at) == head.as_deref());
+        (sort(&root, &status, bounds), is_head)
+    });
+    let (sorted, is_head) =
+        looked.await.map_err(|error| io_error("look at the files", io::Error::other(error)))?;
+    if is_head && let Some(tree) = &repository.head_tree {
+        return Ok(Snapshot { tree: tree.clone(), is_head, ..sorted.shown() });
+    }
     if !sorted.listed.is_empty() {
         let args = ["update-index", "--add", "--remove", "--replace", "-z", "--stdin"];
-        ask().args(args).input(sorted.listed).making(USUAL).bytes().await?;
+        ask().args(args).input(sorted.listed.clone()).making(USUAL).bytes().await?;
     }
     let tree = ask().args(["write-tree"]).making(USUAL).word().await?;
     if !is_object(&tree) {
         return Err(GitError::TooLong { what: "write-tree".to_owned() });
     }
-    let Sorted { left_out, more_left_out, untracked, .. } = sorted;
-    Ok(Snapshot { tree, left_out, more_left_out, untracked })
+    Ok(Snapshot { tree, ..sorted.shown() })
+}
+
+/// What has changed, in the index and in the files, and what git does not know.
+const STATUS: [&str; 8] = [
+    "status",
+    "--porcelain=v2",
+    "-z",
+    "--branch",
+    "--untracked-files=all",
+    "--ignore-submodules=dirty",
+    "--no-renames",
+    "--no-ahead-behind",
+];
+
+/// What git says of the files.
+#[derive(Debug, Default)]
+struct Status<'a> {
+    /// The commit that it compared with.
+    head: Option<&'a str>,
+    /// Files that differ from the index.
+    changed: Vec<&'a [u8]>,
+    untracked: Vec<&'a [u8]>,
+    /// Nothing differs from the commit.
+    is_clean: bool,
+}
+
+impl<'a> Status<'a> {
+    fn read(bytes: &'a [u8]) -> Self {
+        let mut status = Self { is_clean: true, ..Self::default() };
+        for entry in bytes.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+            if let Some(head) = entry.strip_prefix(b"# branch.oid ") {
+                status.head = std::str::from_utf8(head).ok();
+                continue;
+            }
+            if entry.starts_with(b"# ") {
+                continue;
+            }
+            status.is_clean = false;
+            // The name follows so many words, none of which holds a space.
+            let (words, differs) = match entry {
+                [b'?', ..] => {
+                    status.untracked.extend(entry.get(2..));
+                    continue;
+                }
+                [b'u', ..] => (10, true),
+                [b'1', b' ', _, in_files, ..] => (8, *in_files != b'.'),
+                _ => continue,
+            };
+            if differs && let Some(name) = entry.splitn(words + 1, |byte| *byte == b' ').last() {
+                status.changed.push(name);
+            }
+        }
+        status
+    }
 }
 
 /// Makes a commit of a picture, by nobody in particular, and returns its name.
@@ -195,7 +254,11 @@ async fn copy_index(
     top: &Path,
 ) -> Result<(), GitError> {
     let ask = Ask::new(top).args(["rev-parse", "--path-format=absolute", "--git-path", "index"]);
-    let (from, to) = (path(ask.line().await?), scratch.index());
+    let from = match &repository.index {
+        Some(index) => index.clone(),
+        None => path(ask.line().await?),
+    };
+    let to = scratch.index();
     let copied = tokio::task::spawn_blocking(move || {
         let modified = fs::metadata(&from)?.modified()?;
         fs::copy(&from, &to)?;
@@ -227,6 +290,12 @@ struct Sorted {
 }
 
 impl Sorted {
+    /// What a picture of it says, but for its name.
+    fn shown(self) -> Snapshot {
+        let Self { left_out, more_left_out, untracked, .. } = self;
+        Snapshot { tree: String::new(), left_out, more_left_out, untracked, is_head: false }
+    }
+
     fn take(&mut self, name: &[u8], size: u64) {
         self.listed.extend_from_slice(name);
         self.listed.push(0);
@@ -245,7 +314,7 @@ impl Sorted {
 }
 
 /// Looks at each file that may have changed.
-fn sort(top: &Path, changed: &[u8], untracked: &[u8], bounds: Bounds) -> Sorted {
+fn sort(top: &Path, status: &Status<'_>, bounds: Bounds) -> Sorted {
     let mut sorted = Sorted {
         bounds,
         listed: Vec::new(),
@@ -255,16 +324,10 @@ fn sort(top: &Path, changed: &[u8], untracked: &[u8], bounds: Bounds) -> Sorted 
         left_out: Vec::new(),
         more_left_out: 0,
     };
-    let names = |bytes| <[u8]>::split(bytes, |byte| *byte == 0).filter(|name| !name.is_empty());
-    let mut last: &[u8] = b"";
-    for name in names(changed) {
-        // A file in conflict is named more than once.
-        if name != last {
-            look_at(top, name, &mut sorted);
-        }
-        last = name;
+    for name in &status.changed {
+        look_at(top, name, &mut sorted);
     }
-    for name in names(untracked) {
+    for name in &status.untracked {
         let before = sorted.files;
         look_at(top, name, &mut sorted);
         if sorted.files > before {
@@ -316,4 +379,31 @@ fn quoted(path: &Path) -> OsString {
 
 fn io_error(what: &str, source: io::Error) -> GitError {
     GitError::Io { what: what.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_by_its_words() {
+        let head = "# branch.oid 0123\0# branch.head main\0";
+        let status = Status::read(head.as_bytes());
+        assert!(status.is_clean);
+        assert_eq!(status.head, Some("0123"));
+        let entry = |kind: &str, xy: &str, rest: &str| format!("{kind} {xy} N... {rest}\0");
+        let text = [
+            head.to_owned(),
+            entry("1", "A.", "0 1 1 a b only in the index"),
+            entry("1", ".M", "1 1 1 a b x  y"),
+            entry("1", "MD", "1 1 0 a b gone"),
+            entry("u", "UU", "1 2 3 4 a b c in conflict"),
+            "? new one\0? a repository/\0".to_owned(),
+        ]
+        .concat();
+        let status = Status::read(text.as_bytes());
+        assert!(!status.is_clean);
+        assert_eq!(status.changed, [&b"x  y"[..], b"gone", b"in conflict"]);
+        assert_eq!(status.untracked, [&b"new one"[..], b"a repository/"]);
+    }
 }

@@ -2,6 +2,7 @@
 //! changes is told exactly. Nothing of this keeps an agent from being started.
 
 use std::{
+    collections::HashMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +11,8 @@ use tokio::time::timeout;
 
 use super::Services;
 use crate::{
-    domain::{checkout::RunnerCheckout, id::RunnerId, runner::Runner},
+    daemon::store::Workplace,
+    domain::{checkout::RunnerCheckout, id::RunnerId},
     git::{self, Bounds, GitError, Repository, Scratch},
 };
 
@@ -87,10 +89,29 @@ impl Services {
         let snapshot = git::tree(repository, &scratch, Bounds::COMPARE).await?;
         let left_out = serde_json::to_string(&snapshot.left_out).unwrap_or_default();
         let message = format!("files at the launch of {id}\n\n{left_out}\n");
-        let (root, head) = (repository.root(), repository.head.as_deref());
-        let commit = git::commit_tree(root, &snapshot.tree, head, message).await?;
-        git::set_ref(root, &launch_ref(&id.to_string()), &commit).await?;
-        Ok((commit, snapshot.left_out.len() + snapshot.more_left_out))
+        let (root, head) = (repository.root().to_owned(), repository.head.clone());
+        let name = launch_ref(&id.to_string());
+        let all_left_out = snapshot.left_out.len() + snapshot.more_left_out;
+        // Only the picture itself has to be there before the agent changes anything. That git keeps it
+        // may follow: it removes nothing that is younger than days.
+        if snapshot.is_head
+            && let Some(head) = head
+        {
+            let picture = head.clone();
+            tokio::spawn(async move {
+                let kept = async {
+                    let commit =
+                        git::commit_tree(&root, &snapshot.tree, Some(&head), message).await?;
+                    git::set_ref(&root, &name, &commit).await
+                };
+                note_unkept(kept.await);
+            });
+            return Ok((picture, all_left_out));
+        }
+        let commit = git::commit_tree(&root, &snapshot.tree, head.as_deref(), message).await?;
+        let kept = commit.clone();
+        tokio::spawn(async move { note_unkept(git::set_ref(&root, &name, &kept).await) });
+        Ok((commit, all_left_out))
     }
 
     /// Takes back what was remembered for a launch that did not happen.
@@ -108,36 +129,46 @@ impl Services {
         }
     }
 
-    /// Returns the names of live runners that work in the same files.
+    /// Returns the names of live runners that work in the same files, the oldest first.
     pub(in crate::daemon::services) async fn sharers(
         &self,
         cwd: &Path,
         checkout: Option<&RunnerCheckout>,
     ) -> Vec<String> {
-        let Ok(live) = self.store.runner_list("", "live", 0).await else { return Vec::new() };
-        let (cwd, own) = (cwd.to_owned(), self.context.origin.node_id.clone());
-        let checkout = checkout.cloned();
+        let own = &self.context.origin.node_id;
+        let Ok(places) = self.store.workplaces(own).await else { return Vec::new() };
+        let (cwd, checkout) = (cwd.to_owned(), checkout.cloned());
         let names = tokio::task::spawn_blocking(move || {
             let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
             let here = real(&cwd);
-            let shares = |runner: &Runner| {
-                let there = real(&runner.cwd);
-                there == here || shares_checkout(runner, &there, checkout.as_ref(), &here)
-            };
-            let ours = live.iter().filter(|runner| runner.node_id == own && shares(runner));
-            ours.map(|runner| runner.name.clone()).collect()
+            let mut known: HashMap<PathBuf, PathBuf> = HashMap::new();
+            let mut names = Vec::new();
+            for place in places {
+                let there = known.entry(place.cwd.clone()).or_insert_with(|| real(&place.cwd));
+                if *there == here || shares_checkout(&place, there, checkout.as_ref(), &here) {
+                    names.push(place.name);
+                }
+            }
+            names
         });
         timeout(LOOK, names).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 }
 
+/// The runner is told exactly all the same, until git tidies up.
+fn note_unkept(kept: Result<(), GitError>) {
+    if let Err(error) = kept {
+        tracing::warn!(%error, "git may remove the files as they were at a launch some day");
+    }
+}
+
 /// Whether one of two directories of the same checkout lies in the other.
 fn shares_checkout(
-    runner: &Runner,
+    place: &Workplace,
     there: &Path,
     checkout: Option<&RunnerCheckout>,
-    here: &PathBuf,
+    here: &Path,
 ) -> bool {
-    let (Some(checkout), Some(other)) = (checkout, &runner.checkout) else { return false };
-    checkout.repository == other.repository && (there.starts_with(here) || here.starts_with(there))
+    let Some(checkout) = checkout else { return false };
+    checkout.repository == place.repository && (there.starts_with(here) || here.starts_with(there))
 }

@@ -152,7 +152,10 @@ async fn before(checkout: &RunnerCheckout) -> Result<Before, GitError> {
     };
     let commit = known(&checkout.launch_commit).await?;
     if let Some(snapshot) = known(&checkout.launch_snapshot).await? {
-        let message = git::message(repository, &snapshot).await?;
+        // A commit of somebody else's says nothing of files that were left out.
+        let is_ours = Some(&snapshot) != commit.as_ref();
+        let message =
+            if is_ours { git::message(repository, &snapshot).await? } else { String::new() };
         let line = message.lines().rfind(|line| line.starts_with('['));
         let left_out: Vec<LeftOut> =
             line.and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();

@@ -47,6 +47,7 @@ use crate::{
         event::EventType,
         failure::{Failure, FailureKind},
     },
+    process::room,
 };
 
 /// Calls under way may take so long to end when the daemon leaves.
@@ -135,6 +136,8 @@ pub async fn run(
     let rabbitmq = config.docker.rabbitmq.clone();
     let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
+    // Each runner's link is a file.
+    room::raise_open_files();
     let (fleet, notices) = Fleet::new(places.clone());
     let (sources, heard) = Sources::new();
     let limits = Limits::detect();

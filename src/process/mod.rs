@@ -1,10 +1,12 @@
-//! L1: processes as the kernel shows them: one scan, trees, identities, signals.
+//! L1: processes as the kernel shows them: one scan, trees, identities, signals, and what there is
+//! room for.
 //!
 //! Used by supervisors, which stop their tree, and by the daemon, which samples all trees and ends
 //! what a dead supervisor left. Invariant: a signal goes to a process that was recognised by its
 //! pid *and* start time, through a pidfd, so that a reused pid never hits a stranger.
 
 mod group;
+pub mod room;
 mod table;
 
 use std::{ffi::CStr, fs};

@@ -4,7 +4,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::measure::MEASURES;
+use crate::measure::{MEASURES, NAMED};
 
 /// The parsed command line.
 #[derive(Debug, Default)]
@@ -48,7 +48,8 @@ impl Options {
 
     /// Whether a measurement is to be made.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == name)
+        let is_named = self.only.iter().any(|only| only == name);
+        is_named || (self.only.is_empty() && !NAMED.contains(&name))
     }
 }
 

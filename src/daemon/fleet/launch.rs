@@ -13,6 +13,7 @@ use super::{Fleet, FleetError};
 use crate::{
     config::{environment, places::make_private},
     domain::id::RunnerId,
+    process::room::pass_on_open_files,
     proto::link::v1::{Identity, LaunchSpec, Ready},
 };
 
@@ -47,6 +48,9 @@ impl Waiting {
             errno: source.raw_os_error().unwrap_or(0),
             message: format!("start a supervisor: {source}"),
         })?;
+        if let Some(pid) = child.id() {
+            pass_on_open_files(pid);
+        }
         Ok(Self(child))
     }
 

@@ -7,6 +7,7 @@
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use prost::Message as _;
@@ -39,9 +40,11 @@ const DEFAULT_AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 const MAX_ARGUMENT: usize = 128 << 10;
 const MAX_ARGUMENTS: usize = 1 << 20;
 
-/// Bytes that must be free below the root for a runner to start: its record, how it ends, and what
-/// the database writes about it; also for those that run already.
-const ROOM: u64 = 16 << 20;
+/// Runners in the same directory that are named, at most.
+const MOST_NAMED: usize = 8;
+
+/// A launch waits so long for a database that is away, before it is refused.
+const DATABASE: Duration = Duration::from_millis(900);
 
 impl Services {
     /// Starts an agent, in a worktree of its own if that was asked for.
@@ -60,6 +63,8 @@ impl Services {
         request: LaunchRequest,
         resume: Option<String>,
     ) -> Result<Launched, Failure> {
+        // A server that was restarted is found again in less.
+        self.store.wait_until_up(DATABASE).await;
         let project = self.get_project(&request.project).await?;
         if !request.name.is_empty() {
             check_runner_name(&request.name)
@@ -68,36 +73,12 @@ impl Services {
         let command = self.command(&request)?;
         check_arguments(&command)?;
         self.check_room()?;
+        self.check_system()?;
         let services = self.clone();
         self.detached(async move {
             Box::pin(services.launch_checked(request, project, command, resume)).await
         })
         .await
-    }
-
-    /// Refuses to start anything where nothing could be kept of it: on a disk that is full an agent would
-    /// run without a record, and how it ended would be lost.
-    fn check_room(&self) -> Result<(), Failure> {
-        let root = self.context.places.root();
-        let full = |what: String| {
-            let what = format!("no room in {}: {what}", root.display());
-            let hint = format!("df -h {}; runners that run already go on", root.display());
-            Err(Failure::unavailable("DISK_FULL", what).with_hint(hint))
-        };
-        // A file system that cannot tell is asked by writing.
-        let Ok(system) = rustix::fs::statvfs(root) else { return Ok(()) };
-        let free = system.f_bavail.saturating_mul(system.f_frsize);
-        if free < ROOM {
-            return full(format!("{} MiB are free, {} are needed", free >> 20, ROOM >> 20));
-        }
-        // Where files are not counted, there are none at all.
-        if system.f_files > 0 && system.f_favail == 0 {
-            return full("no more files can be made".to_owned());
-        }
-        if system.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-            return full("it is mounted read-only".to_owned());
-        }
-        Ok(())
     }
 
     /// Returns the command to run: the one asked for, the configured one, or the first agent found.
@@ -150,11 +131,11 @@ impl Services {
             sharers = self.sharers(&cwd, new.checkout.as_ref()).await;
             None
         };
-        if !sharers.is_empty() {
-            let (names, does) =
-                (sharers.join(", "), if sharers.len() == 1 { "works" } else { "work" });
-            warnings.insert(0, format!("{names} {does} in the same directory: their changes mix"));
+        if let Some(warning) = mixing(&sharers) {
+            warnings.insert(0, warning);
         }
+        // An event that named a thousand would be told a thousand times.
+        sharers.truncate(MOST_NAMED);
         let data = serde_json::json!({
             "agent": new.agent, "command": new.command, "cwd": new.cwd, "notes": started.notes,
             "shares_directory_with": sharers,
@@ -382,6 +363,19 @@ impl Services {
         };
         self.start(runner, waiting, &spec).await
     }
+}
+
+/// Says who works in the same directory already; `None` when nobody does.
+fn mixing(sharers: &[String]) -> Option<String> {
+    const NAMES: usize = 3;
+    let (named, others) = sharers.split_at(sharers.len().min(NAMES));
+    let who = match (named, others.len()) {
+        ([], _) => return None,
+        ([one], 0) => return Some(format!("{one} works in the same directory: their changes mix")),
+        (named, 0) => named.join(", "),
+        (named, others) => format!("{} and {others} more", named.join(", ")),
+    };
+    Some(format!("{who} work in the same directory: their changes mix"))
 }
 
 /// Refuses what the kernel would refuse after the fork.

@@ -25,6 +25,7 @@ mod prompts;
 mod quotas;
 mod removal;
 mod retention;
+mod room;
 mod runners;
 mod sessions;
 mod settle;

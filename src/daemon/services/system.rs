@@ -178,6 +178,7 @@ impl Services {
             component("disk", space),
             component("supervisors", supervisors),
             component("limits", Ok(self.limits.describe())),
+            component("room", self.describe_room()),
         ];
         if let Some(broker) = self.broker() {
             components.push(broker);

@@ -1,6 +1,6 @@
 //! What was checked out where a runner works: columns of its row.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -36,6 +36,41 @@ impl Store {
         let query = bind(query, Some(checkout));
         let gone = Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {}", runner.name));
         first(&self.write(Write::default().require(query, gone).unflushed()).await?)
+    }
+}
+
+/// Where a live runner works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workplace {
+    /// Its name.
+    pub name: String,
+    /// Its directory.
+    pub cwd: PathBuf,
+    /// The repository that it is in, empty without one.
+    pub repository: PathBuf,
+}
+
+impl Store {
+    /// Returns where the live runners of a node work: each launch asks for it, so it is no more than
+    /// that.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn workplaces(&self, node: &str) -> Result<Vec<Workplace>, StoreError> {
+        let query = Query::new(
+            "SELECT name, cwd, repository FROM runners \
+             WHERE node_id = $1 AND status NOT IN ('terminated', 'failed') ORDER BY started_at",
+        );
+        let rows = self.fetch(query.bind(node)).await?;
+        let place = |row: &Record| {
+            Ok(Workplace {
+                name: row.text("name")?,
+                cwd: row.text("cwd")?.into(),
+                repository: row.text("repository")?.into(),
+            })
+        };
+        rows.iter().map(place).collect()
     }
 }
 

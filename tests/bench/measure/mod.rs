@@ -8,6 +8,7 @@ mod idle;
 mod launch;
 mod memory;
 mod reattach;
+mod scale;
 mod slow;
 
 use anyhow::Result;
@@ -38,7 +39,11 @@ pub(crate) const MEASURES: &[Measure] = &[
     Measure { name: "dashboard-idle", run: dashboard::idle },
     Measure { name: "idle-100", run: idle::measure },
     Measure { name: "echo-200", run: echo::in_a_crowd },
+    Measure { name: "scale", run: scale::measure },
 ];
+
+/// Made only when they are named: they take long, or the whole machine.
+pub(crate) const NAMED: [&str; 1] = ["scale"];
 
 /// Milliseconds between two moments of the clock.
 fn millis(from: u64, to: u64) -> f64 {

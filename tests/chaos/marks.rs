@@ -37,16 +37,6 @@ async fn drained(url: &str) {
     }
 }
 
-/// Launches; a daemon that has just lost its server says so and is asked again.
-async fn launched(client: &Client, node: &Node) {
-    let begun = Instant::now();
-    while let Err(failure) = client.launch(&cancel::launch(node.home(), "p", &["true"])).await {
-        let is_away = failure.reason == "DATABASE_AWAY";
-        assert!(is_away && begun.elapsed() < PATIENCE, "{failure}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_a_killed_server_forgot_are_made_again() {
     let server = Postgres::start();
@@ -62,7 +52,8 @@ async fn marks_that_a_killed_server_forgot_are_made_again() {
     client.create_project(new).await.unwrap();
     let mut forgotten = 0;
     for _ in 0..KILLS {
-        launched(&client, &node).await;
+        // Also just after the server has come back.
+        client.launch(&cancel::launch(node.home(), "p", &["true"])).await.unwrap();
         drained(&url).await;
         tokio::task::block_in_place(|| {
             server.kill();

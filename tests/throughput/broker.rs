@@ -17,6 +17,7 @@ use lapin::{
 use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
 
 use crate::{
+    cost::Cost,
     node::{Kind, Node, event},
     rates::{Figures, quantile},
     servers::RabbitMq,
@@ -40,7 +41,7 @@ pub(crate) async fn delivery(figures: &mut Figures) {
         let channel = connect(&server).await;
         let raw = raw_rate(&channel).await;
         let consumer = consume(&channel, EVENTS).await;
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), Cost::now());
         let callers: Vec<_> = (0..256)
             .map(|caller| {
                 let store = node.store.clone();
@@ -58,6 +59,7 @@ pub(crate) async fn delivery(figures: &mut Figures) {
         let committed = (EVENTS / 256 + 1) as f64 * 256.0 / began.elapsed().as_secs_f64();
         let received = consumer.await.expect("the consumer").len() as f64;
         let delivered = received / began.elapsed().as_secs_f64();
+        let cost = Cost::now().since(&before, received);
         figures.add(
             format!("{}: events committed and delivered", kind.name()),
             format!("{delivered:.0}/s (committed {committed:.0}/s)"),
@@ -68,6 +70,7 @@ pub(crate) async fn delivery(figures: &mut Figures) {
             format!("{:.2} (raw {raw:.0}/s)", delivered / raw),
             "≥ 0.5",
         );
+        figures.add(format!("{}: processor time of an event", kind.name()), cost, "");
         node.stop().await;
     }
 }

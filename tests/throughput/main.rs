@@ -24,6 +24,7 @@
 
 mod blocked;
 mod broker;
+mod cost;
 mod node;
 mod rates;
 #[path = "../servers/mod.rs"]

@@ -29,8 +29,9 @@ use crate::config::RabbitMqConfig;
 /// (`dependencies.md` §5d); the rest is for brokers that are further away.
 pub const WINDOW: usize = 256;
 
-/// Transient messages that wait at most; what comes on top is dropped.
-const TRANSIENT: usize = 64;
+/// Transient messages that wait at most; what comes on top is dropped. A tick of the heartbeats of a
+/// thousand runners finds room.
+const TRANSIENT: usize = 1024;
 
 /// One message for the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]

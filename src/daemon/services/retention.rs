@@ -11,7 +11,7 @@ use crate::{
     domain::{event::EventType, failure::Failure},
 };
 
-/// What was delivered is kept so long, for whoever asks what became of an event.
+/// What somebody has marked as delivered by hand is kept so long.
 const DELIVERED: TimeDelta = TimeDelta::days(1);
 
 /// Between two transactions that remove, so that others get their turn.

@@ -242,9 +242,10 @@ impl Services {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn heartbeat(&self) -> Result<(), Failure> {
+    pub async fn heartbeat(&self) -> Result<Vec<Heartbeat>, Failure> {
         if self.fleet.linked().is_empty() {
-            return self.watch_quotas().await;
+            self.watch_quotas().await?;
+            return Ok(Vec::new());
         }
         let fleet = self.fleet.clone();
         let scan = move || fleet.sample(&crate::process::Table::scan());
@@ -256,6 +257,7 @@ impl Services {
         if self.changes.is_watched() {
             self.changes.announce(Change::All);
         }
-        self.watch_quotas().await
+        self.watch_quotas().await?;
+        Ok(beats)
     }
 }

@@ -1,15 +1,20 @@
 //! Events as rows: of the log, and of the queue to the broker.
 
+use std::{collections::HashMap, fmt::Write as _, mem, sync::Arc};
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     StoreError,
-    dialect::{Bulk, Connection},
-    query::Value as Bound,
+    dialect::{Bulk, Connection, Kind},
+    query::{Query, Record, Value as Bound},
 };
-use crate::domain::event::{Event, partition_of};
+use crate::domain::{
+    event::{Event, partition_of},
+    outbox::QueuedEvent,
+};
 
 /// An event with its signature.
 #[derive(Debug)]
@@ -32,28 +37,37 @@ pub(super) struct Sealed {
     pub seal: String,
 }
 
+impl Sealed {
+    /// Takes its place back.
+    pub(super) fn unsealed(self) -> Signed {
+        let mut signed = self.signed;
+        signed.event.position = 0;
+        signed
+    }
+}
+
 const EVENTS: Bulk = Bulk {
     table: "events",
     columns: &[
-        "event_id",
-        "timestamp",
-        "event_type",
-        "entity_type",
-        "entity_id",
-        "sequence",
-        "project_name",
-        "runner_name",
-        "data",
-        "metadata",
-        "user_id",
-        "hostname",
-        "node_id",
-        "trace_id",
-        "signature",
-        "routing_key",
-        "position",
-        "sealed_by",
-        "seal",
+        ("event_id", Kind::Id),
+        ("timestamp", Kind::Time),
+        ("event_type", Kind::Text),
+        ("entity_type", Kind::Text),
+        ("entity_id", Kind::Text),
+        ("sequence", Kind::Integer),
+        ("project_name", Kind::Text),
+        ("runner_name", Kind::Text),
+        ("data", Kind::Json),
+        ("metadata", Kind::Json),
+        ("user_id", Kind::Text),
+        ("hostname", Kind::Text),
+        ("node_id", Kind::Text),
+        ("trace_id", Kind::Text),
+        ("signature", Kind::Text),
+        ("routing_key", Kind::Text),
+        ("position", Kind::Integer),
+        ("sealed_by", Kind::Text),
+        ("seal", Kind::Text),
     ],
     tail: "",
 };
@@ -61,19 +75,23 @@ const EVENTS: Bulk = Bulk {
 const QUEUE: Bulk = Bulk {
     table: "outbox",
     columns: &[
-        "event_id",
-        "aggregate_type",
-        "aggregate_id",
-        "event_type",
-        "payload",
-        "routing_key",
-        "trace_id",
-        "sequence",
-        "position",
-        "partition",
+        ("created_at", Kind::Time),
+        ("event_id", Kind::Id),
+        ("aggregate_type", Kind::Text),
+        ("aggregate_id", Kind::Text),
+        ("event_type", Kind::Text),
+        ("payload", Kind::Json),
+        ("routing_key", Kind::Text),
+        ("trace_id", Kind::Text),
+        ("sequence", Kind::Integer),
+        ("position", Kind::Integer),
+        ("partition", Kind::Integer),
     ],
-    tail: "",
+    tail: "RETURNING id, position",
 };
+
+/// How often the broker may refuse an event: what the column says, too.
+const TRIES: u32 = 8;
 
 /// Inserts events.
 pub(super) async fn insert(
@@ -83,33 +101,109 @@ pub(super) async fn insert(
     connection.insert(&EVENTS, rows).await.map(drop)
 }
 
-/// Queues those that go to the broker.
-pub(super) async fn queue(
-    connection: &mut Connection,
-    sealed: &[Sealed],
-) -> Result<(), StoreError> {
-    let rows = sealed.iter().filter_map(|sealed| {
-        let event = &sealed.signed.event;
-        let routing_key = sealed.signed.routing_key.as_deref()?;
-        let partition = partition_of(&event.entity_type, &event.entity_id);
-        let entry = || {
-            Ok(vec![
-                Bound::Id(sealed.signed.id),
+/// Events that go to the broker: as rows, and as the relay takes them.
+#[derive(Debug, Default)]
+struct Queueing {
+    rows: Vec<Vec<Bound>>,
+    entries: Vec<QueuedEvent>,
+    /// Which entry has which position.
+    places: HashMap<u64, usize>,
+}
+
+impl Queueing {
+    fn of(sealed: &[Sealed]) -> Result<Self, StoreError> {
+        let mut queueing = Self::default();
+        for Sealed { signed, .. } in sealed {
+            let (Some(routing_key), event) = (&signed.routing_key, &signed.event) else { continue };
+            let payload = text(event)?;
+            queueing.rows.push(vec![
+                event.timestamp.into(),
+                Bound::Id(signed.id),
                 event.entity_type.as_str().into(),
                 event.entity_id.as_str().into(),
                 event.event_type.as_str().into(),
-                Bound::JsonText(text(event)?),
-                routing_key.into(),
+                Bound::JsonText(payload.clone()),
+                routing_key.as_str().into(),
                 event.trace_id.as_str().into(),
                 whole(event.sequence),
                 whole(event.position),
-                whole(partition),
-            ])
-        };
-        Some(entry())
-    });
-    let rows = rows.collect::<Result<_, StoreError>>()?;
-    connection.insert(&QUEUE, rows).await.map(drop)
+                whole(partition_of(&event.entity_type, &event.entity_id)),
+            ]);
+            queueing.places.insert(event.position, queueing.entries.len());
+            queueing.entries.push(QueuedEvent {
+                id: 0,
+                event_id: signed.id,
+                event_type: event.event_type.clone(),
+                aggregate: Arc::new((event.entity_type.clone(), event.entity_id.clone())),
+                sequence: event.sequence,
+                routing_key: routing_key.clone(),
+                payload: payload.into(),
+                trace_id: event.trace_id.clone(),
+                attempts: 0,
+                max_attempts: TRIES,
+                created_at: event.timestamp,
+                next_retry_at: None,
+                is_parked: false,
+            });
+        }
+        Ok(queueing)
+    }
+
+    /// Returns the entries with the places in the queue that the database gave them. The order in
+    /// which a statement returns rows is not promised.
+    fn placed(mut self, returned: &[Record]) -> Result<Vec<QueuedEvent>, StoreError> {
+        for row in returned {
+            let place = self.places.get(&row.count("position")?);
+            if let Some(entry) = place.and_then(|place| self.entries.get_mut(*place)) {
+                entry.id = row.optional_integer("id")?.unwrap_or(0);
+            }
+        }
+        Ok(self.entries)
+    }
+}
+
+/// Queues those that go to the broker, and returns them as they stand in the queue.
+pub(super) async fn queue(
+    connection: &mut Connection,
+    sealed: &[Sealed],
+) -> Result<Vec<QueuedEvent>, StoreError> {
+    let mut queueing = Queueing::of(sealed)?;
+    let returned = connection.insert(&QUEUE, mem::take(&mut queueing.rows)).await?;
+    queueing.placed(&returned)
+}
+
+/// Inserts and queues sealed events in one statement, if the lease is still this holder's and nothing
+/// waits to be sealed; otherwise it does nothing, and returns `None`. Must come after the statement
+/// that counted the events: it sees what was committed by whoever counted before.
+pub(super) async fn insert_at_once(
+    connection: &mut Connection,
+    sealed: &[Sealed],
+    (holder, epoch): (&str, u64),
+) -> Result<Option<Vec<QueuedEvent>>, StoreError> {
+    let Some(fence) = connection.texts().fence_at_once else { return Ok(None) };
+    let mut queueing = Queueing::of(sealed)?;
+    let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
+    let (log, mut values) = EVENTS.lists(Some("fence"), rows, 3);
+    let mut sql = format!("WITH fence AS MATERIALIZED ({fence}), logged AS ({log} RETURNING 1) ");
+    let count = if queueing.rows.is_empty() {
+        sql.push_str("SELECT 1 AS done FROM logged LIMIT 1");
+        1
+    } else {
+        let rows = mem::take(&mut queueing.rows);
+        let count = rows.len();
+        let (queue, mut lists) = QUEUE.lists(Some("fence"), rows, 3 + values.len());
+        values.append(&mut lists);
+        write!(sql, "{queue} {}", QUEUE.tail).ok();
+        count
+    };
+    let epoch = i64::try_from(epoch).unwrap_or(0);
+    values.splice(0..0, [Bound::from(holder), Bound::from(epoch)]);
+    let (_, returned) = connection.run(Query { sql: sql.into(), values }).await?;
+    match returned.len() {
+        0 => Ok(None),
+        all if all == count => queueing.placed(&returned).map(Some),
+        part => Err(StoreError::Garbled(format!("answer: {part} of {count} events are queued"))),
+    }
 }
 
 /// Returns an event as a row.

@@ -19,6 +19,7 @@ mod error;
 mod event_rows;
 mod events;
 mod follow;
+mod handoff;
 mod inbox;
 mod keyring;
 mod launches;
@@ -56,8 +57,10 @@ pub use self::{
     audit::AuditLog,
     availability::DatabaseStatus,
     blobs::Blob,
+    checkouts::Workplace,
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
+    handoff::Fresh,
     inbox::{ItemAct, ItemFilter, MOST_ITEMS},
     keyring::{Keyring, first_key_file},
     launches::NewRunner,
@@ -73,6 +76,7 @@ pub use self::{
 use self::{
     availability::Availability,
     dialect::{Connection, Kind, Readers, postgres, sqlite},
+    handoff::Handoff,
     query::{Query, Record},
     recorder::{Recorder, Sealing},
     writer::{Unit, Writer},
@@ -127,6 +131,7 @@ pub struct Store {
     checkpoints: watch::Receiver<Option<Checkpoint>>,
     availability: Availability,
     sealing: Sealing,
+    handoff: Handoff,
     /// Ends the tasks that follow what other daemons do.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -158,13 +163,14 @@ impl Store {
         let (committed_tx, committed) = watch::channel(0);
         let committed_tx = Arc::new(committed_tx);
         let (checkpoints_tx, checkpoints) = watch::channel(None);
+        let handoff = Handoff::default();
         let (writer, units) = mpsc::channel(writer::QUEUE);
         let tasks = TaskTracker::new();
         let stop = CancellationToken::new();
         let is_shared = readers.is_shared();
         let task = Writer {
             connection,
-            recorder: Recorder::new(origin, keyring, sealing.clone(), name),
+            recorder: Recorder::new(origin, keyring, sealing.clone(), (name, handoff.clone())),
             committed: Arc::clone(&committed_tx),
             checkpoints: checkpoints_tx,
             availability: availability.clone(),
@@ -190,8 +196,17 @@ impl Store {
             tasks.spawn(async move { stop.run_until_cancelled(following).await });
         }
         tasks.close();
-        let store =
-            Self { readers, writer, committed, checkpoints, availability, sealing, stop, tasks };
+        let store = Self {
+            readers,
+            writer,
+            committed,
+            checkpoints,
+            availability,
+            sealing,
+            handoff,
+            stop,
+            tasks,
+        };
         if !is_shared {
             // All of it is on disk; a server's followers find out by themselves.
             writer::advance(&committed_tx, store.event_newest().await?);
@@ -203,6 +218,12 @@ impl Store {
     /// sealed event that is known, 0 before the first. It carries nothing else.
     pub fn doorbell(&self) -> watch::Receiver<u64> {
         self.committed.clone()
+    }
+
+    /// Returns what is queued for the broker from now on, as soon as it is on disk. It may leave out
+    /// what is queued faster than it is received: the queue is the truth.
+    pub fn fresh(&self) -> mpsc::Receiver<Fresh> {
+        self.handoff.listen()
     }
 
     /// Returns the receiver of where the log stands, as far as this daemon seals it.
@@ -223,6 +244,13 @@ impl Store {
     /// Whether other daemons may use it too.
     pub fn is_shared(&self) -> bool {
         self.readers.is_shared()
+    }
+
+    /// Waits for a database that is away, but no longer than this.
+    pub async fn wait_until_up(&self, limit: Duration) {
+        let mut status = self.availability.subscribe();
+        // What comes of it is seen by whoever asks something.
+        timeout(limit, status.wait_for(|status| *status == DatabaseStatus::Up)).await.ok();
     }
 
     /// Writes what is queued and closes the connections.

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 pub(super) use super::dialect::Record;
-use super::{StoreError, projects};
+use super::{StoreError, dialect::Kind, projects};
 use crate::domain::{event::NewEvent, failure::Failure};
 
 /// A value bound to a placeholder.
@@ -28,6 +28,8 @@ pub(super) enum Value {
     /// A JSON value as text.
     JsonText(String),
     Texts(Vec<String>),
+    /// Many of one kind, for a server.
+    List(Kind, Vec<Value>),
 }
 
 /// Lets plain values be bound.
@@ -57,6 +59,8 @@ pub(super) struct Texts {
     pub seal_events: &'static str,
     /// Locks the sealer's lease while it is $1's at epoch $2; returns how many events `waiting`.
     pub fence: &'static str,
+    /// The same, without a row when any wait; `None` where there is no such lease.
+    pub fence_at_once: Option<&'static str>,
     /// Registers node $1 with host $2, version $3, whether it relays $4; returns its new epoch.
     pub register: &'static str,
     /// Node $1 at epoch $2 lives.
@@ -68,7 +72,7 @@ pub(super) struct Texts {
     pub release: &'static str,
     /// Every node, with the age of its last sign of life by the database's clock.
     pub nodes: &'static str,
-    /// Marks outbox rows ($1, a JSON array of ids as text) as delivered at a time ($2).
+    /// Removes delivered outbox rows ($1, a list of ids).
     pub deliver: &'static str,
     /// Holds the lock of budgets with others, and alone, to the end of the transaction.
     pub share_budgets: &'static str,

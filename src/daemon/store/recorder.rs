@@ -16,9 +16,10 @@ use uuid::Uuid;
 
 use super::{
     Origin, StoreError,
-    dialect::{Bulk, Connection},
-    event_rows::{SealRow, Sealed, Signed, insert, queue, row, text},
+    dialect::{Bulk, Connection, Kind},
+    event_rows::{SealRow, Sealed, Signed, insert, insert_at_once, queue, row, text},
     events,
+    handoff::{Handoff, Outgoing},
     keyring::Keyring,
     query::{Query, Value as Bound, storable, storable_json},
 };
@@ -68,11 +69,22 @@ struct Tail {
     seal: Code,
 }
 
+/// Events that are placed in one statement, at most.
+const AT_ONCE: usize = 2000;
+
+/// What became of events that were to be placed in one statement.
+enum Placed {
+    All,
+    Not(Vec<Signed>),
+}
+
 /// What came of recording.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Recorded {
     /// The newest sealed position, if anything was sealed.
     pub sealed_up_to: Option<u64>,
+    /// How many were.
+    sealed: u64,
     /// Events written that another daemon has to seal, or this one later.
     pub unsealed: u64,
     /// More wait to be sealed than one transaction takes.
@@ -92,17 +104,27 @@ pub(super) struct Recorder {
     tail: Option<Tail>,
     /// What a transaction under way will make of it.
     next_tail: Option<Tail>,
+    outgoing: Outgoing,
 }
 
 impl Recorder {
-    pub(super) fn new(origin: Origin, keyring: Keyring, sealing: Sealing, log: String) -> Self {
-        Self { log, origin, keyring, sealing, tail: None, next_tail: None }
+    pub(super) fn new(
+        origin: Origin,
+        keyring: Keyring,
+        sealing: Sealing,
+        (log, handoff): (String, Handoff),
+    ) -> Self {
+        let outgoing = Outgoing::new(handoff);
+        Self { log, origin, keyring, sealing, tail: None, next_tail: None, outgoing }
     }
 
     /// Takes note that what was recorded is committed; returns where the log stands, if this daemon
-    /// has sealed anything.
-    pub(super) fn committed(&mut self, recorded: Recorded) -> Option<Checkpoint> {
+    /// has sealed anything. What is not on disk yet goes to the broker with what is.
+    pub(super) fn committed(&mut self, recorded: Recorded, is_flushed: bool) -> Option<Checkpoint> {
         self.tail = self.next_tail;
+        if let Some(last) = recorded.sealed_up_to {
+            self.outgoing.committed(last, recorded.sealed, is_flushed);
+        }
         let sealed = recorded.sealed_up_to.and(self.tail);
         let (key, reference) = (self.keyring.key(), self.keyring.reference());
         let checkpoint = sealed
@@ -115,6 +137,7 @@ impl Recorder {
     pub(super) fn undone(&mut self) {
         self.tail = None;
         self.next_tail = None;
+        self.outgoing.undone();
     }
 
     /// Writes events inside the present transaction, and seals what may be sealed; without events, it
@@ -160,6 +183,15 @@ impl Recorder {
         let mut recorded = Recorded { codes: count, ..Recorded::default() };
         self.next_tail = self.tail;
         let lease = self.sealing.lease();
+        let events = match self.place_at_once(connection, events, lease.as_ref()).await? {
+            Placed::All => {
+                recorded.sealed = count;
+                recorded.codes += count;
+                recorded.sealed_up_to = self.next_tail.map(|tail| tail.position);
+                return Ok(recorded);
+            }
+            Placed::Not(events) => events,
+        };
         let waiting = match &lease {
             None => None,
             Some((holder, epoch)) => self.waiting(connection, holder, *epoch).await?,
@@ -192,12 +224,40 @@ impl Recorder {
                 events.into_iter().map(|event| self.seal(event, &mut tail)).collect();
             let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
             insert(connection, rows).await?;
-            queue(connection, &sealed).await?;
+            self.outgoing.queue(queue(connection, &sealed).await?);
         }
-        recorded.codes += tail.position - before;
+        recorded.sealed = tail.position - before;
+        recorded.codes += recorded.sealed;
         recorded.sealed_up_to = (tail.position > before).then_some(tail.position);
         self.next_tail = Some(tail);
         Ok(recorded)
+    }
+
+    /// The same in one statement, where it is known beforehand what their places are: as long as no
+    /// other daemon comes in between.
+    async fn place_at_once(
+        &mut self,
+        connection: &mut Connection,
+        events: Vec<Signed>,
+        lease: Option<&(String, u64)>,
+    ) -> Result<Placed, StoreError> {
+        let (Some((holder, epoch)), Some(tail)) = (lease, self.tail) else {
+            return Ok(Placed::Not(events));
+        };
+        let is_possible = connection.texts().fence_at_once.is_some() && tail.epoch == *epoch;
+        if !is_possible || !(1..=AT_ONCE).contains(&events.len()) {
+            return Ok(Placed::Not(events));
+        }
+        let mut after = tail;
+        let sealed: Vec<_> = events.into_iter().map(|event| self.seal(event, &mut after)).collect();
+        match insert_at_once(connection, &sealed, (holder, *epoch)).await? {
+            Some(queued) => {
+                self.outgoing.queue(queued);
+                self.next_tail = Some(after);
+                Ok(Placed::All)
+            }
+            None => Ok(Placed::Not(sealed.into_iter().map(Sealed::unsealed).collect())),
+        }
     }
 
     /// Gives events their sequences and signatures.
@@ -294,7 +354,7 @@ impl Recorder {
     /// Seals what others have committed, in the order of its insertion: an event's predecessor in its
     /// entity was committed before it was inserted. Returns how many.
     async fn seal_waiting(
-        &self,
+        &mut self,
         connection: &mut Connection,
         tail: &mut Tail,
     ) -> Result<u64, StoreError> {
@@ -324,7 +384,7 @@ impl Recorder {
         });
         let seals = text(&seals.collect::<Vec<_>>())?;
         connection.run(Query::new(connection.texts().seal_events).bind(seals)).await?;
-        queue(connection, &sealed).await?;
+        self.outgoing.queue(queue(connection, &sealed).await?);
         Ok(rows.len() as u64)
     }
 }
@@ -342,7 +402,7 @@ pub(super) struct Import {
 /// Counts events of entities and returns the newest sequence of each.
 const COUNTS: Bulk = Bulk {
     table: "aggregates",
-    columns: &["entity_type", "entity_id", "sequence"],
+    columns: &[("entity_type", Kind::Text), ("entity_id", Kind::Text), ("sequence", Kind::Integer)],
     tail: "ON CONFLICT (entity_type, entity_id) \
            DO UPDATE SET sequence = aggregates.sequence + excluded.sequence \
            RETURNING entity_type, entity_id, sequence",

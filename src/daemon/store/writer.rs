@@ -32,8 +32,9 @@ const GROUP: usize = 256;
 /// A deadlock or a lost race is tried again so often.
 const TRIES: u32 = 3;
 
-/// After a failed attempt to reach the server, writes are refused at once for so long.
-const PAUSE: Duration = Duration::from_secs(1);
+/// After a failed attempt to reach the server, writes are refused at once for so long, or for twice as
+/// long as the attempt took; then it is tried again, whether or not anybody asks.
+const PAUSE: Duration = Duration::from_millis(400);
 
 /// Other daemons are told of events at most so often: a notification takes a lock of the whole
 /// server (reliability.md §4.3).
@@ -86,7 +87,7 @@ impl Writer {
         opened.send(self.reach().await).ok();
         let mut group = Vec::with_capacity(GROUP);
         let mut telling = Telling::default();
-        let mut refused_until = None;
+        let mut refused_until: Option<Instant> = None;
         let mut last = 0;
         loop {
             let due = telling.due();
@@ -100,6 +101,11 @@ impl Writer {
                     group.len()
                 }
                 received = units.recv_many(&mut group, GROUP) => received,
+                () = sleep_until(refused_until.unwrap_or_else(Instant::now)),
+                    if self.connection.ensure_alive().is_err() => {
+                    self.reach_or_pause(&mut refused_until).await.ok();
+                    continue;
+                }
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     self.tell(&mut telling).await;
                     continue;
@@ -129,20 +135,11 @@ impl Writer {
             }
             let reached = match refused_until {
                 Some(until) if Instant::now() < until => Err(self.availability.refusal()),
-                _ => self.reach().await,
+                _ => self.reach_or_pause(&mut refused_until).await,
             };
             let outcomes = match reached {
-                Ok(()) => {
-                    refused_until = None;
-                    self.commit(writes, &mut telling).await
-                }
-                Err(error) => {
-                    // Not put off by further writes: then it would never be tried again.
-                    refused_until = refused_until
-                        .filter(|until| Instant::now() < *until)
-                        .or_else(|| Some(Instant::now() + PAUSE));
-                    writes.iter().map(|_| Err(error.again())).collect()
-                }
+                Ok(()) => self.commit(writes, &mut telling).await,
+                Err(error) => writes.iter().map(|_| Err(error.again())).collect(),
             };
             // Answered after the commit, refusals too: one may be due to a write of the same group,
             // which its caller will then look for. A caller that went away needs no answer.
@@ -151,6 +148,15 @@ impl Writer {
             }
         }
         self.connection.close().await;
+    }
+
+    /// Makes sure that there is a connection, or says until when that is not tried again: writes in
+    /// between do not put it off.
+    async fn reach_or_pause(&mut self, until: &mut Option<Instant>) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let reached = self.reach().await;
+        *until = reached.is_err().then(|| Instant::now() + PAUSE.max(began.elapsed() * 2));
+        reached
     }
 
     /// Makes sure that there is a connection.
@@ -232,7 +238,7 @@ impl Writer {
                 error => error,
             });
         }
-        let checkpoint = self.recorder.committed(recorded);
+        let checkpoint = self.recorder.committed(recorded, is_flushed);
         if let Some(position) = recorded.sealed_up_to {
             // Nobody is told of one that a loss of power could undo: its position would then be
             // given to another.

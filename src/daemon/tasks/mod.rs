@@ -3,6 +3,7 @@
 
 mod budgets;
 mod checkpoints;
+mod heartbeats;
 mod notify;
 mod relay;
 mod retention;
@@ -68,6 +69,7 @@ pub fn start(
         run(Box::pin(follow_others(services.clone())));
     }
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
+    let transient = publisher.as_ref().map(|publisher| publisher.transient.clone());
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
     }
@@ -82,7 +84,7 @@ pub fn start(
     run(Box::pin(async move { transcripts.follow_transcripts().await }));
     let keeping = services.clone();
     run(Box::pin(async move { keeping.keep_transcripts().await }));
-    run(Box::pin(sample(services.clone())));
+    run(Box::pin(heartbeats::run(services.clone(), transient)));
     run(Box::pin(reconcile(services.clone())));
     run(Box::pin(settle_launches(services.clone())));
     run(Box::pin(restart_failed(services.clone())));
@@ -146,18 +148,6 @@ async fn heal(services: Services) {
         }
         if let Err(error) = services.reconcile().await {
             tracing::warn!(%error, "failed to reconcile after the database came back");
-        }
-    }
-}
-
-/// Samples the process trees.
-async fn sample(services: Services) {
-    let seconds = services.context().config.daemon.heartbeat_interval_seconds;
-    let mut ticks = ticks(seconds);
-    loop {
-        ticks.tick().await;
-        if let Err(error) = services.heartbeat().await {
-            tracing::warn!(%error, "failed to record heartbeats");
         }
     }
 }

@@ -9,12 +9,9 @@ use futures_util::{FutureExt as _, StreamExt as _, stream::FuturesUnordered};
 use lapin::{Channel, options::BasicPublishOptions};
 
 use super::{
-    super::Message,
+    super::{Message, TRANSIENT},
     encode::{Envelope, encode},
 };
-
-/// Under way at most; what comes on top is dropped.
-const MOST: usize = 64;
 
 /// The channel, and what is on its way to the socket.
 pub(super) struct Drip {
@@ -29,7 +26,7 @@ impl Drip {
 
     /// Sends a message without waiting for anything, or drops it.
     pub(super) fn send(&self, exchange: &str, message: Message, max_body: usize) {
-        if self.under_way.len() >= MOST {
+        if self.under_way.len() >= TRANSIENT {
             return;
         }
         let Ok(Envelope { routing_key, properties }) = encode(&message, max_body, false) else {

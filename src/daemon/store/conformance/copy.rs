@@ -102,7 +102,7 @@ async fn fill(world: &World, events: usize) -> Runner {
     }
     let queued = world.store.outbox_list(false, 40).await.unwrap();
     let ids: Vec<_> = queued.iter().map(|entry| entry.id).collect();
-    world.store.outbox_deliver(&ids, at(5)).await.unwrap();
+    world.store.outbox_deliver(&ids).await.unwrap();
     for sql in [
         "INSERT INTO project_capabilities (project_name, capability_name, config) \
          VALUES ('p', 'c', '{\"a\": [1, 2.5]}')",

@@ -47,7 +47,7 @@ async fn what_happened_is_queued_in_its_order_and_leaves_when_confirmed(world: W
     let rest = store.outbox_next(0, ALL & !(1 << mine), 99, 10).await.unwrap();
     assert!(!waiting(&rest).contains(&"runner.started"));
 
-    store.outbox_deliver(&[all[0].id, all[1].id], at(9)).await.unwrap();
+    store.outbox_deliver(&[all[0].id, all[1].id]).await.unwrap();
     store.outbox_refused(all[2].id, "unroutable", Some(at(20)), at(10)).await.unwrap();
     let left = store.outbox_next(0, ALL, 99, 10).await.unwrap();
     assert_eq!((left.len(), left[0].attempts, left[0].next_retry_at), (1, 1, Some(at(20))));
@@ -63,7 +63,18 @@ async fn what_happened_is_queued_in_its_order_and_leaves_when_confirmed(world: W
     assert_eq!(store.outbox_list(true, 10).await.unwrap().len(), 0);
     store.outbox_refused(all[2].id, "unroutable", None, at(40)).await.unwrap();
     store.outbox_discard(parked[0].event_id, caused()).await.unwrap();
+    // What somebody marks by hand does not wait any more, and goes in its time.
+    world
+        .database
+        .execute(
+            "UPDATE outbox SET delivered = TRUE, delivered_at = '2027-01-15T08:00:09.000000Z' \
+             WHERE event_type = 'daemon.started'",
+        )
+        .await;
+    assert_eq!(store.outbox_counts().await.unwrap().waiting, 0);
+    assert!(!store.outbox_has_delivered(at(9)).await.unwrap());
     assert_eq!(store.outbox_prune(at(9), 10).await.unwrap(), 0);
+    assert!(store.outbox_has_delivered(at(10)).await.unwrap());
     assert_eq!(store.outbox_prune(at(10), 10).await.unwrap(), 2);
 }
 

@@ -27,7 +27,7 @@ impl World {
             if ids.is_empty() {
                 return;
             }
-            self.store.outbox_deliver(&ids, at(0)).await.unwrap();
+            self.store.outbox_deliver(&ids).await.unwrap();
         }
     }
 
@@ -107,7 +107,7 @@ async fn what_is_not_published_stays_and_all_that_follows(world: World) {
     world.store.outbox_refused(parked.id, "unroutable", None, at(1)).await.unwrap();
     let rest = world.store.outbox_list(false, 1000).await.unwrap();
     let rest: Vec<_> = rest.iter().map(|entry| entry.id).filter(|id| *id != parked.id).collect();
-    world.store.outbox_deliver(&rest, at(1)).await.unwrap();
+    world.store.outbox_deliver(&rest).await.unwrap();
     assert_eq!(world.store.event_prune(keep, pruned()).await.unwrap(), 500);
     assert_eq!(world.store.event_prune(keep, pruned()).await.unwrap(), 0);
     assert_eq!(world.extent().await.0, 501);

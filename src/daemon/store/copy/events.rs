@@ -57,7 +57,7 @@ impl Copier<'_> {
             let outcome = self.append_new(rows).await;
             match self.finish(outcome).await {
                 Ok((new, queued, recorded)) => {
-                    self.recorder.committed(recorded);
+                    self.recorder.committed(recorded, true);
                     self.copied.queued += queued;
                     return Ok(new);
                 }
@@ -156,7 +156,7 @@ impl Copier<'_> {
             self.target.begin(true).await?;
             let outcome = self.recorder.import(&mut self.target, Vec::new()).await;
             let recorded = self.finish(outcome).await?;
-            self.recorder.committed(recorded);
+            self.recorder.committed(recorded, true);
             if recorded.sealed_up_to.is_none() {
                 break;
             }

@@ -20,6 +20,7 @@ use super::{
     Keyring, Location, Origin, StoreError,
     about::{about, known_schema, look, name_of, open},
     dialect::{Connection, Kind, Readers, Record, sqlite},
+    handoff::Handoff,
     query::{Query, Value},
     recorder::{Recorder, Sealing},
 };
@@ -121,7 +122,7 @@ pub async fn copy(
             copying.origin,
             copying.keyring,
             sealing.clone(),
-            name_of(copying.to)?,
+            (name_of(copying.to)?, Handoff::default()),
         ),
         sealing,
         holder: format!("copy#{}", Uuid::new_v4()),

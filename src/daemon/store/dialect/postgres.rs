@@ -12,14 +12,14 @@ use sqlx::{
     encode::IsNull,
     error::{BoxDynError, DatabaseError},
     postgres::{
-        PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions,
-        PgSslMode, PgTypeInfo,
+        PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgHasArrayType, PgPool,
+        PgPoolOptions, PgSslMode, PgTypeInfo,
     },
     query::Query as SqlxQuery,
 };
 use tokio::time::timeout;
 
-use super::Record;
+use super::{Kind, Record};
 use crate::{
     config::DatabaseConfig,
     daemon::store::{
@@ -424,7 +424,40 @@ fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
         Value::OptionalJson(json) => prepared.bind(json),
         Value::JsonText(text) => prepared.bind(JsonText(text)),
         Value::Texts(texts) => prepared.bind(texts),
+        Value::List(kind, list) => bind_list(prepared, kind, list),
     })
+}
+
+/// Binds many values of one kind.
+fn bind_list(
+    query: SqlxQuery<'static, sqlx::Postgres, PgArguments>,
+    kind: Kind,
+    list: Vec<Value>,
+) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
+    /// Binds those that have one of these forms; what has another one is nothing.
+    macro_rules! bind {
+        ($($form:pat => $value:expr),* $(,)?) => {{
+            let values = list.into_iter().map(|value| match value { $($form => $value,)* _ => None });
+            query.bind(values.collect::<Vec<_>>())
+        }};
+    }
+    match kind {
+        Kind::Text => bind!(Value::Text(text) => Some(text), Value::OptionalText(text) => text),
+        Kind::Integer => {
+            bind!(Value::Integer(number) => Some(number), Value::OptionalInteger(number) => number)
+        }
+        Kind::Real => bind!(Value::Real(number) => Some(number)),
+        Kind::Truth => bind!(Value::Bool(truth) => Some(truth)),
+        Kind::Id => bind!(Value::Id(id) => Some(id), Value::OptionalId(id) => id),
+        Kind::Time => bind!(Value::Time(time) => Some(time), Value::OptionalTime(time) => time),
+        Kind::Json => bind!(
+            Value::JsonText(text) => Some(JsonText(text)),
+            Value::Json(json) => Some(JsonText(json.to_string())),
+            Value::OptionalJson(json) => json.map(|json| JsonText(json.to_string())),
+        ),
+        // A list of lists has one length: neither of these is ever one of many.
+        Kind::Texts | Kind::Bytes => bind!(Value::Text(text) => Some(text)),
+    }
 }
 
 /// A JSON value that is text already.
@@ -433,6 +466,12 @@ struct JsonText(String);
 impl sqlx::Type<sqlx::Postgres> for JsonText {
     fn type_info() -> PgTypeInfo {
         <serde_json::Value as sqlx::Type<sqlx::Postgres>>::type_info()
+    }
+}
+
+impl PgHasArrayType for JsonText {
+    fn array_type_info() -> PgTypeInfo {
+        <serde_json::Value as PgHasArrayType>::array_type_info()
     }
 }
 

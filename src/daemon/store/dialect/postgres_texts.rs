@@ -14,6 +14,10 @@ pub(super) const TEXTS: Texts = Texts {
          WHERE events.id = s.id",
     fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
          FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2 FOR UPDATE",
+    fence_at_once: Some(
+        "SELECT 1 FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2 \
+         AND NOT EXISTS (SELECT 1 FROM events WHERE position IS NULL) FOR UPDATE",
+    ),
     register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
          last_heartbeat, relays, epoch) \
          VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp(), $4, 1) \
@@ -56,9 +60,7 @@ pub(super) const TEXTS: Texts = Texts {
          ORDER BY m.at DESC, m.id DESC LIMIT $5",
     day_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
     hour_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
-    deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
-         attempts = attempts + 1, error = NULL, next_retry_at = NULL \
-         FROM jsonb_array_elements_text(CAST($1 AS JSONB)) AS sent WHERE outbox.id = sent.value::bigint",
+    deliver: "DELETE FROM outbox WHERE id = ANY($1)",
     about: "SELECT current_setting('server_version') AS version, \
          pg_database_size(current_database()) AS size, \
          coalesce((SELECT version || ' ' || cipher FROM pg_stat_ssl \

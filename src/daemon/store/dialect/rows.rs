@@ -24,7 +24,7 @@ pub(in crate::daemon::store) enum Kind {
 
 impl Kind {
     /// Its type in `PostgreSQL`.
-    fn in_postgres(self) -> &'static str {
+    pub(super) fn in_postgres(self) -> &'static str {
         match self {
             Self::Text => "text",
             Self::Integer => "bigint",

@@ -58,6 +58,7 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          FROM json_each($1) AS s WHERE events.id = s.value ->> 'id'",
     fence: "SELECT (SELECT count(*) FROM events WHERE position IS NULL) AS waiting \
          FROM leases WHERE name = 'sealer' AND holder = $1 AND epoch = $2",
+    fence_at_once: None,
     register: "INSERT INTO daemon_state (daemon_id, hostname, version, started_at, \
          last_heartbeat, relays, epoch) \
          VALUES ($1, $2, $3, strftime('%Y-%m-%dT%H:%M:%f000Z', 'now'), \
@@ -98,9 +99,7 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          ORDER BY m.at DESC, m.id DESC LIMIT $5",
     day_of_usage: "substr(at, 1, 10)",
     hour_of_usage: "substr(at, 1, 13)",
-    deliver: "UPDATE outbox SET delivered = TRUE, delivered_at = $2, last_attempt_at = $2, \
-         attempts = attempts + 1, error = NULL, next_retry_at = NULL \
-         FROM json_each($1) AS sent WHERE outbox.id = sent.value",
+    deliver: "DELETE FROM outbox WHERE id IN (SELECT value FROM json_each($1))",
     about: "SELECT sqlite_version() AS version, page_count * page_size AS size, '' AS tls, \
          '' AS pgvector, EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlx_migrations') \
          AS is_ours FROM pragma_page_count(), pragma_page_size()",
@@ -262,7 +261,18 @@ fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Sqlite, SqliteArguments> {
         Value::Json(json) => prepared.bind(json.to_string()),
         Value::OptionalJson(json) => prepared.bind(json.map(|json| json.to_string())),
         Value::Texts(texts) => prepared.bind(serde_json::json!(texts).to_string()),
+        // Only numbers are given so: everything else has a statement that takes values.
+        Value::List(_, list) => prepared.bind(numbers(&list)),
     })
+}
+
+/// Returns numbers as a JSON array.
+fn numbers(list: &[Value]) -> String {
+    let numbers = list.iter().map(|value| match value {
+        Value::Integer(number) => Some(*number),
+        _ => None,
+    });
+    serde_json::json!(numbers.collect::<Vec<_>>()).to_string()
 }
 
 fn to_text(time: DateTime<Utc>) -> String {

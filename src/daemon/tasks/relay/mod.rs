@@ -1,7 +1,8 @@
 //! Publishes what the outbox holds: reads it, hands it to the broker, writes down what came of it.
+//! What was queued a moment ago comes without being read, as long as nothing before it is left.
 //!
 //! Published is what is on disk and sealed, in the partitions whose leases this daemon holds. Marked
-//! as delivered is what the broker has confirmed, afterwards: a crash between the two repeats a
+//! as delivered, by leaving the queue, is what the broker has confirmed, afterwards: a crash between the two repeats a
 //! message, never loses one. The policy is [`lanes`]; this loop only carries it out. It waits for the
 //! database in nothing: reading, marking and writing down refusals go on beside it, one of each at a
 //! time, while messages leave.
@@ -12,11 +13,19 @@
 mod job;
 mod lanes;
 
-use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    mem,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::join_all;
 use tokio::{
-    sync::{mpsc::error::TrySendError, watch},
+    sync::{
+        mpsc::{self, error::TrySendError},
+        watch,
+    },
     time::{Instant, sleep_until},
 };
 use uuid::Uuid;
@@ -29,13 +38,16 @@ use crate::{
     daemon::{
         broker::{BrokerStatus, Message, Outcome, Publisher, WINDOW},
         services::Services,
-        store::{DatabaseStatus, Store, StoreError},
+        store::{DatabaseStatus, Fresh, Store, StoreError},
     },
-    domain::outbox::QueuedEvent,
+    domain::{event::partition_of, outbox::QueuedEvent},
 };
 
 /// Entries read at once.
 const PAGE: u32 = 1000;
+
+/// Batches that wait for the end of a read, at most.
+const BATCHES: usize = 64;
 
 /// Lanes read on at once.
 const LANES: usize = 8;
@@ -59,6 +71,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn run(services: Services, store: Store, publisher: Publisher) {
     let relay = Relay {
         doorbell: store.doorbell(),
+        fresh: store.fresh(),
+        batches: VecDeque::new(),
+        seen: 0,
         database: services.database(),
         may_lack_marks: false,
         services,
@@ -86,6 +101,11 @@ struct Relay {
     services: Services,
     store: Store,
     doorbell: watch::Receiver<u64>,
+    fresh: mpsc::Receiver<Fresh>,
+    /// What was queued while a read is under way.
+    batches: VecDeque<Fresh>,
+    /// All entries from up to this place of the log are behind the cursor.
+    seen: u64,
     database: watch::Receiver<DatabaseStatus>,
     /// The database was lost since the queue was last read from its beginning.
     may_lack_marks: bool,
@@ -118,7 +138,8 @@ struct Relay {
 
 /// What was read.
 enum Read {
-    Page(Vec<QueuedEvent>),
+    /// All that there is up to a place, or as much as one page holds.
+    Page(Vec<QueuedEvent>, u64),
     /// Of each lane its next entries.
     Lanes(Vec<(Aggregate, Vec<QueuedEvent>)>),
 }
@@ -188,6 +209,13 @@ impl Relay {
                         }
                     }
                 }
+                Some(fresh) = self.fresh.recv() => {
+                    self.batches.push_back(fresh);
+                    while self.batches.len() < BATCHES && let Ok(fresh) = self.fresh.try_recv() {
+                        self.batches.push_back(fresh);
+                    }
+                    self.take_batches();
+                }
                 changed = self.doorbell.changed() => {
                     if changed.is_err() {
                         return;
@@ -236,8 +264,7 @@ impl Relay {
         self.in_hand = mem::take(&mut self.marks);
         self.marked_at = Instant::now();
         let (store, ids) = (self.store.clone(), self.in_hand.clone());
-        let now = self.services.context().clock.now();
-        self.marking.start(async move { store.outbox_deliver(&ids, now).await });
+        self.marking.start(async move { store.outbox_deliver(&ids).await });
         None
     }
 
@@ -274,9 +301,13 @@ impl Relay {
             // What comes in meanwhile rings again.
             self.has_more = false;
             let up_to = *self.doorbell.borrow_and_update();
+            if up_to <= self.seen && self.seen > 0 {
+                return;
+            }
             let (cursor, partitions) = (self.cursor, self.partitions);
             self.reading.start(async move {
-                store.outbox_next(cursor, partitions, up_to, PAGE).await.map(Read::Page)
+                let page = store.outbox_next(cursor, partitions, up_to, PAGE).await?;
+                Ok(Read::Page(page, up_to))
             });
         }
     }
@@ -291,8 +322,12 @@ impl Relay {
                 self.rest(&error);
             }
             Ok(_) if is_stale => self.has_more = true,
-            Ok(Read::Page(page)) => {
-                self.has_more |= page.len() >= PAGE as usize;
+            Ok(Read::Page(page, up_to)) => {
+                if page.len() < PAGE as usize {
+                    self.seen = self.seen.max(up_to);
+                } else {
+                    self.has_more = true;
+                }
                 self.cursor = page.last().map_or(self.cursor, |last| last.id);
                 for entry in page {
                     self.lanes.offer(entry, now);
@@ -307,6 +342,35 @@ impl Relay {
             }
         }
         self.lanes.marked(&mem::take(&mut self.marked));
+        self.take_batches();
+    }
+
+    /// Takes what was queued meanwhile, if it follows what was read; otherwise it is read.
+    fn take_batches(&mut self) {
+        if !self.reading.is_idle() {
+            while self.batches.len() >= BATCHES {
+                self.batches.pop_front();
+            }
+            return;
+        }
+        let now = self.services.context().clock.now();
+        for Fresh { first, last, entries } in mem::take(&mut self.batches) {
+            let follows = first <= self.seen + 1 && self.seen > 0;
+            if !follows || last <= self.seen || !self.lanes.has_room() {
+                continue;
+            }
+            self.seen = last;
+            let newest = entries.last().map_or(0, |entry| entry.id);
+            for entry in entries {
+                let (entity, id) = &*entry.aggregate;
+                let is_ours = self.partitions & (1 << partition_of(entity, id)) != 0;
+                if entry.id > self.cursor && is_ours {
+                    self.lanes.offer(entry, now);
+                }
+            }
+            self.cursor = self.cursor.max(newest);
+            self.lanes.forget(self.cursor);
+        }
     }
 
     /// Leaves the database alone for a while.
@@ -325,7 +389,7 @@ impl Relay {
             self.may_lack_marks = false;
             self.lanes.forget(i64::MAX);
             self.is_stale = !self.reading.is_idle();
-            self.cursor = 0;
+            (self.cursor, self.seen) = (0, 0);
         }
     }
 
@@ -336,7 +400,7 @@ impl Relay {
             return;
         }
         if partitions & !self.partitions != 0 {
-            self.cursor = 0;
+            (self.cursor, self.seen) = (0, 0);
             self.has_more = true;
         }
         self.lanes.restrict(partitions);

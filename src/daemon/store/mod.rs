@@ -89,6 +89,9 @@ use crate::{
 /// A server may take so long to answer before the daemon starts without it.
 const OPENING: Duration = Duration::from_millis(1500);
 
+/// A query that takes longer makes one ask whether the server is there at all.
+const SLOW: Duration = Duration::from_millis(300);
+
 /// Who writes: recorded with each event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -266,12 +269,31 @@ impl Store {
         if matches!(*self.availability.subscribe().borrow(), DatabaseStatus::Away { .. }) {
             return Err(self.availability.refusal());
         }
-        let outcome = self.readers.fetch(query).await;
+        let outcome = self.fetch_while_up(query).await;
         if matches!(outcome, Err(StoreError::Away { .. })) {
             // The writer finds out whether it is away for all; a full queue of writes does it too.
             self.writer.try_send(Unit::Seal).ok();
         }
         outcome
+    }
+
+    /// Runs a query; gives up on it when the database turns out to be away, which the writer finds out
+    /// sooner than those who wait for a connection.
+    async fn fetch_while_up(&self, query: Query) -> Result<Vec<Record>, StoreError> {
+        if !self.is_shared() {
+            return self.readers.fetch(query).await;
+        }
+        let mut status = self.availability.subscribe();
+        let mut running = std::pin::pin!(self.readers.fetch(query));
+        if let Ok(outcome) = timeout(SLOW, running.as_mut()).await {
+            return outcome;
+        }
+        self.writer.try_send(Unit::Seal).ok();
+        let away = async { status.wait_for(|status| *status != DatabaseStatus::Up).await.is_ok() };
+        tokio::select! {
+            outcome = running => outcome,
+            _ = away => Err(self.availability.refusal()),
+        }
     }
 
     /// Applies a write durably and returns the rows of its last statement that returns any.

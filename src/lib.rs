@@ -34,7 +34,7 @@
 //! | [`domain`] | nothing of ours | types and rules; no I/O, no clock |
 //! | [`config`] | domain | what is configured and where from; places; the process environment |
 //! | [`git`] | domain, config, process | what is checked out and changed, worktrees, snapshots; the only one that starts git |
-//! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals |
+//! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals, room for more |
 //! | [`runner_dir`] | domain | the files that a supervisor and the daemon share |
 //! | [`agents`] | domain | how each agent is started so that it reports, and how that is read |
 //! | [`terminal`] | domain | bytes in, screen out |
@@ -70,8 +70,8 @@
 //! **Event.** A service hands the store a [`daemon::store::Write`]: statements and the events they
 //! cause. The one writer applies many in one transaction, in which each event is numbered within its
 //! entity, signed, and, where this daemon seals, given its place in the log and queued for the
-//! broker. `daemon/tasks/relay` reads the queue, one event of each entity at a time, hands it to
-//! `daemon/broker`, and marks what was confirmed. Followers read on from their place; the doorbell
+//! broker. `daemon/tasks/relay` is handed what was just queued and reads what it has no room for, has one
+//! event of each entity at a time at `daemon/broker`, and removes what was confirmed. Followers read on from their place; the doorbell
 //! only wakes them.
 //!
 //! **Usage to budget.** agent → telemetry and hooks to a loopback port of its `supervisor/meter`, which

@@ -55,7 +55,7 @@ pub fn pass_on_open_files(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let (Some(given), Some(pid)) = (GIVEN.get(), pid) else { return };
     // One that has ended needs none.
-    prlimit(Some(pid), Resource::Nofile, given.clone()).ok();
+    prlimit(Some(pid), Resource::Nofile, *given).ok();
 }
 
 /// Returns what there is of everything that runners need, as far as the system tells.

@@ -13,7 +13,7 @@ use std::{
 use prost::Message as _;
 use uuid::Uuid;
 
-use super::{Services, arrange::arranged};
+use super::{Services, arrange::arranged, room};
 use crate::{
     config::environment::find_program,
     daemon::{
@@ -73,7 +73,7 @@ impl Services {
         let command = self.command(&request)?;
         check_arguments(&command)?;
         self.check_room()?;
-        self.check_system()?;
+        room::check_system()?;
         let services = self.clone();
         self.detached(async move {
             Box::pin(services.launch_checked(request, project, command, resume)).await

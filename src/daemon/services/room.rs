@@ -36,23 +36,22 @@ impl Services {
         }
         Ok(())
     }
+}
 
-    /// Refuses to start what the system would not let start, and names what is used up.
-    pub(super) fn check_system(&self) -> Result<(), Failure> {
-        let Some(scarcest) = room::scarcest().filter(|stock| stock.room() == 0) else {
-            return Ok(());
-        };
-        let Stock { what, used, most, remedy, .. } = scarcest;
-        let what = format!("no room for another runner: {used} of {most} {what} are in use");
-        Err(Failure::unavailable("SYSTEM_LIMIT", what).with_hint(remedy))
-    }
+/// Refuses to start what the system would not let start, and names what is used up.
+pub(super) fn check_system() -> Result<(), Failure> {
+    let Some(scarcest) = room::scarcest().filter(|stock| stock.room() == 0) else {
+        return Ok(());
+    };
+    let Stock { what, used, most, remedy, .. } = scarcest;
+    let what = format!("no room for another runner: {used} of {most} {what} are in use");
+    Err(Failure::unavailable("SYSTEM_LIMIT", what).with_hint(remedy))
+}
 
-    /// Says for how many more runners the system has room, and what would run out first.
-    pub(super) fn describe_room(&self) -> Result<String, String> {
-        let Some(scarcest) = room::scarcest() else { return Ok("unknown".to_owned()) };
-        let Stock { what, used, most, remedy, .. } = &scarcest;
-        let text =
-            format!("{} more runners; then {what} run out ({used} of {most})", scarcest.room());
-        if scarcest.room() == 0 { Err(format!("{text}: {remedy}")) } else { Ok(text) }
-    }
+/// Says for how many more runners the system has room, and what would run out first.
+pub(super) fn describe_room() -> Result<String, String> {
+    let Some(scarcest) = room::scarcest() else { return Ok("unknown".to_owned()) };
+    let Stock { what, used, most, remedy, .. } = &scarcest;
+    let text = format!("{} more runners; then {what} run out ({used} of {most})", scarcest.room());
+    if scarcest.room() == 0 { Err(format!("{text}: {remedy}")) } else { Ok(text) }
 }

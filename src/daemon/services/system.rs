@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::Services;
+use super::{Services, room};
 use crate::daemon::{broker::BrokerStatus, store::DatabaseStatus};
 use crate::domain::{failure::Failure, node::Node, runner::RunnerStatus};
 
@@ -178,7 +178,7 @@ impl Services {
             component("disk", space),
             component("supervisors", supervisors),
             component("limits", Ok(self.limits.describe())),
-            component("room", self.describe_room()),
+            component("room", room::describe_room()),
         ];
         if let Some(broker) = self.broker() {
             components.push(broker);

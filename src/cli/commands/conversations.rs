@@ -171,7 +171,8 @@ pub(super) async fn import(
         return list(&found, &is_wanted, printer);
     }
     let (mut imported, mut first_failure) = (Vec::new(), None);
-    for conversation in found.iter().filter(|it| is_wanted(it)) {
+    // The oldest first: what is copied into a fork belongs to where it came from.
+    for conversation in found.iter().rev().filter(|it| is_wanted(it)) {
         let project = target(conversation).unwrap_or_default();
         match client.import_conversation(conversation, &project, &from).await {
             Ok(session) => {

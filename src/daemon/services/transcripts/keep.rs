@@ -216,7 +216,16 @@ impl Services {
             fetched.map_err(|error| failed(error.to_string()))?;
         }
         let (checksum, to) = (blob.checksum.clone(), to.to_owned());
-        let unpacked = spawn_blocking(move || unpack(&local, &checksum, &to)).await;
+        let stays = self.context.config.storage.keep_local || blob.sent != blob.checksum;
+        let unpacked = spawn_blocking(move || {
+            let unpacked = unpack(&local, &checksum, &to);
+            if !stays {
+                // The server has it; a copy that is left over here is only room lost.
+                fs::remove_file(&local).ok();
+            }
+            unpacked
+        })
+        .await;
         unpacked
             .map_err(|error| failed(error.to_string()))?
             .map_err(|error| failed(error.to_string()))

@@ -208,7 +208,7 @@ async fn one(agent: Agent, installed: &Path) -> usize {
     World::stratavore(&home, &["new", "work", "--path", &work.display().to_string()]);
     let (connected, seen) = World::connect(&home).await;
     let mut world = World { home: home.clone(), client: connected, seen, name: String::new() };
-    let launched = world.client.launch(&LaunchRequest {
+    let request = LaunchRequest {
         request_id: None,
         project: "work".to_owned(),
         name: String::new(),
@@ -220,7 +220,8 @@ async fn one(agent: Agent, installed: &Path) -> usize {
         restart: RestartPolicy::Never,
         umask: 0o022,
         max_tokens: None,
-    });
+    };
+    let launched = world.client.launch(&request);
     world.name = launched.await.expect("failed to launch").runner.name;
     let (mut wrong, mut lates) = (0, Vec::new());
     for (name, deed, wanted) in script(agent) {

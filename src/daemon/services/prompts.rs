@@ -98,7 +98,11 @@ impl Services {
                 self.detached(async move { Ok(services.type_prompt(id, &wish).await) }).await?
             };
             match outcome {
-                Ok((delivery, typed)) => return self.watch_start(id, delivery, typed).await,
+                Ok((delivery, typed)) => {
+                    let delivery = self.watch_start(id, delivery, typed).await?;
+                    self.tell_delivery(id, &delivery).await?;
+                    return Ok(delivery);
+                }
                 Err(Obstacle::Refused(failure)) if failure.reason != "AGENT_ASKS" => {
                     return Err(failure);
                 }
@@ -198,7 +202,6 @@ impl Services {
                 }
             }
         }
-        self.tell_delivery(id, &delivery).await?;
         Ok(delivery)
     }
 

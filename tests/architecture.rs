@@ -44,13 +44,14 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("programs", &[]),
     ("sources", &[]),
+    ("screens", &[]),
     ("broker", &[]),
     ("worktrees", &[]),
     ("transcripts", &[]),
     ("blobs", &[]),
     ("notify", &[]),
     ("trace", &[]),
-    ("context", &["programs", "store", "trace"]),
+    ("context", &["screens", "store", "trace"]),
     (
         "services",
         &[
@@ -60,6 +61,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
             "limits",
             "programs",
             "sources",
+            "screens",
             "broker",
             "transcripts",
             "worktrees",

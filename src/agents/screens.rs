@@ -1,8 +1,9 @@
 //! What an agent is at, told by its title and its screen: rules as data, one file an agent.
 //!
 //! The last resort, for agents that do not report and for dialogs that come before they do. The files
-//! are bundled; one of the user's takes the place of ours. Invariant: the first rule that matches
-//! decides, and no pattern takes longer than linear time.
+//! are bundled; one of the user's takes the place of ours, or, with `adds = true`, goes before it: the
+//! rules that a person has taught are such. Invariant: the first rule that matches decides, and no
+//! pattern takes longer than linear time.
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -36,6 +37,8 @@ const BUNDLED: [(Agent, &str); 7] = [
 struct File {
     version: u32,
     agent: String,
+    #[serde(default)]
+    adds: bool,
     #[serde(default, rename = "rule")]
     rules: Vec<Line>,
 }
@@ -47,6 +50,9 @@ struct Line {
     state: String,
     kind: Option<String>,
     pattern: String,
+    #[serde(default)]
+    also: Vec<String>,
+    unless: Option<String>,
 }
 
 /// What a rule looks at.
@@ -65,13 +71,27 @@ struct Rule {
     state: ActivityState,
     kind: Option<String>,
     pattern: Regex,
+    /// These must match, too.
+    also: Vec<Regex>,
+    /// This must not.
+    unless: Option<Regex>,
+}
+
+impl Rule {
+    fn matches(&self, on: On, text: &str) -> bool {
+        self.on == on
+            && self.pattern.is_match(text)
+            && self.also.iter().all(|also| also.is_match(text))
+            && !self.unless.as_ref().is_some_and(|unless| unless.is_match(text))
+    }
 }
 
 /// The rules of one agent.
 #[derive(Debug)]
 pub struct Rules {
     agent: String,
-    rules: Vec<Rule>,
+    adds: bool,
+    all: Vec<Rule>,
 }
 
 /// What a rule told.
@@ -98,19 +118,33 @@ impl Rules {
             let wrong = |what: String| format!("rule {}: {what}", index + 1);
             let state = ActivityState::parse(&line.state)
                 .ok_or_else(|| wrong(format!("`{}` is no state", line.state)))?;
-            let pattern = RegexBuilder::new(&line.pattern)
-                .size_limit(LARGEST_PATTERN)
-                .build()
-                .map_err(|error| wrong(error.to_string()))?;
-            Ok(Rule { on: line.on, state, kind: line.kind, pattern })
+            let compiled = |text: &String| compile(text).map_err(wrong);
+            Ok(Rule {
+                on: line.on,
+                state,
+                kind: line.kind,
+                pattern: compiled(&line.pattern)?,
+                also: line.also.iter().map(compiled).collect::<Result<_, String>>()?,
+                unless: line.unless.as_ref().map(compiled).transpose()?,
+            })
         });
         let rules = rules.collect::<Result<_, String>>()?;
-        Ok(Self { agent: file.agent, rules })
+        Ok(Self { agent: file.agent, adds: file.adds, all: rules })
     }
 
     /// The program that it is for: an agent's name, or that of any other program.
     pub fn agent(&self) -> &str {
         &self.agent
+    }
+
+    /// Whether they go before other rules of the same agent instead of taking their place.
+    pub fn adds(&self) -> bool {
+        self.adds
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.all.len()
     }
 
     /// Returns the bundled rules of an agent.
@@ -126,9 +160,15 @@ impl Rules {
 
     /// Returns what a title or a screen tells; `None` where no rule matches.
     pub fn look(&self, on: On, text: &str) -> Option<Seen> {
-        let rule = self.rules.iter().find(|rule| rule.on == on && rule.pattern.is_match(text))?;
+        let rule = self.all.iter().find(|rule| rule.matches(on, text))?;
         Some(Seen { state: rule.state, kind: rule.kind.clone() })
     }
+}
+
+/// Compiles a pattern that takes bounded room.
+pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
+    let built = RegexBuilder::new(pattern).size_limit(LARGEST_PATTERN).build();
+    built.map_err(|error| error.to_string())
 }
 
 /// The part of a screen that is looked at.

@@ -8,6 +8,7 @@ mod attach;
 mod autostart;
 mod budgets;
 mod connect;
+mod correction;
 mod events;
 mod inbox;
 mod notifications;

@@ -10,7 +10,7 @@ use crate::{
     agents::{self, prices, screens::Rules},
     config::{Config, Places, prices::by_model},
     daemon::{
-        programs::ScreenRules,
+        screens::ScreenRules,
         store::{NewRunner, Origin},
         trace,
     },
@@ -72,11 +72,10 @@ impl Context {
         }
     }
 
-    /// Returns the rules by which the screen of a program is read.
-    pub fn screen_rules(&self, agent: &str) -> Option<&Rules> {
+    /// Returns the name of the rules by which the screen of a program is read.
+    pub fn screens_of(&self, agent: &str) -> String {
         let own = self.config.agents.of_program(agent).map(|(_, own)| own.screens);
-        let name = own.filter(|name| !name.is_empty());
-        self.screens.of(name.as_deref().unwrap_or(agent))
+        own.filter(|name| !name.is_empty()).unwrap_or_else(|| agent.to_owned())
     }
 
     /// Returns the keys that end a turn of a program.

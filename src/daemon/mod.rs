@@ -8,7 +8,7 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
-//! `store`, `fleet`, `blobs`, `limits`, `programs`, `broker`, `notify`, `transcripts` and `worktrees` do not know each other; `services`
+//! `store`, `fleet`, `blobs`, `limits`, `programs`, `screens`, `broker`, `notify`, `transcripts` and `worktrees` do not know each other; `services`
 //! hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
@@ -25,6 +25,7 @@ mod lifecycle;
 pub mod limits;
 pub mod notify;
 pub mod programs;
+pub mod screens;
 pub mod services;
 pub mod sources;
 pub mod store;

@@ -18,7 +18,7 @@ use std::{
 use tokio::{process::Command, time::timeout};
 
 use crate::{
-    agents::{launch::own_telemetry, screens::Rules},
+    agents::launch::own_telemetry,
     config::environment,
     domain::{agent::Agent, launch::Environment},
 };
@@ -96,38 +96,6 @@ async fn ask(path: &Path, environment: &Environment) -> Option<String> {
     (!said.is_empty()).then_some(said)
 }
 
-/// The rules by which screens are read: the bundled ones, and the user's own in their place.
-#[derive(Debug, Clone, Default)]
-pub struct ScreenRules(Arc<HashMap<String, Rules>>);
-
-impl ScreenRules {
-    /// Reads the user's files, `*.toml`, in a directory; one that cannot be read is left out and told.
-    pub fn load(dir: &Path) -> Self {
-        let mut own = HashMap::new();
-        let files = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        for path in files.filter(|path| path.extension().is_some_and(|ext| ext == "toml")) {
-            let mut text = String::new();
-            let read = fs::File::open(&path)
-                .and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
-                .map_err(|error| error.to_string());
-            match read.and_then(|_| Rules::parse(&text)) {
-                Ok(rules) => {
-                    own.insert(rules.agent().to_owned(), rules);
-                }
-                Err(error) => {
-                    tracing::warn!(path = %path.display(), error, "failed to read rules for screens");
-                }
-            }
-        }
-        Self(Arc::new(own))
-    }
-
-    /// Returns the rules for a program, by its short name.
-    pub fn of(&self, program: &str) -> Option<&Rules> {
-        self.0.get(program).or_else(|| Rules::bundled(Agent::of(program)?))
-    }
-}
-
 /// Whether the user's files of this agent send its telemetry somewhere.
 pub fn has_own_telemetry(agent: Agent, given: &Environment) -> bool {
     let home = variable(given, "HOME").or_else(|| environment::get("HOME"));
@@ -150,7 +118,6 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::agents::screens::On;
 
     #[tokio::test]
     async fn a_version_is_asked_once_and_again_when_the_file_changed() {
@@ -171,23 +138,6 @@ mod tests {
         assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 1);
         write("1.2.10");
         assert_eq!(ask().await.as_deref(), Some("1.2.10"));
-    }
-
-    #[test]
-    fn rules_of_the_user_take_the_place_of_ours() {
-        let dir = tempfile::tempdir().unwrap();
-        let rule = "[[rule]]\non = 'title'\nstate = 'idle'\npattern = 'rest'\n";
-        for (file, agent) in [("a.toml", "gemini"), ("b.toml", "own-tool")] {
-            let text = format!("version = 1\nagent = '{agent}'\n{rule}");
-            fs::write(dir.path().join(file), text).unwrap();
-        }
-        fs::write(dir.path().join("broken.toml"), "version = ").unwrap();
-        let rules = ScreenRules::load(dir.path());
-        for program in ["gemini", "own-tool"] {
-            assert!(rules.of(program).unwrap().look(On::Title, "rest").is_some());
-        }
-        assert!(rules.of("claude").is_some());
-        assert!(rules.of("bash").is_none());
     }
 
     #[test]

@@ -80,6 +80,8 @@ pub struct ProgramReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, PartialOrd, Ord)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivitySource {
+    /// Its screen, by a rule that a person has taught: they saw it, and saw who was wrong.
+    Taught,
     /// The program's own OSC 7501 report.
     Osc7501,
     /// Its control interface: a server of its own that is asked and told.
@@ -101,6 +103,7 @@ impl ActivitySource {
     /// The word for people and for the wire.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Taught => "taught",
             Self::Osc7501 => "osc7501",
             Self::Api => "api",
             Self::Hook => "hook",
@@ -114,6 +117,7 @@ impl ActivitySource {
     /// Parses the word; anything unknown counts as the weakest source.
     pub fn parse(word: &str) -> Self {
         match word {
+            "taught" => Self::Taught,
             "osc7501" => Self::Osc7501,
             "api" => Self::Api,
             "hook" => Self::Hook,

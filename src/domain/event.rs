@@ -63,6 +63,8 @@ pub enum EventType {
     PromptCancelled,
     /// A prompt that waited was not typed, or whether it was is not known.
     PromptFailed,
+    /// A person said that its state was wrong, and what it really was.
+    RunnerCorrected,
     /// A conversation began.
     SessionCreated,
     /// A conversation went on.
@@ -135,6 +137,7 @@ impl EventType {
             Self::PromptQueued => "prompt.queued",
             Self::PromptCancelled => "prompt.cancelled",
             Self::PromptFailed => "prompt.failed",
+            Self::RunnerCorrected => "runner.corrected",
             Self::SessionCreated => "session.created",
             Self::SessionResumed => "session.resumed",
             Self::SessionEnded => "session.ended",

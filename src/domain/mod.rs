@@ -15,6 +15,7 @@ pub mod chain;
 pub mod chat;
 pub mod checkout;
 pub mod clock;
+pub mod correction;
 pub mod echo;
 pub mod enforcement;
 pub mod event;

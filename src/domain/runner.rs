@@ -233,15 +233,16 @@ impl Runner {
 
 /// Returns the runners with a conversation that were cut off together, the last time that happened:
 /// those that a reboot took.
-pub fn cut_off_together(runners: &[Runner]) -> Vec<&Runner> {
-    let cut_off = |runner: &&Runner| runner.was_cut_off() && runner.session_id.is_some();
-    let Some(last) = runners.iter().filter(cut_off).filter_map(|it| it.terminated_at).max() else {
-        return Vec::new();
-    };
-    let is_of_it = |runner: &&Runner| {
-        cut_off(runner) && runner.terminated_at.is_some_and(|at| last - at <= TOGETHER)
-    };
-    runners.iter().filter(is_of_it).collect()
+pub fn cut_off_together<'a, I>(runners: I) -> Vec<&'a Runner>
+where
+    I: IntoIterator<Item = &'a Runner>,
+{
+    let is_meant = |runner: &&Runner| runner.was_cut_off() && runner.session_id.is_some();
+    let mut cut_off: Vec<&Runner> = runners.into_iter().filter(is_meant).collect();
+    let last = cut_off.iter().filter_map(|runner| runner.terminated_at).max();
+    let is_of_it = |at| last.is_some_and(|last| last - at <= TOGETHER);
+    cut_off.retain(|runner| runner.terminated_at.is_some_and(is_of_it));
+    cut_off
 }
 
 /// A sample of one runner's process tree.

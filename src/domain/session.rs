@@ -164,6 +164,54 @@ pub struct Conversation {
     pub is_known: bool,
 }
 
+/// With which conversation a project goes on when none of its runners lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToContinue<'a> {
+    /// There is none.
+    Nothing,
+    /// With this one: nothing else was open when it was last used.
+    One(&'a Session),
+    /// Several were open side by side, the one that was used last first; only a person knows.
+    Several(Vec<&'a Session>),
+}
+
+impl Session {
+    /// When anything was last said in it.
+    pub fn last_at(&self) -> DateTime<Utc> {
+        self.last_message_at.unwrap_or(self.started_at)
+    }
+
+    /// What it is about, in the words that were used.
+    pub fn about(&self) -> &str {
+        if self.summary.is_empty() { &self.first_prompt } else { &self.summary }
+    }
+}
+
+/// Returns with which of these sessions to go on in a directory.
+///
+/// That is the one that was used last among those that can be resumed, unless another one, of another
+/// runner, was still open at that time: then it would be a guess.
+pub fn to_continue(sessions: &[Session], is_there: impl Fn(&str) -> bool) -> ToContinue<'_> {
+    let is_meant = |session: &&Session| {
+        // One in which nothing was ever said is not known to its agent either.
+        let has_begun = session.message_count > 0 || !session.first_prompt.is_empty();
+        session.resumable && has_begun && is_there(&session.cwd)
+    };
+    let mut meant: Vec<&Session> = sessions.iter().filter(is_meant).collect();
+    meant.sort_by_key(|session| std::cmp::Reverse(session.last_at()));
+    let Some(newest) = meant.first().copied() else { return ToContinue::Nothing };
+    meant.retain(|other| {
+        // One that no runner held, imported from the disk, is open nowhere that we know of.
+        let is_open = other.ended_at.is_none() && !other.runner_id.is_empty();
+        let ended = other.ended_at.unwrap_or(other.last_at());
+        let was_open = is_open || ended >= newest.last_at();
+        let is_line = newest.resumed_from.as_ref() == Some(&other.id);
+        let is_same_runner = !newest.runner_id.is_empty() && other.runner_id == newest.runner_id;
+        other.id == newest.id || (was_open && !is_line && !is_same_runner)
+    });
+    if meant.len() == 1 { ToContinue::One(newest) } else { ToContinue::Several(meant) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,5 +221,77 @@ mod tests {
         let words = SearchFilter::words("fix \"the parser\" - OR* naïve");
         assert_eq!(words, ["fix", "the parser", "OR*", "naïve"]);
         assert!(SearchFilter::words(" \" ! \" ").is_empty());
+    }
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_000_000 + minute * 60, 0).unwrap()
+    }
+
+    /// A session of a runner of its own, used from one minute to another and ended at a third.
+    fn session(id: &str, (from, to): (i64, i64), ended: Option<i64>) -> Session {
+        Session {
+            id: id.to_owned(),
+            agent: "claude".to_owned(),
+            runner_id: format!("runner of {id}"),
+            project: "api".to_owned(),
+            node_id: String::new(),
+            cwd: "/src/api".to_owned(),
+            model: String::new(),
+            started_at: at(from),
+            ended_at: ended.map(at),
+            last_message_at: Some(at(to)),
+            message_count: 2,
+            tokens_used: 0,
+            cost: Cost::default(),
+            quality: Quality::default(),
+            resumable: true,
+            origin: "started".to_owned(),
+            resumed_from: None,
+            first_prompt: "fix it".to_owned(),
+            summary: String::new(),
+            transcript: String::new(),
+        }
+    }
+
+    fn found(sessions: &[Session]) -> Vec<&str> {
+        match to_continue(sessions, |cwd| cwd == "/src/api") {
+            ToContinue::Nothing => Vec::new(),
+            ToContinue::One(one) => vec![&one.id],
+            ToContinue::Several(several) => several.iter().map(|one| one.id.as_str()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_one_that_was_used_last_goes_on() {
+        let early = session("early", (0, 10), Some(20));
+        let late = session("late", (30, 40), Some(50));
+        assert_eq!(found(&[early.clone(), late.clone()]), ["late"]);
+        assert!(found(&[]).is_empty());
+        let elsewhere = Session { cwd: "/src/web".to_owned(), ..session("x", (60, 70), None) };
+        let lost = Session { resumable: false, ..session("y", (60, 70), None) };
+        let silent = Session {
+            message_count: 0,
+            first_prompt: String::new(),
+            ..session("z", (60, 70), Some(80))
+        };
+        assert_eq!(found(&[elsewhere, early, lost, late, silent]), ["late"]);
+    }
+
+    #[test]
+    fn of_two_that_were_open_side_by_side_none_is_guessed() {
+        let one = session("one", (0, 35), Some(50));
+        let other = session("other", (30, 40), Some(50));
+        assert_eq!(found(&[one.clone(), other.clone()]), ["other", "one"]);
+        // Closed before the other was last used.
+        let closed = Session { ended_at: Some(at(39)), ..one.clone() };
+        assert_eq!(found(&[closed, other.clone()]), ["other"]);
+        // What the same runner talked of before, and what it came from, is gone on with in it.
+        let before = Session { runner_id: other.runner_id.clone(), ..one.clone() };
+        assert_eq!(found(&[before, other.clone()]), ["other"]);
+        let imported =
+            Session { runner_id: String::new(), ended_at: None, ..session("x", (0, 20), None) };
+        assert_eq!(found(&[imported, other.clone()]), ["other"]);
+        let from = Session { resumed_from: Some("one".to_owned()), ..other };
+        assert_eq!(found(&[one, from]), ["other"]);
     }
 }

@@ -5,6 +5,7 @@
 
 mod activity;
 pub mod budget;
+mod correction;
 pub mod event;
 mod failure;
 pub mod framing;

@@ -75,7 +75,10 @@ impl Supervisor {
                 }
                 Err(error) => reply.error = error,
             },
-            Some(Command::Screen(_)) => reply.screen = Some(self.screen()),
+            Some(Command::Screen(query)) => {
+                self.watches_always |= query.watch;
+                reply.screen = Some(self.screen());
+            }
             Some(Command::Scrollback(query)) => reply.scrollback = Some(self.scrollback(&query)),
             Some(Command::Search(query)) => {
                 let limit = (query.limit as usize).clamp(1, MAX_LINES);

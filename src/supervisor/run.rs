@@ -123,6 +123,8 @@ pub(super) struct Supervisor {
     /// The watched screen is told of at this moment, and how often it was.
     pub screen_due: Option<Instant>,
     pub screens: u64,
+    /// They are told of also where the agent reports by itself.
+    pub watches_always: bool,
     /// Enter is to be pressed, after a text has been taken in.
     pub submit: Option<Submit>,
     listener: UnixListener,
@@ -196,6 +198,7 @@ impl Supervisor {
             phase: Phase::Running,
             screen_due: None,
             screens: 0,
+            watches_always: false,
             submit: None,
             listener,
             signals,
@@ -346,8 +349,9 @@ impl Supervisor {
             let now = monotonic();
             self.settle_due = Some(now + SETTLE);
             self.log_due.get_or_insert(now + LOG_PAUSE);
-            // Who reports by itself need not be read.
-            if self.spec.watch_screen && self.activity.source != ActivitySource::Osc7501 {
+            // Who reports by itself need not be read, unless a person has taught what its screen says.
+            let is_read = self.spec.watch_screen && self.activity.source != ActivitySource::Osc7501;
+            if is_read || self.watches_always {
                 self.screen_due.get_or_insert(now + SCREEN_PAUSE);
             }
         }

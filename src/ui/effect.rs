@@ -11,6 +11,7 @@ use crate::{
         answer::Answer,
         budget::{BudgetChange, BudgetScope, Period},
         checkout::WorktreeWish,
+        correction::CorrectionRequest,
         id::RunnerId,
         project::NewProject,
         quota::QuotaChange,
@@ -75,6 +76,14 @@ pub(super) enum Effect {
     ResetBudget(BudgetScope, Period),
     /// Go on with a conversation, in a terminal of this size.
     ResumeSession(String, TerminalSize),
+    /// Go on with the conversation of a runner that has ended, in a terminal of this size.
+    ResumeRunner(RunnerId, String, TerminalSize),
+    /// Ask why a runner's state is what it is.
+    Explain(RunnerId),
+    /// Ask what a runner's terminal shows.
+    LookAt(RunnerId),
+    /// Say what a runner is really at.
+    Correct(Box<CorrectionRequest>),
     /// Start an agent.
     Launch(Box<LaunchOrder>),
     /// End a runner, without grace if forced.

@@ -10,8 +10,17 @@ use super::state::{Checkout, Looked, Present, SavedLayout, Spent, Work};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
-        checkout::Changes, event::Event, failure::Failure, id::RunnerId, launch::Launched,
-        project::NewProject, project::Project, quota::ProjectQuota, runner::Runner,
+        checkout::Changes,
+        correction::{Correction, Screenshot},
+        event::Event,
+        evidence::Explanation,
+        failure::Failure,
+        id::RunnerId,
+        launch::Launched,
+        project::NewProject,
+        project::Project,
+        quota::ProjectQuota,
+        runner::Runner,
         size::TerminalSize,
     },
     terminal::keys::{KeyPress, MouseEvent},
@@ -74,6 +83,10 @@ pub(super) enum UiEvent {
     LogEnded(RunnerId, String),
     /// What a runner has changed, or why nobody knows.
     Changes(RunnerId, Result<Box<Changes>, String>),
+    /// Why a runner's state is what it is, or why nobody knows.
+    Explained(RunnerId, Result<Box<Explanation>, String>),
+    /// What a runner's terminal shows.
+    LookedAt(RunnerId, Box<Screenshot>),
     /// An agent that was found told its version.
     Version(String, String),
     /// The branch that is checked out in a directory, `None` if there is none.
@@ -119,6 +132,8 @@ pub(super) struct DaemonView {
 /// What was tried when keys were refused, and when an answer was: both change what keys mean.
 pub(super) const TYPE: &str = "type";
 pub(super) const ANSWER: &str = "answer";
+/// What was tried when a state was said to be wrong.
+pub(super) const CORRECT: &str = "correct the state";
 
 /// How an action ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +146,10 @@ pub(super) enum Outcome {
     Stopped(Box<Runner>, bool),
     /// A runner goes on with a conversation.
     Resumed(Box<Runner>),
+    /// A runner that had ended goes on with its conversation, in itself or in another.
+    Continued(RunnerId, Box<Runner>),
+    /// A state was said to be wrong: what was learnt, or would be.
+    Corrected(Box<Correction>),
     /// A runner was started again.
     Restarted(Box<Runner>),
     /// A runner was removed; how it was.

@@ -16,6 +16,7 @@ mod app;
 mod checkout;
 mod choices;
 mod clipboard;
+mod correcting;
 mod effect;
 mod event;
 mod feed;

@@ -16,7 +16,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    checkout,
+    checkout, correcting,
     effect::{AnswerOrder, Effect, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing, spending,
@@ -189,6 +189,13 @@ impl Performer {
                     Err(failure) => Outcome::Failed("go on with the conversation", failure),
                 };
                 events.send(UiEvent::Outcome(told)).await.ok();
+            } else if let Effect::ResumeRunner(id, session, size) = effect {
+                let with = (&environment, size, umask);
+                let told = match Box::pin(client.resume_session(&session, false, with)).await {
+                    Ok(runner) => Outcome::Continued(id, Box::new(runner)),
+                    Err(failure) => Outcome::Refused(Work::Resume, id, failure),
+                };
+                events.send(UiEvent::Outcome(told)).await.ok();
             } else if let Some(told) = Box::pin(ask(&client, effect)).await {
                 events.send(told).await.ok();
             }
@@ -273,7 +280,7 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
         }
         Effect::Answer(order) => done(ANSWER, answer(client, *order).await),
         Effect::SendText(id, text) => done("send the line", send_line(client, id, &text).await),
-        _ => None,
+        effect => correcting::ask(client, effect).await,
     }
 }
 
@@ -313,6 +320,7 @@ fn unconnected(effect: &Effect) -> Option<Outcome> {
         Effect::Stop(id, true) => Outcome::Refused(Work::Kill, *id, gone()),
         Effect::Restart(id) => Outcome::Refused(Work::Restart, *id, gone()),
         Effect::Remove(id) => Outcome::Refused(Work::Remove, *id, gone()),
+        Effect::ResumeRunner(id, ..) => Outcome::Refused(Work::Resume, *id, gone()),
         Effect::Launch(_) => Outcome::NotLaunched("launch", gone()),
         _ => return None,
     })

@@ -29,7 +29,7 @@ report() {
   post '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"claude_code.api_request"},"attributes":['"$(a session.id $id),$(a model m),$(a request_id r-$id-$n),$(a input_tokens 0),$(a output_tokens $1),$(a cost_usd 0.5)"']}]}]}]}'
 }
 hook() {
-  printf '{"hook_event_name":"%s","session_id":"%s","transcript_path":"/t","prompt":"%s","source":"startup"}' "$1" "$id" "$2" | 'EXE' hook claude
+  printf '{"hook_event_name":"%s","session_id":"%s","transcript_path":"/t","prompt":"%s","source":"startup","cwd":"%s"}' "$1" "$id" "$2" "$PWD" | 'EXE' hook claude
 }
 hook SessionStart
 echo "$how $id"
@@ -228,4 +228,90 @@ fn what_a_machine_takes_with_it_goes_on_at_one_word_each_in_its_conversation() {
     assert_eq!(world.show(&stopped).text("status"), "terminated", "somebody had stopped it");
     let again = world.run(["sessions", "resume", "--lost"]);
     assert!(again.stderr.contains("no lost runner"), "{}", again.stderr);
+}
+
+#[test]
+fn a_project_goes_on_with_its_conversation_and_nothing_is_guessed() {
+    let (world, first) = world();
+    let talk = |name: &str, text: &str| {
+        world.say(name, &format!("prompt {text}"));
+        wait_value("its session is known", SOON, || {
+            let sessions = world.json(["sessions", "--runner", name]);
+            let session = sessions.get(0)?.clone();
+            (session.text("first_prompt") == text).then(|| session.text("id").to_owned())
+        })
+    };
+    let goes_on = |name: &str, session: &str| {
+        world.wait_log(name, &format!("goes on with {session}"));
+    };
+    let session = talk(&first, "first");
+    assert_eq!(world.run(["p"]).expect_code(0).stdout.trim(), first, "it lives");
+    world.run(["kill", &first]).expect_code(0);
+    let told = world.run(["p"]).expect_code(0);
+    assert_eq!(told.stdout.trim(), first);
+    assert!(
+        told.stderr.contains("goes on with") && told.stderr.contains("first"),
+        "{}",
+        told.stderr
+    );
+    goes_on(&first, &session);
+    // A second one beside it, and both are gone: nobody knows which one is meant.
+    let program = world.path("claude");
+    let second = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_log(&second, "begins ");
+    let other = talk(&second, "second");
+    world.run(["kill", "p"]).expect_code(0);
+    let refused = world.run(["p"]).expect_error(4, &["side by side", "sessions resume ID"]);
+    assert!(refused.stderr.contains(&session) && refused.stderr.contains(&other));
+    assert!(world.runners().iter().all(|runner| runner.text("status") != "running"));
+    world.run(["sessions", "resume", &other]).expect_code(0);
+    goes_on(&second, &other);
+    // Whoever was used last, and alone, is the one.
+    let third = world.json(["sessions", "show", &other]);
+    assert!(third["ended_at"].is_null(), "{third}");
+}
+
+#[test]
+fn a_state_that_is_wrong_is_learnt_from_and_right_at_once() {
+    let (world, name) = world();
+    world.say(&name, "prompt go");
+    wait_until("the hook says that it works", SOON, || {
+        world.show(&name)["activity"].text("state") == "working"
+    });
+    // What no hook tells: a dialog of its own.
+    let terminal = Terminal::start(world.command(["attach", &name]));
+    world.say(&name, "try printf Shall\\nMay_I_go_on_with_all_of_it?\\n");
+    terminal.wait_for("May_I_go_on");
+    terminal.signal(rustix::process::Signal::TERM);
+    drop(terminal);
+    let draft = ["runners", "correct", &name, "blocked", "--kind", "permission", "--dry-run"];
+    let told = world.json(draft);
+    assert_eq!(told.text("refused"), "", "{told}");
+    assert!(told.text("rule").contains("May_I_go_on_with_all_of_it"), "{told}");
+    assert_eq!(world.show(&name)["activity"].text("state"), "working", "nothing is kept");
+    let told = world.json(&draft[..6]);
+    assert_eq!(told["is_accepted"], true, "{told}");
+    for file in ["file", "fixture"] {
+        assert!(std::path::Path::new(told.text(file)).is_file(), "{told}");
+    }
+    wait_until("it is told by what was taught", SOON, || {
+        let activity = world.show(&name)["activity"].clone();
+        activity.text("state") == "blocked" && activity.text("source") == "taught"
+    });
+    assert_eq!(world.json(["runners", "explain", &name]).text("author"), "taught");
+    // The same screen cannot be two things.
+    let again = world.run(["runners", "correct", &name, "idle"]);
+    again.expect_error(4, &["is the same screen"]);
+    // Also after the next daemon has come, and no longer than the screen says so.
+    world.kill_daemon();
+    wait_until("the next daemon knows it", SOON, || {
+        world.show(&name)["activity"].text("source") == "taught"
+    });
+    world.say(&name, "try seq 40");
+    wait_until("the dialog is gone", SOON, || {
+        world.show(&name)["activity"].text("source") != "taught"
+    });
+    let events = world.json(["events", "--type", "runner.corrected"]);
+    assert_eq!(events.as_array().unwrap().len(), 1, "{events}");
+    world.run(["runners", "correct", &name, "asleep"]).expect_code(2);
 }

@@ -6,6 +6,7 @@ mod audit;
 mod budget;
 mod config;
 mod conversations;
+mod correct;
 mod daemon;
 mod dashboard;
 mod database;

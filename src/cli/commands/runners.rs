@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{Outcome, quotas, remove};
+use super::{Outcome, correct, quotas, remove};
 use crate::{
     cli::{
         args::{NamesArgs, RestartArgs, RunnerFilter, RunnersArgs, RunnersCommand},
@@ -28,6 +28,9 @@ pub(super) fn run(args: RunnersArgs, context: &Context, printer: Printer) -> Out
         }
         RunnersCommand::Explain { runner } => {
             ("explain the state", block_on(explain(&runner, context, printer)))
+        }
+        RunnersCommand::Correct(args) => {
+            ("correct the state", block_on(correct::run(&args, context, printer)))
         }
         RunnersCommand::Remove(args) => {
             ("remove the runners", block_on(remove::run(&args, context, printer)))

@@ -1,24 +1,40 @@
-//! `stratavore PROJECT`: into that project's agent, starting one if none runs.
+//! `stratavore PROJECT`: into that project's agent; if none runs, on with its conversation, and if there
+//! is none, with a new one.
+//!
+//! Invariant: a conversation is gone on with only where there is no doubt which one; otherwise the
+//! person is told which there are, and nothing is started.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, fs, path::Path};
+
+use chrono::Utc;
 
 use super::{Outcome, attach};
 use crate::{
     cli::{
         args::Cli,
         context::{Context, block_on, environment_of_client, umask},
+        human::{age, clip, one_line},
         is_interactive,
         printer::Printer,
     },
-    client::size_of_terminal,
+    client::{Client, size_of_terminal},
     domain::{
         failure::Failure,
         launch::{LaunchRequest, RestartPolicy},
         name::check_project_name,
+        project::Project,
+        session::{Session, ToContinue, to_continue},
     },
 };
 
-/// Goes into the newest live runner of the project, or launches its agent.
+/// The newest sessions that are looked at.
+const LOOKED_AT: u32 = 200;
+
+/// Conversations that are told when it is not known which is meant.
+const MOST_TOLD: usize = 8;
+
+/// Goes into the newest live runner of the project, goes on with its conversation, or launches its
+/// agent.
 pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Outcome {
     let Some((name, rest)) = words.split_first() else { return ("", Ok(())) };
     let name = name.to_string_lossy().into_owned();
@@ -39,13 +55,19 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
 fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let runner = block_on(async {
         let client = context.client().await?;
-        if let Err(failure) = client.get_project(name).await {
-            let projects = client.list_projects("").await.unwrap_or_default();
-            let names = projects.into_iter().map(|project| project.name).collect();
-            return Err(unknown(name, failure, names));
-        }
+        let project = match client.get_project(name).await {
+            Ok(project) => project,
+            Err(failure) => {
+                let projects = client.list_projects("").await.unwrap_or_default();
+                let names = projects.into_iter().map(|project| project.name).collect();
+                return Err(unknown(name, failure, names));
+            }
+        };
         if let Some(runner) = client.list_runners(name, "live", 1).await?.pop() {
             return Ok(runner.name);
+        }
+        if let Some(runner) = resumed(&client, &project, printer).await? {
+            return Ok(runner);
         }
         let request = LaunchRequest {
             request_id: None,
@@ -70,6 +92,69 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
         return attach::by_name(&runner, context, printer);
     }
     printer.line(&runner)
+}
+
+/// Goes on with the conversation of a project's directory; returns the name of the runner that holds it,
+/// `None` when there is none to go on with.
+async fn resumed(
+    client: &Client,
+    project: &Project,
+    printer: Printer,
+) -> Result<Option<String>, Failure> {
+    let name = &project.name;
+    let sessions = client.list_sessions(name, "", LOOKED_AT).await?;
+    let directory = real(&project.path);
+    let now = Utc::now();
+    let line = |session: &Session| {
+        format!(
+            "{}, {}, {} ago: {}",
+            session.id,
+            session.agent,
+            age(session.last_at(), now),
+            clip(&one_line(session.about()), 60)
+        )
+    };
+    match to_continue(&sessions, |cwd| real(Path::new(cwd)) == directory) {
+        ToContinue::Nothing => {
+            printer
+                .note(&format!("no conversation of {name} can be gone on with; a new one begins"));
+            Ok(None)
+        }
+        ToContinue::One(session) => {
+            let from = environment_of_client();
+            let size = size_of_terminal().unwrap_or_default();
+            let with = (&from, size, umask());
+            let runner =
+                client.resume_session(&session.id, false, with).await.map_err(|failure| {
+                    let hint = match failure.hint.as_str() {
+                        "" => format!("stratavore launch {name} begins a new one"),
+                        hint => format!("{hint}; stratavore launch {name} begins a new one"),
+                    };
+                    let message = format!("go on with session {}: {}", session.id, failure.message);
+                    Failure { message, hint, ..failure }
+                })?;
+            printer.note(&format!("{} goes on with {}", runner.name, line(session)));
+            Ok(Some(runner.name))
+        }
+        ToContinue::Several(several) => {
+            for session in several.iter().take(MOST_TOLD) {
+                printer.talk(&format!("  {}", line(session)));
+            }
+            let what = format!(
+                "{} conversations of {name} were open side by side; which one is not known",
+                several.len()
+            );
+            Err(Failure::conflict("SESSION_AMBIGUOUS", what).with_hint(format!(
+                "stratavore sessions resume ID --attach goes on with one, --lost with all that \
+                 were lost; stratavore launch {name} begins a new one"
+            )))
+        }
+    }
+}
+
+/// A directory by its real name: agents tell that one.
+fn real(path: &Path) -> std::path::PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Names the command or project that was probably meant.

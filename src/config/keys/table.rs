@@ -130,6 +130,10 @@ pub enum Action {
     KillAll,
     /// Start them again.
     RestartAll,
+    /// Start all lost ones again, each in its conversation.
+    ResumeLost,
+    /// Start one again in its conversation.
+    Continue,
     /// Remove a runner that has ended.
     Remove,
     /// Remove all that are listed and have ended.
@@ -164,6 +168,10 @@ pub enum Action {
     ShowLog,
     /// Show what a runner has changed.
     ShowChanges,
+    /// Show why a state is what it is.
+    ShowEvidence,
+    /// Say what a state really is.
+    Correct,
     /// Show what is configured.
     ShowSettings,
     /// Show how everything is.
@@ -231,6 +239,7 @@ commands! {
         Deny "deny" "n" "deny" "Answer it with no";
         Choose "choose" "1 2 3 4 5 6 7 8 9" "choose" "Answer it with this choice: the first key stands for the first, and so on";
         NextNeeding "next_needing" "tab" "next that needs you" "Go to the next that needs you, longest waiting first";
+        ResumeLost "resume_lost" "L" "resume all lost" "Resume all runners that were lost, as after a reboot, each in its conversation";
         Open "open" "enter" "open" "Open the runner here, full size; keys go to its agent";
         Line "reply" "r t" "reply" "Reply to the agent: write a line and submit it";
         Type "type" "i" "type" "Type into the agent without leaving the list";
@@ -239,11 +248,12 @@ commands! {
         Quotas "quotas" "Q" "quotas" "Limit the project: runners, memory, cpu, tokens";
         Stop "stop" "x" "stop" "Stop the runner, with time to save";
         Pause "pause" "space" "pause" "Pause the runner or let it go on";
+        Continue "resume" "C" "resume" "Start the runner again in its conversation";
         Restart "restart" "R" "restart" "Start the runner again";
         Remove "remove" "d" "remove" "Remove the runner, which has ended, with what it wrote";
         ShowPanes "panes" "w" "panes" "Show the panes that were opened";
         Attach "attach" "a" "attach" "Attach: hand the whole terminal to the agent";
-        Palette "palette" ":" "palette" "Find anything: actions, runners, projects";
+        Palette "palette" ":" "palette" "Find anything: actions, runners, projects, conversations";
         Filter "filter" "/" "filter" "Show only runners that match: words, is:blocked, project:x, agent:x";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Quit "quit" "q ctrl-c" "quit" "Leave; the agents go on";
@@ -256,6 +266,8 @@ commands! {
         ShowEvents "show_events" "E" "events" "Show all events: filter, follow, look at one whole";
         ShowLog "show_log" "l" "log" "Show the logs: what the runner has written, and follow it";
         ShowChanges "show_changes" "c" "changes" "Show what the runner has changed since its launch: files, commits, the difference";
+        ShowEvidence "show_evidence" "I" "why" "Show why the state is what it is: what every source said last";
+        Correct "correct" "!" "wrong state" "Say that the state is wrong and what it really is; its screen is learnt from";
         ShowSettings "show_settings" "," "settings" "Show what is configured, and where";
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         ShowUsage "show_usage" "U" "usage" "Show what agents used and what it cost, with a plot";
@@ -289,7 +301,7 @@ commands! {
         Scrollback "history" "[ pgup" "history" "Scroll, search and copy what the runner showed before";
         Synchronise "synchronise" "S" "all at once" "Type into all panes at once, or into one again";
         Undo "undo" "u" "undo" "Bring back the arrangement before the last change";
-        Palette "palette" ":" "" "Find anything: actions, runners, projects";
+        Palette "palette" ":" "" "Find anything: actions, runners, projects, conversations";
         Help "help" "?" "help" "Show the keys that work here, and all others";
         Search "search" "/" "" "Search what the runner showed before";
         Launch "launch" "N" "" "Launch a new agent in a pane beside this one";
@@ -412,6 +424,14 @@ commands! {
         PreviousChoice "previous_choice" "up" "" "Fill in the suggestion before";
         Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is set";
     }
+    /// The dialog of a state that is wrong.
+    Correct "correct" {
+        Accept "accept" "enter" "go on" "Draft a rule from the screen, then teach it";
+        Choose "choose" "1 2 3 4 5 6 7 8" "choose" "Choose the state, or the line that tells it";
+        Down "down" "j down" "next" "Go to the next";
+        Up "up" "k up" "" "Go to the one before";
+        Cancel "cancel" "esc q ctrl-c" "back" "Go back; nothing is learnt";
+    }
     /// A line for an agent.
     Line "line" {
         Accept "send" "enter" "send" "Submit the line to the agent";
@@ -435,6 +455,7 @@ commands! {
         NextBy "next_by" "tab" "by another" "Usage: sums by runner, session, model, agent, day, project";
         Range "range" "t" "30 days" "Usage: the last 24 hours or 30 days";
         ResumeSession "resume_session" "r" "resume" "Sessions: go on with the conversation, in its runner or a new one";
+        Correct "correct" "!" "it is wrong" "Evidence: say what the state really is; the screen is learnt from";
         AddBudget "add_budget" "a" "add" "Budgets: set a new one";
         Filter "search" "/" "search" "Search a log for a text; elsewhere show only lines with some words";
         Narrow "filter" "&" "filter" "Show only lines with some words, in a log, too";
@@ -479,7 +500,7 @@ commands! {
     }
     /// Everywhere but in an agent; what a context says of the same key goes first.
     Global "global" {
-        Palette "palette" "ctrl-p" "" "Find anything: actions, runners, projects";
+        Palette "palette" "ctrl-p" "" "Find anything: actions, runners, projects, conversations";
         Runners "runners" "ctrl-o" "" "Go to a runner by a few letters of its name";
         Themes "themes" "ctrl-t" "" "Choose a theme";
         Dump "dump" "" "" "Write what happened last into a file, to report a mistake";

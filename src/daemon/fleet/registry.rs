@@ -320,7 +320,7 @@ impl Fleet {
         let link = self.link(id)?.0;
         let mut stopped = pin!(link.ask(Command::Stop(Stop { grace_ms }), limit));
         // Its answer comes at the end; whether it is there to stop anything is known much earlier.
-        let listens = link.ask(Command::Screen(ScreenQuery {}), LISTENING);
+        let listens = link.ask(Command::Screen(ScreenQuery::default()), LISTENING);
         let reply = tokio::select! {
             reply = &mut stopped => reply,
             Err(FleetError::Silent) = listens => Err(FleetError::Silent),
@@ -391,7 +391,8 @@ impl Fleet {
     /// When there is no supervisor or it does not answer.
     pub async fn look(&self, id: RunnerId, query: LookFor) -> Result<Reply, FleetError> {
         let command = match query {
-            LookFor::Screen => Command::Screen(ScreenQuery {}),
+            LookFor::Screen => Command::Screen(ScreenQuery::default()),
+            LookFor::ScreenAndChanges => Command::Screen(ScreenQuery { watch: true }),
             LookFor::Scrollback(query) => Command::Scrollback(query),
             LookFor::Text(query) => Command::Search(query),
         };
@@ -455,6 +456,8 @@ impl Fleet {
 /// What to look for in a runner's terminal.
 #[derive(Debug, Clone)]
 pub enum LookFor {
+    /// The screen; and from now on its changes are told, whatever the agent reports of itself.
+    ScreenAndChanges,
     /// The visible screen.
     Screen,
     /// Lines of history.

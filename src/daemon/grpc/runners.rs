@@ -26,14 +26,15 @@ use crate::{
         link::v1::{ScrollbackQuery, SearchQuery, Type},
         v1::{
             AnswerRunnerRequest, AnswerRunnerResponse, AttachBytes, AttachExit,
-            AttachRunnerRequest, AttachRunnerResponse, ExplainRunnerResponse, Frame,
-            GetScreenResponse, GrantAttachRequest, GrantAttachResponse, LaunchRunnerRequest,
-            LaunchRunnerResponse, ListRunnersRequest, ListRunnersResponse, LogChunk,
-            ReadLogRequest, ReadScrollbackRequest, ReadScrollbackResponse, ResizeRunnerRequest,
-            ResizeRunnerResponse, RestartRunnerRequest, Runner, RunnerRequest,
-            SearchScrollbackRequest, SearchScrollbackResponse, SendHeartbeatRequest,
-            SendHeartbeatResponse, SendInputRequest, SendInputResponse, StopRunnerRequest,
-            StopRunnerResponse, WatchFramesRequest, WatchRunnersRequest, WatchRunnersResponse,
+            AttachRunnerRequest, AttachRunnerResponse, CorrectRunnerRequest, CorrectRunnerResponse,
+            ExplainRunnerResponse, Frame, GetScreenResponse, GrantAttachRequest,
+            GrantAttachResponse, LaunchRunnerRequest, LaunchRunnerResponse, ListRunnersRequest,
+            ListRunnersResponse, LogChunk, ReadLogRequest, ReadScrollbackRequest,
+            ReadScrollbackResponse, ResizeRunnerRequest, ResizeRunnerResponse,
+            RestartRunnerRequest, Runner, RunnerRequest, SearchScrollbackRequest,
+            SearchScrollbackResponse, SendHeartbeatRequest, SendHeartbeatResponse,
+            SendInputRequest, SendInputResponse, StopRunnerRequest, StopRunnerResponse,
+            WatchFramesRequest, WatchRunnersRequest, WatchRunnersResponse,
             answer_runner_request::Answer as Answered, attach_runner_request::Message as AttachIn,
             attach_runner_response::Message as AttachOut, runners_server::Runners,
             search_scrollback_response::Match,
@@ -118,6 +119,15 @@ impl Runners for Shared {
         request: Request<RunnerRequest>,
     ) -> Result<Response<ExplainRunnerResponse>, Status> {
         let told = self.services.explain(&request.into_inner().runner).await.map_err(refuse)?;
+        Ok(Response::new((&told).into()))
+    }
+
+    async fn correct_runner(
+        &self,
+        request: Request<CorrectRunnerRequest>,
+    ) -> Result<Response<CorrectRunnerResponse>, Status> {
+        let request = request.into_inner().try_into().map_err(refuse)?;
+        let told = self.services.correct(request).await.map_err(refuse)?;
         Ok(Response::new((&told).into()))
     }
 

@@ -59,8 +59,8 @@ impl Services {
         });
         let mut said = vec![(ActivitySource::Osc7501, own)];
         if status.title != runner.title {
-            let rules = self.context.screen_rules(&runner.agent);
-            let seen = rules.and_then(|rules| rules.look(On::Title, &status.title));
+            let name = self.context.screens_of(&runner.agent);
+            let seen = self.context.screens.look(&name, On::Title, &status.title);
             said.push((ActivitySource::Title, seen.map(|seen| word(seen, None, now))));
         }
         self.say(&runner, said, &status.title).await?;
@@ -87,32 +87,52 @@ impl Services {
             let mut screens = self.told.screens.lock().unwrap_or_else(PoisonError::into_inner);
             screens.insert(runner.id, number)
         };
-        let is_old = before == Some(number) || number == 0;
-        if is_old || runner.activity.source == ActivitySource::Osc7501 {
+        if before == Some(number) {
             return;
         }
-        if self.context.screen_rules(&runner.agent).is_none() {
-            return;
+        if self.is_taught(runner) {
+            // Also the first time, when the supervisor has not been told yet to tell of changes.
+            self.look_now(runner);
+        } else if number > 0
+            && runner.activity.source != ActivitySource::Osc7501
+            && self.context.screens.has(&self.context.screens_of(&runner.agent))
+        {
+            self.look_now(runner);
         }
+    }
+
+    /// Looks at a screen and takes in what it says.
+    pub(super) fn look_now(&self, runner: &Runner) {
         let (services, runner) = (self.clone(), runner.clone());
+        let is_taught = self.is_taught(&runner);
+        let query = if is_taught { LookFor::ScreenAndChanges } else { LookFor::Screen };
         // A supervisor that hangs must not hold up the news of the others.
         tokio::spawn(async move {
-            let Ok(reply) = services.fleet.look(runner.id, LookFor::Screen).await else { return };
+            let Ok(reply) = services.fleet.look(runner.id, query).await else { return };
             let screen = reply.screen.unwrap_or_default();
-            let rules = services.context.screen_rules(&runner.agent);
-            let seen = rules.and_then(|rules| rules.look(On::Screen, &tail(&screen.lines)));
+            let (rules, text) = (&services.context.screens, tail(&screen.lines));
+            let name = services.context.screens_of(&runner.agent);
             let question = question::on_screen(&screen.lines);
             let now = services.context.clock.now();
-            let said = seen.map(|seen| {
-                let message = (seen.state == ActivityState::Blocked).then_some(question).flatten();
-                word(seen, message, now)
-            });
+            let words = |seen: Seen| {
+                let is_blocked = seen.state == ActivityState::Blocked;
+                word(seen, question.clone().filter(|_| is_blocked), now)
+            };
+            let mut said = Vec::new();
+            if is_taught {
+                said.push((ActivitySource::Taught, rules.taught(&name, &text).map(&words)));
+            }
+            // Of an agent that reports by itself nothing else is read.
+            if runner.activity.source != ActivitySource::Osc7501 {
+                let seen = rules.look(&name, On::Screen, &text);
+                said.push((ActivitySource::Screen, seen.map(&words)));
+            }
             let outcome = async {
                 let Some(runner) = services.at_run(runner.id, runner.run).await? else {
                     return Ok(());
                 };
                 let title = runner.title.clone();
-                services.say(&runner, vec![(ActivitySource::Screen, said)], &title).await
+                services.say(&runner, said, &title).await
             };
             if let Err(error) = outcome.await {
                 tracing::debug!(runner.id = %runner.id, %error, "failed to record what a screen says");
@@ -122,9 +142,11 @@ impl Services {
 
     /// Whether a dialog that only the screen or a hook told of still stands on the screen.
     pub(super) async fn still_asks(&self, runner: &Runner) -> Result<bool, Failure> {
-        let Some(rules) = self.context.screen_rules(&runner.agent) else { return Ok(false) };
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
-        let seen = rules.look(On::Screen, &tail(&screen.lines));
+        let (rules, text) = (&self.context.screens, tail(&screen.lines));
+        let name = self.context.screens_of(&runner.agent);
+        let taught = rules.taught(&name, &text);
+        let seen = taught.or_else(|| rules.look(&name, On::Screen, &text));
         Ok(seen.is_some_and(|seen| seen.state == ActivityState::Blocked))
     }
 

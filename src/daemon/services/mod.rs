@@ -11,6 +11,7 @@ mod budgets;
 mod changes;
 mod chat;
 mod control;
+mod correct;
 mod events;
 mod evidence;
 mod inbox;

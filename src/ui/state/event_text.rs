@@ -61,6 +61,10 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
             "released" => ("goes on: no budget holds it any more".to_owned(), Tone::Good),
             what => (joined(what, field("reason")), Tone::Warning),
         },
+        "runner.corrected" => {
+            let was = format!("{} was wrong, it is {}", field("was"), field("state"));
+            (joined(&was, field("kind")), Tone::Warning)
+        }
         "budget.warning" => (field("text").to_owned(), Tone::Warning),
         "budget.exhausted" => (field("text").to_owned(), Tone::Bad),
         "system.alert" => {

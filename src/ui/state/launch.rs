@@ -169,16 +169,27 @@ impl LaunchDialog {
         let permission = Permission::parse(&preset.permissions).unwrap_or_default();
         self.permissions = TextLine::new(permission.as_str());
         self.prompt = TextLine::new(&preset.prompt);
+        if !preset.project.is_empty() {
+            self.directory = TextLine::new(&preset.project);
+        }
+        self.worktree = TextLine::new(&preset.worktree);
+        self.name = TextLine::new(&preset.name);
+        self.max_tokens = TextLine::new(&preset.max_tokens);
     }
 
-    /// What is filled in, as a preset.
-    pub(in crate::ui) fn as_preset(&self) -> Preset {
+    /// What is filled in, as a preset; with the directory unless it is the one that is filled in
+    /// beforehand: then it means wherever one stands.
+    pub(in crate::ui) fn as_preset(&self, usual: &str) -> Preset {
         let text = |line: &TextLine| line.text().trim().to_owned();
         Preset {
             command: text(&self.command),
             model: text(&self.model),
             permissions: text(&self.permissions),
             prompt: text(&self.prompt),
+            project: Some(text(&self.directory)).filter(|dir| dir != usual).unwrap_or_default(),
+            worktree: text(&self.worktree),
+            name: text(&self.name),
+            max_tokens: text(&self.max_tokens),
         }
     }
 }

@@ -8,12 +8,15 @@ mod budgets;
 mod changes;
 mod choice;
 mod columns;
+mod correct;
 mod event_text;
+mod evidence;
 mod geometry;
 mod help;
 mod history;
 mod launch;
 mod log_view;
+mod lost;
 mod mode;
 mod notices;
 mod page;
@@ -50,7 +53,9 @@ pub(super) use self::{
     changes::ChangesView,
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
+    correct::{CorrectDialog, TRUTHS},
     event_text::{event_subject, event_text},
+    evidence::EvidenceView,
     geometry::{Area, FIGURES_FROM, Geometry, MOST_BUDGETS, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
     history::{History, question},
@@ -185,6 +190,8 @@ pub(super) struct State {
     pub(super) log: Option<LogView>,
     /// What a runner has changed, while it is shown.
     pub(super) changes: Option<ChangesView>,
+    /// Why a runner's state is what it is, while that is shown.
+    pub(super) evidence: Option<EvidenceView>,
     /// What is configured: key, value, where from.
     pub(super) config: Vec<(String, String, String)>,
     /// Launches by a name.
@@ -275,6 +282,7 @@ impl State {
             page: Page::default(),
             log: None,
             changes: None,
+            evidence: None,
             config: Vec::new(),
             presets: Presets::new(),
             are_versions_asked: false,

@@ -2,7 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Axis, BudgetDialog, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker, Work};
+use super::{
+    Axis, BudgetDialog, CorrectDialog, LaunchDialog, Palette, QuotaDialog, TextLine, ThemePicker,
+    Work,
+};
 use crate::{
     domain::{
         budget::{BudgetScope, Period},
@@ -29,6 +32,8 @@ pub(in crate::ui) enum Mode {
     Quotas(QuotaDialog),
     /// Into the dialog of a budget.
     Budget(BudgetDialog),
+    /// Into the dialog of a state that is wrong.
+    Correct(CorrectDialog),
     /// To this runner's agent.
     Typing(RunnerId),
     /// Into a line for an agent.

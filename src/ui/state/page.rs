@@ -1,4 +1,4 @@
-//! The views that are lines to read: events, a runner's log, its changes, the settings, the health of
+//! The views that are lines to read: events, a runner's log, its changes and its evidence, the settings, the health of
 //! the parts, usage, budgets, sessions.
 //!
 //! Invariant: the cursor stands on a line that is shown, if there is any; while the end is followed
@@ -112,6 +112,7 @@ impl State {
                 format!("LOG of {name}")
             }
             View::Changes => self.changes_title(),
+            View::Evidence => self.evidence_title(),
             View::Settings => "SETTINGS".to_owned(),
             View::Health => "HEALTH".to_owned(),
             View::Usage => self.usage_title(),
@@ -135,6 +136,7 @@ impl State {
             },
             View::Log => self.log.as_ref().map(LogView::lines).unwrap_or_default(),
             View::Changes => self.changes_lines().into_iter().map(|(line, _)| line).collect(),
+            View::Evidence => self.evidence_lines(),
             View::Settings => self.settings_lines(),
             View::Health => self.health_lines(),
             View::Usage => self.usage_lines(),

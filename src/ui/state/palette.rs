@@ -5,13 +5,16 @@
 
 use std::cmp::Reverse;
 
+use chrono::TimeDelta;
+
 use nucleo_matcher::{
     Config, Matcher, Utf32Str,
     pattern::{AtomKind, CaseMatching, Normalization, Pattern},
 };
 
 use super::{
-    Area, Geometry, Group, State, TextLine, View, natural, reason, rows::matches as is_match, word,
+    Area, Geometry, Group, State, TextLine, View, age_text, natural, reason,
+    rows::matches as is_match, sessions::name as session_name, word,
 };
 use crate::{
     config::keys::COMMANDS,
@@ -25,7 +28,7 @@ const MAX_FOUND: usize = 200;
 /// What is searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ui) enum Scope {
-    /// Actions, runners and projects.
+    /// Actions, runners, projects and conversations.
     All,
     /// Runners alone, to go to one.
     Runners,
@@ -72,6 +75,8 @@ pub(in crate::ui) enum What {
     Project(String),
     /// A project, to be deleted.
     Forget(String),
+    /// A conversation, by its id.
+    Session(String),
 }
 
 impl Palette {
@@ -142,7 +147,7 @@ fn find(entries: &[Entry], letters: &str) -> Vec<Entry> {
             let all = format!("{} {} {name} {} ", entry.text, entry.detail, entry.also);
             // A name counts more than what is said beside it.
             let by_name = match entry.what {
-                What::Action(..) => score(&together, &name),
+                What::Action(..) | What::Session(_) => score(&together, &name),
                 _ => score(&apart, &name),
             };
             let best = by_name.map(|score| score * 2).max(score(&together, &all))?;
@@ -179,6 +184,7 @@ fn entries(state: &State, scope: Scope, is_searched: bool) -> Vec<Entry> {
     }
     entries.extend(runners(state, scope));
     if scope == Scope::All {
+        entries.extend(sessions(state));
         let projects = state.projects.iter().map(|project| Entry {
             what: What::Project(project.name.clone()),
             text: project.name.clone(),
@@ -214,6 +220,21 @@ fn runners(state: &State, scope: Scope) -> Vec<Entry> {
     listed.into_iter().map(entry).collect()
 }
 
+/// The conversations that are known, by what they are about.
+fn sessions(state: &State) -> impl Iterator<Item = Entry> {
+    state.newest_sessions().iter().map(|session| Entry {
+        what: What::Session(session.id.clone()),
+        text: session_name(session),
+        detail: format!(
+            "conversation · {} · {} · {}",
+            session.project,
+            session.agent,
+            age_text((state.now - session.last_at()).max(TimeDelta::zero()))
+        ),
+        also: session.id.clone(),
+    })
+}
+
 /// The actions that have something to work on in the view that is shown.
 fn actions(state: &State) -> Vec<Entry> {
     let view = match state.view {
@@ -223,6 +244,7 @@ fn actions(state: &State) -> Vec<Entry> {
         View::Events
         | View::Log
         | View::Changes
+        | View::Evidence
         | View::Settings
         | View::Health
         | View::Usage
@@ -242,7 +264,9 @@ fn actions(state: &State) -> Vec<Entry> {
                 | Action::ShowUsage
                 | Action::ShowBudgets
                 | Action::ShowSessions => true,
-                Action::ShowLog | Action::ShowChanges => state.selected.is_some(),
+                Action::ShowLog | Action::ShowChanges | Action::ShowEvidence => {
+                    state.selected.is_some()
+                }
                 _ => false,
             }
     });
@@ -276,6 +300,7 @@ impl State {
                     && (self.page.session.is_some() || self.session_at_cursor().is_some())
             }
             Action::AddBudget => self.view == View::Budgets && is_list,
+            Action::Correct => self.view == View::Evidence,
             Action::Restart | Action::Remove => {
                 self.view == View::Budgets && is_list && !self.budgets().is_empty()
             }

@@ -37,6 +37,8 @@ pub(in crate::ui) enum Work {
     Launch,
     /// Removed with what it wrote.
     Remove,
+    /// Started again in its conversation.
+    Resume,
 }
 
 impl Work {
@@ -48,6 +50,7 @@ impl Work {
             Self::Restart => "restarting",
             Self::Launch => "launching",
             Self::Remove => "removing",
+            Self::Resume => "resuming",
         }
     }
 
@@ -59,6 +62,7 @@ impl Work {
             Self::Restart => "restart",
             Self::Launch => "launch",
             Self::Remove => "remove",
+            Self::Resume => "resume",
         }
     }
 
@@ -70,6 +74,7 @@ impl Work {
             Self::Restart => "started again",
             Self::Launch => "launched",
             Self::Remove => "removed",
+            Self::Resume => "resumed, each in its conversation",
         }
     }
 }

@@ -125,6 +125,11 @@ impl State {
         table(columns, usize::from(self.size.0).saturating_sub(3))
     }
 
+    /// The newest conversations that were read, of whichever project.
+    pub(super) fn newest_sessions(&self) -> &[Session] {
+        self.spending.spent.sessions.as_ref().map_or(&[], |(_, sessions)| sessions.as_slice())
+    }
+
     fn sessions(&self) -> &[Session] {
         self.known_sessions().unwrap_or_default()
     }
@@ -161,6 +166,12 @@ fn word(session: &Session) -> &'static str {
         (true, true) => "resumable",
         (true, false) => "ended",
     }
+}
+
+/// What a conversation is called: what it is about, or its id.
+pub(super) fn name(session: &Session) -> String {
+    let about = about(session);
+    if about.is_empty() { session.id.clone() } else { about }
 }
 
 /// What it is about, as far as anybody said: its summary may be known when no prompt is.

@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{State, View, geometry};
+use super::{Mode, Scope, State, View, geometry};
 use crate::domain::{
     budget::{Budget, BudgetScope, Period},
     id::RunnerId,
@@ -196,8 +196,17 @@ impl State {
             basics: true,
             runner: runner.filter(|runner| runner.tokens_used > 0).map(|runner| runner.id),
             usage: (self.view == View::Usage).then(|| self.spending.ask.clone()),
-            sessions: (self.view == View::Sessions).then(|| self.spending.ask.project.clone()),
+            sessions: self.wanted_sessions(),
         }
+    }
+
+    /// The conversations of which project are wanted, if any are; of all for an empty name.
+    fn wanted_sessions(&self) -> Option<String> {
+        if self.view == View::Sessions {
+            return Some(self.spending.ask.project.clone());
+        }
+        let Mode::Palette(palette) = &self.mode else { return None };
+        (palette.scope == Scope::All).then(String::new)
     }
 
     /// What was used since midnight: by a project, or by all.

@@ -14,6 +14,8 @@ pub(in crate::ui) enum View {
     Log,
     /// What a runner has changed since its launch.
     Changes,
+    /// Why its state is what it is.
+    Evidence,
     /// What is configured, and where.
     Settings,
     /// The daemon, its parts, the supervisors.

@@ -65,12 +65,16 @@ fn presets_fill_in_and_are_kept() {
         model: "gpt-6-sol".to_owned(),
         permissions: "edits".to_owned(),
         prompt: "review the last commit".to_owned(),
+        ..Preset::default()
     };
     state.presets.insert("review".to_owned(), preset.clone());
     to(&mut state, LaunchField::Preset);
     key(&mut state, Key::Down);
     let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
-    assert_eq!(dialog.as_preset(), preset);
+    let usual = dialog.directory.text().to_owned();
+    assert_eq!(dialog.as_preset(&usual), preset);
+    let kept = dialog.as_preset("/elsewhere");
+    assert_eq!(kept.project, usual, "the directory is kept where it is not the usual one");
     let keep = |state: &mut State| update(state, UiEvent::Key(KeyPress::parse("ctrl-s").unwrap()));
     press(&mut state, "2");
     assert_eq!(keep(&mut state), [Effect::KeepPreset("review2".to_owned(), preset.clone())]);
@@ -81,6 +85,18 @@ fn presets_fill_in_and_are_kept() {
     );
     let mut state = open((120, 40));
     assert_eq!(keep(&mut state), [], "it has no name yet");
+    let all = Preset {
+        project: "api".to_owned(),
+        worktree: "new".to_owned(),
+        name: "*3".to_owned(),
+        max_tokens: "100k".to_owned(),
+        ..preset
+    };
+    state.presets.insert("all".to_owned(), all.clone());
+    to(&mut state, LaunchField::Preset);
+    key(&mut state, Key::Down);
+    let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
+    assert_eq!(dialog.as_preset("/elsewhere"), all);
 }
 
 #[test]

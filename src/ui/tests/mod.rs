@@ -2,8 +2,10 @@
 
 mod answers;
 mod changes;
+mod correcting;
 mod gallery;
 mod launching;
+mod lost;
 mod messages;
 mod notices;
 mod pages;

@@ -279,6 +279,22 @@ fn a_conversation_goes_on_with_one_key() {
 }
 
 #[test]
+fn conversations_are_found_by_what_they_are_about() {
+    let mut state = after("")((120, 40));
+    press(&mut state, ":");
+    assert_eq!(state.wants().sessions.as_deref(), Some(""), "all are read for it");
+    answer_view(&mut state);
+    press(&mut state, "login redirect");
+    let shown = screen(&state);
+    assert!(shown.contains("Fix the login redirect") && shown.contains("conversation"), "{shown}");
+    key(&mut state, Key::Enter);
+    let shown = screen(&state);
+    assert_eq!(state.view, View::Sessions);
+    assert!(shown.contains("SESSION") && shown.contains("00000011-1111"), "{shown}");
+    assert!(press(&mut state, "r").iter().any(|e| matches!(e, Effect::ResumeSession(..))));
+}
+
+#[test]
 fn views_without_anything_teach() {
     for (keys, text) in [
         ("U", "no agent has used anything in the last 24 hours"),

@@ -79,6 +79,18 @@ impl Ink {
         }
     }
 
+    /// Returns a colour so many steps on the way to another one; `None` where one is the terminal's.
+    pub(super) fn towards(self, other: Self, step: i32, of: i32) -> Option<Self> {
+        let (Self::Exact(r, g, b), Self::Exact(to_r, to_g, to_b)) = (self, other) else {
+            return None;
+        };
+        let part = |from: u8, to: u8| {
+            let way = (i32::from(to) - i32::from(from)) * step / of.max(1);
+            u8::try_from(i32::from(from) + way).unwrap_or(to)
+        };
+        Some(Self::Exact(part(r, to_r), part(g, to_g), part(b, to_b)))
+    }
+
     /// Returns the contrast of two exact colours as WCAG defines it, from 1 to 21; `None` where one
     /// is the terminal's.
     pub(super) fn contrast(self, other: Self) -> Option<f64> {

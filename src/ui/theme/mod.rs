@@ -132,6 +132,7 @@ impl Theme {
             return;
         }
         let area = buf.area;
+        let mut last = agent::Last::default();
         for position in area.positions() {
             let Some(cell) = buf.cell_mut(position) else { continue };
             let is_in = |areas: &[Rect]| areas.iter().any(|area| area.contains(position));
@@ -141,7 +142,7 @@ impl Theme {
             }
             if let Some(background) = self.background {
                 if is_agents {
-                    agent::draw(cell, &self.palette, background);
+                    agent::draw(cell, &self.palette, background, &mut last);
                 }
                 cell.set_style(plain::missing(cell, background));
             }

@@ -61,6 +61,13 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
                 state.is_dirty = true;
             }
         }
+        UiEvent::Explained(id, told) => {
+            if let Some(evidence) = state.evidence.as_mut().filter(|evidence| evidence.id == id) {
+                evidence.told = Some(told);
+                state.is_dirty = true;
+            }
+        }
+        UiEvent::LookedAt(id, looked) => super::correct::on_looked(state, id, *looked),
         UiEvent::Version(name, version) => {
             state.is_dirty = true;
             state.here.versions.insert(name, version);

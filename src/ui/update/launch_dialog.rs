@@ -23,10 +23,7 @@ const MOST_AT_ONCE: u32 = 20;
 /// first agent found.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
     let like = state.selected_runner();
-    let directory = like.map_or(&state.here.cwd, |runner| &runner.project_path);
-    // A runner of an older supervisor may not say it.
-    let is_known = directory.is_absolute();
-    let directory = shorten(state, if is_known { directory } else { &state.here.cwd });
+    let directory = usual_directory(state);
     let command = like.map_or_else(
         || default_command(state),
         |runner| match runner.command.first() {
@@ -50,6 +47,15 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         wrong: None,
     });
     vec![Effect::ListProjects]
+}
+
+/// The directory that is filled in beforehand.
+fn usual_directory(state: &State) -> String {
+    let like = state.selected_runner();
+    let directory = like.map_or(&state.here.cwd, |runner| &runner.project_path);
+    // A runner of an older supervisor may not say it.
+    let is_known = directory.is_absolute();
+    shorten(state, if is_known { directory } else { &state.here.cwd })
 }
 
 /// Asks for the versions of the agents once they are about to be shown or launched; each answer costs
@@ -150,8 +156,9 @@ fn keep(state: &mut State, dialog: &mut LaunchDialog) -> Option<Effect> {
         dialog.wrong = Some("these permissions do not exist".to_owned());
         return None;
     }
-    state.presets.insert(name.clone(), dialog.as_preset());
-    Some(Effect::KeepPreset(name, dialog.as_preset()))
+    let preset = dialog.as_preset(&usual_directory(state));
+    state.presets.insert(name.clone(), preset.clone());
+    Some(Effect::KeepPreset(name, preset))
 }
 
 /// Replaces the field by the next suggestion.

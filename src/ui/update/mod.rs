@@ -7,10 +7,13 @@
 mod answer;
 mod budgets;
 mod changes;
+mod correct;
 mod daemon;
+mod evidence;
 mod launch;
 mod launch_dialog;
 mod list;
+mod lost;
 mod outcome;
 mod over;
 mod page;
@@ -115,6 +118,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Launch(_) => Context::Launch,
         Mode::Quotas(_) => Context::Quotas,
         Mode::Budget(_) => Context::Budget,
+        Mode::Correct(_) => Context::Correct,
         Mode::Line(..) => Context::Line,
         Mode::Pick(_) => Context::Pick,
         Mode::Palette(_) => Context::Palette,
@@ -188,6 +192,10 @@ fn dispatch(
         Context::Launch => launch_dialog::act(state, action),
         Context::Quotas => quotas::act(state, action),
         Context::Budget => budgets::act(state, action),
+        Context::Correct => {
+            let number = press.and_then(|press| state.keys.position(context, action, press));
+            correct::act(state, action, number)
+        }
         Context::Line => typing::on_line(state, action),
         Context::Page => page::act(state, action),
         Context::Palette => palette::act(state, action),
@@ -215,11 +223,18 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
             Vec::new()
         }
         Action::Undo => runner::undo(state),
+        Action::ResumeLost => lost::resume(state),
+        Action::Continue => lost::resume_selected(state),
+        Action::Correct => match state.selected {
+            Some(id) => correct::open(state, id),
+            None => Vec::new(),
+        },
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
         Action::ShowEvents
         | Action::ShowLog
         | Action::ShowChanges
+        | Action::ShowEvidence
         | Action::ShowSettings
         | Action::ShowHealth
         | Action::ShowUsage
@@ -322,6 +337,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     state.settle_whole();
     scroll(state, is_led);
     changes::settle(state, effects);
+    evidence::settle(state, effects);
     page::settle(state);
     state.settle_notices();
     state.settle_toast();

@@ -4,7 +4,7 @@ use crate::{
     domain::{failure::Failure, id::RunnerId, launch::Launched, runner::Runner},
     ui::{
         effect::Effect,
-        event::{ANSWER, Outcome, TYPE},
+        event::{ANSWER, CORRECT, Outcome, TYPE},
         keymap::{Action, Context},
         state::{Mode, State, Step, Task, Undo, View, Work},
     },
@@ -18,6 +18,7 @@ pub(super) fn note(state: &mut State, effects: &[Effect]) {
             Effect::Stop(id, true) => (Work::Kill, *id),
             Effect::Restart(id) => (Work::Restart, *id),
             Effect::Remove(id) => (Work::Remove, *id),
+            Effect::ResumeRunner(id, ..) => (Work::Resume, *id),
             Effect::Launch(order) => {
                 let name = if order.name.is_empty() { &order.project } else { &order.name };
                 for _ in 0..order.count {
@@ -57,14 +58,16 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
             }
             settle(state, step);
         }
-        Outcome::Resumed(runner) => {
-            state.say(format!("{} goes on with its conversation", runner.name));
-            state.selected = Some(runner.id);
-            (state.has_chosen, state.view) = (true, View::Dashboard);
-            let id = runner.id;
-            state.runners.entry(id).or_insert(*runner);
-            state.filter.clear();
+        Outcome::Resumed(runner) => on_resumed(state, *runner),
+        Outcome::Continued(id, runner) => {
+            let step = state.progress.end(Some(id), None);
+            if step == Step::Alone {
+                state.say(format!("{} goes on with its conversation", runner.name));
+            }
+            state.runners.entry(runner.id).or_insert(*runner);
+            settle(state, step);
         }
+        Outcome::Corrected(told) => super::correct::on_told(state, *told),
         Outcome::Restarted(runner) => {
             let step = state.progress.end(Some(runner.id), None);
             if step == Step::Alone {
@@ -103,18 +106,31 @@ pub(super) fn on_outcome(state: &mut State, outcome: Outcome) {
             ));
             state.undo = Some(Undo::Forgotten(project));
         }
-        Outcome::Failed(what, failure) => {
-            if what == ANSWER {
-                // It may be tried again.
-                state.histories.values_mut().for_each(|history| history.answered = None);
-            }
-            // Keys that come later would leave a hole in what is typed.
-            if what == TYPE && matches!(state.mode, Mode::Typing(_)) {
-                state.hold(failed_text(what, &failure));
-            } else {
-                fail(state, what, &failure);
-            }
-        }
+        Outcome::Failed(what, failure) => on_failed(state, what, &failure),
+    }
+}
+
+fn on_resumed(state: &mut State, runner: Runner) {
+    state.say(format!("{} goes on with its conversation", runner.name));
+    state.selected = Some(runner.id);
+    (state.has_chosen, state.view) = (true, View::Dashboard);
+    state.runners.entry(runner.id).or_insert(runner);
+    state.filter.clear();
+}
+
+fn on_failed(state: &mut State, what: &str, failure: &Failure) {
+    if what == CORRECT {
+        super::correct::on_failure(state);
+    }
+    if what == ANSWER {
+        // It may be tried again.
+        state.histories.values_mut().for_each(|history| history.answered = None);
+    }
+    // Keys that come later would leave a hole in what is typed.
+    if what == TYPE && matches!(state.mode, Mode::Typing(_)) {
+        state.hold(failed_text(what, failure));
+    } else {
+        fail(state, what, failure);
     }
 }
 

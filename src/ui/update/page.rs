@@ -1,6 +1,6 @@
 //! Moving in the views that are lines to read.
 
-use super::{budgets, changes, list, pointer, spending};
+use super::{budgets, changes, correct, evidence, list, pointer, spending};
 use crate::terminal::keys::{MouseAction, MouseButton, MouseEvent};
 use crate::ui::{
     effect::Effect,
@@ -12,6 +12,10 @@ use crate::ui::{
 pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
     if action == Action::ShowChanges {
         return changes::open(state);
+    }
+    if action == Action::ShowEvidence {
+        evidence::open(state);
+        return Vec::new();
     }
     let (view, follows) = match action {
         Action::ShowEvents => (View::Events, true),
@@ -64,6 +68,10 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     }
     match action {
         Action::ResumeSession => return spending::resume(state),
+        Action::Correct => {
+            let id = state.evidence.as_ref().map(|evidence| evidence.id);
+            return id.map(|id| correct::open(state, id)).unwrap_or_default();
+        }
         Action::NextBy | Action::PreviousBy | Action::Range | Action::OneProject => {
             spending::act(state, action);
         }

@@ -4,7 +4,7 @@ use super::{dispatch, list, runner};
 use crate::ui::{
     effect::Effect,
     keymap::{Action, Context},
-    state::{Mode, Palette, Scope, State, TextLine, View, What},
+    state::{Mode, Page, Palette, Scope, State, TextLine, View, What},
 };
 
 /// Opens the palette.
@@ -70,6 +70,16 @@ fn choose(state: &mut State) -> Vec<Effect> {
             state.view = View::Dashboard;
             state.selected = before;
             runner::forget(state, &name);
+        }
+        What::Session(id) => {
+            state.mode = Mode::List;
+            state.selected = before;
+            if state.view != View::Sessions {
+                // All were read for the palette.
+                state.spending.ask.project.clear();
+            }
+            state.view = View::Sessions;
+            state.page = Page { session: Some(id), ..Page::default() };
         }
         What::Action(context, action) => {
             state.mode = Mode::List;

@@ -54,7 +54,7 @@ pub(super) fn effects(work: Work, ids: &[RunnerId]) -> Vec<Effect> {
         Work::Kill => Some(Effect::Stop(*id, true)),
         Work::Restart => Some(Effect::Restart(*id)),
         Work::Remove => Some(Effect::Remove(*id)),
-        Work::Launch => None,
+        Work::Launch | Work::Resume => None,
     };
     ids.iter().filter_map(effect).collect()
 }

@@ -13,7 +13,7 @@ use crate::ui::{
 const WHY_FROM: u16 = 100;
 
 /// From this width the header says that all is well beside what was used.
-const HEALTH_FROM: usize = 140;
+const HEALTH_FROM: usize = 100;
 
 /// Blanks between counts at least, and how many of them go before what was used.
 const GAP: usize = 2;
@@ -61,7 +61,14 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     let name = if width < 60 { 0 } else { total(&left) };
     let room = width.saturating_sub(name + total(&first) + 3);
     let mut today = if is_shared { Vec::new() } else { spending::today(state, theme, room) };
-    if is_well && (is_shared || (!today.is_empty() && width < HEALTH_FROM)) {
+    if is_well && !is_shared && !today.is_empty() && width >= HEALTH_FROM {
+        // Both, if the sums keep their words; how the day went may give way to it.
+        let beside = room.saturating_sub(total(&right) + 2);
+        if let Some(sums) = spending::today_in_words(state, theme, beside) {
+            today = sums;
+        }
+    }
+    if is_well && (is_shared || (!today.is_empty() && total(&today) + total(&right) + 2 > room)) {
         // That all is well can wait.
         right.clear();
     }

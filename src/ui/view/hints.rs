@@ -91,6 +91,8 @@ fn first_here(state: &State, context: Context) -> &'static [Action] {
     } else {
         &[
             Action::NextNeeding,
+            Action::ResumeLost,
+            Action::Continue,
             Action::Restart,
             Action::ShowLog,
             Action::Remove,
@@ -251,9 +253,19 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
             kind.is_some_and(|kind| !OWN.contains(&kind) && kind != "question")
         }
         Action::Choose => kind.is_some_and(|kind| !OWN.contains(&kind)),
-        Action::Attach | Action::Type | Action::Line | Action::Stop | Action::Pause => is_live,
+        Action::Attach
+        | Action::Type
+        | Action::Line
+        | Action::Stop
+        | Action::Pause
+        | Action::Correct => is_live,
         Action::Remove => status.is_some_and(|status| !status.is_live()),
-        Action::Restart | Action::ShowLog => status.is_some(),
+        Action::Restart | Action::ShowLog | Action::ShowEvidence => status.is_some(),
+        Action::ResumeLost => !state.lost().is_empty(),
+        Action::Continue => {
+            let selected = state.selected_runner().filter(|runner| !runner.status.is_live());
+            selected.is_some_and(|runner| runner.session_id.is_some())
+        }
         Action::ShowChanges => state.selected_runner().is_some_and(|r| r.checkout.is_some()),
         Action::NextNeeding => needs,
         Action::ShowPanes => panes > 0,

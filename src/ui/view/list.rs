@@ -34,7 +34,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     for (at, row) in (0..areas.list.height).zip(visible) {
         let pieces = match row {
             Row::Group { group, count, is_folded } => {
-                heading(state, theme, *group, *count, *is_folded)
+                let room = usize::from(list.width);
+                heading(state, theme, *group, (*count, *is_folded), room)
             }
             Row::Project { name, counts } => {
                 let room = usize::from(list.width);
@@ -75,8 +76,8 @@ fn heading(
     state: &State,
     theme: Theme,
     group: Group,
-    count: usize,
-    is_folded: bool,
+    (count, is_folded): (usize, bool),
+    room: usize,
 ) -> Vec<Span<'static>> {
     // One heading is louder than the others.
     let is_loud = group == Group::NeedsYou && state.is_current();
@@ -85,6 +86,11 @@ fn heading(
     if is_folded {
         let key = state.keys.label(Context::List, Action::Fold);
         pieces.push(piece(format!(" {count} ▸  {key} shows them"), theme.style(Role::Muted)));
+    }
+    if group == Group::Failed {
+        let key = state.keys.label(Context::List, Action::ResumeLost);
+        let text = state.lost_text(&key, room.saturating_sub(total(&pieces) + 3));
+        pieces.extend(text.map(|text| piece(format!("   {text}"), theme.style(Role::Warning))));
     }
     pieces
 }

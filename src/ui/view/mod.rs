@@ -4,6 +4,7 @@
 //! has on the screen.
 
 mod budget;
+mod correct;
 mod dialog;
 mod events;
 mod header;
@@ -60,6 +61,9 @@ pub(super) fn draw(frame: &mut Frame<'_>, state: &State, theme: Theme) {
     notices::draw(buf, state, theme, &areas);
     if let Mode::Palette(palette) = &state.mode {
         cursor = palette::draw(buf, state, theme, &areas, palette);
+    }
+    if let Mode::Correct(dialog) = &state.mode {
+        correct::draw(buf, state, theme, &areas, dialog);
     }
     if let Mode::Themes(picker) = &state.mode {
         themes::draw(buf, state, theme, areas.body, picker);

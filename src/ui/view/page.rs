@@ -38,7 +38,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let found = match (state.page.is_whole(), state.page.search.is_blank()) {
         // Of one thing nobody counts the lines, and it was not searched.
         (true, _) => String::new(),
-        (false, true) if count == 0 => String::new(),
+        (false, true) if count == 0 || state.view == View::Evidence => String::new(),
         (false, true) => format!("   {count} lines"),
         (false, false) => format!("   {count} lines with `{search}`"),
     };

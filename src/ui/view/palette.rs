@@ -73,6 +73,12 @@ fn line(
             pieces.push(piece(format!("  {}", fit_name(&entry.text, name)), theme.style(role)));
             pieces.push(piece(format!("  {}", entry.detail), theme.style(Role::Muted)));
         }
+        What::Session(_) => {
+            let beside = clip(&entry.detail, (wide / 2).max(16));
+            let left = wide.saturating_sub(total(&pieces) + width(&beside) + 5);
+            pieces.push(piece(format!("  {}", fit(&entry.text, left)), theme.style(role)));
+            pieces.push(piece(format!("  {beside}"), theme.style(Role::Muted)));
+        }
         What::Action(..) => {
             // The keys stand at the right edge, where they are learnt in passing.
             let keys = clip(&entry.detail, 16);

@@ -11,7 +11,7 @@ use crate::{
         runner::Runner,
     },
     ui::{
-        state::{Area, Geometry, MOST_BUDGETS, State, Tone, sum, tone_of},
+        state::{Area, Geometry, MOST_BUDGETS, State, TREND, Tone, sum, tone_of},
         theme::{Role, Theme},
         widgets::{clip, fit, fit_right, meter, piece, put, spark, total, width},
     },
@@ -81,6 +81,17 @@ pub(super) fn today(state: &State, theme: Theme, room: usize) -> Vec<Span<'stati
     (0..=5).rev().map(sized).find(|pieces| total(pieces) <= room).unwrap_or_default()
 }
 
+/// The same with its words, or `None` where they have no room.
+pub(super) fn today_in_words(
+    state: &State,
+    theme: Theme,
+    room: usize,
+) -> Option<Vec<Span<'static>>> {
+    let pieces = today(state, theme, room);
+    let has_words = pieces.iter().any(|piece| piece.content.starts_with("today"));
+    has_words.then_some(pieces)
+}
+
 /// What a project used today and how its budget stands, for its heading.
 pub(super) fn of_project(state: &State, theme: Theme, name: &str) -> Vec<Span<'static>> {
     let today = state.today(Some(name));
@@ -113,7 +124,10 @@ pub(super) fn draw_facts(buf: &mut Buffer, state: &State, theme: Theme, areas: &
     put(buf, inner, 0, vec![piece(format!(" {title} "), look(Role::Text))]);
     let mut row = 1;
     if runner.tokens_used > 0 {
-        let text = kinds(state, runner, usize::from(area.width).saturating_sub(2));
+        let room = usize::from(area.width).saturating_sub(2);
+        let mut text = kinds(state, runner, room);
+        let beside = cpu(state, runner).map(|cpu| format!("  {cpu}"));
+        text += &beside.filter(|cpu| width(&text) + width(cpu) <= room).unwrap_or_default();
         put(buf, area, row, vec![piece(format!(" {text}"), look(Role::Muted))]);
         row += 1;
     }
@@ -145,7 +159,7 @@ fn name(budget: &Budget, runner: &Runner) -> String {
     format!("{} {}", clip(whose, 20), budget.period.as_str())
 }
 
-/// Tokens, cost, limit, model and conversation of a runner, as many as have room.
+/// Tokens, cost, limit, CPU, model and conversation of a runner, as many as have room.
 fn summary(state: &State, runner: &Runner, room: usize) -> String {
     let quality = runner.usage_quality;
     let mut facts = Vec::new();
@@ -156,6 +170,9 @@ fn summary(state: &State, runner: &Runner, room: usize) -> String {
     } else {
         facts.push("nothing used yet".to_owned());
     }
+    if runner.tokens_used == 0 {
+        facts.extend(cpu(state, runner));
+    }
     let models = state.usage_of(runner.id).iter().map(|total| total.name.as_str());
     facts.extend(models.filter(|name| !name.is_empty()).take(2).map(str::to_owned));
     if let Some(session) = &runner.session_id {
@@ -165,6 +182,13 @@ fn summary(state: &State, runner: &Runner, room: usize) -> String {
         facts.pop();
     }
     facts.join(" · ")
+}
+
+/// How much of the CPU a runner takes and has taken; `None` as long as little is known.
+fn cpu(state: &State, runner: &Runner) -> Option<String> {
+    let history = state.history(runner.id).filter(|_| runner.status.is_live())?;
+    let trend = spark(history.cpu.iter(), 100.0, TREND);
+    (history.cpu.len() > 1).then(|| format!("cpu {trend} {:.0} %", runner.cpu_percent))
 }
 
 /// A runner's tokens by kind, in words as short as the room asks for.

@@ -1,0 +1,200 @@
+//! A state that is wrong: a person says what a runner is really at. Its screen is kept, a rule is
+//! drafted from it, tried on every screen that is known, and, where it is wrong about none, in force at
+//! once.
+//!
+//! Invariant: what a person has seen is what is kept and learnt from, not what the screen shows by the
+//! time they have answered.
+
+use serde_json::json;
+
+use super::Services;
+use crate::{
+    agents::{fixtures::Fixture, screens::tail, teaching},
+    daemon::{fleet::LookFor, screens::wrong_by},
+    domain::{
+        activity::ActivitySource,
+        correction::{Correction, CorrectionRequest, Screenshot, Truth},
+        event::EventType,
+        failure::Failure,
+        redact::redact,
+        runner::Runner,
+    },
+};
+
+/// Rows of a screen that a caller may hand in.
+const MOST_ROWS: usize = 1000;
+
+/// Bytes of them, all together.
+const MOST_BYTES: usize = 256 << 10;
+
+impl Services {
+    /// Learns from a state that is wrong.
+    ///
+    /// # Errors
+    ///
+    /// `RUNNER_NOT_FOUND`, `OTHER_NODE`, `RUNNER_NOT_LIVE`, `TEXT_TOO_LONG`, `NO_SUCH_LINE`,
+    /// `SAME_SCREEN`, or when the files cannot be written.
+    pub async fn correct(&self, request: CorrectionRequest) -> Result<Correction, Failure> {
+        let runner = self.resolve_here(&request.runner).await?;
+        if !runner.status.is_live() {
+            let what = format!("{} has ended; nothing more is told of it", runner.name);
+            return Err(Failure::conflict("RUNNER_NOT_LIVE", what));
+        }
+        let looked = match &request.looked {
+            Some(looked) => looked.clone(),
+            None => self.looked_at(&runner).await?,
+        };
+        let bytes: usize = looked.lines.iter().map(String::len).sum();
+        if looked.lines.len() > MOST_ROWS || bytes + looked.title.len() > MOST_BYTES {
+            return Err(Failure::usage("TEXT_TOO_LONG", "no screen is as large as that"));
+        }
+        // A kept screen may be sent to us: what looks like a secret is no part of it.
+        let lines = looked.lines.iter().map(|line| redact(line).into_owned()).collect();
+        let looked = Screenshot { title: redact(&looked.title).into_owned(), lines };
+        let services = self.clone();
+        self.detached(async move { services.learn(runner, looked, request).await }).await
+    }
+
+    async fn looked_at(&self, runner: &Runner) -> Result<Screenshot, Failure> {
+        let reply = self.fleet.look(runner.id, LookFor::Screen).await?;
+        let screen = reply.screen.unwrap_or_default();
+        Ok(Screenshot { title: runner.title.clone(), lines: screen.lines })
+    }
+
+    async fn learn(
+        &self,
+        runner: Runner,
+        looked: Screenshot,
+        request: CorrectionRequest,
+    ) -> Result<Correction, Failure> {
+        let _guard = self.locks.lock(runner.id).await;
+        let rules = self.context.screens.clone();
+        let truth = request.truth;
+        let name = self.context.screens_of(&runner.agent);
+        let agent = name.clone();
+        let read = tokio::task::spawn_blocking(move || rules.fixtures(&agent)).await;
+        let known = read.map_err(|error| Failure::internal(format!("read screens: {error}")))?;
+        let screen = tail(&looked.lines);
+        let is_same =
+            |known: &&Fixture| known.is_other(&truth) && tail(&known.looked.lines) == screen;
+        if let Some(same) = known.iter().find(is_same) {
+            let what =
+                format!("{} is the same screen, and was said to be {}", same.name, same.truth);
+            return Err(Failure::conflict("SAME_SCREEN", what)
+                .with_hint("if that was wrong, remove its file and its rule first"));
+        }
+        let mut told = nothing_yet(&runner, &truth, &looked);
+        told.tested = u32::try_from(known.len()).unwrap_or(u32::MAX);
+        match teaching::drafts(&looked, &truth, &known) {
+            Ok(drafts) => {
+                let wanted = match &request.line {
+                    None => drafts.first(),
+                    Some(line) => drafts.iter().find(|draft| draft.line == *line),
+                };
+                let Some(draft) = wanted else {
+                    let what = "that line tells nothing, or is not on the screen any more";
+                    return Err(Failure::conflict("NO_SUCH_LINE", what)
+                        .with_hint("without it the best line is taken"));
+                };
+                told.line.clone_from(&draft.line);
+                let comment = self.comment(&runner, &truth.to_string());
+                told.rule = draft.text(&truth, &comment);
+                match wrong_by(&name, &told.rule, &truth, &known) {
+                    Ok(wrong) if wrong.is_empty() => {}
+                    Ok(wrong) => told.refused = format!("it reads {} wrongly", wrong.join(", ")),
+                    Err(why) => told.refused = why,
+                }
+                told.lines = drafts.into_iter().map(|draft| draft.line).collect();
+            }
+            Err(why) => told.refused = why,
+        }
+        if !request.is_draft {
+            self.keep_correction(&mut told).await?;
+        }
+        Ok(told)
+    }
+
+    fn comment(&self, runner: &Runner, truth: &str) -> String {
+        let activity = &runner.activity;
+        format!(
+            "{}: {} was said to be {} by {}, and was {truth}",
+            self.context.clock.now().format("%Y-%m-%d"),
+            runner.name,
+            activity.state.as_str(),
+            activity.source.as_str(),
+        )
+    }
+
+    /// Writes the screen and the rule, and reads all rules again.
+    async fn keep_correction(&self, told: &mut Correction) -> Result<(), Failure> {
+        let (rules, runner) = (self.context.screens.clone(), told.runner.clone());
+        let fixture = Fixture {
+            name: String::new(),
+            agent: self.context.screens_of(&runner.agent),
+            truth: told.truth.clone(),
+            looked: told.looked.clone(),
+        };
+        let rule = told.refused.is_empty().then(|| told.rule.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let kept = rules.keep(&fixture)?;
+            let taught = rule.map(|rule| rules.teach(&fixture.agent, &rule)).transpose()?;
+            rules.reload();
+            std::io::Result::Ok((kept, taught))
+        });
+        let written = written.await.map_err(std::io::Error::other).and_then(|written| written);
+        let (kept, taught) = written.map_err(|error| {
+            Failure::unavailable("NOT_KEPT", format!("keep the screen or its rule: {error}"))
+        })?;
+        told.fixture = kept.display().to_string();
+        told.file = taught.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        told.is_accepted = taught.is_some();
+        let data = json!({
+            "was": runner.activity.state.as_str(),
+            "source": runner.activity.source.as_str(),
+            "state": told.truth.state.as_str(),
+            "kind": told.truth.kind,
+            "line": told.line,
+            "accepted": told.is_accepted,
+        });
+        let event = self.context.runner_event(EventType::RunnerCorrected, &runner, data);
+        self.store.event_append(vec![event]).await?;
+        self.look_at_all(&self.context.screens_of(&runner.agent)).await?;
+        Ok(())
+    }
+
+    /// Looks at the screens of all live runners that are read by these rules.
+    async fn look_at_all(&self, name: &str) -> Result<(), Failure> {
+        let live = self.store.runner_list("", "live", 0).await?;
+        let is_read = |runner: &Runner| self.context.screens_of(&runner.agent) == name;
+        for runner in live.into_iter().filter(is_read) {
+            if runner.node_id == self.context.origin.node_id {
+                self.look_now(&runner);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the screen of a runner is to be read although its agent reports by itself.
+    pub(super) fn is_taught(&self, runner: &Runner) -> bool {
+        // A word by a rule that is gone must be taken back.
+        self.context.screens.is_taught(&self.context.screens_of(&runner.agent))
+            || runner.activity.source == ActivitySource::Taught
+    }
+}
+
+/// A correction of which nothing is learnt yet.
+fn nothing_yet(runner: &Runner, truth: &Truth, looked: &Screenshot) -> Correction {
+    Correction {
+        runner: runner.clone(),
+        truth: truth.clone(),
+        looked: looked.clone(),
+        lines: Vec::new(),
+        line: String::new(),
+        rule: String::new(),
+        tested: 0,
+        refused: String::new(),
+        file: String::new(),
+        fixture: String::new(),
+        is_accepted: false,
+    }
+}

@@ -97,7 +97,9 @@
 //!
 //! **Status.** What the supervisor hears and sees (reports, title, screen), what hooks tell, and what
 //! `daemon/sources` hear on agents' own interfaces and state files goes to `services/evidence`;
-//! `domain::evidence` keeps each source's last word and says which is believed.
+//! `domain::evidence` keeps each source's last word and says which is believed. Where a person says that
+//! it is wrong, `services/correct` keeps the screen, has `agents/teaching` draft a rule that is wrong about
+//! no known screen (`agents/fixtures`), and `daemon/screens` puts it in force.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

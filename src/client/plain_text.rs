@@ -1,6 +1,10 @@
-//! Recorded output made into text: what an agent wrote without what it told its terminal.
+//! Recorded output made into text: what an agent wrote without what it told its terminal. Where it goes
+//! on further right instead of writing blanks, blanks are written.
 
 use anstream::adapter::StripBytes;
+
+/// No screen is wider.
+const WIDEST: usize = 500;
 
 /// Finds where an agent goes on in another line without ending the one before, as everything does that
 /// paints a screen: put into one line, its pieces could not be read.
@@ -11,6 +15,10 @@ struct Lines {
     is_moved: bool,
     /// The line has text.
     has_text: bool,
+    /// The first number of the sequence that goes on.
+    number: usize,
+    /// So many columns were stepped over before what comes next.
+    skipped: usize,
 }
 
 /// What the next byte belongs to.
@@ -38,16 +46,29 @@ impl Lines {
     fn look(&mut self, byte: u8, out: &mut Vec<u8>) {
         self.within = match (self.within, byte) {
             (_, 0x1b) => Within::Escape,
-            (Within::Escape, b'[') => Within::Control,
+            (Within::Escape, b'[') => {
+                self.number = 0;
+                Within::Control
+            }
             (Within::Escape, b']' | b'P' | b'X' | b'^' | b'_') => Within::Message,
             (Within::Control, 0x40..=0x7e) => {
                 self.is_moved |= b"ABEFHJdf".contains(&byte);
+                match byte {
+                    b'C' | b'a' => self.skipped += self.number.clamp(1, WIDEST),
+                    // Which column it left nobody knows; two words are never one.
+                    b'G' | b'`' => self.skipped = self.skipped.max(1),
+                    _ => {}
+                }
                 Within::Text
             }
             (Within::Message, 0x07) | (Within::Escape, _) => Within::Text,
+            (Within::Control, digit @ b'0'..=b'9') => {
+                self.number = (self.number * 10 + usize::from(digit - b'0')).min(WIDEST);
+                Within::Control
+            }
             (within @ (Within::Control | Within::Message), _) => within,
             (Within::Text, b'\n') => {
-                (self.is_moved, self.has_text) = (false, false);
+                (self.is_moved, self.has_text, self.skipped) = (false, false, 0);
                 Within::Text
             }
             (Within::Text, byte) => {
@@ -55,7 +76,10 @@ impl Lines {
                 if byte >= 0x20 {
                     if self.is_moved && self.has_text {
                         out.push(b'\n');
+                    } else if self.has_text {
+                        out.extend(std::iter::repeat_n(b' ', self.skipped.min(WIDEST)));
                     }
+                    self.skipped = 0;
                     (self.is_moved, self.has_text) = (false, true);
                 }
                 Within::Text
@@ -114,6 +138,21 @@ mod tests {
             }
             let text = String::from_utf8(text).unwrap();
             assert_eq!(text, "one\ntwo red\n10 %\n20 %x\n", "{size}");
+        }
+    }
+
+    #[test]
+    fn columns_that_are_stepped_over_are_blanks() {
+        let stepped =
+            b"Claude\x1b[1CCode\x1b[3C2.1\x1b[39m\x1b[20Gx\r\n\x1b[5Cy\x1b[999999999Cz\x1b[C\n";
+        for size in 1..stepped.len() {
+            let mut plain = PlainText::default();
+            let mut text = Vec::new();
+            for piece in stepped.chunks(size) {
+                plain.take(piece, &mut text);
+            }
+            let text = String::from_utf8(text).unwrap();
+            assert_eq!(text, format!("Claude Code   2.1 x\ny{}z\n", " ".repeat(WIDEST)), "{size}");
         }
     }
 

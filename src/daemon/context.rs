@@ -7,7 +7,7 @@ use rustix::system::uname;
 use uuid::Uuid;
 
 use crate::{
-    agents::{self, prices, screens::Rules},
+    agents::{self, prices},
     config::{Config, Places, prices::by_model},
     daemon::{
         screens::ScreenRules,

@@ -42,7 +42,7 @@ impl Services {
         }
         let looked = match &request.looked {
             Some(looked) => looked.clone(),
-            None => self.looked_at(&runner).await?,
+            None => self.screenshot_of(&runner).await?,
         };
         let bytes: usize = looked.lines.iter().map(String::len).sum();
         if looked.lines.len() > MOST_ROWS || bytes + looked.title.len() > MOST_BYTES {
@@ -55,7 +55,7 @@ impl Services {
         self.detached(async move { services.learn(runner, looked, request).await }).await
     }
 
-    async fn looked_at(&self, runner: &Runner) -> Result<Screenshot, Failure> {
+    async fn screenshot_of(&self, runner: &Runner) -> Result<Screenshot, Failure> {
         let reply = self.fleet.look(runner.id, LookFor::Screen).await?;
         let screen = reply.screen.unwrap_or_default();
         Ok(Screenshot { title: runner.title.clone(), lines: screen.lines })

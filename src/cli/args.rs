@@ -8,6 +8,7 @@ use clap_complete::ArgValueCandidates;
 use super::{
     budgets::BudgetArgs,
     complete,
+    corrections::CorrectArgs,
     inbox::InboxArgs,
     launch::LaunchArgs,
     notify::{NotifyArgs, SetupArgs},
@@ -204,24 +205,6 @@ pub(super) enum RunnersCommand {
     Correct(CorrectArgs),
     /// Remove runners that have ended, with their recorded output
     Remove(RemoveArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct CorrectArgs {
-    #[arg(add = ArgValueCandidates::new(complete::runners))]
-    pub runner: String,
-    /// What it is really: idle, working, blocked or error
-    #[arg(value_parser = ["idle", "done", "working", "blocked", "error"])]
-    pub state: String,
-    /// Why it is blocked
-    #[arg(long, value_parser = ["permission", "question", "auth", "trust", "onboarding"])]
-    pub kind: Option<String>,
-    /// The line of the screen that tells it, as --dry-run offers them
-    #[arg(long, value_name = "TEXT")]
-    pub line: Option<String>,
-    /// Only show the rule that would be learnt
-    #[arg(long)]
-    pub dry_run: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod budgets;
 mod commands;
 mod complete;
 mod context;
+mod corrections;
 mod hook;
 mod human;
 mod inbox;

@@ -1,7 +1,7 @@
 //! `stratavore runners correct`: a state is wrong; says what it really is.
 
 use crate::{
-    cli::{args::CorrectArgs, context::Context, human, printer::Printer},
+    cli::{context::Context, corrections::CorrectArgs, human, printer::Printer},
     domain::{
         correction::{Correction, CorrectionRequest, Truth},
         failure::Failure,

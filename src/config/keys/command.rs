@@ -2,7 +2,7 @@
 //!
 //! No action and no key is named here.
 
-use super::table::{Action, Context};
+use super::{action::Action, table::Context};
 
 /// Declares the contexts with their names, and the table.
 macro_rules! commands {

@@ -4,6 +4,7 @@
 //! and an empty text takes them away. Invariant: a [`KeysConfig`] that was loaded and so checked has no key
 //! that means two things in one context, and every context can be left.
 
+mod action;
 mod command;
 mod table;
 
@@ -13,8 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::Value;
 
 pub use self::{
+    action::Action,
     command::Command,
-    table::{Action, COMMANDS, Context},
+    table::{COMMANDS, Context},
 };
 use crate::domain::key::KeyPress;
 

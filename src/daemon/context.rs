@@ -78,6 +78,11 @@ impl Context {
         own.filter(|name| !name.is_empty()).unwrap_or_else(|| agent.to_owned())
     }
 
+    /// Whether there are rules by which the screen of a program is read.
+    pub fn is_screen_read(&self, agent: &str) -> bool {
+        self.screens.has(&self.screens_of(agent))
+    }
+
     /// Returns the keys that end a turn of a program.
     pub fn interrupt_keys(&self, agent: &str) -> &'static [u8] {
         match self.config.agents.of_program(agent) {

@@ -95,7 +95,7 @@ impl Services {
             self.look_now(runner);
         } else if number > 0
             && runner.activity.source != ActivitySource::Osc7501
-            && self.context.screens.has(&self.context.screens_of(&runner.agent))
+            && self.context.is_screen_read(&runner.agent)
         {
             self.look_now(runner);
         }

@@ -169,7 +169,7 @@ impl Services {
         let cwd = if request.worktree.is_some() { runner.cwd.clone() } else { cwd };
         let spec = self.spec(&runner, cwd, &request);
         let spec = LaunchSpec {
-            watch_screen: self.context.screens.has(&self.context.screens_of(&runner.agent)),
+            watch_screen: self.context.is_screen_read(&runner.agent),
             ..arranged(spec, &command, &environment, &started)
         };
         let started = self.start(runner, waiting, &spec).await;

@@ -152,7 +152,7 @@ impl Services {
         let typed = self.context.clock.now();
         let input = Type { text: wish.text.clone(), submit: wish.submit, ..Type::default() };
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;
-        let tells = tells(&runner, self.context.screen_rules(&runner.agent).is_some());
+        let tells = tells(&runner, self.context.is_screen_read(&runner.agent));
         let is_watched = took.submitted && tells && !was_at_work && wish.when != When::Now;
         let started = if is_watched { Started::No } else { Started::Unknown };
         let delivery = Delivery {
@@ -167,7 +167,7 @@ impl Services {
     }
 
     fn readiness(&self, runner: &Runner) -> Readiness {
-        let tells = tells(runner, self.context.screen_rules(&runner.agent).is_some());
+        let tells = tells(runner, self.context.is_screen_read(&runner.agent));
         if runner.status != RunnerStatus::Running {
             return Readiness::Busy;
         }

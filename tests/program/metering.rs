@@ -282,7 +282,7 @@ fn a_state_that_is_wrong_is_learnt_from_and_right_at_once() {
     let terminal = Terminal::start(world.command(["attach", &name]));
     world.say(&name, "try printf Shall\\nMay_I_go_on_with_all_of_it?\\n");
     terminal.wait_for("May_I_go_on");
-    terminal.signal(rustix::process::Signal::TERM);
+    terminal.signal(Signal::TERM);
     drop(terminal);
     let draft = ["runners", "correct", &name, "blocked", "--kind", "permission", "--dry-run"];
     let told = world.json(draft);

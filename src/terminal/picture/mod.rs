@@ -181,8 +181,10 @@ mod tests {
     fn letters_leave_their_colour() {
         let png = picture(b"\x1b[38;2;255;0;0m###", TerminalSize::new(10, 1));
         let pixels = png::tests::decode(&png);
-        assert!(pixels.chunks(3).any(|pixel| pixel == [255, 0, 0]));
+        // The font's strokes are thin: hardly a pixel is all of a colour.
+        let is_red = |pixel: &[u8]| pixel[0] > 150 && pixel[1] < 60 && pixel[2] < 60;
+        assert!(pixels.chunks(3).any(is_red));
         let blank = png::tests::decode(&picture(b" ", TerminalSize::new(10, 1)));
-        assert!(!blank.chunks(3).any(|pixel| pixel == [255, 0, 0]));
+        assert!(!blank.chunks(3).any(is_red));
     }
 }

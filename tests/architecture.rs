@@ -72,13 +72,15 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("tasks", &["services", "store", "fleet", "sources", "broker"]),
     ("grpc", &["services", "fleet", "trace"]),
+    ("manager", &["services"]),
     ("verify", &["store"]),
     ("database", &["context", "lifecycle", "store", "verify"]),
+    ("backup", &["context", "database", "store", "verify"]),
     (
         "lifecycle",
         &[
-            "verify", "broker", "context", "fleet", "grpc", "limits", "notify", "services",
-            "sources", "store", "tasks",
+            "verify", "broker", "context", "fleet", "grpc", "limits", "manager", "notify",
+            "services", "sources", "store", "tasks",
         ],
     ),
 ];

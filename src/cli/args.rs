@@ -9,6 +9,7 @@ use super::{
     budgets::BudgetArgs,
     complete,
     corrections::CorrectArgs,
+    host::{BackupArgs, DoctorArgs, InstallArgs, ManArgs, RestoreArgs, SupportArgs, UninstallArgs},
     inbox::InboxArgs,
     launch::LaunchArgs,
     notify::{NotifyArgs, SetupArgs},
@@ -132,6 +133,20 @@ pub(super) enum Command {
     Config(ConfigArgs),
     /// Control the daemon
     Daemon(DaemonArgs),
+    /// Find out what is wrong with this machine, and say how to mend it
+    Doctor(DoctorArgs),
+    /// Write a support bundle: what helps to find a fault, without secrets and prompts
+    Support(SupportArgs),
+    /// Save the database, the audit key and what else cannot be made again
+    Backup(BackupArgs),
+    /// Put a backup into the root directory
+    Restore(RestoreArgs),
+    /// Install the program, its service, manual and completions
+    Install(InstallArgs),
+    /// Remove what was installed
+    Uninstall(UninstallArgs),
+    /// Print the manual, or write its pages
+    Man(ManArgs),
     /// Print the shell's completion script
     Completion(CompletionArgs),
     /// Print the version

@@ -4,20 +4,29 @@
 //! exit code are settled here, in one place.
 
 mod args;
+mod ask;
 mod budgets;
 mod commands;
 mod complete;
 mod context;
 mod corrections;
+mod doctor;
 mod hook;
+mod host;
 mod human;
 mod inbox;
+mod install;
 mod launch;
+mod man;
 mod notify;
 mod operations;
 mod printer;
 mod projects;
+#[cfg(test)]
+mod reference;
 mod settings;
+mod support;
+mod systemd;
 mod usage;
 mod worktrees;
 
@@ -80,6 +89,9 @@ fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
 fn report(printer: Printer, verb: &str, failure: &Failure) -> ExitCode {
     if failure.reason == printer::CLOSED {
         return ExitCode::SUCCESS;
+    }
+    if failure.reason == doctor::WARNED {
+        return ExitCode::from(1);
     }
     if failure.reason == context::INTERRUPTED {
         return ExitCode::from(130);

@@ -102,7 +102,7 @@ fn take_turn(places: &Places) -> Result<Option<(Child, File)>, Failure> {
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Ok(None);
     }
-    let program = std::env::current_exe().map_err(|error| failed(&error))?;
+    let program = environment::own_program().map_err(|error| failed(&error))?;
     let mut command = Command::new(program);
     command.args(["--daemon", DAEMON_FLAG]).env_clear().env("STRATAVORE_HOME", places.root());
     let settings = environment::all().into_iter().filter(|(name, _)| {

@@ -1,6 +1,9 @@
 //! The process environment, read in this one place.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{
+    ffi::{OsStr, OsString},
+    path::PathBuf,
+};
 
 use crate::domain::launch::{Environment, RUNNER_MARK};
 
@@ -52,12 +55,32 @@ pub fn no_color() -> bool {
 /// Returns the absolute path of a program on `PATH`, leaving out relative entries, which could be
 /// planted in the directory we happen to stand in.
 pub fn find_program(name: &str) -> Option<PathBuf> {
+    find_program_in(&get("PATH")?, name)
+}
+
+/// Returns the absolute path of a program on another path, as [`find_program`] does.
+pub fn find_program_in(path: &OsStr, name: &str) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
-    let path = get("PATH")?;
-    std::env::split_paths(&path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(
+    std::env::split_paths(path).filter(|dir| dir.is_absolute()).map(|dir| dir.join(name)).find(
         |file| {
             file.metadata()
                 .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
         },
     )
+}
+
+/// Returns where our own program lies, also when its file was replaced meanwhile: then the new one is
+/// there.
+///
+/// # Errors
+///
+/// When the system does not know.
+pub fn own_program() -> std::io::Result<PathBuf> {
+    use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+    let path = std::env::current_exe()?;
+    let name = path.as_os_str().as_bytes();
+    Ok(match name.strip_suffix(b" (deleted)") {
+        Some(name) => OsString::from_vec(name.to_vec()).into(),
+        None => path,
+    })
 }

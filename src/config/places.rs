@@ -138,6 +138,11 @@ impl Places {
         self.root.join("keys").join("audit.key")
     }
 
+    /// The file that a restore leaves: when it was done.
+    pub fn restored(&self) -> PathBuf {
+        self.root.join("restored")
+    }
+
     /// The directory of all runners' directories.
     pub fn runners(&self) -> PathBuf {
         self.root.join("runners")
@@ -183,6 +188,31 @@ impl Places {
         self.root.join("log")
     }
 
+    /// The most bytes that the path of a socket has.
+    pub const MAX_SOCKET: usize = MAX_SOCKET_PATH;
+
+    /// How many bytes the longest path of a socket below the root has.
+    pub fn longest_socket(&self) -> usize {
+        self.runner(RunnerId::random()).join("link").as_os_str().len()
+    }
+
+    /// Returns all that is wrong with the directories that are there; makes none.
+    pub fn check(&self) -> Vec<PlacesError> {
+        let mut wrong = Vec::new();
+        let length = self.longest_socket();
+        if length > MAX_SOCKET_PATH {
+            wrong.push(PlacesError::TooLong { root: self.root.clone(), length });
+        }
+        let dirs = self.directories().into_iter().filter(|dir| fs::symlink_metadata(dir).is_ok());
+        wrong.extend(dirs.filter_map(|dir| check_private(&dir).err()));
+        wrong
+    }
+
+    /// The directories that a daemon needs, the root first.
+    fn directories(&self) -> [PathBuf; 5] {
+        [self.root.clone(), self.root.join("run"), self.runners(), self.logs(), self.scratch()]
+    }
+
     /// Creates what is missing and checks what is there.
     ///
     /// # Errors
@@ -190,7 +220,7 @@ impl Places {
     /// When a directory is not ours, open to others, not a directory, or cannot be made, or when a
     /// socket below the root would have too long a path.
     pub fn prepare(&self) -> Result<(), PlacesError> {
-        let longest = self.runner(RunnerId::random()).join("link").as_os_str().len();
+        let longest = self.longest_socket();
         if longest > MAX_SOCKET_PATH {
             return Err(PlacesError::TooLong { root: self.root.clone(), length: longest });
         }
@@ -198,10 +228,8 @@ impl Places {
             let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(parent);
             made.map_err(|source| PlacesError::Io { path: parent.to_owned(), source })?;
         }
-        for dir in
-            [&self.root, &self.root.join("run"), &self.runners(), &self.logs(), &self.scratch()]
-        {
-            make_private(dir)?;
+        for dir in self.directories() {
+            make_private(&dir)?;
         }
         Ok(())
     }
@@ -219,6 +247,12 @@ pub fn make_private(dir: &Path) -> Result<(), PlacesError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(source) => return Err(PlacesError::Io { path: path(), source }),
     }
+    check_private(dir)
+}
+
+/// Checks that a directory is ours and closed to others.
+fn check_private(dir: &Path) -> Result<(), PlacesError> {
+    let path = || dir.to_owned();
     let meta =
         fs::symlink_metadata(dir).map_err(|source| PlacesError::Io { path: path(), source })?;
     let me = rustix::process::getuid().as_raw();

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{
     agents::{self, prices},
-    config::{Config, Places, prices::by_model},
+    config::{Config, Places, environment, prices::by_model},
     daemon::{
         screens::ScreenRules,
         store::{NewRunner, Origin},
@@ -52,6 +52,8 @@ pub struct Context {
     pub prices: Arc<Table>,
     /// When the daemon started.
     pub started_at: DateTime<Utc>,
+    /// When a backup was put into the root, if one was: what ran before ran elsewhere.
+    pub restored_at: Option<DateTime<Utc>>,
 }
 
 impl Context {
@@ -65,7 +67,9 @@ impl Context {
             config: Arc::new(config),
             started_at: clock.now(),
             clock,
-            program: own_program(),
+            program: environment::own_program()
+                .map_or_else(|_| "stratavore".into(), |path| path.to_string_lossy().into_owned()),
+            restored_at: restored_at(&places),
             screens: ScreenRules::load(&places.root().join("screens")),
             places,
             origin: Origin { node_id, hostname, user, publishes },
@@ -193,13 +197,6 @@ impl Context {
     }
 }
 
-/// Where our own program lies, also when its file was replaced meanwhile: then the new one is there.
-fn own_program() -> String {
-    let path = std::env::current_exe().unwrap_or_else(|_| "stratavore".into());
-    let path = path.to_string_lossy().into_owned();
-    path.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(path)
-}
-
 /// Returns this node's id, making one at the first start.
 ///
 /// # Errors
@@ -215,4 +212,9 @@ pub fn node_id(places: &Places) -> std::io::Result<String> {
             Ok(id)
         }
     }
+}
+
+/// Returns when a backup was put into the root.
+fn restored_at(places: &Places) -> Option<DateTime<Utc>> {
+    std::fs::read_to_string(places.restored()).ok()?.trim().parse().ok()
 }

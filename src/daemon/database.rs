@@ -262,12 +262,13 @@ pub async fn copy_database(
         keyring,
         origin: context.origin,
         is_renaming,
+        is_live: false,
     };
     copy(copying, told).await.map_err(explained)
 }
 
 /// Makes the root's directories; what is made in them is nobody else's.
-fn prepare(places: &Places) -> Result<(), Failure> {
+pub(super) fn prepare(places: &Places) -> Result<(), Failure> {
     places.prepare().map_err(DaemonError::from)?;
     umask(Mode::from_raw_mode(0o077));
     Ok(())
@@ -282,13 +283,27 @@ fn explained(error: StoreError) -> Failure {
     failure
 }
 
+/// Refuses a database whose schema is newer than what this program knows, or that is none.
+pub(super) async fn known_or_refused(location: Location<'_>) -> Result<(), Failure> {
+    let (found, known) = (about(location).await?.schema, known_schema());
+    let path = name_of(location)?;
+    match found {
+        0 => {
+            let why = "it holds no tables of stratavore".to_owned();
+            Err(StoreError::Unusable { path, why }.into())
+        }
+        found if found > known => Err(StoreError::Newer { path, found, known }.into()),
+        _ => Ok(()),
+    }
+}
+
 /// Takes the lock of a root, which its daemon would hold.
-fn lock(places: &Places) -> Result<std::fs::File, Failure> {
+pub(super) fn lock(places: &Places) -> Result<std::fs::File, Failure> {
     take_lock(places).map_err(|error| match error {
         DaemonError::AlreadyRunning { root, pid } => {
             let what = format!("a daemon runs for `{}` (process {pid})", root.display());
             Failure::conflict("DAEMON_RUNS", what)
-                .with_hint("stratavore daemon stop, which agents survive; then copy again")
+                .with_hint("stratavore daemon stop, which agents survive; then again")
         }
         error => error.into(),
     })

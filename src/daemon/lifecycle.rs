@@ -31,6 +31,7 @@ use super::{
     fleet::Fleet,
     grpc,
     limits::Limits,
+    manager,
     notify::Channels,
     services::Services,
     sources::Sources,
@@ -128,7 +129,14 @@ pub async fn run(
     // What a daemon that died was at.
     fs::remove_dir_all(places.scratch()).ok();
     make_private(&places.scratch())?;
-    let listener = listen(&places.socket()).map_err(io_error("listen on the socket"))?;
+    // One that the service manager listens on is its own: it stays when the daemon leaves.
+    let handed = manager::socket(&places.socket());
+    let handed = handed.map_err(io_error("take the service manager's socket"))?;
+    let is_handed = handed.is_some();
+    let listener = match handed {
+        Some(listener) => listener,
+        None => listen(&places.socket()).map_err(io_error("listen on the socket"))?,
+    };
     let stop = CancellationToken::new();
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
@@ -169,6 +177,9 @@ pub async fn run(
     tracing::info!(root = %places.root().display(), "ready");
 
     let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));
+    manager::ready();
+    let watching = manager::watch(services.clone(), places.socket());
+    let watching = tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
     let database = places.database();
     let is_file = !store.is_shared();
     let gone = tokio::select! {
@@ -177,8 +188,12 @@ pub async fn run(
     };
     // Gone first: clients tell a daemon that left from one that died by this, and start only the
     // latter again.
-    fs::remove_file(places.socket()).ok();
+    if !is_handed {
+        fs::remove_file(places.socket()).ok();
+    }
     stop.cancel();
+    manager::stopping();
+    watching.await.ok();
     tracing::info!("leaving; runners go on");
     // Streams end by the same token; what does not end in time is cut off.
     let served = timeout(LEAVING, serving).await;

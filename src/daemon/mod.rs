@@ -13,8 +13,9 @@
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
-//! `database` looks at the database, migrates and copies it.
+//! `database` looks at the database, migrates and copies it, `backup` saves and restores.
 
+mod backup;
 pub mod blobs;
 pub mod broker;
 pub mod context;
@@ -23,6 +24,7 @@ pub mod fleet;
 mod grpc;
 mod lifecycle;
 pub mod limits;
+mod manager;
 pub mod notify;
 pub mod programs;
 pub mod screens;
@@ -40,6 +42,8 @@ pub mod worktrees;
 mod servers;
 
 pub use self::{
+    backup::{Entry, Manifest, Restored, Trash, Wanted, backup, restore},
+    broker::broker_addresses,
     database::{DatabaseReport, copy_database, database_status, migrate_database},
     lifecycle::{DaemonError, run},
     store::{Copied, Progress, Step},

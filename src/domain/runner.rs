@@ -139,6 +139,9 @@ pub const CUT_OFF: &str = "cut off by the system";
 /// What ends with the machine ends within so long.
 const TOGETHER: TimeDelta = TimeDelta::minutes(10);
 
+/// The reason of a run that was live when the backup was made that its row is from.
+pub const RESTORED: &str = "restored from a backup";
+
 /// A runner as stored and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Runner {

@@ -12,6 +12,7 @@
 )]
 
 mod attaching;
+mod backups;
 mod bad_input;
 mod boundaries;
 mod configuration;
@@ -25,6 +26,7 @@ mod harness;
 mod hostile;
 mod launching;
 mod lifecycle;
+mod machine;
 mod metering;
 mod notifying;
 mod output;
@@ -40,4 +42,5 @@ mod stopping;
 mod support;
 mod survival;
 mod transcripts;
+mod upgrading;
 mod worktrees;

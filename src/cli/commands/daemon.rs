@@ -15,6 +15,7 @@ use crate::{
         args::DaemonCommand,
         context::{Context, block_on},
         printer::Printer,
+        systemd::Manager,
     },
     client::Client,
     config, daemon,
@@ -107,7 +108,7 @@ async fn stop(context: &Context, printer: Printer) -> Result<(), Failure> {
 }
 
 /// Tells the daemon to leave and waits until its process is gone.
-async fn leave(client: &Client, context: &Context) -> Result<(), Failure> {
+pub(super) async fn leave(client: &Client, context: &Context) -> Result<(), Failure> {
     let pid = client.status().await?.pid;
     client.shut_down().await?;
     let begun = Instant::now();
@@ -127,6 +128,12 @@ async fn leave(client: &Client, context: &Context) -> Result<(), Failure> {
 
 async fn restart(context: &Context, printer: Printer) -> Result<(), Failure> {
     if let Some(client) = context.running_client().await? {
+        // What a service manager started it starts again: beside it, one that nobody watches would run.
+        if let Some((manager, unit)) = Manager::unit_of(client.status().await?.pid) {
+            manager.run(&["restart", &unit]).await?;
+            printer.note(&format!("{} restarted {unit}", manager.command()));
+            return Ok(());
+        }
         leave(&client, context).await?;
     }
     start(context, printer).await

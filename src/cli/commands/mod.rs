@@ -3,6 +3,7 @@
 mod agents;
 mod attach;
 mod audit;
+mod backup;
 mod budget;
 mod config;
 mod conversations;
@@ -12,11 +13,14 @@ mod dashboard;
 mod database;
 mod demo;
 mod diff;
+mod doctor;
 mod events;
 mod inbox;
+mod install;
 mod kill;
 mod launch;
 mod logs;
+mod man;
 mod new;
 mod nodes;
 mod notify;
@@ -24,12 +28,14 @@ mod outbox;
 mod projects;
 mod quotas;
 mod remove;
+mod restore;
 mod runners;
 mod send;
 mod sessions;
 mod setup;
 mod smart;
 mod status;
+mod support;
 mod tokens;
 mod version;
 mod watch;
@@ -53,6 +59,9 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
             let script = super::complete::script(&args.shell);
             return ("print the completion script", script.and_then(|s| printer.bytes(&s)));
         }
+        Some(Command::Man(args)) => return ("write the manual", man::run(args, printer)),
+        Some(Command::Doctor(args)) => return doctor::run(args, &cli.global, printer),
+        Some(Command::Support(args)) => return support::run(args, &cli.global, printer),
         Some(Command::Config(args)) => return config::run(args, &cli.global, printer),
         Some(Command::Version(args)) if !args.detailed => {
             return ("print the version", version::short(args, printer));
@@ -120,11 +129,20 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Database(args) => database::run(&args, context, printer),
         Command::Audit(args) => audit::run(args, context, printer),
         Command::Health => ("check the health", block_on(status::health(context, printer))),
+        Command::Backup(args) => backup::run(&args, context, printer),
+        Command::Restore(args) => restore::run(&args, context, printer),
+        Command::Install(args) => ("install", block_on(install::install(&args, context, printer))),
+        Command::Uninstall(args) => ("uninstall", block_on(install::uninstall(&args, printer))),
         Command::Daemon(args) => daemon::run(&args.command, context, printer),
         Command::Version(_) => ("print the version", block_on(version::detailed(context, printer))),
         Command::Demo(args) => ("run the demo", demo::run(&args, context, printer)),
         Command::Project(words) => smart::run(&words, context, printer),
         // Handled before.
-        Command::Config(_) | Command::Completion(_) | Command::DemoAgent(_) => ("", Ok(())),
+        Command::Config(_)
+        | Command::Completion(_)
+        | Command::DemoAgent(_)
+        | Command::Doctor(_)
+        | Command::Support(_)
+        | Command::Man(_) => ("", Ok(())),
     }
 }

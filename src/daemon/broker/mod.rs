@@ -25,6 +25,15 @@ use uuid::Uuid;
 
 use crate::config::RabbitMqConfig;
 
+/// Returns the hosts and ports of the configured brokers, in the order in which they are tried.
+///
+/// # Errors
+///
+/// A sentence, without the secret, when there is none or an address cannot be understood.
+pub fn broker_addresses(config: &RabbitMqConfig) -> Result<Vec<(String, u16)>, String> {
+    rabbitmq::places(config)
+}
+
 /// Messages under way at most. The rate of confirms does not grow beyond 100 on one node
 /// (`dependencies.md` §5d); the rest is for brokers that are further away.
 pub const WINDOW: usize = 256;

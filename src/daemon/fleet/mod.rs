@@ -6,6 +6,8 @@
 //! before it is called lost.
 
 mod attach;
+#[cfg(test)]
+mod captures;
 mod frames;
 mod launch;
 mod link;

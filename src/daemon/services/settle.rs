@@ -15,7 +15,7 @@ use crate::{
         failure::{Failure, FailureKind},
         id::RunnerId,
         launch::RestartPolicy,
-        runner::{Exit, Runner, RunnerStatus, SUPERVISOR_LOST},
+        runner::{Exit, RESTORED, Runner, RunnerStatus, SUPERVISOR_LOST},
     },
 };
 
@@ -166,6 +166,11 @@ impl Services {
             Found::Linked(_) | Found::Silent => return Ok(false),
             Found::Nobody => {}
         }
+        if self.context.restored_at.is_some_and(|at| runner.started_at < at) {
+            // It ran in the root that was saved, where it may still run: nothing of it is ours to end.
+            self.mark_failed(runner, RESTORED).await?;
+            return Ok(true);
+        }
         if runner.status == RunnerStatus::Starting {
             // Whoever claims the run decides: if we do, no agent will ever start.
             let given_up = dir.path().is_dir() && dir.claim(runner.run).unwrap_or(false);
@@ -219,7 +224,9 @@ impl Services {
 /// Returns when a failed runner is to be started again and how often it then was, or `None` when it
 /// is not.
 fn restart_due(runner: &Runner) -> Option<(DateTime<Utc>, u32)> {
-    let wanted = RestartPolicy::parse(&runner.restart) == Some(RestartPolicy::OnFailure);
+    let wanted = RestartPolicy::parse(&runner.restart) == Some(RestartPolicy::OnFailure)
+        // It may still run where the backup was made: a second one would be worse than none.
+        && runner.reason.as_deref() != Some(RESTORED);
     let ended = runner.terminated_at?;
     let attempts =
         if ended - runner.started_at > RAN_WELL { 1 } else { runner.restart_attempts + 1 };

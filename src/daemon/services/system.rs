@@ -136,6 +136,22 @@ impl Services {
         ))
     }
 
+    /// Makes sure that the database answers, as far as that is up to this daemon: a server that is away
+    /// is known to be, and a restart of ours would not bring it back.
+    ///
+    /// # Errors
+    ///
+    /// When it ought to answer and does not.
+    pub async fn probe(&self) -> Result<(), Failure> {
+        if *self.store.status().borrow() != DatabaseStatus::Up {
+            return Ok(());
+        }
+        match self.store.event_newest().await {
+            Err(error) if !self.store.is_shared() => Err(error.into()),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
     /// Returns how each part of the daemon is.
     pub async fn health(&self) -> Vec<Component> {
         let component = |name: &str, outcome: Result<String, String>| Component {

@@ -98,6 +98,18 @@ pub(super) async fn look(location: Location<'_>) -> Result<Readers, StoreError> 
     }
 }
 
+/// Returns what reads a server as it is at one moment, whatever is written meanwhile.
+pub(super) async fn look_at_once(location: Location<'_>) -> Result<Readers, StoreError> {
+    match location {
+        Location::File(_) => look(location).await,
+        Location::Server(config) => {
+            let server = postgres::Server::of(config)?;
+            server.call().await?;
+            Ok(Readers::Postgres(server.moment()))
+        }
+    }
+}
+
 async fn about_through(readers: &Readers) -> Result<About, StoreError> {
     let rows = readers.fetch(Query::new(readers.texts().about)).await?;
     let row = rows.first().ok_or_else(|| StoreError::Garbled("answer about itself".into()))?;

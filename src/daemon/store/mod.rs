@@ -35,6 +35,7 @@ mod recorder;
 mod removal;
 mod retention;
 mod runners;
+mod save;
 mod sessions;
 mod transcripts;
 mod usage;
@@ -69,6 +70,7 @@ pub use self::{
     quotas::QuotaRow,
     retention::{KEPT, Keep, TOGETHER},
     runners::RunnerChange,
+    save::{project_paths, save_file},
     sessions::SessionFilter,
     transcripts::{Follow, Reading, Said, SessionFacts, TranscriptFile},
     usage::{Added, Counted, TakenIn},

@@ -28,6 +28,11 @@ impl Address {
         format!("{host}:{port}")
     }
 
+    /// Its host and port.
+    pub(super) fn place(&self) -> (String, u16) {
+        (self.uri.authority.host.clone(), self.uri.authority.port)
+    }
+
     /// The user.
     pub(super) fn user(&self) -> &str {
         &self.uri.authority.userinfo.username

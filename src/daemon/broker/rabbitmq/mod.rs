@@ -49,6 +49,15 @@ const REPRIEVE: Duration = Duration::from_secs(1);
 /// Lost messages that are remembered, if the sender goes on sending others meanwhile.
 const LOST: usize = 32 * WINDOW;
 
+/// Returns where the configured brokers are.
+///
+/// # Errors
+///
+/// See [`address::addresses`].
+pub(super) fn places(config: &RabbitMqConfig) -> Result<Vec<(String, u16)>, String> {
+    Ok(addresses(config)?.iter().map(Address::place).collect())
+}
+
 /// The publisher's side of its channels, and what outlives a connection.
 struct Ends {
     messages: mpsc::Receiver<Message>,

@@ -41,6 +41,7 @@ async fn copy_into(
             publishes: false,
         },
         is_renaming,
+        is_live: true,
     };
     copy(copying, told).await
 }

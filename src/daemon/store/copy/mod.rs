@@ -18,7 +18,7 @@ use uuid::Uuid;
 use self::tables::{AGGREGATES, EVENTS, FIRST_TABLES, LAST_TABLES, RUNNERS, Table};
 use super::{
     Keyring, Location, Origin, StoreError,
-    about::{about, known_schema, look, name_of, open},
+    about::{about, known_schema, look, look_at_once, name_of, open},
     dialect::{Connection, Kind, Readers, Record, sqlite},
     handoff::Handoff,
     query::{Query, Value},
@@ -47,6 +47,8 @@ pub struct Copying<'a> {
     pub origin: Origin,
     /// Whether runners whose name is another's in the target get a new one; otherwise that is refused.
     pub is_renaming: bool,
+    /// Whether daemons may write to the source meanwhile: then it is read as it is at one moment.
+    pub is_live: bool,
 }
 
 /// How far a copy is.
@@ -108,7 +110,7 @@ pub async fn copy(
     told: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Copied, StoreError> {
     let name = name_of(copying.from)?;
-    let source = open_source(copying.from, copying.scratch).await?;
+    let source = open_source(copying.from, copying.scratch, copying.is_live).await?;
     let target = open(copying.to).await?;
     let sealing = match target {
         Connection::Sqlite(_) => Sealing::Always,
@@ -139,7 +141,11 @@ pub async fn copy(
 }
 
 /// Opens the source to read; one with an old schema is copied aside and the copy brought up to date.
-async fn open_source(from: Location<'_>, scratch: &Path) -> Result<Readers, StoreError> {
+async fn open_source(
+    from: Location<'_>,
+    scratch: &Path,
+    is_live: bool,
+) -> Result<Readers, StoreError> {
     let (found, known) = (about(from).await?.schema, known_schema());
     let path = name_of(from)?;
     if found > known {
@@ -150,7 +156,7 @@ async fn open_source(from: Location<'_>, scratch: &Path) -> Result<Readers, Stor
         return Err(StoreError::Unusable { path, why });
     }
     if found == known {
-        return look(from).await;
+        return if is_live { look_at_once(from).await } else { look(from).await };
     }
     let Location::File(_) = from else {
         let what = format!("`{path}` has schema {found}, and {known} is needed to copy from it");

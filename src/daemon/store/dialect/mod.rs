@@ -2,6 +2,7 @@
 //! texts that no one text could be. One file each; this one only chooses.
 
 mod bulk;
+mod moment;
 pub(super) mod postgres;
 mod postgres_texts;
 mod rows;

@@ -19,7 +19,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{Kind, Record};
+use super::{Kind, Record, moment};
 use crate::{
     config::DatabaseConfig,
     daemon::store::{
@@ -166,6 +166,12 @@ impl Server {
             .connect_lazy_with(self.options.clone());
         let limit = self.answering + self.connecting;
         (Connection { server: self, connection: None }, Readers { pool, limit })
+    }
+
+    /// Returns what reads everything as it is at one moment; see [`moment::pool`].
+    pub(in crate::daemon::store) fn moment(self) -> Readers {
+        let pool = moment::pool(self.options, self.connecting);
+        Readers { pool, limit: self.answering + self.connecting }
     }
 
     fn away(&self, why: impl std::fmt::Display) -> StoreError {

@@ -1,0 +1,138 @@
+//! The reference of the configuration, from its types: keys and defaults as they are serialised, what
+//! they mean from the comments on the fields.
+
+use std::{collections::BTreeMap, fs};
+
+use serde_json::Value;
+
+use super::{cell, check, root};
+use crate::config::Config;
+
+const HEAD: &str = "# Configuration\n\nGenerated from the program's types by `./tests/run docs`.\n\n\
+Layers, later ones win: the defaults, `/etc/stratavore/stratavore.yaml`, \
+`~/.config/stratavore/stratavore.yaml`, files with one value each, variables, flags. A file named by \
+`--config` or `$STRATAVORE_CONFIG` takes the place of the first two files. An unknown key is refused with the \
+nearest one that exists.\n\n\
+- A variable is `STRATAVORE_` and the key in capitals with `_` for `.`: `STRATAVORE_DATABASE_URL`. Lists are \
+divided by commas.\n\
+- With `_FILE` at its end it names a file that holds the value: `STRATAVORE_DATABASE_URL_FILE`.\n\
+- Credentials of systemd are values, too: `LoadCredential=database.url:/etc/stratavore/url`.\n\
+- `stratavore config show --source` lists every key with its value and where that is from, and \
+`stratavore config validate` checks all of it. Secrets are shown as `********`.\n\n\
+The keys of the dashboard, `keys.CONTEXT.ACTION`, are listed by `stratavore config show` and, where they work, \
+by `?`.\n";
+
+/// A field: its comment and the last word of its type.
+struct Field {
+    comment: String,
+    kind: String,
+}
+
+/// All structs of the configuration: their fields and, under an empty name, their own comment.
+type Structs = BTreeMap<String, BTreeMap<String, Field>>;
+
+#[test]
+fn the_reference_of_the_configuration_has_every_key() {
+    let structs = structs();
+    let defaults = serde_json::to_value(Config::default()).unwrap();
+    let mut page = HEAD.to_owned();
+    let mut missing = Vec::new();
+    for (section, value) in defaults.as_object().unwrap() {
+        if section == "keys" {
+            continue;
+        }
+        let field = structs["Config"].get(section);
+        let (comment, kind) = field.map_or(("", ""), |field| (&field.comment, &field.kind));
+        page.push_str(&format!("\n## {section}\n\n{comment}\n"));
+        let own = structs.get(kind).and_then(|fields| fields.get("")).map(|own| &own.comment);
+        if let Some(own) = own.filter(|own| !own.is_empty() && own.as_str() != comment) {
+            page.push_str(&format!("\n{own}\n"));
+        }
+        let mut walk = Walk { structs: &structs, rows: Vec::new(), missing: &mut missing };
+        walk.value(section, kind, value, comment);
+        let rows = walk.rows.join("\n");
+        page.push_str(&format!("\n| key | default | what it is |\n|---|---|---|\n{rows}\n"));
+    }
+    assert!(missing.is_empty(), "keys without a comment on their field: {missing:?}");
+    check("configuration.md", &page);
+}
+
+/// One section's rows.
+struct Walk<'a> {
+    structs: &'a Structs,
+    rows: Vec<String>,
+    missing: &'a mut Vec<String>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, path: &str, kind: &str, value: &Value, comment: &str) {
+        if let (Value::Object(parts), Some(fields)) = (value, self.structs.get(kind)) {
+            for (name, part) in parts {
+                let path = format!("{path}.{name}");
+                match fields.get(name) {
+                    Some(field) => self.value(&path, &field.kind, part, &field.comment),
+                    None => self.missing.push(path),
+                }
+            }
+            return;
+        }
+        if comment.is_empty() {
+            self.missing.push(path.to_owned());
+        }
+        let shown = match value {
+            Value::String(text) if text.is_empty() => "empty".to_owned(),
+            Value::String(text) => format!("`{text}`"),
+            Value::Array(items) if items.is_empty() => "none".to_owned(),
+            Value::Object(parts) if parts.is_empty() => "none".to_owned(),
+            other => format!("`{other}`"),
+        };
+        self.rows.push(format!("| `{path}` | {} | {} |", cell(&shown), cell(comment)));
+    }
+}
+
+/// Reads all structs in `src/config`.
+fn structs() -> Structs {
+    let mut found = Structs::new();
+    for entry in walkdir::WalkDir::new(root().join("src/config")).into_iter().map(Result::unwrap) {
+        if entry.path().extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let file = syn::parse_file(&fs::read_to_string(entry.path()).unwrap()).unwrap();
+        for item in file.items {
+            let syn::Item::Struct(item) = item else { continue };
+            let mut fields = BTreeMap::new();
+            fields.insert(
+                String::new(),
+                Field { comment: comment(&item.attrs), kind: String::new() },
+            );
+            for field in &item.fields {
+                let Some(name) = &field.ident else { continue };
+                let name = name.to_string().trim_start_matches("r#").to_owned();
+                let field = Field { comment: comment(&field.attrs), kind: kind(&field.ty) };
+                fields.insert(name, field);
+            }
+            found.insert(item.ident.to_string(), fields);
+        }
+    }
+    found
+}
+
+fn kind(of: &syn::Type) -> String {
+    match of {
+        syn::Type::Path(path) => {
+            path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
+fn comment(attributes: &[syn::Attribute]) -> String {
+    let lines = attributes.iter().filter_map(|attribute| match &attribute.meta {
+        syn::Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) => Some(text.value()),
+            _ => None,
+        },
+        _ => None,
+    });
+    lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>().join(" ").trim().to_owned()
+}

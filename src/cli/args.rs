@@ -440,7 +440,6 @@ pub(super) struct TryArgs {
 }
 
 /// Parses `500ms`, `10s`, `2m`, `3h`, `1d`; a bare number means seconds.
-/// Parses a duration.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{}` is no duration like 500ms, 10s, 2m, 3h or 1d", text.escape_debug());

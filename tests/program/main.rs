@@ -22,6 +22,7 @@ mod dashboard;
 mod database;
 mod deciding;
 mod disk;
+mod documented;
 mod harness;
 mod hostile;
 mod launching;

@@ -10,13 +10,14 @@ use crate::config::Config;
 
 const HEAD: &str = "# Configuration\n\nGenerated from the program's types by `./tests/run docs`.\n\n\
 Layers, later ones win: the defaults, `/etc/stratavore/stratavore.yaml`, \
-`~/.config/stratavore/stratavore.yaml`, files with one value each, variables, flags. A file named by \
+`~/.config/stratavore/stratavore.yaml`, files that hold one secret each, variables, flags. A file named by \
 `--config` or `$STRATAVORE_CONFIG` takes the place of the first two files. An unknown key is refused with the \
 nearest one that exists.\n\n\
 - A variable is `STRATAVORE_` and the key in capitals with `_` for `.`: `STRATAVORE_DATABASE_URL`. Lists are \
 divided by commas.\n\
-- With `_FILE` at its end it names a file that holds the value: `STRATAVORE_DATABASE_URL_FILE`.\n\
-- Credentials of systemd are values, too: `LoadCredential=database.url:/etc/stratavore/url`.\n\
+- A secret may stand in a file of its own: `url_file` in place of `url`, a variable with `_FILE` at its end \
+(`STRATAVORE_DATABASE_URL_FILE`), or a credential of systemd with the key's name \
+(`LoadCredential=database.url:/etc/stratavore/url`).\n\
 - `stratavore config show --source` lists every key with its value and where that is from, and \
 `stratavore config validate` checks all of it. Secrets are shown as `********`.\n\n\
 The keys of the dashboard, `keys.CONTEXT.ACTION`, are listed by `stratavore config show` and, where they work, \

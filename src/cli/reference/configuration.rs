@@ -70,7 +70,7 @@ impl Walk<'_> {
         if let (Value::Object(parts), Some(fields)) = (value, self.structs.get(kind)) {
             for (name, part) in parts {
                 let path = format!("{path}.{name}");
-                match fields.get(name) {
+                match fields.get(name).or_else(|| fields.get("*")) {
                     Some(field) => self.value(&path, &field.kind, part, &field.comment),
                     None => self.missing.push(path),
                 }
@@ -107,7 +107,12 @@ fn structs() -> Structs {
                 Field { comment: comment(&item.attrs), kind: String::new() },
             );
             for field in &item.fields {
-                let Some(name) = &field.ident else { continue };
+                let Some(name) = &field.ident else {
+                    // A map by names that the user gives: each value is of this type.
+                    let (comment, kind) = (comment(&item.attrs), value_of_map(&field.ty));
+                    fields.insert("*".to_owned(), Field { comment, kind });
+                    continue;
+                };
                 let name = name.to_string().trim_start_matches("r#").to_owned();
                 let field = Field { comment: comment(&field.attrs), kind: kind(&field.ty) };
                 fields.insert(name, field);
@@ -123,6 +128,17 @@ fn kind(of: &syn::Type) -> String {
         syn::Type::Path(path) => {
             path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default()
         }
+        _ => String::new(),
+    }
+}
+
+/// The last word of the type of a map's values.
+fn value_of_map(of: &syn::Type) -> String {
+    let syn::Type::Path(path) = of else { return String::new() };
+    let last = path.path.segments.last().map(|last| &last.arguments);
+    let Some(syn::PathArguments::AngleBracketed(types)) = last else { return String::new() };
+    match types.args.last() {
+        Some(syn::GenericArgument::Type(of)) => kind(of),
         _ => String::new(),
     }
 }

@@ -112,6 +112,8 @@ pub(super) fn read(path: &Path, into: Option<&Path>) -> io::Result<Manifest> {
         found.push(Entry { path: name, bytes, sha256 });
     }
     let manifest = manifest.ok_or_else(|| invalid("it has no manifest: it was cut short"))?;
+    // The sum over all of it stands at the end of the compressed file, which a tar does not read.
+    io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(damaged)?;
     if found != manifest.files {
         let wrong = found.iter().find(|entry| !manifest.files.contains(entry));
         let missing = manifest.files.iter().find(|entry| !found.contains(entry));

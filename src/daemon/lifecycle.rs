@@ -129,14 +129,7 @@ pub async fn run(
     // What a daemon that died was at.
     fs::remove_dir_all(places.scratch()).ok();
     make_private(&places.scratch())?;
-    // One that the service manager listens on is its own: it stays when the daemon leaves.
-    let handed = manager::socket(&places.socket());
-    let handed = handed.map_err(io_error("take the service manager's socket"))?;
-    let is_handed = handed.is_some();
-    let listener = match handed {
-        Some(listener) => listener,
-        None => listen(&places.socket()).map_err(io_error("listen on the socket"))?,
-    };
+    let (listener, is_handed) = socket(&places)?;
     let stop = CancellationToken::new();
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
@@ -177,9 +170,7 @@ pub async fn run(
     tracing::info!(root = %places.root().display(), "ready");
 
     let serving = tokio::spawn(grpc::serve(services.clone(), listener, stop.clone()));
-    manager::ready();
-    let watching = manager::watch(services.clone(), places.socket());
-    let watching = tokio::spawn(stop.clone().run_until_cancelled_owned(watching));
+    let watching = manager::ready(&services, places.socket(), &stop);
     let database = places.database();
     let is_file = !store.is_shared();
     let gone = tokio::select! {
@@ -267,6 +258,17 @@ pub(super) fn take_lock(places: &Places) -> Result<File, DaemonError> {
         .and_then(|()| writeln!(file, "{}", std::process::id()))
         .map_err(io_error(what()))?;
     Ok(file)
+}
+
+/// Returns the socket that clients look for, and whether the service manager listens on it: then it is
+/// its own and stays when the daemon leaves.
+fn socket(places: &Places) -> Result<(UnixListener, bool), DaemonError> {
+    let handed = manager::socket(&places.socket());
+    if let Some(listener) = handed.map_err(io_error("take the service manager's socket"))? {
+        return Ok((listener, true));
+    }
+    let listener = listen(&places.socket()).map_err(io_error("listen on the socket"))?;
+    Ok((listener, false))
 }
 
 /// Listens on the socket; a stale one is removed, which the lock makes safe.

@@ -14,8 +14,10 @@ use rustix::net::sockopt::socket_acceptconn;
 use sd_notify::NotifyState;
 use tokio::{
     net::{UnixListener, UnixStream},
+    task::JoinHandle,
     time::{Instant, sleep_until, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::services::Services;
 
@@ -59,9 +61,15 @@ fn listener(descriptor: RawFd, path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-/// Says that clients are served.
-pub(super) fn ready() {
+/// Says that clients are served, and from now on that they still are, as long as that is true; returns
+/// the task that does.
+pub(super) fn ready(
+    services: &Services,
+    socket: PathBuf,
+    stop: &CancellationToken,
+) -> JoinHandle<Option<()>> {
     tell(&[NotifyState::Ready, NotifyState::Status("serves")]);
+    tokio::spawn(stop.clone().run_until_cancelled_owned(watch(services.clone(), socket)))
 }
 
 /// Says that the daemon leaves.
@@ -70,7 +78,7 @@ pub(super) fn stopping() {
 }
 
 /// Gives signs of life for as long as there are some, if the manager wants any.
-pub(super) async fn watch(services: Services, socket: PathBuf) {
+async fn watch(services: Services, socket: PathBuf) {
     let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
     else {
         return;

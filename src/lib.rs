@@ -49,7 +49,7 @@
 //!
 //! `tests/architecture.rs` holds this table.
 //!
-//! # Eight walks
+//! # Walks
 //!
 //! **Launch.** `cli/commands/launch` → `client/runners` → `daemon/grpc/runners` →
 //! `daemon/services/launch`: a supervisor is taken from reserve (or started), the row is written as
@@ -100,6 +100,12 @@
 //! `domain::evidence` keeps each source's last word and says which is believed. Where a person says that
 //! it is wrong, `services/correct` keeps the screen, has `agents/teaching` draft a rule that is wrong about
 //! no known screen (`agents/fixtures`), and `daemon/screens` puts it in force.
+//!
+//! **Inbox.** A change of a runner → `domain::inbox` says which items it opens, refines or resolves → steps
+//! of that change's own write (`store/inbox`), whose rows cause the events. An answer, from whatever surface →
+//! `services/inbox` → `services/answer`: over the agent's interface, else through its hook, which
+//! `supervisor/meter` holds open and `services/approvals` has paired with the item, else by keys. The policy
+//! (`domain::approval`) is asked before a person: to deny, in the hook itself (`cli/hook`); to allow, by the daemon.
 //!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes

@@ -3,13 +3,16 @@
 //! Claude Code, Codex, Gemini and Qwen give a hook one JSON object on its standard input, with nearly
 //! the same names in it.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
     activity::ActivityState,
     agent::Agent,
-    hook::{Hold, HoldLevel, HookReport, LONGEST_LINE, LONGEST_NAME},
+    approval::Decision,
+    hook::{Decided, Hold, HoldLevel, HookReport, LONGEST_LINE, LONGEST_NAME},
 };
 
 /// The fields of all agents' hooks that matter here.
@@ -60,6 +63,9 @@ pub fn read(input: &[u8]) -> Option<HookReport> {
         tool: tool(&payload.tool_name, &payload.tool_input),
         kind: payload.notification_type,
         agent: payload.agent_id,
+        argument: argument(&payload.tool_input),
+        name: payload.tool_name,
+        ..HookReport::default()
     };
     Some(report.bounded())
 }
@@ -69,11 +75,25 @@ fn tool(name: &str, input: &Value) -> String {
     if name.is_empty() {
         return String::new();
     }
-    let main = ["command", "file_path", "path", "url", "pattern", "query", "description", "prompt"];
-    let argument = main.iter().find_map(|key| input.get(*key).map(plain));
-    let argument = argument.filter(|argument| !argument.is_empty());
-    let name = cut(name, LONGEST_NAME);
-    argument.map_or(name.clone(), |argument| format!("{name}({})", cut(&argument, LONGEST_LINE)))
+    let (argument, name) = (argument(input), cut(name, LONGEST_NAME));
+    if argument.is_empty() { name } else { format!("{name}({})", cut(&argument, LONGEST_LINE)) }
+}
+
+/// The main argument of a tool: a command, a path, an address; empty where it has none.
+fn argument(input: &Value) -> String {
+    const MAIN: [&str; 9] = [
+        "command",
+        "file_path",
+        "notebook_path",
+        "path",
+        "url",
+        "pattern",
+        "query",
+        "description",
+        "prompt",
+    ];
+    let given = MAIN.iter().filter_map(|key| input.get(*key).map(plain));
+    given.into_iter().find(|argument| !argument.is_empty()).unwrap_or_default()
 }
 
 fn plain(value: &Value) -> String {
@@ -144,6 +164,56 @@ pub fn veto(agent: Agent, event: &str, hold: &Hold) -> Option<String> {
         .then(|| json!({ "continue": false, "stopReason": hold.reason }).to_string())
 }
 
+/// How long the hook that asks for permission is held, `None` where an agent takes no answer there.
+///
+/// Claude shows its own dialog meanwhile, and is answered by whoever is
+/// first; Codex shows it only after the hook (0.169).
+pub fn patience(agent: Agent) -> Option<Duration> {
+    match agent {
+        Agent::Claude => Some(DAY),
+        Agent::Codex => Some(MOMENT),
+        _ => None,
+    }
+}
+
+/// Longer than any dialog stands; an hour less than the hook may take by its agent's settings.
+const DAY: Duration = Duration::from_hours(23);
+
+/// A daemon that lives has decided by then.
+const MOMENT: Duration = Duration::from_millis(1500);
+
+/// Whether a hook tells of what its agent wants to do next, and can forbid it.
+pub fn is_before_tool(event: &str) -> bool {
+    matches!(event, "PreToolUse" | "BeforeTool")
+}
+
+/// Returns what the hook that asks for permission prints.
+pub fn decision(decided: &Decided) -> Option<String> {
+    let decision = match decided.decision {
+        Decision::Allow => json!({ "behavior": "allow" }),
+        Decision::Deny => json!({ "behavior": "deny", "message": decided.reason }),
+        Decision::Ask => return None,
+    };
+    let output = json!({ "hookEventName": "PermissionRequest", "decision": decision });
+    Some(json!({ "hookSpecificOutput": output }).to_string())
+}
+
+/// Returns what a hook prints so that a tool is not used; `None` where an agent cannot be told so.
+pub fn refusal(agent: Agent, event: &str, reason: &str) -> Option<String> {
+    match agent {
+        Agent::Claude | Agent::Qwen => {
+            let output = json!({
+                "hookEventName": event, "permissionDecision": "deny",
+                "permissionDecisionReason": reason,
+            });
+            Some(json!({ "hookSpecificOutput": output }).to_string())
+        }
+        Agent::Codex => Some(json!({ "decision": "block", "reason": reason }).to_string()),
+        Agent::Gemini => Some(json!({ "decision": "deny", "reason": reason }).to_string()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +227,7 @@ mod tests {
         });
         let report = read(input.to_string().as_bytes()).unwrap();
         assert_eq!(report.tool, "Write(/a/b.rs)");
+        assert_eq!((report.name.as_str(), report.argument.as_str()), ("Write", "/a/b.rs"));
         assert!(serde_json::to_vec(&report).unwrap().len() < 1000);
     }
 
@@ -165,6 +236,35 @@ mod tests {
         assert_eq!(read(b"{}"), None);
         assert_eq!(read(b"no json"), None);
         assert_eq!(read(br#"{"hook_event_name":7}"#), None);
+    }
+
+    #[test]
+    fn a_command_is_told_whole_or_as_one_that_is_not() {
+        let told = |length| {
+            let command = "y".repeat(length);
+            let input = json!({
+                "hook_event_name": "PermissionRequest", "tool_name": "Bash",
+                "tool_input": { "command": command, "description": "d" },
+            });
+            read(input.to_string().as_bytes()).unwrap()
+        };
+        let short = told(2000);
+        assert_eq!((short.argument.len(), short.is_cut), (2000, false));
+        assert!(told(2001).is_cut);
+    }
+
+    #[test]
+    fn a_decision_is_told_in_the_agents_own_words() {
+        let decided = |decision| Decided { decision, reason: "no".to_owned() };
+        assert_eq!(
+            decision(&decided(Decision::Allow)).unwrap(),
+            r#"{"hookSpecificOutput":{"decision":{"behavior":"allow"},"hookEventName":"PermissionRequest"}}"#
+        );
+        assert!(decision(&decided(Decision::Deny)).unwrap().contains(r#""message":"no""#));
+        assert_eq!(decision(&decided(Decision::Ask)), None);
+        let refused = refusal(Agent::Claude, "PreToolUse", "why").unwrap();
+        assert!(refused.contains(r#""permissionDecision":"deny""#), "{refused}");
+        assert_eq!(refusal(Agent::Aider, "PreToolUse", "why"), None);
     }
 
     #[test]

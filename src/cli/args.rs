@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{
+    approvals::ApprovalsArgs,
     budgets::BudgetArgs,
     complete,
     corrections::CorrectArgs,
@@ -87,6 +88,8 @@ pub(super) enum Command {
     Resume(NamesArgs),
     /// See to what waits for you: questions, failures, ended turns
     Inbox(InboxArgs),
+    /// Show and test what agents may do without asking
+    Approvals(ApprovalsArgs),
     /// List and show agents' conversations
     #[command(visible_alias = "session")]
     Sessions(SessionsArgs),

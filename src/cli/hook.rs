@@ -2,7 +2,11 @@
 //!
 //! Tells the runner's meter, and prints what the agent is told in return. Invariant: an agent is
 //! never held up or disturbed: whatever is missing or fails, it ends within [`LIMIT`] with exit code
-//! 0 and prints nothing.
+//! 0 and prints nothing. The one that asks for permission is held for longer where the agent's own
+//! dialog stands beside it, until somebody has decided or its agent ends it.
+//!
+//! What the approval policy denies is refused here, before the tool is used, also while no daemon
+//! lives; nothing is ever allowed here.
 
 #![expect(clippy::disallowed_methods, reason = "a process of milliseconds has no other clock")]
 
@@ -10,23 +14,30 @@ use std::{
     ffi::OsString,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::ExitCode,
     sync::mpsc,
     time::{Duration, Instant},
 };
 
+use uuid::Uuid;
+
 use crate::{
     agents::hooks,
-    config::environment,
+    config::{approvals, environment},
     domain::{
         agent::Agent,
-        hook::{Hold, HookReport},
+        approval::{Decision, Policy, Wish},
+        hook::{Decided, Hold, HookReport},
         launch::HOOK_VARIABLE,
     },
 };
 
 /// How long an agent may be held up, with what starting and ending take besides: 0.2 s in all.
 const LIMIT: Duration = Duration::from_millis(180);
+
+/// So often a hook that is held looks whether its agent still lives.
+const LOOK: Duration = Duration::from_secs(15);
 
 /// The longest input that is read: some agents hand over whole files.
 const LONGEST: u64 = 16 << 20;
@@ -46,9 +57,112 @@ pub(super) fn run(agent: Option<OsString>) -> ExitCode {
 fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     let agent = Agent::of(agent?.to_str()?)?;
     let meter = environment::get(HOOK_VARIABLE)?.into_string().ok()?;
-    let told = hooks::read(&input(until)?)?;
+    let mut told = hooks::read(&input(until)?)?;
+    if hooks::is_before_tool(&told.event)
+        && let Some(rule) = denied(agent, &told)
+    {
+        let reason = format!("the approval policy forbids it: {rule}");
+        Decision::Deny.as_str().clone_into(&mut told.decision);
+        told.rule = rule;
+        tell(&meter, &told, until);
+        return hooks::refusal(agent, &told.event, &reason);
+    }
+    if told.event == "PermissionRequest"
+        && let Some(patience) = hooks::patience(agent)
+    {
+        told.is_brief = patience < LOOK;
+        // One whose agent waits for it is held only where there is something to decide by.
+        if !told.is_brief || policy(&told).is_none_or(|policy| !policy.is_empty()) {
+            told.ask = Uuid::new_v4().simple().to_string();
+            match ask(&meter, &told, until, patience) {
+                Asked::Decided(decided) => return hooks::decision(&decided),
+                Asked::Undecided => return None,
+                // A supervisor that is older than this.
+                Asked::Unknown => told.ask.clear(),
+            }
+        }
+    }
     let hold = tell(&meter, &told, until)?;
     hooks::veto(agent, &told.event, &hold)
+}
+
+/// The policy in force where an agent works; `None` for one that cannot be read.
+fn policy(told: &HookReport) -> Option<Policy> {
+    approvals::load(&approvals::project_of(Path::new(&told.cwd))).ok()
+}
+
+/// The rule that forbids what an agent is about to do.
+fn denied(agent: Agent, told: &HookReport) -> Option<String> {
+    let wish = Wish {
+        agent: agent.as_str(),
+        tool: &told.name,
+        argument: &told.argument,
+        is_cut: told.is_cut,
+        cwd: &told.cwd,
+    };
+    let verdict = policy(told)?.decide(&wish);
+    verdict.rule.filter(|_| verdict.decision == Decision::Deny)
+}
+
+/// What came of asking.
+enum Asked {
+    /// Somebody has decided.
+    Decided(Decided),
+    /// Nobody has, or nobody will.
+    Undecided,
+    /// The meter does not know of it.
+    Unknown,
+}
+
+/// Tells the meter and waits for a decision.
+fn ask(meter: &str, told: &HookReport, until: Instant, patience: Duration) -> Asked {
+    let path = format!("{meter}/ask/{}", told.ask);
+    let Some(mut socket) = post(&path, told, until) else { return Asked::Unknown };
+    let (parent, patient_until) = (rustix::process::getppid(), Instant::now() + patience);
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        match answer_of(&answer) {
+            Some((200, body)) => {
+                let decided = serde_json::from_slice(body);
+                return decided.map_or(Asked::Undecided, Asked::Decided);
+            }
+            Some(_) => return Asked::Unknown,
+            None => {}
+        }
+        let left = patient_until.saturating_duration_since(Instant::now()).min(LOOK);
+        if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+            return Asked::Undecided;
+        }
+        match socket.read(&mut buffer) {
+            Ok(0) => return Asked::Undecided,
+            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+            Err(error) if is_timeout(&error) && rustix::process::getppid() == parent => {}
+            Err(_) => return Asked::Undecided,
+        }
+    }
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+/// Hands a report over and returns the connection on which it is answered.
+fn post(url: &str, told: &HookReport, until: Instant) -> Option<TcpStream> {
+    let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
+    let address: SocketAddr = host.parse().ok()?;
+    let body = serde_json::to_vec(told).ok()?;
+    let left = || Some(until.saturating_duration_since(Instant::now())).filter(|it| !it.is_zero());
+    let mut socket = TcpStream::connect_timeout(&address, left()?).ok()?;
+    let head = format!(
+        "POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    socket.set_write_timeout(left()).ok()?;
+    socket.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+    Some(socket)
 }
 
 /// Reads standard input to its end, unless that takes too long.
@@ -65,25 +179,18 @@ fn input(until: Instant) -> Option<Vec<u8>> {
 
 /// Tells the meter and returns whether the agent is to be held.
 fn tell(meter: &str, told: &HookReport, until: Instant) -> Option<Hold> {
-    let (host, path) = meter.strip_prefix("http://")?.split_once('/')?;
-    let address: SocketAddr = host.parse().ok()?;
-    let body = serde_json::to_vec(told).ok()?;
-    let left = || Some(until.saturating_duration_since(Instant::now())).filter(|it| !it.is_zero());
-    let mut socket = TcpStream::connect_timeout(&address, left()?).ok()?;
-    let head = format!(
-        "POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    socket.set_write_timeout(left()).ok()?;
-    socket.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+    let mut socket = post(meter, told, until)?;
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        if let Some(body) = body_of(&answer) {
+        if let Some((_, body)) = answer_of(&answer) {
             return serde_json::from_slice(body).ok();
         }
-        socket.set_read_timeout(Some(left()?)).ok()?;
+        let left = until.saturating_duration_since(Instant::now());
+        socket.set_read_timeout(Some(left).filter(|it| !it.is_zero())).ok()?;
+        if left.is_zero() {
+            return None;
+        }
         match socket.read(&mut buffer).ok()? {
             0 => return None,
             count => answer.extend_from_slice(buffer.get(..count)?),
@@ -91,14 +198,15 @@ fn tell(meter: &str, told: &HookReport, until: Instant) -> Option<Hold> {
     }
 }
 
-/// The body of an answer, once it is there as a whole.
-fn body_of(answer: &[u8]) -> Option<&[u8]> {
+/// The status and the body of an answer, once it is there as a whole.
+fn answer_of(answer: &[u8]) -> Option<(u16, &[u8])> {
     let mut headers = [httparse::EMPTY_HEADER; 16];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(head) = response.parse(answer).ok()? else { return None };
+    let status = response.code?;
     let length = response.headers.iter().find(|header| header.name == "content-length")?;
     let length: usize = std::str::from_utf8(length.value).ok()?.parse().ok()?;
-    answer.get(head..head.checked_add(length)?)
+    Some((status, answer.get(head..head.checked_add(length)?)?))
 }
 
 #[cfg(test)]
@@ -108,9 +216,9 @@ mod tests {
     #[test]
     fn an_answer_is_read_when_it_is_whole() {
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc";
-        assert_eq!(body_of(answer), Some(&b"abc"[..]));
+        assert_eq!(answer_of(answer), Some((200, &b"abc"[..])));
         for cut in 0..answer.len() {
-            assert_eq!(body_of(&answer[..cut]), None);
+            assert_eq!(answer_of(&answer[..cut]), None);
         }
     }
 

@@ -69,6 +69,12 @@ pub(super) enum InboxCommand {
         #[arg(long, default_value = "", hide_default_value = true, requires = "all")]
         project: String,
     },
+    /// Tell what happened while you were away: what ended, waited, failed, and what it cost
+    Digest {
+        /// Of the last so long (30m, 8h, 2d); without it, since a dashboard was used last
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        since: Option<Duration>,
+    },
     /// Print items as they come and go
     Watch {
         /// Only those of this project

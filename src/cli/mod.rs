@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk. A command returns a [`Failure`]; kind, hint and
 //! exit code are settled here, in one place.
 
+mod approvals;
 mod args;
 mod ask;
 mod budgets;

@@ -7,12 +7,13 @@ use tonic::{Request, Streaming};
 
 use super::{Client, failed};
 use crate::{
-    domain::{answer::Answer, failure::Failure, id::RunnerId, inbox::Item},
+    domain::{answer::Answer, digest::Digest, failure::Failure, id::RunnerId, inbox::Item},
     proto::{
         to_timestamp,
         v1::{
-            self, AnswerItemRequest, DismissItemsRequest, ItemRequest, ListItemsRequest,
-            MarkSeenRequest, NotePresenceRequest, SnoozeItemRequest, mark_seen_request::Seen,
+            self, AnswerItemRequest, DismissItemsRequest, GetDigestRequest, ItemRequest,
+            ListItemsRequest, MarkSeenRequest, NotePresenceRequest, SnoozeItemRequest,
+            mark_seen_request::Seen,
         },
     },
 };
@@ -160,6 +161,16 @@ impl Client {
         };
         let request = MarkSeenRequest { seen: seen.into_iter().map(one).collect() };
         self.inbox().mark_seen(self.request(request)).await.map_err(failed).map(drop)
+    }
+
+    /// Returns what happened since a time or, without one, since a dashboard was used last.
+    ///
+    /// # Errors
+    ///
+    /// When the daemon cannot answer.
+    pub async fn digest(&self, since: Option<DateTime<Utc>>) -> Result<Digest, Failure> {
+        let request = self.request(GetDigestRequest { since: since.map(to_timestamp) });
+        Ok(self.inbox().get_digest(request).await.map_err(failed)?.into_inner().into())
     }
 
     /// Tells that somebody looks, by what with.

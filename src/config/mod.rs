@@ -6,6 +6,7 @@
 //! This is the only module that reads the process environment.
 
 pub mod agents;
+pub mod approvals;
 mod attach;
 mod audit;
 mod daemon;

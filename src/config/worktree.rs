@@ -1,8 +1,8 @@
 //! The section `worktree`: where worktrees are made and what makes them ready; and the file of a project,
 //! `.stratavore.yaml`, which may say the latter, too.
 //!
-//! The file comes with a repository, from whoever wrote that: it can set nothing else, and a command in
-//! it is not the user's own word.
+//! The file comes with a repository, from whoever wrote that: it can set nothing else but rules that
+//! tighten the approval policy, and a command in it is not the user's own word.
 
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,8 @@ pub fn of_project(
                 project.is_setup_foreign = true;
             }
             "worktree.base" => project.base = text()?,
+            // Read where they are asked for.
+            super::approvals::PROJECT_KEY => {}
             _ => {
                 let known = ["worktree.copy", "worktree.setup", "worktree.base"].map(str::to_owned);
                 return Err(ConfigError::UnknownKey {

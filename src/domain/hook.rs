@@ -1,9 +1,11 @@
 //! What an agent's hook tells us, and what it is told in return.
 //!
 //! The report is cut down by the hook's own process before it travels: whole files and command
-//! outputs stay where they are. Invariant: a [`HookReport`] is at most some 10 KiB.
+//! outputs stay where they are. Invariant: a [`HookReport`] is at most some 20 KiB.
 
 use serde::{Deserialize, Serialize};
+
+use super::approval::Decision;
 
 /// The longest text kept of a prompt or message, in characters.
 pub const LONGEST_TEXT: usize = 2000;
@@ -41,6 +43,29 @@ pub struct HookReport {
     pub kind: String,
     /// The subagent it comes from; empty for the main one.
     pub agent: String,
+    /// The tool's name alone.
+    pub name: String,
+    /// What the tool is given: a command, a path, an address; cut off.
+    pub argument: String,
+    /// Some of that is missing.
+    pub is_cut: bool,
+    /// The hook is held open under this name until it is told what was decided; empty for others.
+    pub ask: String,
+    /// Its agent shows no dialog before that.
+    pub is_brief: bool,
+    /// What the hook has decided itself, by the policy: allow or deny; empty for nothing.
+    pub decision: String,
+    /// The rule by which.
+    pub rule: String,
+}
+
+/// What was decided of what an agent wants to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// Allow or deny.
+    pub decision: Decision,
+    /// Why, for the agent.
+    pub reason: String,
 }
 
 impl HookReport {
@@ -52,15 +77,24 @@ impl HookReport {
                 text.truncate(end);
             }
         };
-        for name in [&mut self.event, &mut self.source, &mut self.kind] {
+        for name in
+            [&mut self.event, &mut self.source, &mut self.kind, &mut self.name, &mut self.decision]
+        {
             cut(name, LONGEST_NAME);
         }
-        for id in [&mut self.session, &mut self.model, &mut self.agent] {
+        for id in [&mut self.session, &mut self.model, &mut self.agent, &mut self.ask] {
             cut(id, LONGEST_ID);
         }
         cut(&mut self.reason, LONGEST_LINE);
         cut(&mut self.tool, LONGEST_NAME + LONGEST_LINE + 2);
-        for text in [&mut self.text, &mut self.transcript, &mut self.cwd] {
+        self.is_cut |= self.argument.chars().nth(LONGEST_TEXT).is_some();
+        for text in [
+            &mut self.text,
+            &mut self.transcript,
+            &mut self.cwd,
+            &mut self.argument,
+            &mut self.rule,
+        ] {
             cut(text, LONGEST_TEXT);
         }
         self

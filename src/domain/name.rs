@@ -17,6 +17,7 @@ pub const MAX_NAME: usize = 64;
 pub const RESERVED: &[&str] = &[
     "agents",
     "all",
+    "approvals",
     "attach",
     "audit",
     "backup",

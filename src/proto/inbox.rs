@@ -8,6 +8,7 @@ use super::{
 };
 use crate::domain::{
     answer::Answer,
+    digest::{Digest, RunnerDigest},
     failure::Failure,
     id::RunnerId,
     inbox::{Class, Item, ItemState, Reason},
@@ -72,6 +73,56 @@ impl TryFrom<v1::Item> for Item {
             answer: wire.answer,
             resolution: wire.resolution,
         })
+    }
+}
+
+impl From<Digest> for v1::Digest {
+    fn from(digest: Digest) -> Self {
+        let runner = |one: RunnerDigest| v1::digest::Runner {
+            runner: one.runner,
+            project: one.project,
+            turns: one.turns,
+            questions: one.questions,
+            waited_seconds: one.waited_seconds,
+            is_waiting: one.is_waiting,
+            failed: one.failed,
+            has_ended: one.has_ended,
+            tokens: one.tokens,
+            cost_nanos: one.cost.0,
+        };
+        Self {
+            since: Some(to_timestamp(digest.since)),
+            until: Some(to_timestamp(digest.until)),
+            runners: digest.runners.into_iter().map(runner).collect(),
+            decisions: digest.decisions,
+            alerts: digest.alerts,
+            is_cut: digest.is_cut,
+        }
+    }
+}
+
+impl From<v1::Digest> for Digest {
+    fn from(wire: v1::Digest) -> Self {
+        let runner = |one: v1::digest::Runner| RunnerDigest {
+            runner: one.runner,
+            project: one.project,
+            turns: one.turns,
+            questions: one.questions,
+            waited_seconds: one.waited_seconds,
+            is_waiting: one.is_waiting,
+            failed: one.failed,
+            has_ended: one.has_ended,
+            tokens: one.tokens,
+            cost: Cost(one.cost_nanos),
+        };
+        Self {
+            since: or_epoch(wire.since.as_ref()),
+            until: or_epoch(wire.until.as_ref()),
+            runners: wire.runners.into_iter().map(runner).collect(),
+            decisions: wire.decisions,
+            alerts: wire.alerts,
+            is_cut: wire.is_cut,
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use rustix::process::Signal;
 use super::{
     clock::monotonic,
     connection::{FrameStream, Peer},
+    meter::Meter,
     run::Supervisor,
 };
 use crate::{
     domain::{
         activity::{Activity, ActivityState},
-        hook::{Hold, HoldLevel},
+        approval::Decision,
+        hook::{Decided, Hold, HoldLevel},
         question,
     },
     process::Table,
@@ -94,6 +96,12 @@ impl Supervisor {
                 }
                 None => "the agent has no hooks".clone_into(&mut reply.error),
             },
+            Some(Command::Decide(decide)) => {
+                let decision = Decision::parse(&decide.decision);
+                let decided = decision.map(|decision| Decided { decision, reason: decide.reason });
+                let is_held = |meter: &mut Meter| meter.decide(&decide.ask, decided.as_ref());
+                reply.not_asked = !self.meter.as_mut().is_some_and(is_held);
+            }
             Some(Command::Frames(control)) => self.control_frames(id, control.max_fps),
             None => "this supervisor is older than the request".clone_into(&mut reply.error),
         }
@@ -204,7 +212,7 @@ impl Supervisor {
 
     /// Tells the daemon how far the spool reaches.
     pub(super) fn tell_spooled(&mut self) {
-        let Some(end) = self.meter.as_ref().map(super::meter::Meter::end) else { return };
+        let Some(end) = self.meter.as_ref().map(Meter::end) else { return };
         for connection in &mut self.connections {
             if connection.is_daemon() {
                 connection.send(Message::Spooled(end));

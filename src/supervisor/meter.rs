@@ -17,14 +17,18 @@ use chrono::Utc;
 use memchr::memmem;
 
 use super::{
+    http::{Parsed, Request, parse, response},
     log::OutputLog,
     queue::{Outbox, read_some},
 };
 use crate::{
-    domain::{clock::to_micros, hook::Hold},
+    domain::{
+        clock::to_micros,
+        hook::{Decided, Hold},
+    },
     runner_dir::{
         RunnerDir,
-        spool::{LONGEST, ReportKind, frame},
+        spool::{ReportKind, frame},
     },
 };
 
@@ -34,14 +38,11 @@ const SPOOL: u64 = 32 << 20;
 /// Connections at the same time; the oldest is closed for a new one.
 const MOST_CONNECTIONS: usize = 16;
 
-/// The longest head of a request.
-const LONGEST_HEAD: usize = 16 << 10;
+/// Hooks that are held at the same time; the oldest is let go, undecided.
+const MOST_ASKS: usize = 8;
 
 /// What all requests that are not whole yet may take together.
 const MOST_WAITING: usize = 4 << 20;
-
-/// Headers looked at.
-const HEADERS: usize = 48;
 
 /// Read at once.
 const READ: usize = 16 << 10;
@@ -68,26 +69,8 @@ struct Wire {
     outbox: Outbox,
     /// To be closed when the answer is out.
     is_closing: bool,
-}
-
-/// A request that is whole.
-#[derive(Debug, PartialEq, Eq)]
-struct Request {
-    path: String,
-    is_post: bool,
-    is_json: bool,
-    body: Vec<u8>,
-}
-
-/// What can be said of the bytes received.
-#[derive(Debug, PartialEq, Eq)]
-enum Parsed {
-    /// More is needed.
-    Partial,
-    /// A request, and the bytes it took.
-    Whole(Request, usize),
-    /// Nothing to be made of: the status to answer with before closing.
-    Refused(&'static str),
+    /// The hook behind it is held under this name until it is told what was decided.
+    ask: Option<String>,
 }
 
 impl Meter {
@@ -141,8 +124,13 @@ impl Meter {
                 continue;
             }
             socket.set_nodelay(true).ok();
-            if self.connections.len() >= MOST_CONNECTIONS {
-                self.connections.remove(0);
+            let is_held = |wire: &&Wire| wire.ask.is_some();
+            let held = self.connections.iter().filter(is_held).count();
+            if self.connections.len() - held >= MOST_CONNECTIONS {
+                // One that is held waits for a person, not for us.
+                if let Some(oldest) = self.connections.iter().position(|wire| !is_held(&wire)) {
+                    self.connections.remove(oldest);
+                }
             }
             self.next_id += 1;
             self.connections.push(Wire {
@@ -151,6 +139,7 @@ impl Meter {
                 received: Vec::new(),
                 outbox: Outbox::default(),
                 is_closing: false,
+                ask: None,
             });
         }
     }
@@ -202,6 +191,10 @@ impl Meter {
                 Parsed::Partial => break,
                 Parsed::Whole(request, length) => {
                     wire.received.drain(..length);
+                    if let Some(ask) = self.held(&request) {
+                        wire.ask = Some(ask);
+                        continue;
+                    }
                     let (status, body) = self.answer(&request);
                     wire.outbox.push(response(status, &body));
                 }
@@ -221,6 +214,43 @@ impl Meter {
         wire.outbox.flush(&wire.socket)?;
         let is_over = is_at_end || (wire.is_closing && wire.outbox.is_empty());
         if is_over { Err(over()) } else { Ok(()) }
+    }
+
+    /// Keeps what a hook tells that is to be held, and returns the name under which.
+    fn held(&mut self, request: &Request) -> Option<String> {
+        let path = request.path.strip_prefix('/')?.strip_prefix(&self.secret)?;
+        let ask = path.strip_prefix("/hook/ask/").filter(|ask| !ask.is_empty())?.to_owned();
+        if !request.is_post {
+            return None;
+        }
+        self.keep(ReportKind::Hook, &request.body);
+        let held = || self.connections.iter().enumerate().filter(|(_, wire)| wire.ask.is_some());
+        if held().count() >= MOST_ASKS
+            && let Some((oldest, _)) = held().min_by_key(|(_, wire)| wire.id)
+        {
+            self.connections.remove(oldest);
+        }
+        Some(ask)
+    }
+
+    /// Tells the hook that is held under this name what was decided; false when it has gone: it was
+    /// answered on the agent's screen.
+    pub(super) fn decide(&mut self, ask: &str, decided: Option<&Decided>) -> bool {
+        let is_it = |wire: &Wire| wire.ask.as_deref() == Some(ask);
+        let Some(id) = self.connections.iter().find(|wire| is_it(wire)).map(|wire| wire.id) else {
+            return false;
+        };
+        // It may have left without our having looked.
+        self.serve(id);
+        let Some(wire) = self.connections.iter_mut().find(|wire| wire.id == id) else {
+            return false;
+        };
+        let body = decided.map(serde_json::to_string).and_then(Result::ok).unwrap_or_default();
+        wire.ask = None;
+        wire.is_closing = true;
+        wire.outbox.push(response("200 OK", &body));
+        self.serve(id);
+        true
     }
 
     /// Takes a request in; returns status and body of the answer.
@@ -263,94 +293,16 @@ impl Meter {
     }
 }
 
-/// Looks at what was received.
-fn parse(received: &[u8]) -> Parsed {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-    let mut head = httparse::Request::new(&mut headers);
-    let head_length = match head.parse(received) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) if received.len() < LONGEST_HEAD => return Parsed::Partial,
-        _ => return Parsed::Refused("400 Bad Request"),
-    };
-    let header = |name: &str| {
-        let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.and_then(|header| std::str::from_utf8(header.value).ok()).map(str::trim)
-    };
-    if header("content-encoding").is_some_and(|encoding| encoding != "identity") {
-        return Parsed::Refused("415 Unsupported Media Type");
-    }
-    let rest = received.get(head_length..).unwrap_or_default();
-    let is_chunked =
-        header("transfer-encoding").is_some_and(|how| how.eq_ignore_ascii_case("chunked"));
-    let body = if is_chunked {
-        match chunks(rest) {
-            Ok(Some(body)) => body,
-            Ok(None) => return Parsed::Partial,
-            Err(status) => return Parsed::Refused(status),
-        }
-    } else {
-        let length = match header("content-length").map_or(Ok(0), str::parse::<usize>) {
-            Ok(length) if length <= LONGEST => length,
-            Ok(_) => return Parsed::Refused("413 Content Too Large"),
-            Err(_) => return Parsed::Refused("400 Bad Request"),
-        };
-        match rest.get(..length) {
-            Some(body) => (body.to_vec(), length),
-            None => return Parsed::Partial,
-        }
-    };
-    let is_json = header("content-type").is_some_and(|it| it.starts_with("application/json"));
-    let request = Request {
-        path: head.path.unwrap_or_default().to_owned(),
-        is_post: head.method == Some("POST"),
-        is_json,
-        body: body.0,
-    };
-    Parsed::Whole(request, head_length + body.1)
-}
-
-/// Puts chunks together: the body and the bytes it took, `None` while some are missing.
-fn chunks(mut rest: &[u8]) -> Result<Option<(Vec<u8>, usize)>, &'static str> {
-    let mut body = Vec::new();
-    let mut taken = 0;
-    loop {
-        let (start, length) = match httparse::parse_chunk_size(rest) {
-            Ok(httparse::Status::Complete((start, length))) => (start, length),
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(_) => return Err("400 Bad Request"),
-        };
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        if body.len().saturating_add(length) > LONGEST {
-            return Err("413 Content Too Large");
-        }
-        // Each chunk ends with CR LF; so does the last one, which is empty.
-        let end = start + length + 2;
-        let Some(chunk) = rest.get(start..start + length).filter(|_| rest.len() >= end) else {
-            return Ok(None);
-        };
-        body.extend_from_slice(chunk);
-        taken += end;
-        rest = rest.get(end..).unwrap_or_default();
-        if length == 0 {
-            return Ok(Some((body, taken)));
-        }
-    }
-}
-
-fn response(status: &str, body: &str) -> Vec<u8> {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    )
-    .into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
 
     use super::*;
-    use crate::{domain::hook::HoldLevel, runner_dir::spool, supervisor::clock::monotonic};
+    use crate::{
+        domain::{approval::Decision, hook::HoldLevel},
+        runner_dir::spool,
+        supervisor::{clock::monotonic, http::LONGEST_HEAD},
+    };
 
     struct World {
         meter: Meter,
@@ -427,6 +379,69 @@ mod tests {
         let (_, body) = answer.split_once("\r\n\r\n").unwrap();
         assert_eq!(serde_json::from_str::<Hold>(body).unwrap(), hold);
         assert_eq!(world.kept().len(), 2);
+    }
+
+    #[test]
+    fn a_held_hook_is_told_once_what_was_decided_and_not_after_it_left() {
+        let mut world = world();
+        let ask = |world: &mut World, name: &str| {
+            let path = format!("/{}/hook/ask/{name}", world.meter.secret);
+            let mut socket = TcpStream::connect(world.meter.address).unwrap();
+            let request = format!("POST {path} HTTP/1.1\r\ncontent-length: 1\r\n\r\n7");
+            socket.write_all(request.as_bytes()).unwrap();
+            let until = monotonic() + Duration::from_secs(10);
+            let is_held =
+                |meter: &Meter| meter.connections.iter().any(|it| it.ask.as_deref() == Some(name));
+            while monotonic() < until && !is_held(&world.meter) {
+                world.meter.accept();
+                let ids: Vec<_> = world.meter.wires().map(|(id, ..)| id).collect();
+                for id in ids {
+                    world.meter.serve(id);
+                }
+            }
+            socket
+        };
+        let mut first = ask(&mut world, "a");
+        let second = ask(&mut world, "b");
+        assert!(world.post("/hook", "others are served meanwhile").starts_with("HTTP/1.1 200"));
+        let yes = Decided { decision: Decision::Allow, reason: String::new() };
+        assert!(!world.meter.decide("c", Some(&yes)));
+        assert!(world.meter.decide("a", Some(&yes)));
+        assert!(!world.meter.decide("a", Some(&yes)), "a second answer is none");
+        let mut answer = String::new();
+        first.read_to_string(&mut answer).unwrap();
+        assert!(answer.ends_with(r#"{"decision":"allow","reason":""}"#), "{answer}");
+        // Answered on the screen: the agent has ended its hook.
+        drop(second);
+        assert!(!world.meter.decide("b", Some(&yes)));
+        assert_eq!(world.kept().len(), 3);
+    }
+
+    #[test]
+    fn held_hooks_do_not_push_each_other_out_but_for_the_oldest() {
+        let mut world = world();
+        let path = format!("/{}/hook/ask/", world.meter.secret);
+        let mut sockets = Vec::new();
+        for number in 0..=MOST_ASKS {
+            let mut socket = TcpStream::connect(world.meter.address).unwrap();
+            let request = format!("POST {path}{number} HTTP/1.1\r\ncontent-length: 0\r\n\r\n");
+            socket.write_all(request.as_bytes()).unwrap();
+            sockets.push(socket);
+            let until = monotonic() + Duration::from_secs(10);
+            let name = number.to_string();
+            while monotonic() < until
+                && !world.meter.connections.iter().any(|it| it.ask.as_ref() == Some(&name))
+            {
+                world.meter.accept();
+                let ids: Vec<_> = world.meter.wires().map(|(id, ..)| id).collect();
+                for id in ids {
+                    world.meter.serve(id);
+                }
+            }
+        }
+        assert!(!world.meter.decide("0", None));
+        assert!(world.meter.decide("1", None));
+        assert!(world.meter.decide(&MOST_ASKS.to_string(), None));
     }
 
     #[test]

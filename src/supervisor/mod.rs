@@ -16,6 +16,7 @@ mod clock;
 mod commands;
 mod connection;
 mod ending;
+mod http;
 mod log;
 mod memory;
 mod meter;

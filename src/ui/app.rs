@@ -241,8 +241,12 @@ impl App {
         if let Ok(mut recorder) = self.recorder.lock() {
             recorder.note(&self.state, &event);
         }
-        if let UiEvent::Resized(..) = event {
-            screen.repaint();
+        match event {
+            UiEvent::Resized(..) => screen.repaint(),
+            UiEvent::Key(_) | UiEvent::Mouse(_) | UiEvent::Paste(_) => {
+                self.performer.somebody_is_here();
+            }
+            _ => {}
         }
         for effect in update(&mut self.state, event) {
             match effect {
@@ -288,6 +292,7 @@ impl App {
                     if let Some(seen) = &self.seen {
                         seen.keep(&looked);
                     }
+                    self.performer.perform(Effect::MarkSeen(looked));
                 }
                 Effect::SaveLayout(layout) => {
                     if let Some(layouts) = &self.layouts {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use super::state::{Looked, SavedLayout, Wants, Watched};
 use crate::{
@@ -116,6 +117,10 @@ pub(super) enum Effect {
     SendKeys(RunnerId, Vec<u8>),
     /// Answer a runner's question, if it still asks that.
     Answer(Box<AnswerOrder>),
+    /// Do something about an item of the inbox.
+    ActOnItem(Box<ItemOrder>),
+    /// Tell the daemon what was looked at.
+    MarkSeen(Looked),
     /// Type a line for a runner's prompt and submit it.
     SendText(RunnerId, String),
 }
@@ -129,6 +134,30 @@ pub(super) struct AnswerOrder {
     pub(super) asked: DateTime<Utc>,
     /// The answer.
     pub(super) answer: Answer,
+    /// What to say when it is done.
+    pub(super) said: String,
+}
+
+/// What is done about an item of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ItemDeed {
+    /// It is answered.
+    Answer(Answer),
+    /// It is put off for so long.
+    Snooze(Duration),
+    /// It is put away.
+    Dismiss,
+}
+
+/// An item of the inbox that something is done about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ItemOrder {
+    /// Which.
+    pub(super) id: Uuid,
+    /// When its question was asked, as it was shown.
+    pub(super) asked: DateTime<Utc>,
+    /// What is done.
+    pub(super) deed: ItemDeed,
     /// What to say when it is done.
     pub(super) said: String,
 }

@@ -12,10 +12,12 @@ use crate::{
     domain::{
         checkout::Changes,
         correction::{Correction, Screenshot},
+        digest::Digest,
         event::Event,
         evidence::Explanation,
         failure::Failure,
         id::RunnerId,
+        inbox::Item,
         launch::Launched,
         project::NewProject,
         project::Project,
@@ -55,6 +57,10 @@ pub(super) enum UiEvent {
     Projects(Vec<Project>),
     /// The projects' limits as they are now.
     Quotas(Vec<ProjectQuota>),
+    /// What happened while nobody looked.
+    Away(Box<Digest>),
+    /// What waits for the user, the most urgent first.
+    Inbox(Vec<Item>),
     /// What is used and may be used, as far as it was wanted.
     Spent(Box<Spent>),
     /// Events were committed, oldest first.

@@ -16,9 +16,9 @@ use super::{
     state::Watched,
 };
 use crate::{
-    client::{Client, PlainText},
+    client::{Client, ItemQuery, ItemStream, PlainText},
     config::Places,
-    domain::{event::EventFilter, failure::Failure, id::RunnerId},
+    domain::{event::EventFilter, failure::Failure, id::RunnerId, inbox::Item},
 };
 
 /// Pauses between attempts grow from the first to the second.
@@ -130,12 +130,20 @@ async fn stream(
     }
     if position.is_none() {
         let newest = client.list_events(&all, BACKLOG).await?;
+        // A daemon that cannot tell has more to say of itself elsewhere.
+        if let Ok(digest) = client.digest(None).await
+            && send(UiEvent::Away(Box::new(digest))).await.is_err()
+        {
+            return Ok(());
+        }
         *position = Some(newest.last().map_or(0, |event| event.position));
         if send(UiEvent::Happened(newest)).await.is_err() {
             return Ok(());
         }
     }
     let mut events = client.subscribe_events(&all, *position).await?;
+    // Without a database they are not to be had either; they are asked for again.
+    let mut items = client.watch_items(ItemQuery::default()).await.ok();
     let mut checks = interval(CHECK);
     checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     checks.reset_after(first);
@@ -152,12 +160,22 @@ async fn stream(
                 }
                 None => return Ok(()),
             },
+            list = next_items(&mut items) => {
+                let Some(list) = list else {
+                    items = None;
+                    continue;
+                };
+                UiEvent::Inbox(list)
+            }
             _ = checks.tick() => {
                 // One that was written into the table by hand causes no event.
                 if let Ok(quotas) = client.list_quotas("").await
                     && send(UiEvent::Quotas(quotas)).await.is_err()
                 {
                     return Ok(());
+                }
+                if items.is_none() {
+                    items = client.watch_items(ItemQuery::default()).await.ok();
                 }
                 let daemon = ask(client).await?;
                 checks.reset_after(pause(&daemon));
@@ -167,6 +185,14 @@ async fn stream(
         if send(event).await.is_err() {
             return Ok(());
         }
+    }
+}
+
+/// Returns the open items when they have changed; nothing once they cannot be followed any more.
+async fn next_items(items: &mut Option<ItemStream>) -> Option<Vec<Item>> {
+    match items {
+        Some(items) => items.next().await.ok().flatten(),
+        None => std::future::pending().await,
     }
 }
 

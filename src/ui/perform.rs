@@ -11,13 +11,13 @@ use std::{
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinHandle,
-    time::sleep,
+    time::{Instant, sleep},
 };
 use uuid::Uuid;
 
 use super::{
     checkout, correcting,
-    effect::{AnswerOrder, Effect, LaunchOrder},
+    effect::{AnswerOrder, Effect, ItemDeed, ItemOrder, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing, spending,
     state::{CHUNK, MOST_MATCHES, Present, Wants, Watched, Work},
@@ -40,6 +40,12 @@ use crate::{
 /// no agent's time to leave holds up another's stop.
 const TOGETHER: usize = 128;
 
+/// So often the daemon is told that somebody is here.
+const PRESENT: Duration = Duration::from_mins(1);
+
+/// How what is done here is written down.
+const SURFACE: &str = "dashboard";
+
 /// Carries out effects.
 pub(super) struct Performer {
     client: watch::Receiver<Option<Client>>,
@@ -53,6 +59,8 @@ pub(super) struct Performer {
     checkouts: Arc<Semaphore>,
     /// Places for calls.
     calls: Arc<Semaphore>,
+    /// When the daemon was told last that somebody is here.
+    told_at: Option<Instant>,
     environment: Environment,
     umask: u32,
 }
@@ -77,9 +85,19 @@ impl Performer {
             comparing: None,
             checkouts: Arc::new(Semaphore::new(checkout::TOGETHER)),
             calls: Arc::new(Semaphore::new(TOGETHER)),
+            told_at: None,
             environment,
             umask,
         }
+    }
+
+    /// Tells the daemon now and then that somebody is here.
+    pub(super) fn somebody_is_here(&mut self) {
+        let is_told = self.told_at.is_some_and(|at| at.elapsed() < PRESENT);
+        let Some(client) = self.client().filter(|_| !is_told) else { return };
+        self.told_at = Some(Instant::now());
+        // The next key tells it if this does not.
+        tokio::spawn(async move { client.note_presence(SURFACE).await.ok() });
     }
 
     /// Where outcomes go.
@@ -278,6 +296,12 @@ async fn ask(client: &Client, effect: Effect) -> Option<UiEvent> {
             let word = if paused { "is paused" } else { "goes on" };
             done("do that", runner.map(|runner| format!("{} {word}", runner.name)))
         }
+        Effect::ActOnItem(order) => done("do that", act_on_item(client, *order).await),
+        Effect::MarkSeen(looked) => {
+            // Tried again with the next look, and by whoever attaches.
+            client.mark_seen(looked).await.ok();
+            None
+        }
         Effect::Answer(order) => done(ANSWER, answer(client, *order).await),
         Effect::SendText(id, text) => done("send the line", send_line(client, id, &text).await),
         effect => correcting::ask(client, effect).await,
@@ -362,6 +386,19 @@ async fn send_line(client: &Client, id: RunnerId, text: &str) -> Result<String, 
 /// Answers a question; the daemon knows whether it is still the one that is asked.
 async fn answer(client: &Client, order: AnswerOrder) -> Result<String, Failure> {
     client.answer(&order.id.to_string(), order.asked, &order.answer).await?;
+    Ok(order.said)
+}
+
+/// Does something about an item of the inbox.
+async fn act_on_item(client: &Client, order: ItemOrder) -> Result<String, Failure> {
+    let id = order.id.to_string();
+    match order.deed {
+        ItemDeed::Answer(answer) => {
+            client.answer_item(&id, Some(order.asked), answer, SURFACE).await?;
+        }
+        ItemDeed::Snooze(time) => drop(client.snooze_item(&id, time, SURFACE).await?),
+        ItemDeed::Dismiss => drop(client.dismiss_items(&[id], SURFACE).await?),
+    }
     Ok(order.said)
 }
 

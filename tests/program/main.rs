@@ -25,6 +25,7 @@ mod disk;
 mod documented;
 mod harness;
 mod hostile;
+mod inbox;
 mod launching;
 mod lifecycle;
 mod machine;

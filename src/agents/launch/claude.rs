@@ -34,6 +34,9 @@ const CLAUDE_NEWER_EVENTS: [&str; 2] = ["PermissionRequest", "StopFailure"];
 /// From this version of Claude Code on they are known (2.1.20 is too old, 2.1.328 was measured).
 const CLAUDE_NEWER: [u32; 3] = [2, 1, 300];
 
+/// Seconds for which the hook that asks for permission may be held.
+const ASK_TIMEOUT: u32 = 86_400;
+
 /// Commands that hold no conversation: they are started as they are.
 const CLAUDE_COMMANDS: &[&str] = &[
     "agents",
@@ -100,12 +103,13 @@ fn add_settings(command: &mut Vec<OsString>, events: &[&str], hook: &str) -> Res
     let Some(hooks) = hooks.as_object_mut() else {
         return Err("its hooks are left out: those of the command cannot be read".to_owned());
     };
-    let ours =
-        json!({ "hooks": [{ "type": "command", "command": hook, "timeout": HOOK_TIMEOUT }] });
     for event in events {
+        // Held until somebody answers; its dialog stands beside it.
+        let timeout = if *event == "PermissionRequest" { ASK_TIMEOUT } else { HOOK_TIMEOUT };
+        let ours = json!({ "hooks": [{ "type": "command", "command": hook, "timeout": timeout }] });
         let all = hooks.entry(*event).or_insert_with(|| json!([]));
         if let Some(all) = all.as_array_mut() {
-            all.push(ours.clone());
+            all.push(ours);
         }
     }
     let text = Value::Object(settings).to_string();

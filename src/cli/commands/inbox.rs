@@ -16,7 +16,7 @@ use crate::{
     },
     client::ItemQuery,
     domain::{
-        amount::{marked, money},
+        amount::{marked, money, tokens},
         answer::Answer,
         failure::Failure,
         inbox::{Class, Item, ItemState},
@@ -40,6 +40,9 @@ pub(super) fn run(args: InboxArgs, context: &Context, printer: Printer) -> Outco
         InboxCommand::Dismiss { items, all, project } => {
             let which = if all { Err(project) } else { Ok(items) };
             ("put the items away", block_on(dismiss(which, context, printer)))
+        }
+        InboxCommand::Digest { since } => {
+            ("tell what happened", block_on(digest(since, context, printer)))
         }
         InboxCommand::Watch { project } => {
             ("watch the inbox", block_on(watch(&project, context, printer)))
@@ -181,6 +184,61 @@ async fn dismiss(
     let ending = if items.len() == 1 { "" } else { "s" };
     printer.note(&format!("put {} item{ending} away", items.len()));
     Ok(())
+}
+
+/// Runners whose changes are looked at for a digest.
+const MOST_COMPARED: usize = 12;
+
+async fn digest(
+    since: Option<Duration>,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let client = context.client().await?;
+    let now = Utc::now();
+    let since = since.and_then(|time| Some(now - chrono::TimeDelta::from_std(time).ok()?));
+    let digest = client.digest(since).await?;
+    if !printer.is_table() {
+        return printer.one(&digest, &[]);
+    }
+    let ago = age(digest.since, digest.until);
+    if digest.is_empty() {
+        printer.note(&format!("nothing happened in the last {ago}"));
+        return Ok(());
+    }
+    let spent = money(digest.cost());
+    printer.note(&format!("in the last {ago}: {}; it cost {spent}", digest.line()));
+    let mut changes = BTreeMap::new();
+    for one in digest.runners.iter().take(MOST_COMPARED) {
+        // What was not launched in a repository, or is gone, has none.
+        if let Ok(found) = client.changes(&one.runner, 0).await
+            && !found.files.is_empty()
+        {
+            let (added, removed) = found.lines();
+            let files = found.files.len() as u64 + found.more_files;
+            changes.insert(one.runner.clone(), format!("+{added} -{removed} in {files}"));
+        }
+    }
+    let heads = ["runner", "state", "turns", "waited", "tokens", "cost", "changed"];
+    printer.list(&digest.runners, &heads, |one| {
+        let state = match (&one.failed, one.is_waiting, one.has_ended) {
+            (_, true, _) => "waits for you".to_owned(),
+            (Some(why), ..) => clip(&format!("failed: {why}"), 32),
+            (None, _, true) => "ended".to_owned(),
+            (None, _, false) => String::new(),
+        };
+        let figure = |count: u64, text: String| if count == 0 { String::new() } else { text };
+        let waited = chrono::TimeDelta::seconds(i64::try_from(one.waited_seconds).unwrap_or(0));
+        vec![
+            one.runner.clone(),
+            state,
+            figure(one.turns.into(), one.turns.to_string()),
+            figure(one.waited_seconds, age(now - waited, now)),
+            figure(one.tokens, tokens(one.tokens)),
+            if one.cost.0 == 0 { String::new() } else { money(one.cost) },
+            changes.get(&one.runner).cloned().unwrap_or_default(),
+        ]
+    })
 }
 
 /// Prints what comes and goes until the person has seen enough. A lost daemon is waited for.

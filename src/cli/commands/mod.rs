@@ -1,6 +1,7 @@
 //! One file a command: what it means, in terms of the client.
 
 mod agents;
+mod approvals;
 mod attach;
 mod audit;
 mod backup;
@@ -58,6 +59,11 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
         Some(Command::Completion(args)) => {
             let script = super::complete::script(&args.shell);
             return ("print the completion script", script.and_then(|s| printer.bytes(&s)));
+        }
+        Some(Command::Approvals(_)) => {
+            if let Some(Command::Approvals(args)) = cli.command {
+                return approvals::run(args, printer);
+            }
         }
         Some(Command::Man(args)) => return ("write the manual", man::run(args, printer)),
         Some(Command::Doctor(args)) => return doctor::run(args, &cli.global, printer),
@@ -138,7 +144,8 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Demo(args) => ("run the demo", demo::run(&args, context, printer)),
         Command::Project(words) => smart::run(&words, context, printer),
         // Handled before.
-        Command::Config(_)
+        Command::Approvals(_)
+        | Command::Config(_)
         | Command::Completion(_)
         | Command::DemoAgent(_)
         | Command::Doctor(_)

@@ -188,6 +188,10 @@ pub enum Action {
     AddBudget,
     /// Go on with a conversation.
     ResumeSession,
+    /// Show what waits for the user.
+    ShowInbox,
+    /// Put an item off.
+    Snooze,
     /// Show and change what a project may use.
     Quotas,
     /// Follow the end.

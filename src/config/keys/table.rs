@@ -50,6 +50,7 @@ commands! {
         ShowHealth "show_health" "H" "health" "Show how the daemon, its parts and the supervisors are";
         ShowUsage "show_usage" "U" "usage" "Show what agents used and what it cost, with a plot";
         ShowBudgets "show_budgets" "B" "budgets" "Show and set budgets: how much may be used";
+        ShowInbox "show_inbox" "A" "inbox" "Show what waits for you: answer it, put it off, put it away";
         ShowSessions "show_sessions" "S" "sessions" "Show the agents' conversations";
         Fold "fold" "f" "" "Show or fold what is finished";
         Undo "undo" "u" "" "Take back the last stop or deletion, as far as that is possible";
@@ -254,8 +255,34 @@ commands! {
         ShowHealth "show_health" "H" "health" "Show how everything is";
         ShowUsage "show_usage" "U" "usage" "Show what agents used and what it cost";
         ShowBudgets "show_budgets" "B" "budgets" "Show and set budgets";
+        ShowInbox "show_inbox" "A" "inbox" "Show what waits for you: answer it, put it off, put it away";
         ShowSessions "show_sessions" "S" "sessions" "Show the agents' conversations";
         GoToNotice "go_to_notice" "o" "" "Go to the runner of the newest note";
+        Help "help" "?" "help" "Show the keys that work here, and all others";
+    }
+    /// The attention inbox.
+    Inbox "inbox" {
+        Approve "approve" "y" "approve" "Answer the question with yes, this once";
+        Deny "deny" "n" "deny" "Answer it with no";
+        Choose "choose" "1 2 3 4 5 6 7 8 9" "choose" "Answer it with this choice: the first key stands for the first, and so on";
+        Open "open" "o" "open" "Open the runner here, full size";
+        Line "reply" "r t" "reply" "Reply to the agent: write a line and submit it";
+        Snooze "snooze" "z" "later" "Put it off for an hour";
+        Remove "dismiss" "d" "put away" "Put it away; what the agent waits with stays as it is";
+        Inspect "inspect" "enter" "whole" "Show the item with the last lines of its screen";
+        Cancel "back" "esc q ctrl-c" "back" "Go back: to all items, then to the dashboard";
+        Attach "attach" "a" "" "Attach: hand the whole terminal to the agent";
+        Filter "filter" "/" "filter" "Show only items with some words";
+        Down "down" "j down ctrl-n" "" "Go a line down";
+        Up "up" "k up" "" "Go a line up";
+        PageDown "page_down" "pgdn space ctrl-d" "" "Go a screenful down";
+        PageUp "page_up" "pgup ctrl-u" "" "Go a screenful up";
+        First "first" "g home" "" "Go to the first line";
+        Last "last" "G end" "" "Go to the last line";
+        ShowEvents "show_events" "E" "events" "Show all events";
+        ShowUsage "show_usage" "U" "" "Show what agents used and what it cost";
+        ShowBudgets "show_budgets" "B" "" "Show and set budgets";
+        ShowSessions "show_sessions" "S" "" "Show the agents' conversations";
         Help "help" "?" "help" "Show the keys that work here, and all others";
     }
     /// The palette.

@@ -5,6 +5,7 @@
 //! a request to one that does not answer ends after [`LIMIT`]; a lost supervisor's tree is ended
 //! before it is called lost.
 
+mod asks;
 mod attach;
 #[cfg(test)]
 mod captures;

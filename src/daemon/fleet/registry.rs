@@ -303,7 +303,7 @@ impl Fleet {
         self.link(id)
     }
 
-    async fn ask(&self, id: RunnerId, command: Command) -> Result<Reply, FleetError> {
+    pub(super) async fn ask(&self, id: RunnerId, command: Command) -> Result<Reply, FleetError> {
         self.link(id)?.0.ask(command, LIMIT).await
     }
 

@@ -14,9 +14,9 @@ use crate::{
     proto::{
         failure_to_status, from_timestamp,
         v1::{
-            self, AnswerItemRequest, DismissItemsRequest, ItemRequest, Items, ListItemsRequest,
-            MarkSeenRequest, MarkSeenResponse, NotePresenceRequest, NotePresenceResponse,
-            SnoozeItemRequest, inbox_server::Inbox,
+            self, AnswerItemRequest, DismissItemsRequest, GetDigestRequest, ItemRequest, Items,
+            ListItemsRequest, MarkSeenRequest, MarkSeenResponse, NotePresenceRequest,
+            NotePresenceResponse, SnoozeItemRequest, inbox_server::Inbox,
         },
     },
 };
@@ -102,6 +102,15 @@ impl Inbox for Shared {
         });
         self.services.inbox_seen(seen.collect()).await.map_err(refuse)?;
         Ok(Response::new(MarkSeenResponse {}))
+    }
+
+    async fn get_digest(
+        &self,
+        request: Request<GetDigestRequest>,
+    ) -> Result<Response<v1::Digest>, Status> {
+        let since = request.into_inner().since.as_ref().and_then(from_timestamp);
+        let digest = self.services.digest(since).await.map_err(refuse)?;
+        Ok(Response::new(digest.into()))
     }
 
     async fn note_presence(

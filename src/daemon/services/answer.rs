@@ -16,8 +16,10 @@ use crate::{
     domain::{
         activity::{ActivitySource, ActivityState},
         answer::{self, Answer, Step},
+        approval::Decision,
         failure::Failure,
-        inbox::Class,
+        hook::Decided,
+        inbox::{Class, Item},
         runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Type,
@@ -57,8 +59,8 @@ impl Services {
                 return Err(not_asked(&runner));
             }
             let item = services.claim(&runner, asked, &answer, &by).await;
-            let outcome = services.give(&runner, asked, &answer).await;
-            if let Some(item) = item {
+            let outcome = services.give(&runner, (asked, item.as_ref()), &answer, &by).await;
+            if let Some(Item { id: item, .. }) = item {
                 services.settle_claim(item, &answer, &by, outcome.is_ok()).await;
             }
             outcome
@@ -70,12 +72,20 @@ impl Services {
     async fn give(
         &self,
         runner: &Runner,
-        asked: DateTime<Utc>,
+        (asked, item): (DateTime<Utc>, Option<&Item>),
         answer: &Answer,
+        by: &str,
     ) -> Result<(), Failure> {
         if self.answer_over_interface(runner, answer).await? {
             return Ok(());
         }
+        let channel = item.map(|item| item.channel.as_str()).filter(|channel| !channel.is_empty());
+        if let (Some(channel), Some(decided)) = (channel, decided(answer, by))
+            && self.answer_channel(runner.id, channel, &decided).await
+        {
+            return Ok(());
+        }
+        // Whoever holds the channel may be gone while the dialog still stands.
         let kind = runner.activity.kind.as_deref().unwrap_or_default();
         let steps = answer::steps(&runner.agent, kind, answer)
             .map_err(|why| Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name)))?;
@@ -112,14 +122,14 @@ impl Services {
         asked: DateTime<Utc>,
         answer: &Answer,
         by: &str,
-    ) -> Option<Uuid> {
+    ) -> Option<Item> {
         // An agent is answered also while the database is away.
         let item = self.store.inbox_of(runner.id, Class::Ask).await.ok().flatten()?;
         if item.asked_at != asked {
             return None;
         }
         self.store.inbox_claim(item.id, &answer.to_string(), by).await.ok();
-        Some(item.id)
+        Some(item)
     }
 
     /// Writes down that an item was answered, or that it was not.
@@ -165,6 +175,16 @@ impl Services {
         }
         Ok(())
     }
+}
+
+/// What the agent's own channel is told, for the answers that it knows.
+fn decided(answer: &Answer, by: &str) -> Option<Decided> {
+    let (decision, reason) = match answer {
+        Answer::Approve => (Decision::Allow, String::new()),
+        Answer::Deny => (Decision::Deny, format!("refused by the user ({by})")),
+        Answer::Choose(_) | Answer::Reply(_) => return None,
+    };
+    Some(Decided { decision, reason })
 }
 
 fn is_asking(runner: &Runner, asked: DateTime<Utc>) -> bool {

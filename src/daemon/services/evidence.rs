@@ -214,6 +214,7 @@ impl Services {
             .await?;
         self.changes.runner(&runner);
         self.keep_lines(&runner, &items);
+        self.pair_opened(&runner, &items).await;
         // A turn that begins under a budget that is used up is not waited for.
         if runner.hold.is_some() {
             self.enforcing.ring();
@@ -237,6 +238,7 @@ impl Services {
     pub(super) async fn forget_told(&self, id: RunnerId) {
         self.told.screens.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.told.all.lock().await.remove(&id);
+        self.wishes.forget(id);
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     },
     domain::{
         answer::Answer,
+        digest::{Digest, digest},
         event::{EventFilter, EventType, NewEvent},
         failure::Failure,
         id::RunnerId,
@@ -45,6 +46,13 @@ const SELDOM: Duration = Duration::from_mins(10);
 
 /// Items that are over are kept for so long.
 const KEPT: TimeDelta = TimeDelta::days(30);
+
+/// What the presence of dashboards is noted under.
+const DASHBOARD: &str = "dashboard";
+
+/// Where nobody has looked yet, a digest goes back so far; and over so many events at most.
+const LONG_AGO: TimeDelta = TimeDelta::days(1);
+const MOST_EVENTS: u32 = 20_000;
 
 /// The longest name of who answers.
 const LONGEST_NAME: usize = 64;
@@ -298,6 +306,23 @@ impl Services {
     /// When the database fails.
     pub async fn note_presence(&self, surface: &str) -> Result<(), Failure> {
         Ok(self.store.presence_note(surface, self.context.clock.now()).await?)
+    }
+
+    /// Returns what happened since a time or, without one, since a dashboard was used last.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn digest(&self, since: Option<DateTime<Utc>>) -> Result<Digest, Failure> {
+        let now = self.context.clock.now();
+        let since = match since {
+            Some(since) => since,
+            None => self.store.presence_of(DASHBOARD).await?.unwrap_or(now - LONG_AGO),
+        };
+        let filter = EventFilter { since: Some(since), ..EventFilter::default() };
+        let events = self.store.event_list(&filter, MOST_EVENTS).await?;
+        let is_cut = events.len() >= MOST_EVENTS as usize;
+        Ok(Digest { is_cut, ..digest(since, now, &events) })
     }
 
     /// Writes down what somebody did.

@@ -162,7 +162,7 @@ impl Services {
         let mut taken = TakenIn { position: Some(position), ..TakenIn::default() };
         let mut session = runner.session_id.clone();
         let mut events = Vec::new();
-        let mut said_last = None;
+        let (mut said_last, mut wishes) = (None, Vec::new());
         for report in reports {
             match report.kind {
                 ReportKind::Otlp => {
@@ -177,6 +177,9 @@ impl Services {
                     let told = told.bounded();
                     if let Some(said) = hooks::activity(&told) {
                         said_last = Some((said, at(report)));
+                    }
+                    if !told.ask.is_empty() || !told.decision.is_empty() {
+                        wishes.push(told.clone());
                     }
                     let at = at(report);
                     if let Some(news) = news_of(&told, session.as_deref(), at) {
@@ -217,6 +220,11 @@ impl Services {
         }
         if let Some((said, at)) = said_last {
             self.on_hook(runner, said, at).await?;
+        }
+        for wish in wishes {
+            if let Err(error) = self.on_wish(runner, &wish).await {
+                tracing::warn!(runner.id = %runner.id, %error, "failed to see to a permission");
+            }
         }
         if added.tokens > 0 || added.cost.0 > 0 {
             self.enforcing.ring();

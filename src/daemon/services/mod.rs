@@ -5,6 +5,7 @@
 
 mod adopt;
 mod answer;
+mod approvals;
 mod arrange;
 mod away;
 mod budgets;
@@ -48,9 +49,9 @@ use tokio::{
 };
 
 use self::{
-    budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell, intake::Intake,
-    locks::Locks, nodes::Membership, notifications::Outside, prompts::Prompts, quotas::Excesses,
-    transcripts::Transcripts, unrecorded::Unrecorded, worktrees::Worktrees,
+    approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
+    intake::Intake, locks::Locks, nodes::Membership, notifications::Outside, prompts::Prompts,
+    quotas::Excesses, transcripts::Transcripts, unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -105,6 +106,8 @@ pub struct Services {
     told: Told,
     /// What is done to runners whose budgets are used up.
     enforcing: Enforcing,
+    /// What agents want to do and wait with.
+    wishes: Wishes,
     /// Rings for changes of the inbox that have no event.
     bell: Bell,
     /// What agents report.
@@ -148,6 +151,7 @@ impl Services {
             unrecorded: Unrecorded::default(),
             told: Told::default(),
             enforcing: Enforcing::default(),
+            wishes: Wishes::default(),
             bell: Bell::default(),
             intake: Intake::default(),
             prompts: Prompts::default(),

@@ -428,6 +428,25 @@ impl Store {
         Ok(())
     }
 
+    /// Pairs an item, while its question is this one, with the agent's own channel.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn inbox_channel(
+        &self,
+        id: Uuid,
+        asked_at: DateTime<Utc>,
+        channel: &str,
+    ) -> Result<(), StoreError> {
+        let query = Query::new(concat!(
+            "UPDATE inbox SET channel = $3 WHERE id = $1 AND asked_at = $2 AND ",
+            live!()
+        ));
+        self.write(Write::default().run(query.bind(id).bind(asked_at).bind(channel))).await?;
+        Ok(())
+    }
+
     /// Removes items that were over before a time.
     ///
     /// # Errors
@@ -439,32 +458,6 @@ impl Store {
         );
         self.write(Write::default().run(query.bind(before)).unflushed()).await?;
         Ok(())
-    }
-
-    /// Takes note that somebody looks, by what with.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn presence_note(&self, surface: &str, at: DateTime<Utc>) -> Result<(), StoreError> {
-        let query = Query::new(
-            "INSERT INTO presence (surface, active_at) VALUES ($1, $2) \
-             ON CONFLICT (surface) DO UPDATE SET active_at = excluded.active_at \
-             WHERE presence.active_at < excluded.active_at",
-        );
-        self.write(Write::default().run(query.bind(surface).bind(at)).unflushed()).await?;
-        Ok(())
-    }
-
-    /// Returns when somebody last looked with this.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn presence_of(&self, surface: &str) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let query = Query::new("SELECT active_at FROM presence WHERE surface = $1");
-        let rows = self.fetch(query.bind(surface)).await?;
-        rows.first().map(|row| row.time("active_at")).transpose()
     }
 }
 

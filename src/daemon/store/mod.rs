@@ -27,6 +27,7 @@ mod migrations;
 mod nodes;
 mod notifications;
 mod outbox;
+mod presence;
 mod projects;
 mod prompts;
 mod query;

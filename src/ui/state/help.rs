@@ -35,6 +35,7 @@ pub(in crate::ui) enum HelpLine {
 pub(in crate::ui) fn help(state: &State) -> Vec<HelpLine> {
     let here = match state.view {
         View::Panes => Context::Panes,
+        View::Inbox => Context::Inbox,
         _ if state.is_page() => Context::Page,
         _ if state.is_empty() => Context::Welcome,
         _ => Context::List,

@@ -14,6 +14,7 @@ mod evidence;
 mod geometry;
 mod help;
 mod history;
+mod inbox;
 mod launch;
 mod log_view;
 mod lost;
@@ -87,8 +88,8 @@ pub(super) use self::{
 use crate::{
     config::presets::Presets,
     domain::{
-        agent_template::Template, event::Event, failure::Failure, id::RunnerId, key::KeyPress,
-        project::Project, quota::ProjectQuota, runner::Runner, size::TerminalSize,
+        agent_template::Template, event::Event, failure::Failure, id::RunnerId, inbox::Item,
+        key::KeyPress, project::Project, quota::ProjectQuota, runner::Runner, size::TerminalSize,
     },
     terminal::MouseMode,
     ui::{event::DaemonView, keymap::Keymap},
@@ -220,6 +221,8 @@ pub(super) struct State {
     pub(super) quotas: BTreeMap<String, ProjectQuota>,
     /// What is used and may be used.
     pub(super) spending: Spending,
+    /// What waits for the user, the most urgent first.
+    pub(super) inbox: Vec<Item>,
     /// The newest events, oldest first.
     pub(super) events: VecDeque<Event>,
     /// The runner the keys speak of.
@@ -297,6 +300,7 @@ impl State {
             projects: Vec::new(),
             quotas: BTreeMap::new(),
             spending: Spending::default(),
+            inbox: Vec::new(),
             events: VecDeque::new(),
             selected: None,
             selected_before: None,

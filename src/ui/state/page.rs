@@ -1,10 +1,11 @@
 //! The views that are lines to read: events, a runner's log, its changes and its evidence, the settings, the health of
-//! the parts, usage, budgets, sessions.
+//! the parts, usage, budgets, sessions, the inbox.
 //!
 //! Invariant: the cursor stands on a line that is shown, if there is any; while the end is followed
 //! that is the last one.
 
 use chrono::{Local, TimeDelta};
+use uuid::Uuid;
 
 use super::{
     ChangesView, LogView, State, TextLine, View, age_text, event_subject, event_text, natural, wrap,
@@ -60,6 +61,8 @@ pub(in crate::ui) struct Page {
     pub(in crate::ui) whole: Option<Whole>,
     /// The conversation that is shown whole, by its id.
     pub(in crate::ui) session: Option<String>,
+    /// The item of the inbox that is shown whole.
+    pub(in crate::ui) item: Option<Uuid>,
 }
 
 /// A line that is shown whole, over as many lines as it needs.
@@ -74,7 +77,8 @@ pub(in crate::ui) struct Whole {
 impl Page {
     /// Whether one thing is shown whole instead of all lines.
     pub(in crate::ui) fn is_whole(&self) -> bool {
-        self.inspected.is_some() || self.whole.is_some() || self.session.is_some()
+        let one = self.session.is_some() || self.item.is_some();
+        one || self.inspected.is_some() || self.whole.is_some()
     }
 }
 
@@ -118,6 +122,7 @@ impl State {
             View::Usage => self.usage_title(),
             View::Budgets => "BUDGETS".to_owned(),
             View::Sessions => self.sessions_title(),
+            View::Inbox => self.inbox_title(),
             View::Dashboard | View::Panes => String::new(),
         };
         if self.page.whole.is_some() { format!("{title} · one line") } else { title }
@@ -144,6 +149,10 @@ impl State {
             View::Sessions => match &self.page.session {
                 Some(id) => return self.session_lines(id),
                 None => self.sessions_lines(),
+            },
+            View::Inbox => match self.page.item {
+                Some(id) => return self.item_lines(id),
+                None => self.inbox_lines(),
             },
             View::Dashboard | View::Panes => Vec::new(),
         };
@@ -187,6 +196,7 @@ impl State {
             View::Usage => self.usage_fixed(),
             View::Budgets => self.budgets_fixed(),
             View::Sessions => self.sessions_fixed(),
+            View::Inbox => self.inbox_fixed(),
             _ => Vec::new(),
         };
         fixed.into_iter().skip_while(|line| line.text.is_empty()).collect()
@@ -200,6 +210,7 @@ impl State {
             View::Usage => self.usage_empty(),
             View::Budgets => self.budgets_empty(),
             View::Sessions => self.sessions_empty(),
+            View::Inbox => Self::inbox_empty(),
             _ => vec!["nothing yet".to_owned()],
         }
     }

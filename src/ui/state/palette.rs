@@ -250,6 +250,7 @@ fn actions(state: &State) -> Vec<Entry> {
         | View::Usage
         | View::Budgets
         | View::Sessions => Context::Page,
+        View::Inbox => Context::Inbox,
     };
     let here =
         [view, Context::Global].into_iter().flat_map(|context| state.keys.in_context(context));
@@ -263,6 +264,7 @@ fn actions(state: &State) -> Vec<Entry> {
                 | Action::ShowHealth
                 | Action::ShowUsage
                 | Action::ShowBudgets
+                | Action::ShowInbox
                 | Action::ShowSessions => true,
                 Action::ShowLog | Action::ShowChanges | Action::ShowEvidence => {
                     state.selected.is_some()

@@ -26,4 +26,6 @@ pub(in crate::ui) enum View {
     Budgets,
     /// Their conversations.
     Sessions,
+    /// What waits for the user.
+    Inbox,
 }

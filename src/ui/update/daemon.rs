@@ -1,5 +1,7 @@
 //! What the daemon tells: runners, screens, events, and how actions went.
 
+use chrono::TimeDelta;
+
 use crate::{
     client::RunnerUpdate,
     domain::{event::Event, id::RunnerId, runner::Runner},
@@ -7,12 +9,16 @@ use crate::{
     ui::{
         effect::Effect,
         event::{Frame, UiEvent},
+        keymap::{Action, Context},
         state::{
-            Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, View, event_line,
-            geometry, reason, title, word,
+            Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, View, age_text,
+            event_line, geometry, reason, title, word,
         },
     },
 };
+
+/// Who has not looked for so long was away.
+const AWAY: TimeDelta = TimeDelta::minutes(10);
 
 /// Applies what the daemon told.
 pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
@@ -40,6 +46,15 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty |= state.quotas != quotas;
             state.quotas = quotas;
         }
+        UiEvent::Away(digest) => {
+            let away = digest.until - digest.since;
+            if away >= AWAY && !digest.is_empty() {
+                let key = state.keys.label(Context::List, Action::ShowInbox);
+                let (age, line) = (age_text(away), digest.line());
+                state.say(format!("while you were away ({age}): {line}; {key} shows the inbox"));
+            }
+        }
+        UiEvent::Inbox(items) => state.learn_inbox(items),
         UiEvent::Spent(spent) => super::spending::on_spent(state, *spent),
         UiEvent::Happened(events) => return on_happened(state, events),
         UiEvent::Log(id, text) => {

@@ -10,6 +10,7 @@ mod changes;
 mod correct;
 mod daemon;
 mod evidence;
+mod inbox;
 mod launch;
 mod launch_dialog;
 mod list;
@@ -110,6 +111,7 @@ pub(super) fn update(state: &mut State, event: UiEvent) -> Vec<Effect> {
 pub(super) fn context(state: &State) -> Option<Context> {
     Some(match &state.mode {
         Mode::List if state.view == View::Panes => Context::Panes,
+        Mode::List if state.view == View::Inbox => Context::Inbox,
         Mode::List if state.is_page() => Context::Page,
         Mode::List if state.is_empty() => Context::Welcome,
         Mode::List => Context::List,
@@ -198,6 +200,10 @@ fn dispatch(
         }
         Context::Line => typing::on_line(state, action),
         Context::Page => page::act(state, action),
+        Context::Inbox => {
+            let choice = press.and_then(|press| state.keys.position(context, action, press));
+            inbox::act(state, action, choice.map(|at| at.saturating_add(1)))
+        }
         Context::Palette => palette::act(state, action),
         Context::Themes => themes::act(state, action),
         Context::Help => list::on_help(state, action),
@@ -239,6 +245,7 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
         | Action::ShowHealth
         | Action::ShowUsage
         | Action::ShowBudgets
+        | Action::ShowInbox
         | Action::ShowSessions => page::open(state, action),
         Action::Open
         | Action::SplitRight

@@ -25,6 +25,7 @@ pub(super) fn open(state: &mut State, action: Action) -> Vec<Effect> {
         Action::ShowUsage => (View::Usage, false),
         Action::ShowBudgets => (View::Budgets, false),
         Action::ShowSessions => (View::Sessions, false),
+        Action::ShowInbox => (View::Inbox, false),
         _ => return Vec::new(),
     };
     let mut effects = Vec::new();
@@ -207,6 +208,8 @@ fn inspect(state: &mut State) {
         state.page.inspected = state.event_at_cursor().map(|event| event.position);
     } else if state.view == View::Sessions {
         state.page.session = state.session_at_cursor();
+    } else if state.view == View::Inbox {
+        state.page.item = state.item_at_cursor().map(|item| item.id);
     } else {
         let line = state.page_lines().into_iter().nth(at);
         state.page.whole = line.map(|line| Whole { line, at });
@@ -230,6 +233,10 @@ fn back(state: &mut State) -> Vec<Effect> {
     }
     if let Some(id) = state.page.session.take() {
         state.page.at = state.line_of_session(&id).unwrap_or(0);
+        return Vec::new();
+    }
+    if let Some(id) = state.page.item.take() {
+        state.page.at = state.line_of_item(id).unwrap_or(0);
         return Vec::new();
     }
     if !state.page.find.is_blank() {

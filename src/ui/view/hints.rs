@@ -4,6 +4,7 @@ use ratatui::{buffer::Buffer, text::Span};
 
 use crate::{
     domain::{
+        inbox::{Class, Reason},
         quota::{ProjectQuota, Quota},
         runner::RunnerStatus,
     },
@@ -227,6 +228,23 @@ fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     applies.then_some(word)
 }
 
+/// How a key is called in the inbox.
+fn inbox_hint(state: &State, binding: &Binding) -> Option<&'static str> {
+    let item = state.item_at_cursor();
+    let asks = item.is_some_and(|item| item.class == Class::Ask);
+    let applies = match binding.command.action {
+        Action::Approve | Action::Deny => {
+            asks && item.is_some_and(|item| item.reason == Reason::Permission)
+        }
+        Action::Choose => asks,
+        Action::Open | Action::Line => item.is_some_and(|item| !item.runner.is_empty()),
+        Action::Snooze | Action::Remove => item.is_some(),
+        Action::Inspect => item.is_some() && !state.page.is_whole(),
+        _ => true,
+    };
+    applies.then_some(binding.command.hint)
+}
+
 /// How a key is called now, `None` when it has nothing to do.
 fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
     if binding.command.hint.is_empty() {
@@ -236,6 +254,7 @@ fn hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Context::List => {}
         Context::Panes => return pane_hint(state, binding),
         Context::Page => return page_hint(state, binding),
+        Context::Inbox => return inbox_hint(state, binding),
         // Without an agent the first key starts the shell already.
         Context::Welcome if binding.command.action == Action::LaunchShell => {
             return (!state.here.found.is_empty()).then_some(binding.command.hint);

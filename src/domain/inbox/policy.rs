@@ -1,29 +1,13 @@
-//! The attention inbox: what a person should see to, and which change of a runner opens, refines or
-//! resolves it.
-//!
-//! ```text
-//!             ┌────────── wake ─────────┐
-//!             ▼                         │
-//!  change ▶ open ───────── snooze ──▶ snoozed
-//!             │                         │
-//!             ├─ answer ──▶ answered ◀──┤
-//!             ├─ dismiss ─▶ dismissed ◀─┤
-//!             └─ change ──▶ resolved ◀──┘
-//! ```
-//!
-//! Invariant: an item stands for exactly one thing: another question is another item, so that an answer
-//! to the one never answers the other.
+//! Which change of a runner opens, refines or resolves an item of the inbox, and what is kept of what
+//! its agent says. Pure.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
-use super::{
+use super::{Class, Reason};
+use crate::domain::{
     activity::{Activity, ActivityState},
-    id::RunnerId,
     redact::redact,
     runner::{Runner, RunnerStatus},
-    usage::{Cost, Quality},
 };
 
 /// Characters of a message that are kept.
@@ -32,176 +16,6 @@ const LONGEST_MESSAGE: usize = 512;
 const MOST_LINES: usize = 12;
 /// Characters of each.
 const LONGEST_LINE: usize = 200;
-
-/// Defines an enum whose values are words for people, tables and the wire.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $value:ident => $word:literal),* $(,)? }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name { $($(#[$doc])* $value),* }
-
-        impl $name {
-            /// The word for people, tables and the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$value => $word),* }
-            }
-
-            /// Parses the word.
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$value),)* _ => None }
-            }
-        }
-    };
-}
-
-words! {
-    /// Why a person should look; the order is that of urgency.
-    Reason {
-        /// The agent wants to do something.
-        Permission => "permission",
-        /// It asks something.
-        Question => "question",
-        /// It wants a sign-in.
-        Auth => "auth",
-        /// It asks whether a directory is to be trusted.
-        Trust => "trust",
-        /// It shows its first-run dialogs.
-        Onboarding => "onboarding",
-        /// A budget holds it.
-        Budget => "budget",
-        /// It failed: its last turn, or the runner itself.
-        Failed => "failed",
-        /// Something needs an operator.
-        Alert => "alert",
-        /// A turn has ended and nobody has looked.
-        Finished => "finished",
-    }
-}
-
-words! {
-    /// What is resolved together: a runner has at most one open item of a class, but for alerts.
-    Class {
-        /// Its agent waits for an answer.
-        Ask => "ask",
-        /// How its last turn ended.
-        Turn => "turn",
-        /// How the runner ended.
-        End => "end",
-        /// A budget holds it.
-        Budget => "budget",
-        /// Something about the daemon.
-        Alert => "alert",
-    }
-}
-
-words! {
-    /// Where an item stands.
-    ItemState {
-        /// It waits for a person.
-        Open => "open",
-        /// Put off.
-        Snoozed => "snoozed",
-        /// Somebody answered it, here or elsewhere.
-        Answered => "answered",
-        /// Somebody put it away.
-        Dismissed => "dismissed",
-        /// Its cause is gone.
-        Resolved => "resolved",
-    }
-}
-
-impl ItemState {
-    /// Whether it is not over.
-    pub fn is_live(self) -> bool {
-        matches!(self, Self::Open | Self::Snoozed)
-    }
-}
-
-impl Reason {
-    /// Whether an agent stands still until a person acts.
-    pub fn needs_person(self) -> bool {
-        !matches!(self, Self::Finished | Self::Alert)
-    }
-
-    /// The reason that a blocked agent's kind tells.
-    fn of_kind(kind: Option<&str>) -> Self {
-        match kind {
-            Some("permission") => Self::Permission,
-            Some("auth") => Self::Auth,
-            Some("trust") => Self::Trust,
-            Some("onboarding") => Self::Onboarding,
-            _ => Self::Question,
-        }
-    }
-}
-
-/// An item.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Item {
-    /// Its id; a unique beginning names it too.
-    pub id: Uuid,
-    /// What it is resolved with.
-    pub class: Class,
-    /// Why a person should look.
-    pub reason: Reason,
-    /// Where it stands.
-    pub state: ItemState,
-    /// The runner; all zeros for what is about none.
-    pub runner_id: RunnerId,
-    /// Its name, or empty.
-    pub runner: String,
-    /// Its project, or empty.
-    pub project: String,
-    /// The node it is on.
-    pub node_id: String,
-    /// The program's short name.
-    pub agent: String,
-    /// What the agent says, without secrets.
-    pub message: String,
-    /// The last lines of the screen, without secrets.
-    pub lines: Vec<String>,
-    /// Under which id the agent's own channel waits for an answer; empty without one.
-    pub channel: String,
-    /// When the agent asked; an answer is bound to it.
-    pub asked_at: DateTime<Utc>,
-    /// What the runner had cost by then.
-    pub cost_then: Cost,
-    /// What it has cost by now.
-    pub cost: Cost,
-    /// How good these figures are.
-    pub quality: Quality,
-    /// When it was opened.
-    pub opened_at: DateTime<Utc>,
-    /// Put off until then.
-    pub snoozed_until: Option<DateTime<Utc>>,
-    /// When it was over.
-    pub closed_at: Option<DateTime<Utc>>,
-    /// Who answered or dismissed it, or empty.
-    pub closed_by: String,
-    /// With what it was answered, or empty.
-    pub answer: String,
-    /// Why it is over, or empty.
-    pub resolution: String,
-}
-
-impl Item {
-    /// The beginning of the id that people are shown.
-    pub fn short(&self) -> String {
-        self.id.simple().to_string().chars().take(8).collect()
-    }
-
-    /// Whether a word names it: its id, or the beginning of it.
-    pub fn is_meant(&self, word: &str) -> bool {
-        let word = word.replace('-', "").to_lowercase();
-        word.len() >= 3 && self.id.simple().to_string().starts_with(&word)
-    }
-
-    /// What comes first in a list: who stands still, the most urgent, who has waited longest.
-    pub fn order(&self) -> impl Ord + use<> {
-        (!self.reason.needs_person(), self.reason, self.opened_at, self.id)
-    }
-}
 
 /// An item about to be opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -329,6 +143,15 @@ fn is_same_question(before: &Activity, after: &Activity) -> bool {
     before.source != after.source && (a.contains(b) || b.contains(a))
 }
 
+/// Whether what an agent says that it asks is about the use of this tool: `approve Bash: git push` is
+/// about `Bash(git push)`, however either is cut off.
+pub fn is_about(message: &str, tool: &str) -> bool {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (message, wish) = (words(subject(message)), words(subject(tool)));
+    let (short, long) = if message.len() < wish.len() { (message, wish) } else { (wish, message) };
+    !short.is_empty() && long.starts_with(&short)
+}
+
 /// What a question is about: `approve Bash: git push` and `Bash(git push)` are about `git push`.
 fn subject(message: &str) -> &str {
     let after_verb = message.strip_prefix("approve ").or_else(|| message.strip_prefix("answer "));
@@ -369,7 +192,12 @@ pub fn last_lines(screen: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{activity::ActivitySource, checkout::RunnerCheckout};
+    use crate::domain::{
+        activity::ActivitySource,
+        checkout::RunnerCheckout,
+        id::RunnerId,
+        usage::{Cost, Quality},
+    };
 
     fn runner(activity: Activity) -> Runner {
         let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -455,6 +283,25 @@ mod tests {
         let explained = runner(asks(None, osc, 0));
         let told = asks(Some("$ touch a"), osc, 0);
         assert_eq!(opens(&after_activity(&explained, &told, false)), None);
+    }
+
+    #[test]
+    fn a_question_is_paired_with_the_same_wish_only() {
+        assert!(is_about("approve Bash: touch a", "Bash(touch a)"));
+        assert!(is_about("approve Bash: a\u{20}\u{20}b", "Bash(a\nb)"));
+        assert!(is_about(
+            &format!("approve Bash: {}", "x".repeat(300)),
+            &format!("Bash({})", "x".repeat(200))
+        ));
+        for (message, tool) in [
+            ("approve Bash: touch a", "Bash(touch b)"),
+            ("approve Bash: rm -rf / # touch a", "Bash(touch a)"),
+            ("", "Bash(touch a)"),
+            ("approve Bash: touch a", "Bash"),
+            ("answer: Which?", "AskUserQuestion"),
+        ] {
+            assert!(!is_about(message, tool), "{message} {tool}");
+        }
     }
 
     #[test]

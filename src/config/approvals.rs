@@ -1,0 +1,158 @@
+//! The files of the approval policy: the user's `approvals.yaml`, and what a project's
+//! `.stratavore.yaml` adds to it.
+//!
+//! Read anew for each decision: a rule is in force when it is saved. Invariant: a file that cannot be
+//! read allows nothing.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::{ConfigError, environment, layers, worktree::PROJECT_FILE};
+use crate::domain::approval::{Decision, Policy, Rule};
+
+/// The key of the user's rules in their file, and of a project's in its file.
+const USER_KEY: &str = "rules";
+pub(super) const PROJECT_KEY: &str = "approvals";
+
+/// Rules in a file, at most.
+const MOST: usize = 1000;
+
+/// Directories above an agent's own that a project's file is looked for in.
+const CLIMB: usize = 16;
+
+/// Returns where the user's rules stand; `None` without a home.
+pub fn user_file() -> Option<PathBuf> {
+    environment::config_home().map(|home| home.join("stratavore").join("approvals.yaml"))
+}
+
+/// Returns the rules in force for a project's directory.
+///
+/// # Errors
+///
+/// The first thing that is wrong in either file: nothing may be allowed then.
+pub fn load(project: &Path) -> Result<Policy, ConfigError> {
+    let user = user_file().map_or(Ok(Vec::new()), |file| rules(&file, USER_KEY))?;
+    let own = project.join(PROJECT_FILE);
+    let rules = if project.as_os_str().is_empty() { Vec::new() } else { rules(&own, PROJECT_KEY)? };
+    if let Some(rule) = rules.iter().find(|rule| rule.decision == Decision::Allow) {
+        return Err(ConfigError::BadValue {
+            key: PROJECT_KEY.to_owned(),
+            origin: own.display().to_string(),
+            why: format!("`{}`: a project may ask and deny, not allow", rule.text()),
+        });
+    }
+    Ok(Policy { user, project: rules })
+}
+
+/// Returns the directory of the project's file for an agent that works here: the nearest above it.
+pub fn project_of(cwd: &Path) -> PathBuf {
+    let found = cwd.ancestors().take(CLIMB).find(|dir| dir.join(PROJECT_FILE).is_file());
+    found.unwrap_or(cwd).to_owned()
+}
+
+/// Returns the rules of a file; none when there is no such file.
+fn rules(file: &Path, key: &str) -> Result<Vec<Rule>, ConfigError> {
+    let mut all = Vec::new();
+    for (found, value) in layers::read_leaves(file)? {
+        if found != key {
+            if key == PROJECT_KEY {
+                continue;
+            }
+            return Err(ConfigError::UnknownKey {
+                nearest: Some(key.to_owned()),
+                origin: file.display().to_string(),
+                key: found,
+            });
+        }
+        let bad = |number: usize, why: String| ConfigError::BadValue {
+            key: format!("{key}[{number}]"),
+            origin: file.display().to_string(),
+            why,
+        };
+        let Value::Array(values) = &value else {
+            return Err(bad(1, "it is no list of rules".to_owned()));
+        };
+        if values.len() > MOST {
+            return Err(bad(MOST, format!("there are more than {MOST} rules")));
+        }
+        for (index, value) in values.iter().enumerate() {
+            let number = index + 1;
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let place = format!("{name}, rule {number}");
+            all.push(rule(value, place).map_err(|why| bad(number, why))?);
+        }
+    }
+    Ok(all)
+}
+
+/// Reads `{allow: Bash(cargo test*), agent: claude}`.
+fn rule(value: &Value, place: String) -> Result<Rule, String> {
+    let example = "a rule is `allow`, `ask` or `deny` with a tool, as `allow: Bash(cargo test*)`";
+    let fields = value.as_object().ok_or(example)?;
+    let (mut decided, mut agent) = (None, None);
+    for (key, value) in fields {
+        let text = value.as_str().ok_or_else(|| format!("`{key}` is not a text"))?;
+        match (key.as_str(), Decision::parse(key)) {
+            (_, Some(decision)) if decided.is_none() => decided = Some((decision, text)),
+            (_, Some(_)) => return Err("it decides twice".to_owned()),
+            ("agent", None) => agent = Some(text),
+            (other, None) => {
+                return Err(format!("`{}` is unknown; {example}", other.escape_debug()));
+            }
+        }
+    }
+    let (decision, what) = decided.ok_or(example)?;
+    Rule::parse(decision, agent, what, place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, key: &str) -> Result<Vec<Rule>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("approvals.yaml");
+        std::fs::write(&file, text).unwrap();
+        rules(&file, key).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn rules_are_read_in_order() {
+        let text =
+            "rules:\n  - allow: Bash(cargo test*)\n  - {deny: \"Bash(rm -rf *)\", agent: codex}\n";
+        let found = read(text, USER_KEY).unwrap();
+        let told: Vec<_> = found.iter().map(Rule::text).collect();
+        assert_eq!(told, ["allow: Bash(cargo test*)", "deny: Bash(rm -rf *) for codex"]);
+        assert_eq!(found[1].place, "approvals.yaml, rule 2");
+        assert_eq!(read("", USER_KEY), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        for (text, told) in [
+            ("rules: yes", "no list"),
+            ("rules: [1]", "a rule is"),
+            ("rules: [{allow: Bash, deny: Bash}]", "decides twice"),
+            ("rules: [{allow: Bash, tool: x}]", "`tool` is unknown"),
+            ("rules: [{allow: 'Bash('}]", "parenthesis"),
+            ("rule: []", "did you mean `rules`"),
+        ] {
+            let error = read(text, USER_KEY).unwrap_err();
+            assert!(error.contains(told) && error.contains("approvals.yaml"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_project_file_has_other_keys_and_must_not_allow() {
+        let text = "worktree:\n  base: main\napprovals:\n  - deny: Bash(git push*)\n";
+        assert_eq!(read(text, PROJECT_KEY).unwrap().len(), 1);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(PROJECT_FILE), "approvals: [{allow: Bash}]").unwrap();
+        let error = load(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("not allow"), "{error}");
+        let below = dir.path().join("a/b");
+        std::fs::create_dir_all(&below).unwrap();
+        assert_eq!(project_of(&below), dir.path());
+    }
+}

@@ -1,0 +1,199 @@
+//! What agents want to do and ask about through their own channel: decided by the policy first, then
+//! by a person.
+//!
+//! The channel is a hook of the agent's that is held open by its supervisor (`supervisor/meter`): the
+//! agent's own dialog stays usable meanwhile, and whoever answers first wins. Invariant: an item of the
+//! inbox is paired with a wish only where both are about the same, so that a yes to what was shown is
+//! never a yes to something else.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+use super::Services;
+use crate::{
+    config::approvals,
+    domain::{
+        approval::{Decision, Policy, Verdict, Wish},
+        event::EventType,
+        failure::Failure,
+        hook::{Decided, HookReport},
+        id::RunnerId,
+        inbox::{Class, Consequence, Reason, clean, is_about},
+        runner::Runner,
+    },
+};
+
+/// Wishes of one runner that wait for an answer, at most; the oldest go.
+const MOST: usize = 16;
+
+/// Wishes that wait, as far as this daemon has heard of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wishes(Arc<Mutex<HashMap<RunnerId, VecDeque<Waiting>>>>);
+
+/// A wish that waits.
+#[derive(Debug, Clone)]
+struct Waiting {
+    /// The name of the held hook.
+    ask: String,
+    /// The tool with its argument.
+    tool: String,
+}
+
+impl Wishes {
+    fn add(&self, id: RunnerId, waiting: Waiting) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = all.entry(id).or_default();
+        if own.len() >= MOST {
+            own.pop_front();
+        }
+        own.push_back(waiting);
+    }
+
+    fn about(&self, id: RunnerId, message: &str) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The newest first: one that is asked again is another one.
+        let found = all.get(&id)?.iter().rev().find(|one| is_about(message, &one.tool))?;
+        Some(found.ask.clone())
+    }
+
+    fn remove(&self, id: RunnerId, ask: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = all.get_mut(&id) {
+            own.retain(|one| one.ask != ask);
+        }
+    }
+
+    /// Forgets those of a runner that is not linked any more.
+    pub(super) fn forget(&self, id: RunnerId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
+impl Services {
+    /// Takes in what a hook told of a wish: one that it has decided itself, or one that waits.
+    pub(super) async fn on_wish(&self, runner: &Runner, told: &HookReport) -> Result<(), Failure> {
+        if let Some(decision) = Decision::parse(&told.decision) {
+            let rule = Some(told.rule.clone());
+            return self.record_decision(runner, told, &Verdict { decision, rule }).await;
+        }
+        if told.ask.is_empty() {
+            return Ok(());
+        }
+        let verdict = self.decide(runner, told).await;
+        let decided = match verdict.decision {
+            Decision::Ask => None,
+            decision => {
+                let reason = verdict.rule.clone().unwrap_or_default();
+                Some(Decided { decision, reason: format!("by the approval policy: {reason}") })
+            }
+        };
+        match decided {
+            Some(decided) => {
+                // Said first: the agent goes on at once, and whoever resolves the item tells by whom.
+                let item = self.store.inbox_of(runner.id, Class::Ask).await?;
+                let paired = item.filter(|item| is_about(&item.message, &clean(&told.tool)));
+                let answer = if decided.decision == Decision::Allow { "yes" } else { "no" };
+                if let Some(item) = &paired {
+                    self.store.inbox_claim(item.id, answer, "approval policy").await?;
+                }
+                // One that was answered on the screen meanwhile is not decided here.
+                if self.fleet.decide(runner.id, &told.ask, Some(&decided)).await.is_ok() {
+                    self.record_decision(runner, told, &verdict).await?;
+                } else if let Some(item) = &paired {
+                    self.store.inbox_claim(item.id, "", "").await?;
+                }
+            }
+            None if told.is_brief => {
+                // Its dialog comes only after this answer.
+                self.fleet.decide(runner.id, &told.ask, None).await.ok();
+            }
+            None => {
+                let waiting = Waiting { ask: told.ask.clone(), tool: told.tool.clone() };
+                self.wishes.add(runner.id, waiting);
+                self.pair(runner.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the policy says.
+    async fn decide(&self, runner: &Runner, told: &HookReport) -> Verdict {
+        let project = runner.project_path.clone();
+        let loaded = spawn_blocking(move || approvals::load(&project)).await;
+        let policy = match loaded {
+            Ok(Ok(policy)) => policy,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the approval policy cannot be read; a person is asked");
+                Policy::default()
+            }
+            Err(_) => Policy::default(),
+        };
+        policy.decide(&wish(runner, told))
+    }
+
+    async fn record_decision(
+        &self,
+        runner: &Runner,
+        told: &HookReport,
+        verdict: &Verdict,
+    ) -> Result<(), Failure> {
+        let data = json!({
+            "decision": verdict.decision, "rule": verdict.rule, "tool": told.name,
+            "argument": clean(&told.argument), "by": "policy", "event": told.event,
+        });
+        let event = self.context.runner_event(EventType::ApprovalDecided, runner, data);
+        Ok(self.store.event_append(vec![event]).await?)
+    }
+
+    /// Pairs the open question of a runner with the wish that is about the same.
+    pub(super) async fn pair(&self, id: RunnerId) -> Result<(), Failure> {
+        let Some(item) = self.store.inbox_of(id, Class::Ask).await? else { return Ok(()) };
+        if item.reason != Reason::Permission || !item.channel.is_empty() {
+            return Ok(());
+        }
+        let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
+        // The agent's own words: the item's may be cut and without secrets.
+        let is_same = runner.activity.since == Some(item.asked_at);
+        let message = runner.activity.message.filter(|_| is_same).unwrap_or_default();
+        if let Some(ask) = self.wishes.about(id, &message) {
+            self.store.inbox_channel(item.id, item.asked_at, &ask).await?;
+        }
+        Ok(())
+    }
+
+    /// Pairs what has just been opened or told better.
+    pub(super) async fn pair_opened(&self, runner: &Runner, consequences: &[Consequence]) {
+        let is_ask = |one: &Consequence| match one {
+            Consequence::Open(opening) => opening.class == Class::Ask,
+            Consequence::Refine(class, ..) => *class == Class::Ask,
+            Consequence::Resolve(..) => false,
+        };
+        if consequences.iter().any(is_ask)
+            && let Err(error) = self.pair(runner.id).await
+        {
+            tracing::debug!(runner.id = %runner.id, %error, "failed to pair a question");
+        }
+    }
+
+    /// Answers through the agent's own channel; false when nobody waits there any more.
+    pub(super) async fn answer_channel(&self, id: RunnerId, ask: &str, decided: &Decided) -> bool {
+        let is_told = self.fleet.decide(id, ask, Some(decided)).await.is_ok();
+        self.wishes.remove(id, ask);
+        is_told
+    }
+}
+
+fn wish<'a>(runner: &'a Runner, told: &'a HookReport) -> Wish<'a> {
+    Wish {
+        agent: &runner.agent,
+        tool: &told.name,
+        argument: &told.argument,
+        is_cut: told.is_cut,
+        cwd: &told.cwd,
+    }
+}

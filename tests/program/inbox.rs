@@ -1,0 +1,202 @@
+//! What waits for a person: durable items, answered through the agent's own hook, with a program that
+//! asks as Claude Code does.
+
+use std::{fs, time::Duration};
+
+use serde_json::Value;
+
+use crate::support::{EXE, World, wait_until, wait_value, write_script};
+
+const SOON: Duration = Duration::from_secs(15);
+
+/// Asks for permission as Claude Code does: by OSC 7501, and by a hook that is held. `ask COMMAND`, `use
+/// COMMAND` (no dialog), `screen` (answered on the screen: the hook is ended), `done`, `run COMMAND`.
+const CLAUDE: &str = r#"#!/bin/bash
+[ "$1" = --version ] && { echo '2.1.329 (Claude Code)'; exit; }
+stty -echo
+report() { printf '\033]7501;state=%s:app=claude-code%s\033\\' "$1" "$2"; }
+hook() {
+  printf '{"hook_event_name":"%s","session_id":"s","cwd":"%s","tool_name":"Bash","tool_input":{"command":"%s"}}' \
+    "$1" "$PWD" "$2" | 'EXE' hook claude
+}
+ask() { out=$(hook PermissionRequest "$1"); echo "hook said [$out]"; [ -n "$out" ] && report working; }
+report idle
+echo ready
+while read -r word rest; do case $word in
+  ask) report blocked ":kind=permission:msg=$(printf 'approve Bash: %s' "$rest" | base64 -w0)"
+       ask "$rest" & held=$! ;;
+  use) echo "used [$(hook PreToolUse "$rest")]" ;;
+  screen) pkill -P "$held" -f 'hook claude'; kill "$held"; wait "$held" 2>/dev/null; report working; echo gone ;;
+  done) report working; report done; echo ended ;;
+  run) $rest; echo "code $?" ;;
+esac; done
+"#;
+
+/// A world in which `claude` is that program, and a runner of it.
+fn world(policy: &str) -> (World, String) {
+    let world = World::with_project();
+    if !policy.is_empty() {
+        let place = world.home().join(".config/stratavore");
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("approvals.yaml"), policy).unwrap();
+    }
+    let program = world.path("claude");
+    write_script(&program, &CLAUDE.replace("EXE", EXE), 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_log(&name, "ready");
+    (world, name)
+}
+
+impl World {
+    fn inbox(&self) -> Vec<Value> {
+        self.json(["--format", "json", "inbox"]).as_array().unwrap().clone()
+    }
+
+    /// Waits for the only item, as soon as the agent's own channel waits for its answer.
+    fn wait_asked(&self, about: &str) -> Value {
+        wait_value(&format!("it asks about {about}"), SOON, || {
+            let [item] = self.inbox().try_into().ok()?;
+            let is_it = item["message"].as_str()?.contains(about);
+            (is_it && item["channel"] != "").then_some(item)
+        })
+    }
+
+    fn wait_inbox_empty(&self) {
+        wait_until("the inbox is empty", SOON, || self.inbox().is_empty());
+    }
+
+    fn item(&self, id: &Value) -> Value {
+        self.json(["--format", "json", "inbox", "show", id.as_str().unwrap()])
+    }
+}
+
+fn id(item: &Value) -> &str {
+    item["id"].as_str().unwrap()
+}
+
+#[test]
+fn a_permission_is_given_through_the_hook_and_is_gone_everywhere() {
+    let (world, name) = world("");
+    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    let item = world.wait_asked("touch a");
+    assert_eq!((&item["reason"], &item["state"]), (&"permission".into(), &"open".into()));
+    world.run(["inbox", "answer", id(&item), "yes"]).expect_code(0);
+    world.wait_log(&name, r#""behavior":"allow""#);
+    world.wait_inbox_empty();
+    let item = world.item(&item["id"]);
+    assert_eq!((&item["state"], &item["answer"]), (&"answered".into(), &"yes".into()));
+    assert_eq!(item["closed_by"], "command line");
+    // A second answer is none, and the first one stands in the log.
+    let again = world.run(["inbox", "answer", id(&item), "no"]);
+    again.expect_error(4, &["was answered by command line"]);
+    let events = world.run(["events", "list", "--type", "inbox."]).expect_code(0).stdout;
+    assert_eq!(events.matches("inbox.closed").count(), 1, "{events}");
+
+    world.run(["send", &name, "ask touch b"]).expect_code(0);
+    world.wait_asked("touch b");
+    // By the runner's name as well.
+    world.run(["inbox", "answer", &name, "no"]).expect_code(0);
+    world.wait_log(&name, r#""behavior":"deny""#);
+    world.wait_inbox_empty();
+}
+
+#[test]
+fn who_answers_on_the_screen_first_is_obeyed_and_a_changed_command_is_another_question() {
+    let (world, name) = world("");
+    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    let first = world.wait_asked("touch a");
+    world.run(["send", &name, "screen"]).expect_code(0);
+    world.wait_log(&name, "gone");
+    world.wait_inbox_empty();
+    let item = world.item(&first["id"]);
+    assert_eq!((&item["state"], &item["closed_by"]), (&"resolved".into(), &"".into()));
+    world.run(["send", &name, "ask rm -rf x"]).expect_code(0);
+    let second = world.wait_asked("rm -rf x");
+    assert_ne!(first["id"], second["id"]);
+    // The yes that was meant for the first is none to the second.
+    world.run(["inbox", "answer", id(&first), "yes"]).expect_error(4, &["nothing was sent"]);
+    let log = world.run(["logs", &name]).expect_code(0).stdout;
+    assert!(!log.contains("allow"), "{log}");
+    assert_eq!(world.inbox().len(), 1);
+}
+
+#[test]
+fn a_question_outlives_the_daemon_and_so_does_the_hook_that_waits() {
+    let (world, name) = world("");
+    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    let item = world.wait_asked("touch a");
+    world.kill_daemon();
+    // The next command starts the next daemon, which finds the item and the hook.
+    wait_until("the answer is taken", SOON, || {
+        world.run(["inbox", "answer", id(&item), "yes"]).code == 0
+    });
+    world.wait_log(&name, r#""behavior":"allow""#);
+    world.wait_inbox_empty();
+}
+
+#[test]
+fn the_policy_decides_first_and_every_decision_is_on_record() {
+    let policy = "rules:\n  - deny: Bash(rm -rf *)\n  - allow: Bash(git status*)\n";
+    let (world, name) = world(policy);
+    world.run(["send", &name, "ask git status --short"]).expect_code(0);
+    world.wait_log(&name, r#""behavior":"allow""#);
+    world.wait_inbox_empty();
+    // Nothing that begins another command is allowed by a wildcard: a person is asked.
+    world.run(["send", &name, "ask git status; touch b"]).expect_code(0);
+    let item = world.wait_asked("git status; touch b");
+    world.run(["inbox", "answer", id(&item), "no"]).expect_code(0);
+    world.wait_inbox_empty();
+    // What is denied is refused before the tool is used, with no dialog and no daemon needed.
+    world.run(["send", &name, "use rm -rf /"]).expect_code(0);
+    world.wait_log(&name, r#""permissionDecision":"deny""#);
+    wait_until("both decisions are recorded", SOON, || {
+        let events = world.json(["--format", "json", "events", "list", "--type", "approval."]);
+        let events = events.as_array().unwrap().clone();
+        let told = |event: &Value| {
+            let data = &event["data"];
+            (
+                data["decision"].as_str().unwrap().to_owned(),
+                data["rule"].as_str().unwrap().to_owned(),
+            )
+        };
+        let told: Vec<_> = events.iter().map(told).collect();
+        told.len() == 2
+            && told[0]
+                == ("allow".into(), "allow: Bash(git status*) (approvals.yaml, rule 2)".into())
+            && told[1].0 == "deny"
+    });
+    let test = world.run(["approvals", "test", "claude", "Bash", "git status && rm -rf /"]);
+    assert!(test.expect_code(0).stdout.contains("deny"));
+}
+
+#[test]
+fn nobody_inside_a_runner_answers_and_what_is_seen_is_gone() {
+    let (world, name) = world("");
+    let other = world.launch(
+        &[],
+        &[
+            "sh",
+            "-c",
+            &format!("read -r x; '{EXE}' inbox answer {name} yes; echo code $?; exec sleep 600"),
+        ],
+    );
+    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    world.wait_asked("touch a");
+    world.run(["send", &other, "go"]).expect_code(0);
+    world.wait_log(&other, "code 5");
+    assert_eq!(world.inbox().len(), 1);
+    world.run(["inbox", "snooze", &name, "1s"]).expect_code(0);
+    // It comes back by itself.
+    world.wait_asked("touch a");
+    world.run(["inbox", "answer", &name, "yes"]).expect_code(0);
+    world.wait_inbox_empty();
+    world.run(["send", &name, "done"]).expect_code(0);
+    wait_until("the turn is told", SOON, || {
+        world.inbox().iter().any(|item| item["reason"] == "finished")
+    });
+    let digest = world.run(["inbox", "digest", "--since", "10m"]).expect_code(0);
+    assert!(digest.stdout.contains(&name), "{}", digest.stdout);
+    world.run(["inbox", "dismiss", "--all"]).expect_code(0);
+    world.wait_inbox_empty();
+    world.run(["kill", "--force", &other]).expect_code(0);
+}

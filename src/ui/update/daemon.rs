@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use crate::{
     client::RunnerUpdate,
-    domain::{event::Event, id::RunnerId, runner::Runner},
+    domain::{digest::Digest, event::Event, id::RunnerId, runner::Runner},
     terminal::Pane,
     ui::{
         effect::Effect,
@@ -46,14 +46,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
             state.is_dirty |= state.quotas != quotas;
             state.quotas = quotas;
         }
-        UiEvent::Away(digest) => {
-            let away = digest.until - digest.since;
-            if away >= AWAY && !digest.is_empty() {
-                let key = state.keys.label(Context::List, Action::ShowInbox);
-                let (age, line) = (age_text(away), digest.line());
-                state.say(format!("while you were away ({age}): {line}; {key} shows the inbox"));
-            }
-        }
+        UiEvent::Away(digest) => tell_of_absence(state, &digest),
         UiEvent::Inbox(items) => state.learn_inbox(items),
         UiEvent::Spent(spent) => super::spending::on_spent(state, *spent),
         UiEvent::Happened(events) => return on_happened(state, events),
@@ -93,12 +86,7 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         UiEvent::SeenFound(Ok(looked)) => state.is_dirty |= state.seen.learn(&looked),
         UiEvent::SeenFound(Err(why)) => state.complain(why),
         UiEvent::FrameLost(id) => mark_stale(state, Some(id)),
-        UiEvent::ResizeRefused(id) => {
-            let is_news = state.panes.fixed.replace(id) != Some(id);
-            if is_news && state.runners.get(&id).is_some_and(|r| r.status.is_live()) {
-                state.complain("its terminal keeps its size: its supervisor is older than this");
-            }
-        }
+        UiEvent::ResizeRefused(id) => on_resize_refused(state, id),
         UiEvent::LastScreen(id, lines) => {
             if let Some(screen) = state.screens.get_mut(&id) {
                 screen.last = lines;
@@ -109,6 +97,23 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Tells somebody who comes back what happened meanwhile.
+fn tell_of_absence(state: &mut State, digest: &Digest) {
+    let away = digest.until - digest.since;
+    if away >= AWAY && !digest.is_empty() {
+        let key = state.keys.label(Context::List, Action::ShowInbox);
+        let (age, line) = (age_text(away), digest.line());
+        state.say(format!("while you were away ({age}): {line}; {key} shows the inbox"));
+    }
+}
+
+fn on_resize_refused(state: &mut State, id: RunnerId) {
+    let is_news = state.panes.fixed.replace(id) != Some(id);
+    if is_news && state.runners.get(&id).is_some_and(|r| r.status.is_live()) {
+        state.complain("its terminal keeps its size: its supervisor is older than this");
+    }
 }
 
 fn on_runners(state: &mut State, update: RunnerUpdate) -> Vec<Effect> {

@@ -79,9 +79,10 @@ impl Node {
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let publisher = rabbitmq.is_configured().then(|| broker::start(&rabbitmq, stop.clone()));
         let status = publisher.as_ref().map(|publisher| publisher.status.clone());
-        let services = Services::new(context, store.clone(), (fleet, Sources::new().0), status);
+        let (sources, heard) = Sources::new();
+        let services = Services::new(context, store.clone(), (fleet, sources), status);
         let checkpoint_file = dir.path().join("checkpoints");
-        let inputs = tasks::Inputs { notices, checkpoint_file, publisher };
+        let inputs = tasks::Inputs { notices, heard, checkpoint_file, publisher };
         tasks::start(&services, &store, inputs, &tracker, &stop);
         tracker.close();
         // Sealing needs the lease, which the first sign of life takes.

@@ -78,6 +78,23 @@ async fn what_happened_is_queued_in_its_order_and_leaves_when_confirmed(world: W
     assert_eq!(store.outbox_prune(at(10), 10).await.unwrap(), 2);
 }
 
+async fn without_a_broker_nothing_is_queued_and_everything_is_written(world: World) {
+    if world.store.is_shared() {
+        world.store.lease_release(&["sealer".into()], "node").await.unwrap();
+    }
+    world.store.close().await;
+    let store = world.database.open(world.dir.path(), "quiet").await.unwrap();
+    lead(&store, "quiet").await;
+    let before = store.event_newest().await.unwrap();
+    for _ in 0..3 {
+        let news = (0..2).map(|_| event(EventType::DaemonStarted, "daemon", "quiet"));
+        store.event_append(news.collect()).await.unwrap();
+    }
+    assert_eq!(store.event_newest().await.unwrap(), before + 6);
+    assert_eq!(store.outbox_counts().await.unwrap().waiting, 0);
+    store.close().await;
+}
+
 async fn the_log_is_a_chain_and_keys_change(world: World) {
     for round in 0..3 {
         let news = (0..300).map(|n| event(EventType::DaemonStarted, "daemon", &format!("{n}")));
@@ -188,6 +205,7 @@ async fn newer_schemas_are_refused(world: World) {
 on_both! {
     events_are_filtered_and_followed,
     what_happened_is_queued_in_its_order_and_leaves_when_confirmed,
+    without_a_broker_nothing_is_queued_and_everything_is_written,
     the_log_is_a_chain_and_keys_change,
     what_others_commit_is_sealed_in_the_order_of_each_entity,
     leases_have_one_holder_and_an_epoch,

@@ -39,6 +39,9 @@ const LIMIT: Duration = Duration::from_millis(180);
 /// So often a hook that is held looks whether its agent still lives.
 const LOOK: Duration = Duration::from_secs(15);
 
+/// How long a hook that nobody waits for may take to reach its meter.
+const UNHURRIED: Duration = Duration::from_secs(5);
+
 /// The longest input that is read: some agents hand over whole files.
 const LONGEST: u64 = 16 << 20;
 
@@ -117,6 +120,8 @@ enum Asked {
 /// Tells the meter and waits for a decision.
 fn ask(meter: &str, told: &HookReport, until: Instant, patience: Duration) -> Asked {
     let path = format!("{meter}/ask/{}", told.ask);
+    // Nobody waits for one whose dialog stands already: on a busy machine it may take its time.
+    let until = if told.is_brief { until } else { until.max(Instant::now() + UNHURRIED) };
     let Some(mut socket) = post(&path, told, until) else { return Asked::Unknown };
     let (parent, patient_until) = (rustix::process::getppid(), Instant::now() + patience);
     let mut answer = Vec::new();

@@ -18,6 +18,7 @@ use super::Services;
 use crate::{
     config::approvals,
     domain::{
+        activity::{Activity, ActivityState},
         approval::{Decision, Policy, Verdict, Wish},
         event::EventType,
         failure::Failure,
@@ -66,6 +67,16 @@ impl Wishes {
         if let Some(own) = all.get_mut(&id) {
             own.retain(|one| one.ask != ask);
         }
+    }
+
+    /// Takes those that nobody waits with any more: the one that is about this, or all at the end of a turn.
+    fn take(&self, id: RunnerId, message: &str, is_turn_over: bool) -> Vec<String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(own) = all.get_mut(&id) else { return Vec::new() };
+        let is_gone = |one: &Waiting| is_turn_over || is_about(message, &one.tool);
+        let (gone, left): (Vec<_>, Vec<_>) = own.drain(..).partition(is_gone);
+        own.extend(left);
+        gone.into_iter().map(|one| one.ask).collect()
     }
 
     /// Forgets those of a runner that is not linked any more.
@@ -178,6 +189,27 @@ impl Services {
         {
             tracing::debug!(runner.id = %runner.id, %error, "failed to pair a question");
         }
+    }
+
+    /// Lets hooks go whose question was answered on the agent's screen: it does not end them itself.
+    pub(super) fn release(&self, runner: &Runner, after: &Activity) {
+        let before = &runner.activity;
+        if before.state != ActivityState::Blocked || after.state == ActivityState::Blocked {
+            return;
+        }
+        let is_turn_over = after.state != ActivityState::Working;
+        let message = before.message.as_deref().unwrap_or_default();
+        let gone = self.wishes.take(runner.id, message, is_turn_over);
+        if gone.is_empty() {
+            return;
+        }
+        let (services, id) = (self.clone(), runner.id);
+        tokio::spawn(async move {
+            for ask in gone {
+                // One that was answered over it has gone already.
+                services.fleet.decide(id, &ask, None).await.ok();
+            }
+        });
     }
 
     /// Answers through the agent's own channel; false when nobody waits there any more.

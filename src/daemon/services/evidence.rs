@@ -208,6 +208,7 @@ impl Services {
         let now = self.context.clock.now();
         let viewers = self.fleet.last_status(runner.id).map_or(0, |status| status.viewers);
         let items = inbox::after_activity(runner, activity, viewers > 0);
+        self.release(runner, activity);
         let runner = self
             .store
             .runner_set_activity(runner, (activity, title), evidence, (event, &items), now)

@@ -48,6 +48,11 @@ fn world(policy: &str) -> (World, String) {
 }
 
 impl World {
+    /// Types a line whatever the program is at: it is told here what to do next.
+    fn say_now(&self, name: &str, line: &str) {
+        self.run(["send", "--now", name, line]).expect_code(0);
+    }
+
     fn inbox(&self) -> Vec<Value> {
         self.json(["--format", "json", "inbox"]).as_array().unwrap().clone()
     }
@@ -77,7 +82,7 @@ fn id(item: &Value) -> &str {
 #[test]
 fn a_permission_is_given_through_the_hook_and_is_gone_everywhere() {
     let (world, name) = world("");
-    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    world.say_now(&name, "ask touch a");
     let item = world.wait_asked("touch a");
     assert_eq!((&item["reason"], &item["state"]), (&"permission".into(), &"open".into()));
     world.run(["inbox", "answer", id(&item), "yes"]).expect_code(0);
@@ -92,7 +97,7 @@ fn a_permission_is_given_through_the_hook_and_is_gone_everywhere() {
     let events = world.run(["events", "list", "--type", "inbox."]).expect_code(0).stdout;
     assert_eq!(events.matches("inbox.closed").count(), 1, "{events}");
 
-    world.run(["send", &name, "ask touch b"]).expect_code(0);
+    world.say_now(&name, "ask touch b");
     world.wait_asked("touch b");
     // By the runner's name as well.
     world.run(["inbox", "answer", &name, "no"]).expect_code(0);
@@ -103,14 +108,14 @@ fn a_permission_is_given_through_the_hook_and_is_gone_everywhere() {
 #[test]
 fn who_answers_on_the_screen_first_is_obeyed_and_a_changed_command_is_another_question() {
     let (world, name) = world("");
-    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    world.say_now(&name, "ask touch a");
     let first = world.wait_asked("touch a");
-    world.run(["send", &name, "screen"]).expect_code(0);
+    world.say_now(&name, "screen");
     world.wait_log(&name, "gone");
     world.wait_inbox_empty();
     let item = world.item(&first["id"]);
     assert_eq!((&item["state"], &item["closed_by"]), (&"resolved".into(), &"".into()));
-    world.run(["send", &name, "ask rm -rf x"]).expect_code(0);
+    world.say_now(&name, "ask rm -rf x");
     let second = world.wait_asked("rm -rf x");
     assert_ne!(first["id"], second["id"]);
     // The yes that was meant for the first is none to the second.
@@ -123,7 +128,7 @@ fn who_answers_on_the_screen_first_is_obeyed_and_a_changed_command_is_another_qu
 #[test]
 fn a_question_outlives_the_daemon_and_so_does_the_hook_that_waits() {
     let (world, name) = world("");
-    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    world.say_now(&name, "ask touch a");
     let item = world.wait_asked("touch a");
     world.kill_daemon();
     // The next command starts the next daemon, which finds the item and the hook.
@@ -138,16 +143,16 @@ fn a_question_outlives_the_daemon_and_so_does_the_hook_that_waits() {
 fn the_policy_decides_first_and_every_decision_is_on_record() {
     let policy = "rules:\n  - deny: Bash(rm -rf *)\n  - allow: Bash(git status*)\n";
     let (world, name) = world(policy);
-    world.run(["send", &name, "ask git status --short"]).expect_code(0);
+    world.say_now(&name, "ask git status --short");
     world.wait_log(&name, r#""behavior":"allow""#);
     world.wait_inbox_empty();
     // Nothing that begins another command is allowed by a wildcard: a person is asked.
-    world.run(["send", &name, "ask git status; touch b"]).expect_code(0);
+    world.say_now(&name, "ask git status; touch b");
     let item = world.wait_asked("git status; touch b");
     world.run(["inbox", "answer", id(&item), "no"]).expect_code(0);
     world.wait_inbox_empty();
     // What is denied is refused before the tool is used, with no dialog and no daemon needed.
-    world.run(["send", &name, "use rm -rf /"]).expect_code(0);
+    world.say_now(&name, "use rm -rf /");
     world.wait_log(&name, r#""permissionDecision":"deny""#);
     wait_until("both decisions are recorded", SOON, || {
         let events = world.json(["--format", "json", "events", "list", "--type", "approval."]);
@@ -172,17 +177,15 @@ fn the_policy_decides_first_and_every_decision_is_on_record() {
 #[test]
 fn nobody_inside_a_runner_answers_and_what_is_seen_is_gone() {
     let (world, name) = world("");
-    let other = world.launch(
-        &[],
-        &[
-            "sh",
-            "-c",
-            &format!("read -r x; '{EXE}' inbox answer {name} yes; echo code $?; exec sleep 600"),
-        ],
+    let root = world.root();
+    let tries = format!(
+        "read -r x; STRATAVORE_HOME='{}' '{EXE}' inbox answer {name} yes; echo code $?; exec sleep 600",
+        root.display()
     );
-    world.run(["send", &name, "ask touch a"]).expect_code(0);
+    let other = world.launch(&[], &["sh", "-c", &tries]);
+    world.say_now(&name, "ask touch a");
     world.wait_asked("touch a");
-    world.run(["send", &other, "go"]).expect_code(0);
+    world.say_now(&other, "go");
     world.wait_log(&other, "code 5");
     assert_eq!(world.inbox().len(), 1);
     world.run(["inbox", "snooze", &name, "1s"]).expect_code(0);
@@ -190,7 +193,7 @@ fn nobody_inside_a_runner_answers_and_what_is_seen_is_gone() {
     world.wait_asked("touch a");
     world.run(["inbox", "answer", &name, "yes"]).expect_code(0);
     world.wait_inbox_empty();
-    world.run(["send", &name, "done"]).expect_code(0);
+    world.say_now(&name, "done");
     wait_until("the turn is told", SOON, || {
         world.inbox().iter().any(|item| item["reason"] == "finished")
     });

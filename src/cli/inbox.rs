@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
-use super::{args::duration, complete};
+use super::{complete, duration::duration};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

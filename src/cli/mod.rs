@@ -12,6 +12,7 @@ mod complete;
 mod context;
 mod corrections;
 mod doctor;
+mod duration;
 mod hook;
 mod host;
 mod human;

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::args::duration;
+use super::duration::duration;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

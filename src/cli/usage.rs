@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
-use super::{args::duration, complete};
+use super::{complete, duration::duration};
 use crate::domain::usage::UsageBy;
 
 #[derive(Debug, Args)]

@@ -119,7 +119,8 @@ async fn fill(world: &World, events: usize) -> Runner {
          VALUES ('s', 'transcript', 'k1', 3), ('s', 'transcript', 'k2', 4)",
         "INSERT INTO transcript_files (node_id, path, session_id, position, reader) \
          VALUES ('node', '/t', 's', 9, '{\"a\": 1}')",
-        "INSERT INTO queued_prompts (id, runner_id, prompt) VALUES ('q', 'r', 'go on')",
+        "INSERT INTO queued_prompts (id, runner_id, prompt) VALUES ('00000000-0000-0000-0000-000000000007', \
+         '00000000-0000-0000-0000-000000000001', 'go on')",
         "INSERT INTO session_messages (session_id, message_key, role, at, body) \
          VALUES ('s', 'm', 'user', '2026-01-01T00:00:00.000000Z', 'hello')",
         "INSERT INTO agent_tokens (token, runner_id, expires_at) VALUES ('t', \

@@ -153,7 +153,8 @@ impl Rule {
             return true;
         };
         let pattern = pattern.trim();
-        let argument = wish.argument.trim();
+        // A new line is no blank: it ends a command.
+        let argument = wish.argument.trim_matches([' ', '\t']);
         let relative = (!wish.cwd.is_empty())
             .then(|| argument.strip_prefix(wish.cwd)?.strip_prefix('/'))
             .flatten();

@@ -42,7 +42,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let url = Postgres::shared().database().await;
     configure(&world, &url);
     let output = world.run(["database"]).expect_code(0);
-    assert!(output.stdout.contains("from 0 to 6"), "{}", output.stdout);
+    assert!(output.stdout.contains("from 0 to 10"), "{}", output.stdout);
     assert!(output.stdout.contains("database.url in"), "{}", output.stdout);
     assert!(!output.stdout.contains(PASSWORD));
     world.run(["database", "migrate"]).expect_error(0, &["from 0 to 10"]);
@@ -54,7 +54,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     raw.execute("UPDATE _sqlx_migrations SET version = 9994 + version").await.unwrap();
     raw.close().await.unwrap();
     for words in [&["database"][..], &["database", "migrate"], &["database", "copy"]] {
-        let output = world.run(words).expect_error(8, &["schema 10000", "newer stratavore"]);
+        let output = world.run(words).expect_error(8, &["schema 10004", "newer stratavore"]);
         assert!(!output.stderr.contains(PASSWORD));
     }
     for (wrong, port) in [("another-password", None), (PASSWORD, Some("1"))] {

@@ -62,12 +62,12 @@ fn prepare(world: &World) -> PathBuf {
     let bin = world.path("bin");
     fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(EXE, bin.join("stratavore")).unwrap();
-    let agent = format!(
-        "#!/bin/sh\n[ \"$1\" != --version ] || {{ echo 1.2.3; exit; }}\n\
-         exec '{EXE}' demo-agent --mode echo\n"
-    );
+    // Reports as an agent does: at rest, at work with each line, done.
+    let agent = "#!/bin/bash\n[ \"$1\" != --version ] || { echo 1.2.3; exit; }\n\
+                 say() { printf '\\033]7501;state=%s\\033\\\\' \"$1\"; }\n\
+                 say idle\nwhile read -r line; do say working; echo \"$line\"; say done; done\n";
     for name in ["claude", "codex", "vim", "htop", "npm"] {
-        write_script(&bin.join(name), &agent, 0o755);
+        write_script(&bin.join(name), agent, 0o755);
     }
     for name in ["shop", "web"] {
         let dir = world.home().join("src").join(name);
@@ -125,6 +125,10 @@ fn run(world: &World, bin: &Path, dir: &mut PathBuf, shown: &Shown, how: &How) -
         How::Follow => {
             let script = format!("exec {command}");
             let mut follower = Follower::start(shell(world, bin, dir, &script));
+            // What is followed has to happen.
+            let happen =
+                "cd ~/src/shop; stratavore new shop --path .; stratavore launch shop -- vim";
+            world.run_command(shell(world, bin, dir, happen)).expect_code(0);
             wait_until(&format!("{place} says something"), SOON, || !follower.lines().is_empty());
             follower.signal(Signal::KILL);
             None

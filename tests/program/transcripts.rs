@@ -46,7 +46,7 @@ fn world() -> (World, String) {
 
 impl World {
     fn tell(&self, name: &str, text: &str) {
-        self.run(["send", name, text]).expect_code(0);
+        self.run(["send", "--now", name, text]).expect_code(0);
     }
 
     fn wait_used(&self, name: &str, tokens: i64, quality: &str) -> Value {

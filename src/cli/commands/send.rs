@@ -41,7 +41,8 @@ pub(super) async fn run(
             printer.list(&[prompt], &[], row)
         };
     }
-    if runner.is_empty() {
+    // A name that is empty names somebody, who is not there.
+    if args.runner.is_none() {
         return Err(Failure::usage("NO_RUNNER", "no runner is named")
             .with_hint("stratavore send RUNNER TEXT"));
     }

@@ -65,7 +65,7 @@ fn prepare(world: &World) -> PathBuf {
     // Reports as an agent does: at rest, at work with each line, done.
     let agent = "#!/bin/bash\n[ \"$1\" != --version ] || { echo 1.2.3; exit; }\n\
                  say() { printf '\\033]7501;state=%s\\033\\\\' \"$1\"; }\n\
-                 say idle\nwhile read -r line; do say working; echo \"$line\"; say done; done\n";
+                 say idle\nwhile read -r line; do say working; sleep 0.5; echo \"$line\"; say done; done\n";
     for name in ["claude", "codex", "vim", "htop", "npm"] {
         write_script(&bin.join(name), agent, 0o755);
     }
@@ -125,9 +125,9 @@ fn run(world: &World, bin: &Path, dir: &mut PathBuf, shown: &Shown, how: &How) -
         How::Follow => {
             let script = format!("exec {command}");
             let mut follower = Follower::start(shell(world, bin, dir, &script));
-            // What is followed has to happen.
-            let happen =
-                "cd ~/src/shop; stratavore new shop --path .; stratavore launch shop -- vim";
+            // What is followed has to happen: a runner begins, fails, and that is for a person.
+            let happen = "cd ~/src/shop; stratavore new shop --path . 2>/dev/null; \
+                          stratavore launch shop -- sh -c 'sleep 1; exit 3'";
             world.run_command(shell(world, bin, dir, happen)).expect_code(0);
             wait_until(&format!("{place} says something"), SOON, || !follower.lines().is_empty());
             follower.signal(Signal::KILL);

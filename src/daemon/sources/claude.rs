@@ -5,18 +5,20 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use chrono::DateTime;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use futures_util::StreamExt as _;
+use inotify::{Inotify, WatchMask};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Mouth, News, now};
 use crate::{
@@ -37,6 +39,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 const MOMENT: Duration = Duration::from_millis(20);
 const HALVES: u32 = 5;
 
+/// Room for the notices that are read at once, in bytes.
+const NOTICES: usize = 4096;
+
 /// Directories that are watched, each for all who follow a file in it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Files(Arc<Mutex<HashMap<PathBuf, Weak<Watched>>>>);
@@ -45,23 +50,32 @@ pub(super) struct Files(Arc<Mutex<HashMap<PathBuf, Weak<Watched>>>>);
 #[derive(Debug)]
 struct Watched {
     changes: watch::Sender<u64>,
-    _watcher: Mutex<RecommendedWatcher>,
+    _reader: AbortOnDropHandle<()>,
 }
 
 impl Files {
     /// Returns the watch of a directory.
-    fn watch(&self, dir: &Path) -> notify::Result<Arc<Watched>> {
+    fn watch(&self, dir: &Path) -> io::Result<Arc<Watched>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watched) = all.get(dir).and_then(Weak::upgrade) {
             return Ok(watched);
         }
+        let inotify = Inotify::init()?;
+        let mask = WatchMask::CREATE
+            | WatchMask::MODIFY
+            | WatchMask::DELETE
+            | WatchMask::MOVE
+            | WatchMask::ONLYDIR;
+        inotify.watches().add(dir, mask)?;
+        let mut notices = inotify.into_event_stream(vec![0; NOTICES])?;
         let changes = watch::Sender::new(0);
         let bell = changes.clone();
-        let mut watcher = notify::recommended_watcher(move |_: notify::Result<notify::Event>| {
-            bell.send_modify(|number| *number += 1);
-        })?;
-        watcher.watch(dir, RecursiveMode::NonRecursive)?;
-        let watched = Arc::new(Watched { changes, _watcher: Mutex::new(watcher) });
+        let reader = tokio::spawn(async move {
+            while let Some(Ok(_)) = notices.next().await {
+                bell.send_modify(|number| *number += 1);
+            }
+        });
+        let watched = Arc::new(Watched { changes, _reader: AbortOnDropHandle::new(reader) });
         all.retain(|_, watched| watched.strong_count() > 0);
         all.insert(dir.to_owned(), Arc::downgrade(&watched));
         Ok(watched)

@@ -4,14 +4,16 @@
 //! those beyond wait for the look.
 
 use std::{
-    collections::BTreeSet,
-    fmt,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use futures_util::StreamExt as _;
+use inotify::{EventOwned, Inotify, WatchDescriptor, WatchMask, Watches};
 use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Directories that are watched, at most.
 const MOST: usize = 1024;
@@ -19,18 +21,65 @@ const MOST: usize = 1024;
 /// Changed files that are remembered, at most: when there are more, everything is to be looked at.
 const MOST_CHANGED: usize = 4096;
 
+/// Room for the notices that are read at once, in bytes.
+const NOTICES: usize = 4096;
+
+/// What is waited for: our own reading is no change.
+fn mask() -> WatchMask {
+    WatchMask::CREATE | WatchMask::MODIFY | WatchMask::MOVED_TO | WatchMask::ONLYDIR
+}
+
 /// What has changed.
 #[derive(Debug, Default)]
 struct Changed {
     files: Mutex<BTreeSet<PathBuf>>,
+    /// What is watched, as the kernel names it.
+    directories: Mutex<HashMap<WatchDescriptor, PathBuf>>,
     bell: Notify,
+}
+
+impl Changed {
+    fn ring(&self, notice: &EventOwned) {
+        let Some(name) = &notice.name else { return };
+        let Some(path) =
+            locked(&self.directories).get(&notice.wd).map(|directory| directory.join(name))
+        else {
+            return;
+        };
+        let mut files = locked(&self.files);
+        if files.len() < MOST_CHANGED {
+            files.insert(path);
+        }
+        drop(files);
+        self.bell.notify_one();
+    }
+}
+
+/// The kernel's side of it.
+struct Watcher {
+    watches: Watches,
+    watched: BTreeMap<PathBuf, WatchDescriptor>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+impl Watcher {
+    fn start(changed: Arc<Changed>) -> io::Result<Self> {
+        let inotify = Inotify::init()?;
+        let watches = inotify.watches();
+        let mut notices = inotify.into_event_stream(vec![0; NOTICES])?;
+        let reader = tokio::spawn(async move {
+            while let Some(Ok(notice)) = notices.next().await {
+                changed.ring(&notice);
+            }
+        });
+        Ok(Self { watches, watched: BTreeMap::new(), _reader: AbortOnDropHandle::new(reader) })
+    }
 }
 
 /// Watches directories.
 #[derive(Clone, Default)]
 pub struct Watch {
-    watcher: Arc<Mutex<Option<RecommendedWatcher>>>,
-    watched: Arc<Mutex<BTreeSet<PathBuf>>>,
+    watcher: Arc<Mutex<Option<Watcher>>>,
     changed: Arc<Changed>,
 }
 
@@ -43,33 +92,35 @@ impl fmt::Debug for Watch {
 impl Watch {
     /// Watches a directory, but not those in it; does nothing when it is watched already or cannot be.
     pub fn directory(&self, path: &Path) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if watched.contains(path) || watched.len() >= MOST {
-            return;
-        }
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watcher = locked(&self.watcher);
         if watcher.is_none() {
-            let changed = Arc::clone(&self.changed);
-            *watcher = notify::recommended_watcher(move |event| ring(&changed, event))
+            *watcher = Watcher::start(Arc::clone(&self.changed))
                 .inspect_err(|error| tracing::debug!(%error, "files are not watched"))
                 .ok();
         }
         let Some(watcher) = watcher.as_mut() else { return };
-        // A directory that is not there yet is tried again with the next look.
-        if watcher.watch(path, RecursiveMode::NonRecursive).is_ok() {
-            watched.insert(path.to_owned());
+        if watcher.watched.contains_key(path) || watcher.watched.len() >= MOST {
+            return;
+        }
+        // A directory that is not there yet is tried again with the next look. A notice that comes
+        // before its name is known waits for the lock.
+        let mut directories = locked(&self.changed.directories);
+        if let Ok(descriptor) = watcher.watches.add(path, mask()) {
+            directories.insert(descriptor.clone(), path.to_owned());
+            watcher.watched.insert(path.to_owned(), descriptor);
         }
     }
 
     /// Stops watching directories that nobody names any more.
     pub fn keep(&self, wanted: &BTreeSet<PathBuf>) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.retain(|path| {
+        let mut watcher = locked(&self.watcher);
+        let Some(Watcher { watches, watched, .. }) = watcher.as_mut() else { return };
+        watched.retain(|path, descriptor| {
             let is_wanted = wanted.contains(path);
-            if !is_wanted && let Some(watcher) = watcher.as_mut() {
+            if !is_wanted {
+                locked(&self.changed.directories).remove(descriptor);
                 // One that was removed is not watched any more as it is.
-                watcher.unwatch(path).ok();
+                watches.remove(descriptor.clone()).ok();
             }
             is_wanted
         });
@@ -79,7 +130,7 @@ impl Watch {
     pub async fn changed(&self) {
         loop {
             let bell = self.changed.bell.notified();
-            if !self.files().is_empty() {
+            if !locked(&self.changed.files).is_empty() {
                 return;
             }
             bell.await;
@@ -88,26 +139,12 @@ impl Watch {
 
     /// Takes the files that have changed.
     pub fn take(&self) -> BTreeSet<PathBuf> {
-        std::mem::take(&mut *self.files())
-    }
-
-    fn files(&self) -> std::sync::MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.changed.files.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *locked(&self.changed.files))
     }
 }
 
-fn ring(changed: &Changed, event: notify::Result<notify::Event>) {
-    let Ok(event) = event else { return };
-    // Our own reading is an access.
-    if !matches!(event.kind, EventKind::Create(_) | EventKind::Modify(_)) {
-        return;
-    }
-    let mut files = changed.files.lock().unwrap_or_else(PoisonError::into_inner);
-    if files.len() < MOST_CHANGED {
-        files.extend(event.paths);
-    }
-    drop(files);
-    changed.bell.notify_one();
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -128,6 +165,6 @@ mod tests {
         fs::read(&path).unwrap();
         watch.keep(&BTreeSet::new());
         watch.directory(&dir.path().join("missing"));
-        assert!(watch.watched.lock().unwrap().is_empty());
+        assert!(locked(&watch.watcher).as_ref().unwrap().watched.is_empty());
     }
 }

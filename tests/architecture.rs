@@ -70,8 +70,9 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
             "trace",
         ],
     ),
-    ("tasks", &["services", "store", "fleet", "sources", "broker"]),
+    ("tasks", &["services", "store", "fleet", "sources", "broker", "trace"]),
     ("grpc", &["services", "fleet", "trace"]),
+    ("metrics", &["services"]),
     ("manager", &["services"]),
     ("verify", &["store"]),
     ("database", &["context", "lifecycle", "store", "verify"]),
@@ -79,8 +80,8 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     (
         "lifecycle",
         &[
-            "verify", "broker", "context", "fleet", "grpc", "limits", "manager", "notify",
-            "services", "sources", "store", "tasks",
+            "verify", "broker", "context", "fleet", "grpc", "limits", "manager", "metrics",
+            "notify", "services", "sources", "store", "tasks", "trace",
         ],
     ),
 ];

@@ -15,7 +15,7 @@ use super::{
     inbox::InboxArgs,
     launch::LaunchArgs,
     notify::{NotifyArgs, SetupArgs},
-    operations::{AuditArgs, ConfigArgs, DatabaseArgs, OutboxArgs, ReconcileArgs},
+    operations::{AuditArgs, ConfigArgs, DatabaseArgs, MetricsArgs, OutboxArgs, ReconcileArgs},
     printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
     usage::{SessionsArgs, TokensArgs},
@@ -131,6 +131,8 @@ pub(super) enum Command {
     Audit(AuditArgs),
     /// Check the parts of the daemon
     Health,
+    /// Show the daemon's figures: runners, usage, queues, latencies
+    Metrics(MetricsArgs),
     /// Show, migrate and copy the database
     Database(DatabaseArgs),
     /// Show and check the configuration

@@ -13,6 +13,21 @@ pub(super) struct ReconcileArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct MetricsArgs {
+    #[command(subcommand)]
+    pub command: Option<MetricsCommand>,
+    /// Print the text that Prometheus reads
+    #[arg(long, global = true)]
+    pub raw: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MetricsCommand {
+    /// Show every figure
+    Show,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct OutboxArgs {
     #[command(subcommand)]
     pub command: Option<OutboxCommand>,

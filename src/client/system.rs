@@ -11,8 +11,8 @@ use crate::{
     proto::{
         from_timestamp,
         v1::{
-            GetHealthRequest, GetStatusRequest, ShutdownRequest, TriggerReconciliationRequest,
-            TriggerReconciliationResponse,
+            GetHealthRequest, GetMetricsRequest, GetStatusRequest, ShutdownRequest,
+            TriggerReconciliationRequest, TriggerReconciliationResponse,
         },
     },
 };
@@ -96,6 +96,17 @@ impl Client {
             detail: c.detail,
         };
         Ok(components.map(view).collect())
+    }
+
+    /// Returns the daemon's metrics by name and labels, and as Prometheus reads them.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot answer.
+    pub async fn metrics(&self) -> Result<(BTreeMap<String, f64>, String), Failure> {
+        let answer = self.system().get_metrics(self.request(GetMetricsRequest {})).await;
+        let wire = answer.map_err(failed)?.into_inner();
+        Ok((wire.values.into_iter().collect(), wire.text))
     }
 
     /// Settles every row against what really runs; returns directories looked at, names adopted and

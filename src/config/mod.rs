@@ -18,9 +18,11 @@ pub mod keys;
 mod layers;
 mod logging;
 mod notify;
+mod observability;
 pub mod places;
 pub mod presets;
 pub mod prices;
+mod prometheus;
 mod rabbitmq;
 mod runner;
 mod secret;
@@ -50,7 +52,9 @@ pub use self::{
     layers::{Origin, Sources, nearest},
     logging::LoggingConfig,
     notify::{NotifyConfig, NtfyConfig, WebhookConfig},
+    observability::{ObservabilityConfig, OtlpConfig},
     places::Places,
+    prometheus::PrometheusConfig,
     rabbitmq::{DockerConfig, RabbitMqConfig},
     runner::RunnerConfig,
     secret::Secret,
@@ -85,6 +89,8 @@ pub struct Config {
     pub storage: StorageConfig,
     /// Log files.
     pub logging: LoggingConfig,
+    /// Traces of the daemon's work.
+    pub observability: ObservabilityConfig,
     /// How the dashboard looks.
     pub dashboard: DashboardConfig,
     /// Who is told, and how, that somebody is needed.
@@ -182,6 +188,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
             60,
         ),
         ("database.postgresql.query_timeout", config.database.postgresql.query_timeout, 1, 300),
+        ("docker.prometheus.port", config.docker.prometheus.port, 0, 65_535),
         ("audit.checkpoint_seconds", config.audit.checkpoint_seconds, 1, 3600),
         ("runner.stop_grace_seconds", config.runner.stop_grace_seconds, 0, 3600),
         ("runner.history_lines", config.runner.history_lines, 0, 1_000_000),
@@ -219,6 +226,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     worktree::check(&config.worktree).map_err(|why| bad("worktree.directory", why))?;
     config.docker.rabbitmq.check().map_err(|(key, why)| bad(key, why))?;
     config.docker.telegram.check().map_err(|(key, why)| bad(key, why))?;
+    config.observability.otlp.check().map_err(|(key, why)| bad(key, why))?;
     config.notify.check().map_err(|(key, why)| bad(key, why))?;
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, TelegramConfig};
+use super::{PrometheusConfig, Secret, TelegramConfig};
 
 /// The outer section `docker`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub struct DockerConfig {
     pub rabbitmq: RabbitMqConfig,
     /// The bot.
     pub telegram: TelegramConfig,
+    /// The metrics.
+    pub prometheus: PrometheusConfig,
 }
 
 /// A RabbitMQ broker, version 3.10 or newer; none unless `host`, `hosts` or `url` is set.

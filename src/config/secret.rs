@@ -28,6 +28,7 @@ pub(super) const KEYS: &[&str] = &[
     "docker.telegram.token",
     "notify.ntfy.token",
     "notify.webhook.secret",
+    "observability.otlp.authorization",
     "storage.s3.access_key",
     "storage.s3.secret_key",
 ];

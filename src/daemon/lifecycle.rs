@@ -31,12 +31,13 @@ use super::{
     fleet::Fleet,
     grpc,
     limits::Limits,
-    manager,
+    manager, metrics,
     notify::Channels,
     services::Services,
     sources::Sources,
     store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
+    trace::Collector,
     verify::{audit_key, checkpoint_file},
 };
 use crate::{
@@ -134,6 +135,10 @@ pub async fn run(
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
     let node = node_id(&places).map_err(io_error("read the node's id"))?;
+    let collector = Collector::of(&config.observability.otlp).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no traces are sent");
+        None
+    });
     let rabbitmq = config.docker.rabbitmq.clone();
     let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
@@ -164,6 +169,7 @@ pub async fn run(
     let last_checkpoint = checkpoints.clone();
     let inputs = tasks::Inputs { notices, heard, checkpoint_file: checkpoints, publisher };
     tasks::start(&services, &store, inputs, &tracker, &stop);
+    tracker.spawn(metrics::serve(services.clone(), stop.clone()));
     tracker.close();
     ready();
     fleet.keep_reserve();
@@ -199,6 +205,9 @@ pub async fn run(
     timeout(LAST_STEPS, tasks::write_last(last, last_checkpoint)).await.ok();
     drop(services);
     timeout(LAST_STEPS, store.close()).await.ok();
+    if let Some(collector) = collector {
+        timeout(LAST_STEPS, collector.close()).await.ok();
+    }
     if gone {
         let error = DaemonError::DatabaseGone(database);
         tracing::error!(%error, "leaving");

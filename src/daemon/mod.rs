@@ -8,6 +8,8 @@
 //!     └──── notices ◀───────┘
 //! ```
 //!
+//! `metrics` serves figures to Prometheus; like `grpc` it only calls `services`.
+//!
 //! `store`, `fleet`, `blobs`, `limits`, `programs`, `screens`, `broker`, `notify`, `transcripts` and `worktrees` do not know each other; `services`
 //! hold every decision; `tasks` and `grpc`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
@@ -25,6 +27,7 @@ mod grpc;
 mod lifecycle;
 pub mod limits;
 mod manager;
+mod metrics;
 pub mod notify;
 pub mod programs;
 pub mod screens;
@@ -40,6 +43,11 @@ pub mod worktrees;
 #[cfg(test)]
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
+
+/// Returns the id of the trace that is being worked for, for lines of the log; empty for none.
+pub fn trace_id() -> String {
+    trace::current()
+}
 
 pub use self::{
     backup::{Entry, Manifest, Restored, Trash, Wanted, backup, restore},

@@ -28,6 +28,7 @@ pub mod id;
 pub mod inbox;
 pub mod key;
 pub mod launch;
+pub mod metric;
 pub mod name;
 pub mod node;
 pub mod notification;

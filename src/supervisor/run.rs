@@ -221,6 +221,11 @@ impl Supervisor {
             let ready = self.wait();
             self.handle(&ready);
             self.on_time(monotonic());
+            let leaves = |c: &Connection| c.dead && matches!(c.peer, Peer::Viewer(_));
+            if self.connections.iter().any(leaves) {
+                // The daemon counts those who are attached.
+                self.status_due.get_or_insert_with(monotonic);
+            }
             self.connections.retain(|connection| !connection.dead);
         }
         self.log.close(Duration::from_secs(5));

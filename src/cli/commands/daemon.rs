@@ -59,10 +59,10 @@ pub(super) fn run_in_process(context: &Context, background: bool) -> Result<(), 
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let _guard = if background {
         let files = config.logging.max_files as usize;
-        let guard = logging::to_files(&context.places.logs(), level, files);
+        let guard = logging::to_files(&context.places.logs(), level, files, daemon::trace_id);
         Some(guard.map_err(|error| Failure::unavailable("NO_LOG", format!("log: {error}")))?)
     } else {
-        logging::to_stderr(level);
+        logging::to_stderr(level, daemon::trace_id);
         None
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -135,6 +135,9 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Database(args) => database::run(&args, context, printer),
         Command::Audit(args) => audit::run(args, context, printer),
         Command::Health => ("check the health", block_on(status::health(context, printer))),
+        Command::Metrics(args) => {
+            ("show the metrics", block_on(status::metrics(&args, context, printer)))
+        }
         Command::Backup(args) => backup::run(&args, context, printer),
         Command::Restore(args) => restore::run(&args, context, printer),
         Command::Install(args) => ("install", block_on(install::install(&args, context, printer))),

@@ -1,8 +1,13 @@
-//! `stratavore status`, `health`, `reconcile`.
+//! `stratavore status`, `health`, `metrics`, `reconcile`.
 
 use super::runners;
 use crate::{
-    cli::{args::StatusArgs, context::Context, operations::ReconcileArgs, printer::Printer},
+    cli::{
+        args::StatusArgs,
+        context::Context,
+        operations::{MetricsArgs, ReconcileArgs},
+        printer::Printer,
+    },
     domain::failure::Failure,
 };
 
@@ -56,6 +61,25 @@ pub(super) async fn health(context: &Context, printer: Printer) -> Result<(), Fa
             Err(Failure::unavailable("UNHEALTHY", what))
         }
     }
+}
+
+/// Shows the daemon's metrics; their reference is assets/docs/metrics.md.
+pub(super) async fn metrics(
+    args: &MetricsArgs,
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
+    let (values, text) = context.client().await?.metrics().await?;
+    if args.raw {
+        return printer.bytes(text.as_bytes());
+    }
+    if !printer.is_table() {
+        return printer.one(&values, &[]);
+    }
+    // What a distribution's buckets hold is for machines.
+    let rows: Vec<_> = values.iter().filter(|(name, _)| !name.contains("_bucket{")).collect();
+    printer
+        .list(&rows, &["metric", "value"], |(name, value)| vec![(*name).clone(), value.to_string()])
 }
 
 /// Settles every row against what really runs.

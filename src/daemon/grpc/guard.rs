@@ -5,13 +5,18 @@
 
 use std::task::{Context, Poll};
 
-use tokio::task::futures::TaskLocalFuture;
-use tonic::body::Body;
+use futures_util::future::BoxFuture;
+use opentelemetry::trace::SpanKind;
+use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 use super::peer::PeerInfo;
 use crate::{
-    daemon::{fleet::Caller, services::Services, trace},
+    daemon::{
+        fleet::Caller,
+        services::Services,
+        trace::{self, Span, Trace},
+    },
     domain::{failure::Failure, id::RunnerId},
     proto::failure_to_status,
 };
@@ -53,28 +58,25 @@ pub(super) struct Guard<S> {
 
 impl<S, B> Service<http::Request<B>> for Guard<S>
 where
-    S: Service<http::Request<B>, Response = http::Response<Body>>,
+    S: Service<http::Request<B>, Response = http::Response<Body>, Future: Send + 'static>,
+    S::Error: Send + 'static,
 {
     type Response = http::Response<Body>;
     type Error = S::Error;
-    type Future = futures_util::future::Either<
-        TaskLocalFuture<String, S::Future>,
-        std::future::Ready<Result<http::Response<Body>, S::Error>>,
-    >;
+    type Future = BoxFuture<'static, Result<http::Response<Body>, S::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
     }
 
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
-        use futures_util::future::Either;
         let Some(peer) = request.extensions().get::<PeerInfo>() else {
-            return Either::Right(std::future::ready(Ok(refusal("the caller is unknown"))));
+            return Box::pin(std::future::ready(Ok(refusal("the caller is unknown"))));
         };
-        let path = request.uri().path();
+        let path = request.uri().path().to_owned();
         match self.services.caller(peer.above()) {
             Caller::User => {}
-            Caller::Runner(id) if AGENT_MAY.contains(&path) => {
+            Caller::Runner(id) if AGENT_MAY.contains(&&*path) => {
                 request.extensions_mut().insert(FromRunner(id));
             }
             caller => {
@@ -84,12 +86,23 @@ where
                     "a process inside a runner was refused a call"
                 );
                 let why = "a process inside a runner may only report for itself";
-                return Either::Right(std::future::ready(Ok(refusal(why))));
+                return Box::pin(std::future::ready(Ok(refusal(why))));
             }
         }
         let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
-        let trace = trace::of_header(header);
-        Either::Left(trace::within(trace, self.inner.call(request)))
+        let trace = Trace::of_header(header);
+        let (mut span, trace) =
+            Span::begin(trace, path, SpanKind::Server, &[("rpc.system", "grpc")]);
+        let answer = trace::within(trace, self.inner.call(request));
+        Box::pin(async move {
+            let answer = answer.await;
+            // A failure that is known before the answer begins stands in its head.
+            let status = answer.as_ref().ok().and_then(|a| Status::from_header_map(a.headers()));
+            if let Some(status) = status.filter(|status| status.code() != Code::Ok) {
+                span.fail(status.code().description());
+            }
+            answer
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! Calls about the daemon itself.
 
-use std::collections::HashMap;
-
 use tonic::{Request, Response, Status};
 
 use super::Shared;
@@ -57,9 +55,9 @@ impl System for Shared {
         &self,
         _request: Request<GetMetricsRequest>,
     ) -> Result<Response<GetMetricsResponse>, Status> {
-        let values = self.services.metrics().await.map_err(|e| failure_to_status(&e))?;
-        let values: HashMap<_, _> = values.into_iter().collect();
-        Ok(Response::new(GetMetricsResponse { values }))
+        let page = self.services.metrics().await;
+        let values = page.values().into_iter().collect();
+        Ok(Response::new(GetMetricsResponse { values, text: page.text() }))
     }
 
     async fn trigger_reconciliation(

@@ -19,6 +19,7 @@ use crate::{
     daemon::{
         fleet::Waiting,
         store::{NewRunner, RunnerChange},
+        trace,
     },
     domain::{
         event::EventType,
@@ -76,7 +77,9 @@ impl Services {
         room::check_system()?;
         let services = self.clone();
         self.detached(async move {
-            Box::pin(services.launch_checked(request, project, command, resume)).await
+            let name = project.name.clone();
+            let launch = Box::pin(services.launch_checked(request, project, command, resume));
+            trace::span("launch", &[("project", &name)], launch).await
         })
         .await
     }

@@ -19,6 +19,7 @@ mod inbox;
 mod intake;
 mod launch;
 mod locks;
+mod metrics;
 mod nodes;
 mod notifications;
 mod outbox;
@@ -50,8 +51,9 @@ use tokio::{
 
 use self::{
     approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
-    intake::Intake, locks::Locks, nodes::Membership, notifications::Outside, prompts::Prompts,
-    quotas::Excesses, transcripts::Transcripts, unrecorded::Unrecorded, worktrees::Worktrees,
+    intake::Intake, locks::Locks, metrics::Figures, nodes::Membership, notifications::Outside,
+    prompts::Prompts, quotas::Excesses, transcripts::Transcripts, unrecorded::Unrecorded,
+    worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -122,6 +124,8 @@ pub struct Services {
     programs: Programs,
     /// People outside.
     outside: Outside,
+    /// What is counted for the metrics.
+    figures: Figures,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -159,6 +163,7 @@ impl Services {
             transcripts: Transcripts::default(),
             programs: Programs::default(),
             outside: Outside::default(),
+            figures: Figures::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }
@@ -252,7 +257,7 @@ impl Services {
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let joined = tokio::spawn(trace::within(trace::current(), change)).await;
+        let joined = tokio::spawn(trace::within(trace::here(), change)).await;
         joined.map_err(|error| Failure::internal(format!("finish a change: {error}")))?
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::{sync::broadcast, time::timeout};
+use tokio::{
+    sync::broadcast,
+    time::{Instant, timeout},
+};
 
 use super::{Change, Services};
 use crate::{
@@ -247,6 +250,7 @@ impl Services {
             self.watch_quotas().await?;
             return Ok(Vec::new());
         }
+        let began = Instant::now();
         let fleet = self.fleet.clone();
         let scan = move || fleet.sample(&crate::process::Table::scan());
         let samples = tokio::task::spawn_blocking(scan)
@@ -254,6 +258,7 @@ impl Services {
             .map_err(|error| Failure::internal(format!("sample the processes: {error}")))?;
         let beats: Vec<Heartbeat> = samples.iter().map(|sample| sample.heartbeat).collect();
         self.store.runner_heartbeats(&beats, self.context.clock.now()).await?;
+        self.figures.beat(began.elapsed());
         if self.changes.is_watched() {
             self.changes.announce(Change::All);
         }

@@ -1,4 +1,4 @@
-//! The daemon's own state: status, health, metrics.
+//! The daemon's own state: status, health.
 
 use std::collections::BTreeMap;
 
@@ -203,25 +203,8 @@ impl Services {
             components.push(component("outbox", Err(left)));
         }
         components.extend(self.notify_component().await);
+        components.extend(self.metrics_component());
         components
-    }
-
-    /// Returns figures by name.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn metrics(&self) -> Result<BTreeMap<String, f64>, Failure> {
-        let status = self.status().await?;
-        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-        let real = |count: u64| count as f64;
-        let mut values = BTreeMap::new();
-        for (word, count) in &status.runners {
-            values.insert(format!("stratavore_runners_total{{status=\"{word}\"}}"), real(*count));
-        }
-        values.insert("stratavore_daemon_uptime_seconds".into(), real(status.uptime_seconds));
-        values.insert("stratavore_projects_total".into(), real(status.projects));
-        Ok(values)
     }
 }
 

@@ -18,6 +18,7 @@ mod dialect;
 mod error;
 mod event_rows;
 mod events;
+mod figures;
 mod follow;
 mod handoff;
 mod inbox;
@@ -49,7 +50,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -62,6 +63,7 @@ pub use self::{
     checkouts::Workplace,
     copy::{Copied, Copying, Progress, Step, TableCopied, copy},
     error::StoreError,
+    figures::{NotificationCount, RunnerCount},
     handoff::Fresh,
     inbox::{ItemAct, ItemFilter, MOST_ITEMS},
     keyring::{Keyring, first_key_file},
@@ -86,7 +88,7 @@ use self::{
 };
 use crate::{
     config::DatabaseConfig,
-    domain::{chain::Checkpoint, clock::Clock},
+    domain::{chain::Checkpoint, clock::Clock, metric::Histogram},
 };
 
 /// A server may take so long to answer before the daemon starts without it.
@@ -138,6 +140,7 @@ pub struct Store {
     availability: Availability,
     sealing: Sealing,
     handoff: Handoff,
+    write_latency: Histogram,
     /// Ends the tasks that follow what other daemons do.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -210,6 +213,7 @@ impl Store {
             availability,
             sealing,
             handoff,
+            write_latency: Histogram::default(),
             stop,
             tasks,
         };
@@ -306,8 +310,11 @@ impl Store {
     /// The refusal of the first condition that did not hold, with nothing changed, or a failure of
     /// the database.
     async fn write(&self, write: Write) -> Result<Vec<Record>, StoreError> {
+        let began = Instant::now();
         let (reply, result) = oneshot::channel();
         self.writer.send(Unit::Write(write, reply)).await.map_err(|_closed| StoreError::Closed)?;
-        result.await.map_err(|_closed| StoreError::Closed)?
+        let outcome = result.await.map_err(|_closed| StoreError::Closed)?;
+        self.write_latency.observe(began.elapsed());
+        outcome
     }
 }

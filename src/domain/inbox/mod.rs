@@ -38,6 +38,9 @@ macro_rules! words {
         pub enum $name { $($(#[$doc])* $value),* }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$value),*];
+
             /// The word for people, tables and the wire.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$value => $word),* }

@@ -102,6 +102,9 @@ pub struct Notification {
     pub channels: Vec<String>,
     /// The channel that it must not go to: it is about that one's failure.
     pub not_by: String,
+    /// The trace of what it tells of, or empty.
+    #[serde(default)]
+    pub trace_id: String,
 }
 
 impl Notification {

@@ -251,6 +251,7 @@ mod tests {
             key: "k".into(),
             channels: vec![],
             not_by: String::new(),
+            trace_id: String::new(),
         }
     }
 

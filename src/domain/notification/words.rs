@@ -147,6 +147,7 @@ impl Told {
             asks: self.asks.map(|kind| Asks { kind, at: since }),
             channels: self.channels,
             not_by: self.not_by,
+            trace_id: event.trace_id.clone(),
         })
     }
 }

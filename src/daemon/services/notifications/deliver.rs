@@ -7,6 +7,7 @@ use std::{sync::PoisonError, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use opentelemetry::trace::SpanKind;
 use tokio::time::timeout;
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{
     daemon::{
         notify::{Fault, Outgoing},
         store::Settled,
+        trace::{self, Span, Trace},
     },
     domain::{
         event::EventType,
@@ -140,9 +142,17 @@ impl Services {
         picture: Option<Bytes>,
     ) -> Result<Step, Failure> {
         let outgoing = Outgoing { told, picture, is_repeat };
-        let sent = timeout(SENDING, self.outside.channels.send(channel, &outgoing)).await;
+        let about = [("channel", channel), ("event.type", &*told.event_type)];
+        let trace = Trace::of(&told.trace_id);
+        let (mut span, trace) = Span::begin(trace, "notify", SpanKind::Client, &about);
+        let sending = timeout(SENDING, self.outside.channels.send(channel, &outgoing));
+        let sent = trace::within(trace, sending).await;
         let unheard = Fault::Later { why: "no answer in time".to_owned(), after: None };
         let outcome = sent.unwrap_or(Err(unheard));
+        if outcome.is_err() {
+            span.fail("not taken");
+        }
+        drop(span);
         let now = self.context.clock.now();
         let mut settled = Settled {
             state: DeliveryState::Waiting,
@@ -262,6 +272,7 @@ fn digest(all: &[&Delivery]) -> Notification {
         key: String::new(),
         channels: Vec::new(),
         not_by: String::new(),
+        trace_id: String::new(),
     }
 }
 

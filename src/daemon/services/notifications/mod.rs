@@ -297,6 +297,7 @@ impl Services {
             key: String::new(),
             channels: Vec::new(),
             not_by: String::new(),
+            trace_id: String::new(),
         };
         let names = self.notify_channels().into_iter();
         let mut outcomes = Vec::new();

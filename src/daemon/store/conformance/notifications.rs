@@ -24,6 +24,7 @@ fn told(key: &str) -> Notification {
         key: key.into(),
         channels: vec!["a".into()],
         not_by: String::new(),
+        trace_id: String::new(),
     }
 }
 

@@ -12,6 +12,7 @@
 
 mod job;
 mod lanes;
+mod underway;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -33,6 +34,7 @@ use uuid::Uuid;
 use self::{
     job::Job,
     lanes::{Aggregate, LANE, Lanes, Note, Refusal},
+    underway::Underway,
 };
 use crate::{
     daemon::{
@@ -79,6 +81,7 @@ pub(super) async fn run(services: Services, store: Store, publisher: Publisher) 
         services,
         store,
         lanes: Lanes::default(),
+        underway: Underway::default(),
         partitions: 0,
         cursor: 0,
         has_more: true,
@@ -110,6 +113,8 @@ struct Relay {
     /// The database was lost since the queue was last read from its beginning.
     may_lack_marks: bool,
     lanes: Lanes,
+    /// What the broker has not answered yet.
+    underway: Underway,
     /// The partitions that are published here, as bits.
     partitions: u64,
     /// Up to here the queue was read.
@@ -196,13 +201,13 @@ impl Relay {
                 permit = publisher.messages.reserve(), if publishes => {
                     let Ok(permit) = permit else { return };
                     if let Some(entry) = self.lanes.next() {
-                        permit.send(message(entry));
+                        permit.send(self.sent(entry));
                     }
                     // And all that finds a place.
                     while self.lanes.is_ready() && self.lanes.unmarked() < UNMARKED {
                         match publisher.messages.try_reserve() {
                             Ok(permit) => if let Some(entry) = self.lanes.next() {
-                                permit.send(message(entry));
+                                permit.send(self.sent(entry));
                             },
                             Err(TrySendError::Full(())) => break,
                             Err(TrySendError::Closed(())) => return,
@@ -232,7 +237,14 @@ impl Relay {
         }
     }
 
+    /// Returns the message of an entry that goes out now.
+    fn sent(&mut self, entry: QueuedEvent) -> Message {
+        self.underway.sent(&entry);
+        message(entry)
+    }
+
     fn settle(&mut self, event: Uuid, outcome: Outcome) {
+        self.underway.settled(event, &outcome, &self.services);
         let now = self.services.context().clock.now();
         match self.lanes.settle(event, outcome, now) {
             Some(Note::Delivered(id)) => self.marks.push(id),

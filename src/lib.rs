@@ -107,6 +107,11 @@
 //! `supervisor/meter` holds open and `services/approvals` has paired with the item, else by keys. The policy
 //! (`domain::approval`) is asked before a person: to deny, in the hook itself (`cli/hook`); to allow, by the daemon.
 //!
+//! **Metrics.** A scrape → `daemon/metrics` → `services/metrics`, which asks store, fleet and broker then and
+//! there, once for all who ask within a second; latencies are counted where they happen, in
+//! `domain::metric`'s histograms. Every metric stands in its table. `daemon/trace` is the trace a call belongs to;
+//! with a collector configured its spans go there.
+//!
 //! **End.** The supervisor reaps the agent, drains the PTY for 500 ms at most, ends what the agent
 //! left behind, writes how it ended to disk, and tells the daemon; `daemon/services/settle` writes
 //! the row with its event. If the supervisor itself dies, its link ends without a word: the daemon

@@ -33,6 +33,7 @@ pub(crate) fn run() {
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", &home)
             .env("STRATAVORE_HOME", &root)
+            .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
             .output()
             .expect("the program");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -118,6 +118,7 @@ impl World {
         let status = Command::new(EXE)
             .args(words)
             .env("STRATAVORE_HOME", home)
+            .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
             .env_remove("STRATAVORE_RUNNER")
             .stdout(std::process::Stdio::null())
             .status();

@@ -30,6 +30,7 @@ mod launching;
 mod lifecycle;
 mod machine;
 mod metering;
+mod metrics;
 mod notifying;
 mod output;
 mod panes;

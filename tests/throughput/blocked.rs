@@ -89,6 +89,7 @@ fn command(home: &Path, words: &[&str]) -> Command {
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", home)
         .env("STRATAVORE_HOME", home.join("s"))
+        .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

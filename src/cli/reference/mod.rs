@@ -8,6 +8,7 @@
 mod commands;
 mod configuration;
 mod grpc;
+mod metrics;
 mod shown;
 
 use std::{fs, path::PathBuf};

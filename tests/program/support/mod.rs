@@ -9,6 +9,7 @@
 
 mod agents;
 mod bot;
+mod collector;
 mod command;
 mod terminal;
 mod wait;
@@ -18,6 +19,7 @@ mod world;
 pub(crate) use self::{
     agents::{Agent, Say, demo_line, launch_line, sequence_in},
     bot::{Bot, Call, TOKEN, Trouble, USER, message, press},
+    collector::Collector,
     command::{Follower, Output, code_of, try_run},
     terminal::{MARK, Terminal},
     wait::{elapsed_since, now, pause, stays, wait_until, wait_value},

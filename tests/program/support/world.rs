@@ -119,6 +119,8 @@ impl World {
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("HOME", self.home())
             .env("STRATAVORE_HOME", self.root())
+            // All worlds together would want one port.
+            .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")

@@ -16,15 +16,16 @@ pub(super) struct ReconcileArgs {
 pub(super) struct MetricsArgs {
     #[command(subcommand)]
     pub command: Option<MetricsCommand>,
-    /// Print the text that Prometheus reads
-    #[arg(long, global = true)]
-    pub raw: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MetricsCommand {
-    /// Show every figure
-    Show,
+    /// Show every figure (the default)
+    Show {
+        /// Print the text that Prometheus reads
+        #[arg(long)]
+        raw: bool,
+    },
 }
 
 #[derive(Debug, Args)]

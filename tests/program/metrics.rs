@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -144,7 +144,7 @@ fn a_scrape_tells_what_runs_and_is_what_prometheus_wants() {
     // The same by the command line.
     let shown = world.run(["metrics", "show"]).expect_code(0).stdout;
     assert!(shown.lines().any(|line| line.starts_with("stratavore_supervisors ")), "{shown}");
-    let raw = world.run(["metrics", "--raw"]).expect_code(0).stdout;
+    let raw = world.run(["metrics", "show", "--raw"]).expect_code(0).stdout;
     assert!(raw.contains("\n# TYPE stratavore_supervisors gauge\nstratavore_supervisors 1\n"));
     assert_eq!(world.json(["metrics", "show"])["stratavore_supervisors"], 1.0);
 }
@@ -249,11 +249,11 @@ fn a_port_that_is_taken_is_told_and_stops_nothing() {
     world.run(["new", "p", "--path", world.home().to_str().unwrap()]).expect_code(0);
 }
 
-#[test]
-fn without_its_database_the_rest_is_told_in_time() {
+#[tokio::test]
+async fn without_its_database_the_rest_is_told_in_time() {
     let world = World::new();
     let server = Postgres::start();
-    let url = server.url();
+    let url = server.database().await;
     let address = start(&world, &[("DATABASE_URL", &url)]);
     wait_until("the database is up", SOON, || {
         value(&scrape(&address), "stratavore_database_up{kind=\"PostgreSQL\"}") == Some(1.0)

@@ -5,7 +5,7 @@ use crate::{
     cli::{
         args::StatusArgs,
         context::Context,
-        operations::{MetricsArgs, ReconcileArgs},
+        operations::{MetricsArgs, MetricsCommand, ReconcileArgs},
         printer::Printer,
     },
     domain::failure::Failure,
@@ -70,7 +70,7 @@ pub(super) async fn metrics(
     printer: Printer,
 ) -> Result<(), Failure> {
     let (values, text) = context.client().await?.metrics().await?;
-    if args.raw {
+    if let Some(MetricsCommand::Show { raw: true }) = args.command {
         return printer.bytes(text.as_bytes());
     }
     if !printer.is_table() {

@@ -92,17 +92,19 @@ where
         let header = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         let trace = Trace::of_header(header);
         let (mut span, trace) =
-            Span::begin(trace, path, SpanKind::Server, &[("rpc.system", "grpc")]);
-        let answer = trace::within(trace, self.inner.call(request));
-        Box::pin(async move {
+            Span::begin(trace, path.clone(), SpanKind::Server, &[("rpc.system", "grpc")]);
+        let answer = self.inner.call(request);
+        Box::pin(trace::within(trace, async move {
             let answer = answer.await;
             // A failure that is known before the answer begins stands in its head.
             let status = answer.as_ref().ok().and_then(|a| Status::from_header_map(a.headers()));
-            if let Some(status) = status.filter(|status| status.code() != Code::Ok) {
-                span.fail(status.code().description());
+            let code = status.map_or(Code::Ok, |status| status.code());
+            if code != Code::Ok {
+                span.fail(code.description());
             }
+            tracing::debug!(call = path, ?code, "answered");
             answer
-        })
+        }))
     }
 }
 

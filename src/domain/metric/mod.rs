@@ -170,7 +170,7 @@ mod tests {
         let mut page = Page::default();
         page.count(&families::RUNNERS_BY_PROJECT, &["a\\b\"c\nd"], 3);
         page.count(&families::RUNNERS_BY_PROJECT, &["web"], 1);
-        page.add(&families::DATABASE_UP, &[], 0.0);
+        page.add(&families::BROKER_UP, &[], 0.0);
         let name = "stratavore_runners_by_project";
         let text = page.text();
         let (head, rest) = text.split_once(&format!("# TYPE {name} gauge\n")).unwrap();
@@ -178,7 +178,7 @@ mod tests {
         assert!(rest.starts_with(&format!(
             "{name}{{project=\"a\\\\b\\\"c\\nd\"}} 3\n{name}{{project=\"web\"}} 1\n# HELP "
         )));
-        assert!(rest.ends_with("stratavore_database_up 0\n"));
+        assert!(rest.ends_with("stratavore_broker_up 0\n"));
         assert_eq!(page.values().get("stratavore_runners_by_project{project=\"web\"}"), Some(&1.0));
         page.add(&families::RUNNERS_BY_PROJECT, &[&"x".repeat(1000)], 1.0);
         assert!(page.text().lines().all(|line| line.len() < 400));

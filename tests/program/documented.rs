@@ -198,7 +198,7 @@ fn the_compose_file_is_sound() {
             }
         }
     }
-    let scraped = read("prometheus.yaml");
+    let scraped = read("../prometheus/prometheus.yml");
     assert_eq!(scraped["scrape_configs"][0]["static_configs"][0]["targets"][0], "127.0.0.1:9091");
     assert_eq!(read("grafana-datasource.yaml")["datasources"][0]["type"], "prometheus");
 }

@@ -135,10 +135,7 @@ pub async fn run(
     watch_signals(&stop).map_err(io_error("handle signals"))?;
 
     let node = node_id(&places).map_err(io_error("read the node's id"))?;
-    let collector = Collector::of(&config.observability.otlp).unwrap_or_else(|error| {
-        tracing::warn!(%error, "no traces are sent");
-        None
-    });
+    let collector = Collector::start(&config.observability.otlp);
     let rabbitmq = config.docker.rabbitmq.clone();
     let context = Context::new(config, places.clone(), node, rabbitmq.is_configured());
     let store = open_store(&context).await?;
@@ -195,19 +192,7 @@ pub async fn run(
     // Streams end by the same token; what does not end in time is cut off.
     let served = timeout(LEAVING, serving).await;
     timeout(LAST_STEPS, tracker.wait()).await.ok();
-    let told = async {
-        record(&services, &store, EventType::DaemonStopped).await;
-        tasks::tell_last(&services).await;
-    };
-    timeout(LAST_STEPS, told).await.ok();
-    services.leave().await;
-    let last = store.checkpoints().borrow().clone();
-    timeout(LAST_STEPS, tasks::write_last(last, last_checkpoint)).await.ok();
-    drop(services);
-    timeout(LAST_STEPS, store.close()).await.ok();
-    if let Some(collector) = collector {
-        timeout(LAST_STEPS, collector.close()).await.ok();
-    }
+    last_steps((services, store), last_checkpoint, collector).await;
     if gone {
         let error = DaemonError::DatabaseGone(database);
         tracing::error!(%error, "leaving");
@@ -217,6 +202,25 @@ pub async fn run(
         Ok(Ok(outcome)) => Ok(outcome?),
         Ok(Err(_)) | Err(_) => Ok(()),
     }
+}
+
+/// Writes down and tells that the daemon leaves, and lets go of everything; none of it is waited for long.
+async fn last_steps(
+    (services, store): (Services, Store),
+    checkpoints: PathBuf,
+    collector: Collector,
+) {
+    let told = async {
+        record(&services, &store, EventType::DaemonStopped).await;
+        tasks::tell_last(&services).await;
+    };
+    timeout(LAST_STEPS, told).await.ok();
+    services.leave().await;
+    let last = store.checkpoints().borrow().clone();
+    timeout(LAST_STEPS, tasks::write_last(last, checkpoints)).await.ok();
+    drop(services);
+    timeout(LAST_STEPS, store.close()).await.ok();
+    timeout(LAST_STEPS, collector.close()).await.ok();
 }
 
 /// Records the daemon's start or end.

@@ -200,58 +200,70 @@ impl IdGenerator for Ids {
     }
 }
 
-/// The way to the collector.
+/// The way to the collector, if there is one.
 #[derive(Debug)]
-pub(super) struct Collector(SdkTracerProvider);
+pub(super) struct Collector(Option<SdkTracerProvider>);
 
 impl Collector {
-    /// Begins to send spans to the configured collector, if there is one; it need not answer.
-    ///
-    /// # Errors
-    ///
-    /// When its address or what it wants to hear is malformed.
-    pub(super) fn of(config: &OtlpConfig) -> Result<Option<Self>, ExporterBuildError> {
+    /// Begins to send spans to the configured collector, which need not answer.
+    pub(super) fn start(config: &OtlpConfig) -> Self {
         if config.endpoint.is_empty() {
-            return Ok(None);
+            return Self(None);
         }
-        let mut headers = MetadataMap::new();
-        if let Ok(mut value) = config.authorization.reveal().parse::<MetadataValue<Ascii>>()
-            && !config.authorization.is_empty()
-        {
-            value.set_sensitive(true);
-            headers.insert("authorization", value);
+        match provider(config) {
+            Ok(provider) => {
+                TRACER.set(provider.tracer("stratavore")).ok();
+                Self(Some(provider))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no traces are sent");
+                Self(None)
+            }
         }
-        let mut exporter = SpanExporter::builder()
-            .with_tonic()
-            .with_endpoint(&config.endpoint)
-            .with_timeout(SENDING)
-            .with_metadata(headers);
-        if config.endpoint.starts_with("https://") {
-            exporter = exporter.with_tls_config(ClientTlsConfig::new().with_native_roots());
-        }
-        let batch = BatchConfigBuilder::default()
-            .with_max_queue_size(QUEUE)
-            .with_scheduled_delay(TOGETHER)
-            .build();
-        let processor =
-            BatchSpanProcessor::builder(exporter.build()?).with_batch_config(batch).build();
-        let resource = Resource::builder_empty()
-            .with_service_name(config.service_name.clone())
-            .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-            .build();
-        let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor)
-            .with_id_generator(Ids::default())
-            .with_resource(resource)
-            .build();
-        TRACER.set(provider.tracer("stratavore")).ok();
-        Ok(Some(Self(provider)))
     }
 
     /// Sends what is left, if that goes quickly.
     pub(super) async fn close(self) {
-        tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(LEAVING)).await.ok();
+        if let Some(provider) = self.0 {
+            let close = move || provider.shutdown_with_timeout(LEAVING);
+            tokio::task::spawn_blocking(close).await.ok();
+        }
     }
+}
+
+fn provider(config: &OtlpConfig) -> Result<SdkTracerProvider, ExporterBuildError> {
+    let mut headers = MetadataMap::new();
+    if !config.authorization.is_empty() {
+        match config.authorization.reveal().parse::<MetadataValue<Ascii>>() {
+            Ok(mut value) => {
+                value.set_sensitive(true);
+                headers.insert("authorization", value);
+            }
+            Err(error) => tracing::warn!(%error, "observability.otlp.authorization is not sent"),
+        }
+    }
+    let mut exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(&config.endpoint)
+        .with_timeout(SENDING)
+        .with_metadata(headers);
+    if config.endpoint.starts_with("https://") {
+        exporter = exporter.with_tls_config(ClientTlsConfig::new().with_native_roots());
+    }
+    let batch = BatchConfigBuilder::default()
+        .with_max_queue_size(QUEUE)
+        .with_scheduled_delay(TOGETHER)
+        .build();
+    let processor = BatchSpanProcessor::builder(exporter.build()?).with_batch_config(batch).build();
+    let resource = Resource::builder_empty()
+        .with_service_name(config.service_name.clone())
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    Ok(SdkTracerProvider::builder()
+        .with_span_processor(processor)
+        .with_id_generator(Ids::default())
+        .with_resource(resource)
+        .build())
 }
 
 #[cfg(test)]

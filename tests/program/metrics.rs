@@ -319,8 +319,8 @@ fn a_collector_gets_spans_of_the_trace_that_events_and_log_have() {
         };
         Some((find("/stratavore.v1.Runners/LaunchRunner")?, find("launch")?))
     });
-    assert_eq!(launch.parent_span_id, call.span_id, "a launch belongs to its call");
-    assert!(call.parent_span_id.is_empty(), "nobody called for it");
+    assert_eq!(launch.parent, call.id, "a launch belongs to its call");
+    assert!(call.parent.is_empty(), "nobody called for it");
     let logs = fs::read_dir(world.root().join("log")).unwrap();
     let lines: String =
         logs.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();

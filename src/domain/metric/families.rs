@@ -63,7 +63,7 @@ families! {
     TOKENS_USED: Counter "stratavore_tokens_used_total" ["scope"]
         "Tokens used, as budgets count them: of the database (`global`), and by project (`project:NAME`).";
     USAGE_TOKENS: Counter "stratavore_model_tokens_total" ["model", "kind"]
-        "Tokens used in runners of the database by model: input, cache_read, cache_write and output.";
+        "Tokens used in runners of the database by model: `input`, `cache_read`, `cache_write` and `output`.";
     USAGE_COST: Counter "stratavore_model_cost_dollars_total" ["model"]
         "What that cost in US dollars by model, at list price where the agent does not say.";
     USAGE_REQUESTS: Counter "stratavore_model_requests_total" ["model"]

@@ -17,11 +17,11 @@ use tower::Service;
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Span {
     #[prost(bytes, tag = "1")]
-    pub trace_id: Vec<u8>,
+    trace: Vec<u8>,
     #[prost(bytes, tag = "2")]
-    pub span_id: Vec<u8>,
+    pub id: Vec<u8>,
     #[prost(bytes, tag = "4")]
-    pub parent_span_id: Vec<u8>,
+    pub parent: Vec<u8>,
     #[prost(string, tag = "5")]
     pub name: String,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Span {
 impl Span {
     /// The trace's id in hexadecimal digits.
     pub(crate) fn trace(&self) -> String {
-        self.trace_id.iter().map(|byte| format!("{byte:02x}")).collect()
+        uuid::Uuid::from_slice(&self.trace).expect("16 bytes").simple().to_string()
     }
 }
 

@@ -75,6 +75,9 @@ pub(super) async fn collect(machine: &Machine, found: &Findings, told: &str) -> 
             Err(failure) => files.push(("health.txt".to_owned(), failure.to_string())),
         }
         let client = &daemon.client;
+        if let Ok((_, text)) = client.metrics().await {
+            files.push(("metrics.txt".to_owned(), text));
+        }
         match client.list_events(&EventFilter::default(), EVENTS).await {
             Ok(events) => {
                 let lines: Vec<_> =

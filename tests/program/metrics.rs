@@ -16,7 +16,7 @@ use std::{
 };
 
 use crate::{
-    servers::Postgres,
+    servers::{Postgres, RabbitMq},
     support::{
         Collector, Say as _, Terminal, World, code_of, elapsed_since, now, wait_until, wait_value,
     },
@@ -348,4 +348,40 @@ fn a_collector_that_is_away_holds_nothing_up() {
     }
     world.run(["daemon", "stop"]).expect_code(0);
     assert!(elapsed_since(begun) < Duration::from_secs(10), "the collector is waited for");
+}
+
+#[test]
+fn the_way_of_events_to_the_broker_can_be_followed() {
+    let world = World::new();
+    let broker = RabbitMq::start();
+    let collector = Collector::start();
+    let url = broker.url();
+    let settings =
+        [("DOCKER_RABBITMQ_URL", &*url), ("OBSERVABILITY_OTLP_ENDPOINT", &collector.url())];
+    let address = start(&world, &settings);
+    world.project("p");
+    let relayed = "stratavore_relay_latency_seconds_count";
+    let text = wait_value("all that happened is published", SOON, || {
+        let text = scrape(&address);
+        let depth = value(&text, "stratavore_outbox_depth")?;
+        let is_done = depth == 0.0 && value(&text, relayed).is_some_and(|count| count >= 2.0);
+        is_done.then_some(text)
+    });
+    assert_eq!(value(&text, "stratavore_broker_up"), Some(1.0), "{text}");
+    promtool(&["check", "metrics"], &text);
+    let events = world.json(["events", "list", "--type", "project.created"]);
+    let trace = events[0].text("trace_id").to_owned();
+    wait_until("its publication is in its trace", SOON, || {
+        collector.spans().iter().any(|span| span.name == "publish" && span.trace() == trace)
+    });
+    broker.kill();
+    wait_until("the broker is told to be away", SOON, || {
+        value(&scrape(&address), "stratavore_broker_up") == Some(0.0)
+    });
+    world.run(["new", "q", "--path", world.home().to_str().unwrap()]).expect_code(0);
+    wait_until("what waits is counted, and how long", SOON, || {
+        let text = scrape(&address);
+        let is_there = |name| value(&text, name).is_some_and(|value| value > 0.0);
+        is_there("stratavore_outbox_depth") && is_there("stratavore_outbox_oldest_age_seconds")
+    });
 }

@@ -202,6 +202,7 @@ fn reason(error: &StoreError) -> &str {
 }
 
 mod copy;
+mod figures;
 mod inbox;
 mod log;
 mod migration;

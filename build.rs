@@ -18,6 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/v1/sessions.proto",
         "stratavore/v1/events.proto",
         "stratavore/v1/usage.proto",
+        "stratavore/v1/tokens.proto",
         "stratavore/v1/budgets.proto",
         "stratavore/v1/inbox.proto",
         "stratavore/v1/system.proto",

@@ -97,7 +97,7 @@ pub(super) enum Command {
     /// Show and set how much may be used, in tokens or money
     #[command(visible_alias = "budgets")]
     Budget(BudgetArgs),
-    /// Show what agents used: tokens and what they cost
+    /// Show what agents used: tokens and what they cost; make and revoke tokens of the HTTP API
     #[command(visible_alias = "usage")]
     Tokens(TokensArgs),
     /// Type text into a runner

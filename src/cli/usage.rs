@@ -6,10 +6,42 @@ use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{complete, duration::duration};
-use crate::domain::usage::UsageBy;
+use crate::domain::{api_token::Scope, usage::UsageBy};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct TokensArgs {
+    #[command(subcommand)]
+    pub command: Option<TokensCommand>,
+    #[command(flatten)]
+    pub usage: TokenUsageArgs,
+}
+
+/// Those of the HTTP API.
+#[derive(Debug, Subcommand)]
+pub(super) enum TokensCommand {
+    /// Make a token for the HTTP API; it is printed once
+    Create {
+        /// What it is for
+        name: String,
+        /// What it may do: look (viewer), run agents (operator), everything (admin)
+        #[arg(long, default_value = "viewer", value_parser = scope)]
+        scope: Scope,
+        /// It is accepted for so long (12h, 30d)
+        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        expires: Option<Duration>,
+    },
+    /// List the tokens of the HTTP API
+    List,
+    /// Refuse a token from now on
+    Revoke {
+        /// Its name, its id or a unique beginning of it
+        token: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenUsageArgs {
     /// What sums are told apart by
     #[arg(long, default_value = "project", value_parser = by, value_name = "WHAT")]
     pub by: UsageBy,
@@ -136,6 +168,11 @@ pub(super) struct SessionsListArgs {
     /// So many at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+}
+
+fn scope(word: &str) -> Result<Scope, String> {
+    let all = || Scope::ALL.map(Scope::as_str).join(", ");
+    Scope::parse(word).ok_or_else(|| format!("one of {}", all()))
 }
 
 fn by(word: &str) -> Result<UsageBy, String> {

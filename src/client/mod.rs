@@ -21,6 +21,7 @@ mod quotas;
 mod relay;
 mod runners;
 mod system;
+mod tokens;
 mod transcripts;
 mod tty;
 mod usage;
@@ -56,7 +57,8 @@ use crate::{
             projects_client::ProjectsClient, prompts_client::PromptsClient,
             quotas_client::QuotasClient, runners_client::RunnersClient,
             sessions_client::SessionsClient, system_client::SystemClient,
-            usage_client::UsageClient, worktrees_client::WorktreesClient,
+            tokens_client::TokensClient, usage_client::UsageClient,
+            worktrees_client::WorktreesClient,
         },
     },
 };
@@ -154,6 +156,10 @@ impl Client {
 
     fn sessions(&self) -> SessionsClient<Channel> {
         SessionsClient::new(self.channel.clone())
+    }
+
+    fn tokens(&self) -> TokensClient<Channel> {
+        TokensClient::new(self.channel.clone())
     }
 
     fn budgets(&self) -> BudgetsClient<Channel> {

@@ -6,6 +6,7 @@
 //! This is the only module that reads the process environment.
 
 pub mod agents;
+mod api;
 pub mod approvals;
 mod attach;
 mod audit;
@@ -28,6 +29,7 @@ mod runner;
 mod secret;
 mod storage;
 mod telegram;
+pub mod wishes;
 pub mod worktree;
 
 use std::{
@@ -42,6 +44,7 @@ use crate::domain::agent_command::Permission;
 
 pub use self::{
     agents::AgentsConfig,
+    api::ApiConfig,
     attach::AttachConfig,
     audit::AuditConfig,
     daemon::DaemonConfig,
@@ -73,6 +76,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// The broker that events are published to.
     pub docker: DockerConfig,
+    /// The HTTP API.
+    pub api: ApiConfig,
     /// How long events are kept.
     pub events: EventsConfig,
     /// What makes the event log tamper-evident.
@@ -195,6 +200,8 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         ("runner.history_kb", config.runner.history_kb, 16, 1_048_576),
         ("runner.output_log_mb", config.runner.output_log_mb, 1, 1_048_576),
         ("runner.max_restart_attempts", config.runner.max_restart_attempts.into(), 0, 1000),
+        ("api.requests_per_second", config.api.requests_per_second, 1, 10_000),
+        ("api.connections", config.api.connections, 1, 10_000),
         ("worktree.setup_seconds", config.worktree.setup_seconds, 1, 3600),
         ("storage.interval_seconds", config.storage.interval_seconds, 10, 86_400),
         ("storage.keep_days", config.storage.keep_days, 0, 36_500),
@@ -227,6 +234,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     config.docker.rabbitmq.check().map_err(|(key, why)| bad(key, why))?;
     config.docker.telegram.check().map_err(|(key, why)| bad(key, why))?;
     config.observability.otlp.check().map_err(|(key, why)| bad(key, why))?;
+    config.api.check().map_err(|(key, why)| bad(key, why))?;
     config.notify.check().map_err(|(key, why)| bad(key, why))?;
     if let Err(why) = attach::parse_key(&config.attach.detach_key) {
         return Err(bad("attach.detach_key", why));

@@ -16,6 +16,7 @@ use crate::{
     },
     domain::{
         agent::Agent,
+        api_token::ApiToken,
         clock::{Clock, to_micros},
         event::{EventType, NewEvent},
         price::Table,
@@ -160,6 +161,14 @@ impl Context {
         data: serde_json::Value,
     ) -> NewEvent {
         self.event(event_type, "session", session, project, data)
+    }
+
+    /// Returns an event about a token of the HTTP API.
+    pub fn token_event(&self, event_type: EventType, token: &ApiToken, by: &str) -> NewEvent {
+        let data = serde_json::json!({
+            "name": token.name, "scope": token.scope, "expires_at": token.expires_at, "by": by,
+        });
+        self.event(event_type, "token", &token.id.to_string(), "", data)
     }
 
     /// Returns an event about what this daemon did for all.

@@ -29,7 +29,7 @@ use super::{
     broker,
     context::{Context, node_id},
     fleet::Fleet,
-    grpc,
+    grpc, http,
     limits::Limits,
     manager, metrics,
     notify::Channels,
@@ -167,6 +167,7 @@ pub async fn run(
     let inputs = tasks::Inputs { notices, heard, checkpoint_file: checkpoints, publisher };
     tasks::start(&services, &store, inputs, &tracker, &stop);
     tracker.spawn(metrics::serve(services.clone(), stop.clone()));
+    tracker.spawn(http::serve(services.clone(), stop.clone()));
     tracker.close();
     ready();
     fleet.keep_reserve();

@@ -24,6 +24,7 @@ pub mod context;
 mod database;
 pub mod fleet;
 mod grpc;
+mod http;
 mod lifecycle;
 pub mod limits;
 mod manager;
@@ -53,6 +54,7 @@ pub use self::{
     backup::{Entry, Manifest, Restored, Trash, Wanted, backup, restore},
     broker::broker_addresses,
     database::{DatabaseReport, copy_database, database_status, migrate_database},
+    http::api_document,
     lifecycle::{DaemonError, run},
     store::{Copied, Progress, Step},
     verify::{first_key, verify_log},

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 pub const INTERRUPTED: &str = "interrupted";
 
 /// The states an agent can report, in the words of OSC 7501 plus the ones before its first report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivityState {
     /// Launched, nothing heard yet; never shown as idle.
@@ -77,7 +79,19 @@ pub struct ProgramReport {
 }
 
 /// Where an activity was learnt, best source first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default, PartialOrd, Ord)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    Default,
+    PartialOrd,
+    Ord,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivitySource {
     /// Its screen, by a rule that a person has taught: they saw it, and saw who was wrong.
@@ -130,7 +144,7 @@ impl ActivitySource {
 }
 
 /// What an agent is doing, as stored and shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default, utoipa::ToSchema)]
 pub struct Activity {
     /// The state.
     pub state: ActivityState,

@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// What was checked out where a runner was launched, as it was then.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunnerCheckout {
     /// What all worktrees of the repository share, for most `…/.git`.
+    #[schema(value_type = String)]
     pub repository: PathBuf,
     /// The worktree that was made for it, `None` when it works in the user's own files.
+    #[schema(value_type = Option<String>)]
     pub worktree: Option<PathBuf>,
     /// The branch; empty when none was checked out.
     pub branch: String,
@@ -69,7 +71,7 @@ impl SetupChoice {
 pub const SETUP_NOT_TRUSTED: &str = "SETUP_NOT_TRUSTED";
 
 /// How far a change has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeState {
     /// It is in a commit.
@@ -98,7 +100,7 @@ impl ChangeState {
 }
 
 /// A file that a runner changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FileChange {
     /// Relative to the root of the files, with what is not UTF-8 replaced; may hold any character.
     pub path: String,
@@ -115,7 +117,7 @@ pub struct FileChange {
 }
 
 /// A commit since a launch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CommitLine {
     /// Its name.
     pub id: String,
@@ -128,7 +130,7 @@ pub struct CommitLine {
 }
 
 /// What has changed since a runner was launched.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Changes {
     /// The runner's name.
     pub runner: String,
@@ -150,6 +152,7 @@ pub struct Changes {
     pub notes: Vec<String>,
     /// The difference as text, as git writes it; may hold any bytes.
     #[serde(with = "lossy")]
+    #[schema(value_type = String)]
     pub patch: Vec<u8>,
     /// It was cut off.
     pub is_patch_cut: bool,
@@ -178,7 +181,7 @@ mod lossy {
 }
 
 /// A worktree that was made for runners.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Worktree {
     /// `project/branch`, with what a directory's name cannot have replaced.
     pub name: String,
@@ -203,7 +206,7 @@ pub struct Worktree {
 }
 
 /// A worktree that was removed, as it was then.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TrashedWorktree {
     /// As [`Worktree::name`].
     pub name: String,

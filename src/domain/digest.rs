@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{event::Event, usage::Cost};
 
 /// What happened to one runner.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RunnerDigest {
     /// Its name.
     pub runner: String,
@@ -36,7 +36,7 @@ pub struct RunnerDigest {
 }
 
 /// What happened between two times.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Digest {
     /// From then.
     pub since: DateTime<Utc>,

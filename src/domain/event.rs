@@ -105,6 +105,12 @@ pub enum EventType {
     NotificationDiscarded,
     /// What ran and what it cost, on schedule.
     MetricsSummary,
+    /// A token of the HTTP API was made.
+    TokenCreated,
+    /// A token of the HTTP API was revoked.
+    TokenRevoked,
+    /// Something inside a runner was refused a call.
+    CallDenied,
 }
 
 impl EventType {
@@ -158,6 +164,9 @@ impl EventType {
             Self::NotificationRetried => "notification.retried",
             Self::NotificationDiscarded => "notification.discarded",
             Self::MetricsSummary => "metrics.summary",
+            Self::TokenCreated => "token.created",
+            Self::TokenRevoked => "token.revoked",
+            Self::CallDenied => "call.denied",
         }
     }
 }
@@ -217,7 +226,7 @@ pub fn partition_of(entity_type: &str, entity_id: &str) -> u64 {
 }
 
 /// A committed event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Event {
     /// Its place in the log, from 1 without gaps; 0 while it is not sealed.
     pub position: u64,

@@ -18,7 +18,7 @@ use super::{
 const LATER: TimeDelta = TimeDelta::milliseconds(1500);
 
 /// What one source said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Word {
     /// The state.
     pub state: ActivityState,
@@ -31,7 +31,7 @@ pub struct Word {
 }
 
 /// The last word of each source, for one run of an agent.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default)]
 pub struct Evidence {
     /// The run it belongs to.
@@ -41,7 +41,7 @@ pub struct Evidence {
 }
 
 /// Why a runner's state is what it is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
     /// The runner.
     pub runner: Runner,

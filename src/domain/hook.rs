@@ -102,7 +102,9 @@ impl HookReport {
 }
 
 /// How far an agent is held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldLevel {
     /// New prompts are refused.
@@ -127,7 +129,7 @@ impl HoldLevel {
 }
 
 /// What an agent is told through its hooks: that it must not go on, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Hold {
     /// How far.
     pub level: HoldLevel,

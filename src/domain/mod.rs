@@ -9,6 +9,7 @@ pub mod agent_command;
 pub mod agent_template;
 pub mod amount;
 pub mod answer;
+pub mod api_token;
 pub mod approval;
 pub mod audit;
 pub mod budget;

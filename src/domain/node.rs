@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 const UNREACHABLE: f64 = 15.0;
 
 /// A daemon among others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Node {
     /// Its id.
     pub id: String,

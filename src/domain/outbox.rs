@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 /// An event on its way to the broker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxEntry {
     /// Its place in the queue.
     pub id: i64,
@@ -75,7 +75,7 @@ pub struct QueuedEvent {
 }
 
 /// How much waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OutboxCounts {
     /// Events not yet confirmed by the broker, parked ones included.
     pub waiting: u64,

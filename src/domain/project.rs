@@ -8,11 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::quota::QuotaChange;
 
 /// A registered directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Project {
     /// Its unique name.
     pub name: String,
     /// Its absolute path.
+    #[schema(value_type = String)]
     pub path: PathBuf,
     /// active (has live runners), idle or archived.
     pub status: ProjectStatus,
@@ -35,7 +36,7 @@ pub struct Project {
 }
 
 /// Whether a project is in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProjectStatus {
     /// Has live runners.

@@ -52,7 +52,7 @@ pub struct PromptWish {
 }
 
 /// Whether a turn has started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "is")]
 pub enum Started {
     /// Nobody can tell: the program does not say what it does, or it was at work already.
@@ -69,7 +69,8 @@ pub enum Started {
 }
 
 /// What became of a prompt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = PromptDelivery)]
 pub struct Delivery {
     /// The runner's name.
     pub runner: String,
@@ -110,7 +111,7 @@ impl Delivery {
 }
 
 /// How a prompt in the queue stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptState {
     /// It waits.
@@ -148,7 +149,7 @@ impl PromptState {
 }
 
 /// A prompt in the queue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct QueuedPrompt {
     /// Its id; ids are ordered by time.
     pub id: Uuid,

@@ -103,7 +103,7 @@ impl QuotaName {
 }
 
 /// A project's limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Quota {
     /// Live runners at once; 0 lets none start.
     pub max_concurrent_runners: Option<u64>,
@@ -147,7 +147,7 @@ impl Quota {
 pub type QuotaChange = std::collections::BTreeMap<QuotaName, Option<u64>>;
 
 /// What a project's live runners use.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuotaUse {
     /// Live runners.
     pub runners: u64,
@@ -173,7 +173,7 @@ impl QuotaUse {
 }
 
 /// A project's limits and what it uses.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ProjectQuota {
     /// The project's name.
     pub project: String,

@@ -28,7 +28,7 @@ use crate::domain::{
 };
 
 /// Where a runner stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunnerStatus {
     /// Accepted; its agent may or may not run yet.
@@ -98,7 +98,7 @@ impl RunnerStatus {
 }
 
 /// How an agent ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Exit {
     /// The exit code; `None` when a signal ended it.
     pub code: Option<i32>,
@@ -143,7 +143,7 @@ const TOGETHER: TimeDelta = TimeDelta::minutes(10);
 pub const RESTORED: &str = "restored from a backup";
 
 /// A runner as stored and shown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Runner {
     /// Its id.
     pub id: RunnerId,
@@ -152,12 +152,14 @@ pub struct Runner {
     /// Its project's name.
     pub project: String,
     /// Its project's directory.
+    #[schema(value_type = String)]
     pub project_path: PathBuf,
     /// The program's short name.
     pub agent: String,
     /// Program and arguments, with what is not UTF-8 replaced.
     pub command: Vec<String>,
     /// Working directory.
+    #[schema(value_type = String)]
     pub cwd: PathBuf,
     /// What was checked out there at the launch; `None` outside of git repositories.
     #[serde(default)]

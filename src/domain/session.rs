@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::usage::{Cost, Quality};
 
 /// A conversation as stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Session {
     /// The agent's own id for it.
     pub id: String,
@@ -110,7 +110,7 @@ impl SearchFilter {
 pub const FOUND: (char, char) = ('\u{2}', '\u{3}');
 
 /// A message that was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Hit {
     /// Its session.
     pub session: String,
@@ -131,7 +131,7 @@ pub struct Hit {
 }
 
 /// Something that was said in a conversation, without secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Utterance {
     /// Who: user or assistant.
     pub role: String,
@@ -142,7 +142,7 @@ pub struct Utterance {
 }
 
 /// A conversation on the disk that may be imported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Conversation {
     /// The agent.
     pub agent: String,

@@ -12,7 +12,7 @@ pub const ROWS: std::ops::RangeInclusive<u16> = 2..=500;
 pub const COLS: std::ops::RangeInclusive<u16> = 2..=1000;
 
 /// A terminal's size in cells and, where known, in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TerminalSize {
     cols: u16,
     rows: u16,

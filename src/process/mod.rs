@@ -6,6 +6,7 @@
 //! pid *and* start time, through a pidfd, so that a reused pid never hits a stranger.
 
 mod group;
+mod peer;
 pub mod room;
 mod table;
 
@@ -15,6 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 pub use self::{
     group::Group,
+    peer::{Neighbour, neighbour},
     table::{Process, Table, marked},
 };
 

@@ -17,6 +17,7 @@ mod quota;
 mod runner;
 mod session;
 mod time;
+mod token;
 mod usage;
 mod worktree;
 

@@ -34,6 +34,7 @@ pub(crate) fn run() {
             .env("HOME", &home)
             .env("STRATAVORE_HOME", &root)
             .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
+            .env("STRATAVORE_API_ENABLED", "false")
             .output()
             .expect("the program");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -119,6 +119,7 @@ impl World {
             .args(words)
             .env("STRATAVORE_HOME", home)
             .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
+            .env("STRATAVORE_API_ENABLED", "false")
             .env_remove("STRATAVORE_RUNNER")
             .stdout(std::process::Stdio::null())
             .status();

@@ -164,6 +164,7 @@ impl World {
             .env("HOME", self.path("home"))
             .env("STRATAVORE_HOME", self.path("s"))
             .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
+            .env("STRATAVORE_API_ENABLED", "false")
             .env("TMUX_TMPDIR", self.dir.path())
             .env("LANG", "C.UTF-8")
             .env("SHELL", "/bin/sh")

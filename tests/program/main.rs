@@ -25,6 +25,7 @@ mod disk;
 mod documented;
 mod harness;
 mod hostile;
+mod http;
 mod inbox;
 mod launching;
 mod lifecycle;

@@ -90,6 +90,7 @@ fn command(home: &Path, words: &[&str]) -> Command {
         .env("HOME", home)
         .env("STRATAVORE_HOME", home.join("s"))
         .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
+        .env("STRATAVORE_API_ENABLED", "false")
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -16,10 +16,9 @@ use crate::{
         worktrees::WorktreeArgs,
     },
     client::{Client, size_of_terminal},
-    config::environment::{self, find_program},
+    config::wishes,
     domain::{
-        agent::Agent,
-        agent_command::{self, Permission, Wishes},
+        agent_command::{Permission, Wishes},
         checkout::{SETUP_NOT_TRUSTED, SetupChoice, WorktreeWish},
         failure::Failure,
         launch::{LaunchRequest, Launched},
@@ -106,52 +105,12 @@ fn wished(
         permission: god.or(args.permission).unwrap_or_default(),
         prompt: args.prompt.clone().unwrap_or_default(),
     };
-    let mut command = args.command.clone();
-    command.extend(args.agent.iter().map(OsString::from));
-    let named = command.first().and_then(|word| word.to_str()).filter(|_| command.len() == 1);
-    if let Some((name, own)) =
-        named.and_then(|name| Some((name, context.config().agents.named(name)?)))
-    {
-        if wishes.permission == Permission::Everything {
-            printer.warn(&format!("god mode: {}", wishes.permission.allows()));
-        }
-        // Its conversation gets its id when it is started.
-        return own
-            .fill(&wishes, "{session_id}")
-            .map_err(|why| Failure::usage("BAD_WISH", format!("{name} {why}")));
-    }
-    if let Some(name) = args.agent.as_deref().filter(|name| Agent::of(name).is_none()) {
-        let what = format!("there is no agent `{}`", name.escape_debug());
-        return Err(Failure::not_found("NO_AGENT", what)
-            .with_hint("stratavore agents lists them; agents.NAME in the configuration adds one"));
-    }
-    if wishes == Wishes::default() {
-        return Ok(command);
-    }
-    if command.is_empty() {
-        let configured = &context.config().runner.default_command;
-        command = configured.split_whitespace().map(OsString::from).collect();
-    }
-    if command.is_empty() {
-        let found = Agent::ALL.into_iter().find(|agent| find_program(agent.as_str()).is_some());
-        let agent = found.ok_or_else(|| {
-            Failure::not_found("NO_AGENT", "no agent is on the PATH")
-                .with_hint("stratavore launch PROJECT -- COMMAND runs any program")
-        })?;
-        command.push(agent.as_str().into());
-    }
-    let program = command.first().map(|word| word.to_string_lossy().into_owned());
-    let agent = program.as_deref().and_then(Agent::of);
+    let agent = args.agent.as_deref();
+    let command = wishes::command(context.config(), agent, args.command.clone(), &wishes)?;
     if wishes.permission == Permission::Everything {
-        let is_root = rustix::process::geteuid().is_root();
-        let is_confined = environment::get("IS_SANDBOX").is_some();
-        agent_command::may_be_god(agent, is_root, is_confined).map_err(|why| {
-            Failure::denied("GOD_AS_ROOT", why)
-                .with_hint("run as another user, or set IS_SANDBOX=1 where root is confined")
-        })?;
         printer.warn(&format!("god mode: {}", wishes.permission.allows()));
     }
-    agent_command::command(command, None, &wishes).map_err(|why| Failure::usage("BAD_WISH", why))
+    Ok(command)
 }
 
 /// Returns what worktree is wished for.

@@ -113,9 +113,7 @@ fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
         Command::Inbox(args) => inbox::run(args, context, printer),
         Command::Sessions(args) => sessions::run(args, context, printer),
         Command::Budget(args) => budget::run(args, context, printer),
-        Command::Tokens(args) => {
-            ("show what was used", block_on(tokens::run(&args, context, printer)))
-        }
+        Command::Tokens(args) => tokens::run(&args, context, printer),
         Command::Send(args) => ("send", block_on(send::run(&args, context, printer))),
         Command::Diff(args) => diff::run(&args, context, printer),
         Command::Worktrees(args) => worktrees::run(args, context, printer),

@@ -1,9 +1,16 @@
-//! `stratavore tokens`: what agents used, and what it cost.
+//! `stratavore tokens`: what agents used, and what it cost; and tokens of another kind, those of the
+//! HTTP API.
 
 use chrono::Utc;
 
+use super::Outcome;
 use crate::{
-    cli::{context::Context, printer::Printer, usage::TokensArgs},
+    cli::{
+        context::{Context, block_on},
+        human,
+        printer::Printer,
+        usage::{TokenUsageArgs, TokensArgs, TokensCommand},
+    },
     domain::{
         amount::{marked, money, tokens},
         failure::Failure,
@@ -11,12 +18,61 @@ use crate::{
     },
 };
 
+/// Shows sums, or sees to the tokens of the HTTP API.
+pub(super) fn run(args: &TokensArgs, context: &Context, printer: Printer) -> Outcome {
+    match &args.command {
+        None => ("show what was used", block_on(used(&args.usage, context, printer))),
+        Some(TokensCommand::Create { name, scope, expires }) => (
+            "make the token",
+            block_on(async {
+                let client = context.client().await?;
+                let (token, text) = client.create_token(name, *scope, *expires).await?;
+                if !printer.is_table() {
+                    let value = serde_json::json!({ "token": token, "text": text });
+                    return printer.one(&value, &[]);
+                }
+                printer.note("this is shown once; callers send it as `Authorization: Bearer …`");
+                printer.line(&text)
+            }),
+        ),
+        Some(TokensCommand::List) => ("list the tokens", block_on(list(context, printer))),
+        Some(TokensCommand::Revoke { token }) => (
+            "revoke the token",
+            block_on(async {
+                let token = context.client().await?.revoke_token(token).await?;
+                if !printer.is_table() {
+                    return printer.one(&token, &[]);
+                }
+                printer.note(&format!("revoked {}", token.name));
+                Ok(())
+            }),
+        ),
+    }
+}
+
+/// Lists the tokens of the HTTP API.
+async fn list(context: &Context, printer: Printer) -> Result<(), Failure> {
+    let now = Utc::now();
+    let tokens = context.client().await?.list_tokens().await?;
+    let heads = ["name", "scope", "state", "made", "by", "ends", "used", "id"];
+    printer.list(&tokens, &heads, |token| {
+        let ends = token.expires_at.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string());
+        let used = token.last_used_at.map(|at| human::age(at, now));
+        vec![
+            token.name.clone(),
+            token.scope.as_str().to_owned(),
+            token.state(now).to_owned(),
+            human::age(token.created_at, now),
+            token.created_by.clone(),
+            ends.unwrap_or_else(|| "never".to_owned()),
+            used.unwrap_or_else(|| "never".to_owned()),
+            token.id.simple().to_string().chars().take(8).collect(),
+        ]
+    })
+}
+
 /// Shows sums.
-pub(super) async fn run(
-    args: &TokensArgs,
-    context: &Context,
-    printer: Printer,
-) -> Result<(), Failure> {
+async fn used(args: &TokenUsageArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let now = Utc::now();
     let filter = UsageFilter {
         project: args.project.clone().unwrap_or_default(),

@@ -80,11 +80,7 @@ where
                 request.extensions_mut().insert(FromRunner(id));
             }
             caller => {
-                tracing::warn!(
-                    ?caller,
-                    call = path,
-                    "a process inside a runner was refused a call"
-                );
+                self.services.note_refusal(caller, path);
                 let why = "a process inside a runner may only report for itself";
                 return Box::pin(std::future::ready(Ok(refusal(why))));
             }

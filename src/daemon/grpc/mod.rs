@@ -14,6 +14,7 @@ mod runners;
 mod sessions;
 mod streams;
 mod system;
+mod tokens;
 mod usage;
 mod worktrees;
 
@@ -36,7 +37,8 @@ use crate::{
             projects_server::ProjectsServer, prompts_server::PromptsServer,
             quotas_server::QuotasServer, runners_server::RunnersServer,
             sessions_server::SessionsServer, system_server::SystemServer,
-            usage_server::UsageServer, worktrees_server::WorktreesServer,
+            tokens_server::TokensServer, usage_server::UsageServer,
+            worktrees_server::WorktreesServer,
         },
     },
 };
@@ -65,6 +67,7 @@ pub(super) async fn serve(
         .add_service(PromptsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(SessionsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(UsageServer::new(shared.clone()).max_decoding_message_size(limit))
+        .add_service(TokensServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(BudgetsServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(InboxServer::new(shared.clone()).max_decoding_message_size(limit))
         .add_service(EventsServer::new(shared.clone()).max_decoding_message_size(limit))

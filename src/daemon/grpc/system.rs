@@ -22,7 +22,7 @@ impl System for Shared {
         Ok(Response::new(GetStatusResponse {
             node_id: status.node_id,
             hostname: status.hostname,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: status.version.to_owned(),
             pid: status.pid,
             root: status.root,
             started_at: Some(to_timestamp(status.started_at)),

@@ -32,8 +32,10 @@ mod room;
 mod runners;
 mod sessions;
 mod settle;
+mod surfaces;
 mod system;
 mod terminal;
+mod tokens;
 mod transcripts;
 mod unrecorded;
 mod usage;
@@ -52,8 +54,8 @@ use tokio::{
 use self::{
     approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
     intake::Intake, locks::Locks, metrics::Figures, nodes::Membership, notifications::Outside,
-    prompts::Prompts, quotas::Excesses, transcripts::Transcripts, unrecorded::Unrecorded,
-    worktrees::Worktrees,
+    prompts::Prompts, quotas::Excesses, surfaces::Surfaces, transcripts::Transcripts,
+    unrecorded::Unrecorded, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -126,6 +128,8 @@ pub struct Services {
     outside: Outside,
     /// What is counted for the metrics.
     figures: Figures,
+    /// What listens beside the socket.
+    surfaces: Surfaces,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -164,6 +168,7 @@ impl Services {
             programs: Programs::default(),
             outside: Outside::default(),
             figures: Figures::default(),
+            surfaces: Surfaces::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Services, room};
 use crate::daemon::{broker::BrokerStatus, store::DatabaseStatus};
@@ -12,7 +14,7 @@ use crate::domain::{failure::Failure, node::Node, runner::RunnerStatus};
 const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
 /// What a reconciliation did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reconciled {
     /// Directories looked at.
     pub checked: u64,
@@ -23,12 +25,14 @@ pub struct Reconciled {
 }
 
 /// What the daemon is and has.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct SystemStatus {
     /// This node.
     pub node_id: String,
     /// Its host name.
     pub hostname: String,
+    /// The daemon's version.
+    pub version: &'static str,
     /// The daemon's process.
     pub pid: u32,
     /// The root directory.
@@ -50,7 +54,7 @@ pub struct SystemStatus {
 }
 
 /// A part of the daemon and how it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Component {
     /// Its name.
     pub name: String,
@@ -81,6 +85,7 @@ impl Services {
         Ok(SystemStatus {
             node_id: context.origin.node_id.clone(),
             hostname: context.origin.hostname.clone(),
+            version: env!("CARGO_PKG_VERSION"),
             pid: std::process::id(),
             root: context.places.root().display().to_string(),
             started_at: context.started_at,
@@ -204,6 +209,7 @@ impl Services {
         }
         components.extend(self.notify_component().await);
         components.extend(self.metrics_component());
+        components.extend(self.surfaces());
         components
     }
 }

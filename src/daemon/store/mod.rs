@@ -39,6 +39,7 @@ mod retention;
 mod runners;
 mod save;
 mod sessions;
+mod tokens;
 mod transcripts;
 mod usage;
 mod writer;

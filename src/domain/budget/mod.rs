@@ -20,7 +20,19 @@ use super::{
 pub const TOLD_AT: [u8; 3] = [75, 90, 100];
 
 /// Whose use is counted.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+#[derive(
+    Debug,
+    Clone,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Default,
+    utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetScope {
     /// Everybody's.
@@ -77,7 +89,18 @@ impl std::fmt::Display for BudgetScope {
 
 /// What is done about a budget that is used up, each rung with those below it.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Default,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetAction {
@@ -116,7 +139,7 @@ impl BudgetAction {
 }
 
 /// How much: tokens, or money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// So many tokens.
@@ -194,7 +217,7 @@ fn decimal(text: &str, factor: u64) -> Option<u64> {
 }
 
 /// A budget in one of its periods.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Budget {
     /// Its row.
     pub id: i64,

@@ -17,7 +17,18 @@ pub use self::{
 
 /// How much something weighs.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -52,7 +63,7 @@ impl Severity {
 }
 
 /// The question that an agent waits with: an answer is one to this question only.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Asks {
     /// permission, question, auth, …; empty when it did not say.
     pub kind: String,
@@ -68,7 +79,7 @@ impl Asks {
 }
 
 /// Something to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Notification {
     /// The event that it tells of, by which repetitions are known.
     pub event_id: Uuid,
@@ -116,7 +127,7 @@ impl Notification {
 }
 
 /// What became of a notification on one channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It is to be sent.
@@ -150,7 +161,8 @@ impl DeliveryState {
 }
 
 /// A notification on its way through one channel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = NotificationDelivery)]
 pub struct Delivery {
     /// Its number.
     pub id: i64,
@@ -175,7 +187,7 @@ pub struct Delivery {
 }
 
 /// How a channel is.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChannelCounts {
     /// Deliveries that wait.
     pub waiting: u64,

@@ -11,6 +11,7 @@ mod agents;
 mod bot;
 mod collector;
 mod command;
+mod http;
 mod terminal;
 mod wait;
 mod witness;
@@ -21,6 +22,7 @@ pub(crate) use self::{
     bot::{Bot, Call, TOKEN, Trouble, USER, message, press},
     collector::Collector,
     command::{Follower, Output, code_of, try_run},
+    http::{Answer, Api, Call as HttpCall, connect},
     terminal::{MARK, Terminal},
     wait::{elapsed_since, now, pause, stays, wait_until, wait_value},
     witness::{Witness, assert_contiguous},

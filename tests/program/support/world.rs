@@ -57,6 +57,7 @@ impl Turn {
 pub(crate) struct World {
     dir: TempDir,
     witnesses: AtomicU32,
+    settings: Vec<(&'static str, String)>,
     _turn: Turn,
 }
 
@@ -82,7 +83,13 @@ impl World {
         // Not the system's temporary directory: paths of sockets must stay short.
         let dir = tempfile::Builder::new().prefix("sv").tempdir_in("/tmp").expect("a directory");
         fs::create_dir(dir.path().join("h")).expect("a home");
-        Self { dir, witnesses: AtomicU32::new(0), _turn: turn }
+        Self { dir, witnesses: AtomicU32::new(0), settings: Vec::new(), _turn: turn }
+    }
+
+    /// Returns the same world with a setting, by the name of its variable, for all that is run in it.
+    pub(crate) fn set(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.settings.push((name, value.into()));
+        self
     }
 
     /// Returns a path in this world, outside of the product's root.
@@ -121,9 +128,12 @@ impl World {
             .env("STRATAVORE_HOME", self.root())
             // All worlds together would want one port.
             .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
+            // Worlds are side by side, and most need no API: whoever does asks for a free port.
+            .env("STRATAVORE_API_ENABLED", "false")
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
         command
     }

@@ -125,6 +125,8 @@ async fn fill(world: &World, events: usize) -> Runner {
          VALUES ('s', 'm', 'user', '2026-01-01T00:00:00.000000Z', 'hello')",
         "INSERT INTO agent_tokens (token, runner_id, expires_at) VALUES ('t', \
          '00000000-0000-0000-0000-000000000001', '2026-01-02T00:00:00.000000Z')",
+        "INSERT INTO api_tokens (id, name, secret_hash, scope, created_at) VALUES \
+         ('00000000-0000-0000-0000-000000000009', 't', 'h', 'viewer', '2026-01-01T00:00:00.000000Z')",
         "INSERT INTO usage_days (project_name, day, tokens) VALUES ('p', '2026-01-01', 77)",
         "INSERT INTO usage_requests (key, project_name, at, input_tokens, counted, cost_nanos) \
          VALUES ('claude:1', 'p', '2026-01-01T00:00:00.000000Z', 70, 77, 9007199254740993)",

@@ -211,5 +211,6 @@ mod prompts;
 mod quotas;
 mod retention;
 mod state;
+mod tokens;
 mod transcripts;
 mod usage;

@@ -7,6 +7,7 @@
 
 mod events;
 mod names;
+mod table;
 mod tables;
 
 use std::{fs, io, path::Path};
@@ -15,7 +16,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
-use self::tables::{AGGREGATES, EVENTS, FIRST_TABLES, LAST_TABLES, RUNNERS, Table};
+use self::{
+    table::Table,
+    tables::{AGGREGATES, EVENTS, FIRST_TABLES, LAST_TABLES, RUNNERS},
+};
 use super::{
     Keyring, Location, Origin, StoreError,
     about::{about, known_schema, look, look_at_once, name_of, open},

@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 
 use super::{
     Copier,
-    tables::{PROJECTS, RUNNERS, Table},
+    table::Table,
+    tables::{PROJECTS, RUNNERS},
 };
 use crate::{
     daemon::store::{Kind, Query, StoreError},

@@ -56,6 +56,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (8, "transcripts", include_str!("../../../../migrations/postgres/0008_transcripts.sql")),
     (9, "prompts", include_str!("../../../../migrations/postgres/0009_prompts.sql")),
     (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
+    (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:

@@ -45,6 +45,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (8, "transcripts", include_str!("../../../../migrations/sqlite/0008_transcripts.sql")),
     (9, "prompts", include_str!("../../../../migrations/sqlite/0009_prompts.sql")),
     (10, "notifications", include_str!("../../../../migrations/sqlite/0010_notifications.sql")),
+    (11, "tokens", include_str!("../../../../migrations/sqlite/0011_tokens.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

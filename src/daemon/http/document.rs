@@ -1,0 +1,127 @@
+//! The description of the API: `OpenAPI` 3.1, from the handlers and the types they speak.
+
+use serde_json::json;
+use utoipa::openapi::{
+    Components, ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref,
+    RefOr, ResponseBuilder,
+    extensions::ExtensionsBuilder,
+    path::Operation,
+    security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{Http, problem::Problem};
+use crate::domain::api_token::Scope;
+
+/// How tokens are called in the document.
+const SCHEME: &str = "bearer";
+
+/// Where a problem is described.
+const PROBLEM: &str = "Problem";
+
+/// What can be answered instead, to anybody and to who has shown a token.
+const TO_ANYBODY: &[u16] = &[400, 403, 405, 421, 429, 500];
+const TO_KNOWN: &[u16] = &[401, 404, 408, 409, 413, 415, 422, 503];
+
+/// Returns what stands before the resources.
+pub(super) fn head() -> OpenApi {
+    let about = "Everything that the command line can do. A call shows a token: `Authorization: \
+Bearer …`; `stratavore tokens create` makes one. Failures are problems of RFC 9457, whose `code` stays the \
+same. Lists come in pages: `next` of one is the `cursor` of the following. A POST with an \
+`Idempotency-Key` is done once: for a day, and as long as the daemon runs, the same key and the same body \
+get the first answer again; a launch is remembered beyond that.";
+    let info = InfoBuilder::new()
+        .title("Stratavore")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(about));
+    OpenApiBuilder::new().info(info.build()).build()
+}
+
+/// Says what a token needs for these routes.
+pub(super) fn scoped(mut router: OpenApiRouter<Http>, scope: Scope) -> OpenApiRouter<Http> {
+    for item in router.get_openapi_mut().paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            let needs = SecurityRequirement::new(SCHEME, [scope.as_str()]);
+            operation.security = Some(vec![needs]);
+            operation.extensions =
+                Some(ExtensionsBuilder::new().add("x-scope", json!(scope)).build());
+        }
+    }
+    router
+}
+
+/// Adds what is the same everywhere: the problems that may be answered, the scheme of tokens.
+pub(super) fn finish(mut document: OpenApi) -> OpenApi {
+    for item in document.paths.paths.values_mut() {
+        for (_, operation) in operations(item) {
+            let known = operation.security.as_ref().map_or(&[][..], |_| TO_KNOWN);
+            for status in TO_ANYBODY.iter().chain(known) {
+                let answers = &mut operation.responses.responses;
+                let problem = || RefOr::Ref(Ref::from_response_name(PROBLEM));
+                answers.entry(status.to_string()).or_insert_with(problem);
+            }
+        }
+    }
+    let components = document.components.take().unwrap_or_else(Components::new);
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+    let problem = ResponseBuilder::new()
+        .description("What went wrong.")
+        .content("application/problem+json", Content::new(Some(Ref::from_schema_name(PROBLEM))))
+        .build();
+    let components = ComponentsBuilder::from(components)
+        .schema_from::<Problem>()
+        .response(PROBLEM, problem)
+        .security_scheme(SCHEME, SecurityScheme::Http(bearer))
+        .build();
+    document.components = Some(components);
+    document
+}
+
+/// Returns what can be done at a path, by method.
+pub(super) fn operations(
+    item: &mut PathItem,
+) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let all = [
+        ("GET", item.get.as_mut()),
+        ("PUT", item.put.as_mut()),
+        ("POST", item.post.as_mut()),
+        ("DELETE", item.delete.as_mut()),
+        ("PATCH", item.patch.as_mut()),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::daemon::http::api_document;
+
+    #[test]
+    fn every_operation_says_what_it_is_and_what_a_token_needs() {
+        let mut document = api_document();
+        let (mut ids, mut count) = (BTreeSet::new(), 0);
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations(item) {
+                count += 1;
+                let id = operation.operation_id.clone().unwrap_or_default();
+                assert!(ids.insert(id.clone()), "{method} {path}: `{id}` is there twice");
+                assert!(operation.summary.is_some(), "{method} {path} says nothing");
+                let is_open = operation.security.is_none();
+                assert_eq!(is_open, !path.starts_with("/api/"), "{method} {path}");
+                let codes: Vec<_> = operation.responses.responses.keys().collect();
+                assert!(codes.iter().any(|code| code.starts_with(['1', '2'])), "{method} {path}");
+                let scope = operation.extensions.as_ref().and_then(|all| all.get("x-scope"));
+                assert_eq!(scope.is_none(), is_open, "{method} {path}");
+                if method != "GET" && !is_open {
+                    assert_ne!(scope, Some(&json!(Scope::Viewer)), "{method} {path}");
+                }
+            }
+        }
+        assert!(count > 20);
+        let json = serde_json::to_value(&document).unwrap();
+        assert_eq!(json["openapi"], "3.1.0");
+        assert_eq!(json["components"]["securitySchemes"][SCHEME]["scheme"], "bearer");
+    }
+}

@@ -95,6 +95,11 @@
 //! not taken is due again. What is said to the bot goes the other way: `daemon/notify/telegram` →
 //! `services/chat` → the same services that any client calls.
 //!
+//! **HTTP.** `daemon/http/server` (TLS, deadlines) → `http/guard`: `Host` and `Origin`, whose process it is
+//! (`process`: an agent is refused, whatever it shows), token, pace, the scope that the document names →
+//! `http/<resource>`, which calls the same services as gRPC. The document (`http/document`) is made of the
+//! handlers and of the domain's types, which derive their schemas.
+//!
 //! **Status.** What the supervisor hears and sees (reports, title, screen), what hooks tell, and what
 //! `daemon/sources` hear on agents' own interfaces and state files goes to `services/evidence`;
 //! `domain::evidence` keeps each source's last word and says which is believed. Where a person says that

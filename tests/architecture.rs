@@ -73,6 +73,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("tasks", &["services", "store", "fleet", "sources", "broker", "trace"]),
     ("grpc", &["services", "fleet", "trace"]),
     ("metrics", &["services"]),
+    ("http", &["services", "fleet", "trace"]),
     ("manager", &["services"]),
     ("verify", &["store"]),
     ("database", &["context", "lifecycle", "store", "verify"]),
@@ -80,7 +81,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     (
         "lifecycle",
         &[
-            "verify", "broker", "context", "fleet", "grpc", "limits", "manager", "metrics",
+            "verify", "broker", "context", "fleet", "grpc", "http", "limits", "manager", "metrics",
             "notify", "services", "sources", "store", "tasks", "trace",
         ],
     ),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   grpc ─▶ services ─▶ store (state and events, one writer)
-//!              ▲  └────▶ fleet ◀── link ──▶ supervisors
+//!   http ─▶    ▲  └────▶ fleet ◀── link ──▶ supervisors
 //!   tasks ─────┘            │
 //!     ▲ └─▶ broker          │
 //!     └──── notices ◀───────┘
@@ -11,7 +11,7 @@
 //! `metrics` serves figures to Prometheus; like `grpc` it only calls `services`.
 //!
 //! `store`, `fleet`, `blobs`, `limits`, `programs`, `screens`, `broker`, `notify`, `transcripts` and `worktrees` do not know each other; `services`
-//! hold every decision; `tasks` and `grpc`
+//! hold every decision; `tasks`, `grpc` and `http`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,

@@ -89,7 +89,9 @@ impl<T> Page<T> {
 
 /// Returns a key that puts what is newest first.
 pub(super) fn newest(at: chrono::DateTime<chrono::Utc>, id: impl std::fmt::Display) -> String {
-    format!("{:020} {id}", i64::MAX - at.timestamp_micros())
+    // In the order of unsigned numbers, times before 1970 too.
+    let at = at.timestamp_micros().cast_unsigned() ^ (1 << 63);
+    format!("{:020} {id}", u64::MAX - at)
 }
 
 #[cfg(test)]

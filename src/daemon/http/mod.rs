@@ -46,6 +46,7 @@ struct Http {
     services: Services,
     /// The document, as it is served.
     document: Arc<str>,
+    #[expect(dead_code, reason = "streams end by it")]
     stop: CancellationToken,
 }
 

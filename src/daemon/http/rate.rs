@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_caller_is_held_up_alone_and_not_for_long() {
-        let (rate, now) = (Rate::new(2), tokio_now());
+        let (rate, now) = (Rate::new(2), Instant::now());
         for _ in 0..20 {
             assert_eq!(rate.take("a", now), Ok(()));
         }
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn many_callers_do_not_fill_the_memory() {
-        let (rate, now) = (Rate::new(1), tokio_now());
+        let (rate, now) = (Rate::new(1), Instant::now());
         for n in 0..REMEMBERED {
             assert_eq!(rate.take(&n.to_string(), now), Ok(()));
         }
@@ -85,10 +85,5 @@ mod tests {
         let later = now + Duration::from_secs(1);
         assert_eq!(rate.take("one more", later), Ok(()));
         assert_eq!(rate.buckets.lock().unwrap().len(), 1);
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
-    fn tokio_now() -> Instant {
-        std::time::Instant::now().into()
     }
 }

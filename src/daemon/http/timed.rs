@@ -95,15 +95,16 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_side_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
-        let limit = Duration::from_secs(30);
+        let limit = Duration::from_millis(300);
         let (ours, mut theirs) = tokio::io::duplex(16);
         let mut timed = Timed::new(ours, limit);
+        // All of it takes longer than the limit, no part of it does.
         let slow = tokio::spawn(async move {
             let mut got = [0; 8];
             for _ in 0..6 {
-                tokio::time::sleep(limit - Duration::from_secs(1)).await;
+                tokio::time::sleep(limit / 5).await;
                 theirs.read_exact(&mut got).await.unwrap();
             }
             theirs
@@ -113,6 +114,6 @@ mod tests {
         let begun = Instant::now();
         let error = timed.write_all(&[0; 64]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begun.elapsed().as_secs(), limit.as_secs());
+        assert!(begun.elapsed() >= limit);
     }
 }

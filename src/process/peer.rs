@@ -33,12 +33,10 @@ pub fn neighbour(peer: SocketAddr, own: SocketAddr) -> Neighbour {
                 let is_ours = inode == 0 || user == own_user;
                 return Neighbour::Here(if is_ours { Err(UnknownProcess) } else { Ok(None) });
             }
-            let above = holders.into_iter().map(supervisor_above);
-            Neighbour::Here(above.fold(Ok(None), |all, one| match (all, one) {
-                (Ok(Some(found)), _) | (_, Ok(Some(found))) => Ok(Some(found)),
-                (Err(unknown), _) | (_, Err(unknown)) => Err(unknown),
-                (Ok(None), Ok(None)) => Ok(None),
-            }))
+            let above: Vec<_> = holders.into_iter().map(supervisor_above).collect();
+            let inside = above.iter().find(|one| matches!(one, Ok(Some(_))));
+            let unknown = || above.iter().find(|one| one.is_err());
+            Neighbour::Here(inside.or_else(unknown).copied().unwrap_or(Ok(None)))
         }
     }
 }

@@ -80,7 +80,7 @@ where
                 request.extensions_mut().insert(FromRunner(id));
             }
             caller => {
-                self.services.note_refusal(caller, path);
+                self.services.note_refusal(caller, &path);
                 let why = "a process inside a runner may only report for itself";
                 return Box::pin(std::future::ready(Ok(refusal(why))));
             }

@@ -2,15 +2,15 @@
 
 use serde_json::json;
 use utoipa::openapi::{
-    Components, ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref,
-    RefOr, ResponseBuilder,
+    ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
+    ResponseBuilder,
     extensions::ExtensionsBuilder,
     path::Operation,
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{Http, problem::Problem};
+use super::{Http, problem::ProblemBody};
 use crate::domain::api_token::Scope;
 
 /// How tokens are called in the document.
@@ -62,14 +62,14 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
             }
         }
     }
-    let components = document.components.take().unwrap_or_else(Components::new);
+    let components = document.components.take().unwrap_or_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let problem = ResponseBuilder::new()
         .description("What went wrong.")
         .content("application/problem+json", Content::new(Some(Ref::from_schema_name(PROBLEM))))
         .build();
     let components = ComponentsBuilder::from(components)
-        .schema_from::<Problem>()
+        .schema_from::<ProblemBody<'_>>()
         .response(PROBLEM, problem)
         .security_scheme(SCHEME, SecurityScheme::Http(bearer))
         .build();

@@ -19,12 +19,17 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use opentelemetry::trace::SpanKind;
 use tokio::time::{Instant, timeout};
 use utoipa::openapi::OpenApi;
 
 use super::{document::operations, peer::Peer, problem::Problem, rate::Rate, repeats::Repeats};
 use crate::{
-    daemon::{fleet::Caller, services::Services, trace},
+    daemon::{
+        fleet::Caller,
+        services::Services,
+        trace::{self, Span, Trace},
+    },
     domain::{
         api_token::{self, ApiToken, Scope},
         id::RunnerId,
@@ -282,18 +287,33 @@ impl Rules {
         let name = runner.map_or_else(|| format!("http:{name}"), |id| format!("runner:{id}"));
         parts.extensions.insert(Actor { name, scope, runner, repeat });
         let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
-        let trace = trace::of_header(header);
+        let trace = Trace::of_header(header);
+        let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
+        let call = format!("{} {}", parts.method, route.as_deref().unwrap_or("nothing"));
         let Some(repeat) = repeat else {
             let answer = next.run(Request::from_parts(parts, body));
-            return Ok(trace::within(trace, answer).await);
+            return Ok(traced(trace, call, answer).await);
         };
         let bytes = to_bytes(body, BODY).await.map_err(|_read_before| Problem::unguarded())?;
         let asked = format!("{} {}", parts.method, parts.uri).into_bytes();
         let asked = api_token::hash(&[asked.as_slice(), &[0], &bytes].concat());
         let answer = next.run(Request::from_parts(parts, Body::from(bytes)));
-        let answer = trace::within(trace, answer);
+        let answer = traced(trace, call, answer);
         Ok(Arc::clone(&self.repeats).once(repeat.to_string(), asked, answer).await)
     }
+}
+
+/// Makes a call as a span of a trace.
+async fn traced(trace: Trace, call: String, answer: impl Future<Output = Response>) -> Response {
+    let (mut span, trace) =
+        Span::begin(trace, call.clone(), SpanKind::Server, &[("network.protocol.name", "http")]);
+    let answer = trace::within(trace, answer).await;
+    let status = answer.status();
+    if !status.is_success() {
+        span.fail(status.canonical_reason().unwrap_or_default());
+    }
+    tracing::debug!(call, status = status.as_u16(), "answered");
+    answer
 }
 
 /// Returns the one value of a header; `None` when there is none, or several.

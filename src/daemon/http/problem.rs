@@ -9,39 +9,54 @@ use utoipa::ToSchema;
 
 use crate::domain::failure::{Failure, FailureKind};
 
-/// What went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Problem {
+/// What went wrong, as it is told.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody<'a> {
     /// Names the kind of problem for ever: `urn:stratavore:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
     /// The kind, for people.
-    title: &'static str,
+    title: &'a str,
     /// The status of the answer.
     status: u16,
     /// What it is this time.
-    detail: String,
+    detail: &'a str,
     /// A stable word in capitals, such as `RUNNER_NOT_FOUND`.
-    code: String,
+    code: &'a str,
     /// What to do next.
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
+    hint: &'a str,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: String,
+    detail: String,
     hint: String,
     /// Seconds to wait before the next try.
-    #[serde(skip)]
     retry_after: Option<u64>,
 }
 
 impl Problem {
     /// Returns a problem of the API's own.
     pub(super) fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: format!("urn:stratavore:problem:{code}"),
-            title: status.canonical_reason().unwrap_or_default(),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code: code.to_owned(),
-            hint: String::new(),
-            retry_after: None,
+        let (code, detail) = (code.to_owned(), detail.into());
+        Self { status, code, detail, hint: String::new(), retry_after: None }
+    }
+
+    /// Returns it as it is told.
+    fn body(&self) -> ProblemBody<'_> {
+        ProblemBody {
+            kind: format!("urn:stratavore:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or_default(),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: &self.code,
+            hint: &self.hint,
         }
     }
 
@@ -80,16 +95,15 @@ impl From<Failure> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        if status == StatusCode::UNAUTHORIZED {
+        if self.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"stratavore\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
@@ -117,7 +131,7 @@ mod tests {
     #[test]
     fn a_failure_becomes_a_problem_that_programs_can_read() {
         let failure = Failure::not_found("RUNNER_NOT_FOUND", "no runner `x`").with_hint("look");
-        let problem = serde_json::to_value(Problem::from(failure)).unwrap();
+        let problem = serde_json::to_value(Problem::from(failure).body()).unwrap();
         let wanted = serde_json::json!({
             "type": "urn:stratavore:problem:RUNNER_NOT_FOUND", "title": "Not Found",
             "status": 404, "detail": "no runner `x`", "code": "RUNNER_NOT_FOUND", "hint": "look",

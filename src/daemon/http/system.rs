@@ -73,7 +73,8 @@ async fn get_health(State(http): State<Http>) -> Answer<Health> {
 #[utoipa::path(get, path = "/metrics", tag = "system",
     responses((status = 200, description = "The figures", body = BTreeMap<String, f64>)))]
 async fn get_metrics(State(http): State<Http>) -> Answer<BTreeMap<String, f64>> {
-    Ok(Json(http.services.metrics().await?))
+    let page = http.services.metrics().await;
+    Ok(Json(page.values().into_iter().collect()))
 }
 
 /// Describes this API, as `OpenAPI` 3.1.

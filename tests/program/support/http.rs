@@ -94,7 +94,7 @@ impl Call {
 
     /// Adds a body of any kind.
     pub(crate) fn body(mut self, body: &[u8]) -> Self {
-        self.body = body.to_owned();
+        body.clone_into(&mut self.body);
         self
     }
 
@@ -102,7 +102,11 @@ impl Call {
     pub(crate) fn bytes(&self, address: SocketAddr) -> Vec<u8> {
         let has = |name: &str| self.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
         let mut text = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
-        let mut add = |name: &str, value: &str| text.push_str(&format!("{name}: {value}\r\n"));
+        let mut add = |name: &str, value: &str| {
+            for part in [name, ": ", value, "\r\n"] {
+                text.push_str(part);
+            }
+        };
         if !has("host") {
             add("Host", &address.to_string());
         }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -18,7 +19,8 @@ use std::{
 use crate::{
     servers::{Postgres, RabbitMq},
     support::{
-        Collector, Say as _, Terminal, World, code_of, elapsed_since, now, wait_until, wait_value,
+        Bot, Collector, Say as _, TOKEN, Terminal, USER, World, code_of, elapsed_since, now,
+        wait_until, wait_value,
     },
 };
 
@@ -170,7 +172,7 @@ fn what_is_shipped_for_prometheus_and_grafana_is_sound() {
         assert!(heads.contains(section), "{section} is no section of operations.md");
     }
     // Dashboards can be read, draw what is asked for, and each in its place.
-    let mut boards = 0;
+    let (mut boards, mut drawn) = (0, "groups:\n  - name: drawn\n    rules:\n".to_owned());
     for entry in fs::read_dir(root().join("assets/grafana")).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
         let board: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -180,12 +182,20 @@ fn what_is_shipped_for_prometheus_and_grafana_is_sound() {
         assert!(places.len() == panels.len() && panels.len() >= 8);
         for panel in panels {
             for target in panel["targets"].as_array().unwrap() {
-                assert!(target["expr"].as_str().unwrap().contains("instance=~\"$instance\""));
+                let expression = target["expr"].as_str().unwrap();
+                assert!(expression.contains("instance=~\"$instance\""), "{expression}");
+                let rule = serde_json::json!({ "record": "drawn", "expr": expression });
+                writeln!(drawn, "      - {}", rule.to_string().replace("$instance", ".+")).unwrap();
             }
         }
         boards += 1;
     }
     assert_eq!(boards, 3);
+    // As rules, the checker reads all that they draw.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("drawn.yml");
+    fs::write(&file, drawn).unwrap();
+    promtool(&["check", "rules", "--lint=none", file.to_str().unwrap()], "");
 }
 
 #[test]
@@ -306,7 +316,15 @@ fn many_scrapes_cost_as_much_as_one() {
 fn a_collector_gets_spans_of_the_trace_that_events_and_log_have() {
     let world = World::new();
     let collector = Collector::start();
-    start(&world, &[("OBSERVABILITY_OTLP_ENDPOINT", &collector.url()), ("LOGGING_LEVEL", "debug")]);
+    let bot = Bot::start();
+    let settings = [
+        ("OBSERVABILITY_OTLP_ENDPOINT", &*collector.url()),
+        ("LOGGING_LEVEL", "debug"),
+        ("DOCKER_TELEGRAM_TOKEN", TOKEN),
+        ("DOCKER_TELEGRAM_CHAT_ID", &USER.to_string()),
+        ("DOCKER_TELEGRAM_API_URL", &bot.url()),
+    ];
+    start(&world, &settings);
     world.project("p");
     world.agent("echo", &[]);
     let events = world.json(["events", "list", "--type", "runner.starting"]);
@@ -330,8 +348,16 @@ fn a_collector_gets_spans_of_the_trace_that_events_and_log_have() {
         traced += usize::from(line.text("trace_id") == trace);
     }
     assert!(traced > 0, "no line of the log has the trace");
+    // So does what people outside are told of it.
+    world.run(["notify", "the build is green"]).expect_code(0);
+    let events = world.json(["events", "list", "--type", "notification.requested"]);
+    let told = events[0].text("trace_id").to_owned();
+    wait_until("the message is in the trace of its cause", SOON, || {
+        collector.spans().iter().any(|span| span.name == "notify" && span.trace() == told)
+    });
+    bot.wait("SendMessage", "the build is green");
     // What was typed is in none of them.
-    assert!(!collector.spans().iter().any(|span| format!("{span:?}").contains("demo-agent")));
+    assert!(!collector.spans().iter().any(|span| format!("{span:?}").contains("the build")));
 }
 
 #[test]

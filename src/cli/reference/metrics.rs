@@ -21,7 +21,7 @@ largest (`max without (instance)`).";
 fn the_reference_of_metrics_is_the_table() {
     let mut page = format!(
         "{HEAD}\n\nA label whose values users choose, `project`, `scope` and `model`, has {MOST} of them at most; the rest is \
-         summed up as `{OTHER}`. Sums by model are at most 15 s old.\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n"
+         summed up as `{OTHER}`. Sums by model are read anew every 15 s, less often where that takes long.\n\n| metric | type | labels | what it is |\n|---|---|---|---|\n"
     );
     for Family { name, kind, labels, help } in ALL {
         let labels: Vec<_> = labels.iter().map(|label| format!("`{label}`")).collect();

@@ -42,6 +42,9 @@ const LIMIT: Duration = Duration::from_millis(1500);
 /// The sums over all requests are worth a walk through the table only so often.
 const SELDOM: Duration = Duration::from_secs(15);
 
+/// And no more often than this many times as long as it takes.
+const RARELY: u32 = 20;
+
 /// What is counted where it happens, and the last page.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Figures(Arc<State>);
@@ -49,7 +52,8 @@ pub(super) struct Figures(Arc<State>);
 #[derive(Debug, Default)]
 struct State {
     page: Mutex<Option<(Instant, Arc<Page>)>>,
-    models: SyncMutex<Option<(Instant, Vec<UsageTotal>)>>,
+    /// The sums by model, and until when they do.
+    models: Mutex<Option<(Instant, Vec<UsageTotal>)>>,
     /// Where the page is served: the address, or why it is not. Empty when that is not wanted.
     served: SyncMutex<Option<Result<String, String>>>,
     heartbeat: Histogram,
@@ -177,17 +181,27 @@ impl Services {
         }
     }
 
-    /// Returns what each model was used for, not always the newest sums.
+    /// Returns what each model was used for, not always the newest sums. They are read to their end also
+    /// when this scrape does not wait for that, and never twice at a time.
     async fn usage_by_model(&self) -> Result<Vec<UsageTotal>, Failure> {
-        let known = || self.figures.0.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, totals)) = &*known()
-            && at.elapsed() < SELDOM
-        {
-            return Ok(totals.clone());
-        }
-        let totals = self.store.usage_totals(UsageBy::Model, &UsageFilter::default()).await?;
-        *known() = Some((Instant::now(), totals.clone()));
-        Ok(totals)
+        let services = self.clone();
+        let reading = tokio::spawn(async move {
+            let Ok(mut known) = services.figures.0.models.try_lock() else {
+                return Err(Failure::unavailable("USAGE_SLOW", "an earlier scrape still sums up"));
+            };
+            let began = Instant::now();
+            if let Some((until, totals)) = &*known
+                && began < *until
+            {
+                return Ok(totals.clone());
+            }
+            let everything = UsageFilter::default();
+            let totals = services.store.usage_totals(UsageBy::Model, &everything).await?;
+            let pause = SELDOM.max(began.elapsed() * RARELY);
+            *known = Some((Instant::now() + pause, totals.clone()));
+            Ok(totals)
+        });
+        reading.await.map_err(|error| Failure::internal(format!("sum up the usage: {error}")))?
     }
 }
 

@@ -268,14 +268,21 @@ async fn without_its_database_the_rest_is_told_in_time() {
     wait_until("the database is up", SOON, || {
         value(&scrape(&address), "stratavore_database_up{kind=\"PostgreSQL\"}") == Some(1.0)
     });
+    let wait_for = |state: f64| {
+        wait_value("it is told how the database is", SOON, || {
+            let begun = now();
+            let text = scrape(&address);
+            assert!(elapsed_since(begun) < Duration::from_secs(3), "a scrape hangs");
+            let told = value(&text, "stratavore_database_up{kind=\"PostgreSQL\"}");
+            (told == Some(state)).then_some(text)
+        })
+    };
+    server.pause();
+    wait_for(0.0);
+    server.resume();
+    wait_for(1.0);
     server.kill();
-    let text = wait_value("it is told to be down", SOON, || {
-        let begun = now();
-        let text = scrape(&address);
-        assert!(elapsed_since(begun) < Duration::from_secs(3), "a scrape hangs");
-        let is_down = value(&text, "stratavore_database_up{kind=\"PostgreSQL\"}") == Some(0.0);
-        is_down.then_some(text)
-    });
+    let text = wait_for(0.0);
     assert!(value(&text, "stratavore_daemon_uptime_seconds").is_some(), "{text}");
     assert!(value(&text, "stratavore_supervisors").is_some(), "{text}");
     assert!(!text.contains("stratavore_projects "), "what is not known is not told: {text}");

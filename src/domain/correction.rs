@@ -8,7 +8,7 @@ use super::{activity::ActivityState, failure::Failure, runner::Runner};
 pub const KINDS: [&str; 5] = ["permission", "question", "auth", "trust", "onboarding"];
 
 /// What a runner is really at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Truth {
     /// The state.
     pub state: ActivityState,
@@ -17,7 +17,7 @@ pub struct Truth {
 }
 
 /// A terminal as it was when somebody looked at it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
 pub struct Screenshot {
     /// The window title.
     pub title: String,
@@ -41,7 +41,7 @@ pub struct CorrectionRequest {
 }
 
 /// What was learnt, or would be.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Correction {
     /// The runner, as it stood.
     pub runner: Runner,

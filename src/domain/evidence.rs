@@ -46,6 +46,7 @@ pub struct Explanation {
     /// The runner.
     pub runner: Runner,
     /// What each source said last, the best first.
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
     pub words: Vec<(ActivitySource, Word)>,
     /// The source that is believed.
     pub author: Option<ActivitySource>,

@@ -18,6 +18,7 @@ pub struct OutboxEntry {
     /// The event's type.
     pub event_type: String,
     /// The entity it is about: its type and id. Entries of one leave in their order.
+    #[schema(value_type = Vec<String>)]
     pub aggregate: (String, String),
     /// Counts the entity's events from 1 without gaps.
     pub sequence: u64,

@@ -8,6 +8,7 @@
 mod commands;
 mod configuration;
 mod grpc;
+mod http;
 mod metrics;
 mod shown;
 

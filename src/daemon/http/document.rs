@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use utoipa::openapi::{
-    ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr,
-    ResponseBuilder,
+    Components, ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, PathItem, Ref,
+    RefOr, Required, ResponseBuilder, Schema,
     extensions::ExtensionsBuilder,
     path::Operation,
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
@@ -54,9 +54,22 @@ pub(super) fn scoped(mut router: OpenApiRouter<Http>, scope: Scope) -> OpenApiRo
 pub(super) fn finish(mut document: OpenApi) -> OpenApi {
     for item in document.paths.paths.values_mut() {
         for (_, operation) in operations(item) {
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                let named = body.content.values().find_map(|content| match content {
+                    RefOr::T(content) => content.schema.clone(),
+                    RefOr::Ref(_) => None,
+                });
+                // Nothing of it is needed: then it may be missing.
+                if named.is_some_and(|schema| needs_nothing(&schema, document.components.as_ref()))
+                {
+                    body.required = Some(Required::False);
+                }
+            }
             let known = operation.security.as_ref().map_or(&[][..], |_| TO_KNOWN);
-            for status in TO_ANYBODY.iter().chain(known) {
-                let answers = &mut operation.responses.responses;
+            let answers = &mut operation.responses.responses;
+            // A call that is to become a WebSocket, and did not ask for one.
+            let upgrade = answers.contains_key("101").then_some(&426);
+            for status in TO_ANYBODY.iter().chain(known).chain(upgrade) {
                 let problem = || RefOr::Ref(Ref::from_response_name(PROBLEM));
                 answers.entry(status.to_string()).or_insert_with(problem);
             }
@@ -75,6 +88,21 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         .build();
     document.components = Some(components);
     document
+}
+
+/// Whether a schema has no field that must be there.
+fn needs_nothing(schema: &RefOr<Schema>, all: Option<&Components>) -> bool {
+    let found = match schema {
+        RefOr::T(schema) => Some(schema),
+        RefOr::Ref(named) => {
+            let name = named.ref_location.rsplit('/').next().unwrap_or_default();
+            match all.and_then(|all| all.schemas.get(name)) {
+                Some(RefOr::T(schema)) => Some(schema),
+                _ => None,
+            }
+        }
+    };
+    matches!(found, Some(Schema::Object(object)) if object.required.is_empty())
 }
 
 /// Returns what can be done at a path, by method.

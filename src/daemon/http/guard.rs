@@ -57,7 +57,6 @@ pub(super) struct Actor {
     /// For records of what was done: `http:` and the token's name.
     pub(super) name: String,
     /// What they may do.
-    #[expect(dead_code, reason = "attached terminals ask for it")]
     pub(super) scope: Scope,
     /// The runner that they are inside of.
     pub(super) runner: Option<RunnerId>,

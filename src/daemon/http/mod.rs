@@ -11,20 +11,29 @@
 
 #![expect(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
+mod attach;
 mod document;
+mod events;
 mod extract;
 mod guard;
+mod inbox;
 mod lists;
+mod operations;
 mod peer;
 mod problem;
 mod projects;
+mod prompts;
 mod rate;
 mod repeats;
 mod runners;
 mod server;
+mod sessions;
 mod system;
+mod terminal;
 mod timed;
 mod tokens;
+mod usage;
+mod worktrees;
 
 use std::sync::Arc;
 
@@ -46,7 +55,6 @@ struct Http {
     services: Services,
     /// The document, as it is served.
     document: Arc<str>,
-    #[expect(dead_code, reason = "streams end by it")]
     stop: CancellationToken,
 }
 
@@ -68,8 +76,22 @@ impl Routes {
 
 /// Returns every route with what documents it.
 fn routes() -> OpenApiRouter<Http> {
-    let resources = [projects::routes(), runners::routes(), system::routes(), tokens::routes()];
-    let api = resources.into_iter().fold(OpenApiRouter::new(), |api, one| api.merge(one.scoped()));
+    let resources: &[fn() -> Routes] = &[
+        projects::routes,
+        runners::routes,
+        terminal::routes,
+        attach::routes,
+        prompts::routes,
+        inbox::routes,
+        sessions::routes,
+        usage::routes,
+        events::routes,
+        worktrees::routes,
+        operations::routes,
+        system::routes,
+        tokens::routes,
+    ];
+    let api = resources.iter().fold(OpenApiRouter::new(), |api, one| api.merge(one().scoped()));
     OpenApiRouter::with_openapi(document::head()).nest(PREFIX, api).merge(system::open_routes())
 }
 

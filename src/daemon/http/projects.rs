@@ -38,6 +38,7 @@ pub(super) fn routes() -> Routes {
 #[serde(default)]
 struct Wanted {
     /// Only of this status: active, idle or archived.
+    #[param(pattern = "^(active|idle|archived)?$")]
     status: String,
 }
 
@@ -46,10 +47,13 @@ struct Wanted {
 #[serde(deny_unknown_fields)]
 struct ProjectBody {
     /// Its name, which is a word.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length = 64)]
     name: String,
     /// An absolute path on the daemon's machine.
+    #[schema(pattern = "^/[^\\u0000]*$")]
     path: String,
     /// What it is; one line.
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", max_length = 250)]
     #[serde(default)]
     description: String,
     /// Free labels.

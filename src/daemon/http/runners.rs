@@ -1,6 +1,6 @@
 //! Runners: launched, looked at, ended.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use axum::{extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
@@ -22,14 +22,14 @@ use crate::{
         checkout::{SetupChoice, WorktreeWish},
         evidence::Explanation,
         failure::Failure,
-        launch::{LaunchRequest, Launched, RestartPolicy},
+        launch::{Environment, LaunchRequest, Launched, RestartPolicy},
         runner::{Runner, RunnerStatus},
         size::TerminalSize,
     },
 };
 
 /// The file mode creation mask of agents that no terminal launches.
-const UMASK: u32 = 0o022;
+pub(super) const UMASK: u32 = 0o022;
 
 /// The routes.
 pub(super) fn routes() -> Routes {
@@ -64,6 +64,7 @@ struct Wanted {
     /// Only of this project.
     project: String,
     /// Only of this status: starting, running, paused, stopping, terminated, failed; or live.
+    #[param(pattern = "^(starting|running|paused|stopping|terminated|failed|live)?$")]
     status: String,
 }
 
@@ -96,6 +97,7 @@ struct LaunchBody {
     #[serde(default)]
     model: String,
     /// What it may do without asking: own, ask, edits, plan, auto or god.
+    #[schema(pattern = "^(own|ask|edits|plan|auto|god)?$")]
     #[serde(default)]
     permissions: String,
     /// The working directory; the project's, if nothing is said.
@@ -106,14 +108,17 @@ struct LaunchBody {
     worktree: Option<WorktreeBody>,
     /// Variables, beside those of the daemon.
     #[serde(default)]
-    environment: std::collections::BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
     /// Columns of its terminal.
+    #[schema(maximum = 65_535)]
     #[serde(default)]
     cols: Option<u16>,
     /// Rows of its terminal.
+    #[schema(maximum = 65_535)]
     #[serde(default)]
     rows: Option<u16>,
     /// What becomes of it when it fails: never or on-failure.
+    #[schema(pattern = "^(never|on-failure)?$")]
     #[serde(default)]
     restart: String,
     /// So many tokens it may use at most.
@@ -152,6 +157,7 @@ struct LaunchedBody {
 #[serde(default, deny_unknown_fields)]
 struct StopBody {
     /// So long it may take to end by itself.
+    #[schema(maximum = 4_294_967_295_i64)]
     grace_ms: Option<u32>,
     /// It is not asked first.
     force: bool,
@@ -182,6 +188,7 @@ struct Stopped {
 #[serde(default, deny_unknown_fields)]
 struct RestartBody {
     /// So long it may take to end by itself.
+    #[schema(maximum = 4_294_967_295_i64)]
     grace_ms: Option<u32>,
     /// Its agent goes on with its conversation.
     preserve_session: bool,
@@ -389,6 +396,12 @@ async fn send_heartbeat_alias(
     send_heartbeat(state, actor, Path(body.runner_id.clone()), Json(body)).await
 }
 
+/// Returns the environment of an agent that no terminal launches: the daemon's, and these variables.
+pub(super) fn own_environment(more: BTreeMap<String, String>) -> Environment {
+    let more = more.into_iter().map(|(name, value)| (name.into(), value.into()));
+    environment::all().into_iter().chain(more).collect()
+}
+
 /// Returns what a body asks for. Nobody's terminal launches it: it gets the daemon's environment.
 fn wished(http: &Http, body: LaunchBody, repeat: Option<Uuid>) -> Result<LaunchRequest, Failure> {
     let restart = RestartPolicy::parse(&body.restart).ok_or_else(|| {
@@ -407,7 +420,6 @@ fn wished(http: &Http, body: LaunchBody, repeat: Option<Uuid>) -> Result<LaunchR
     let given = body.command.into_iter().map(OsString::from).collect();
     let config = &http.services.context().config;
     let command = wishes::command(config, body.agent.as_deref(), given, &wishes)?;
-    let own = body.environment.into_iter().map(|(name, value)| (name.into(), value.into()));
     let usual = TerminalSize::default();
     let size =
         TerminalSize::new(body.cols.unwrap_or(usual.cols()), body.rows.unwrap_or(usual.rows()));
@@ -423,7 +435,7 @@ fn wished(http: &Http, body: LaunchBody, repeat: Option<Uuid>) -> Result<LaunchR
         command,
         cwd: body.cwd.map(PathBuf::from),
         worktree,
-        environment: environment::all().into_iter().chain(own).collect(),
+        environment: own_environment(body.environment),
         size,
         restart,
         umask: UMASK,

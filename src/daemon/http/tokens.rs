@@ -32,6 +32,7 @@ pub(super) fn routes() -> Routes {
 #[serde(deny_unknown_fields)]
 struct TokenBody {
     /// What it is for.
+    #[schema(pattern = "^[!-~]+$", max_length = 100)]
     name: String,
     /// What it may do.
     scope: Scope,

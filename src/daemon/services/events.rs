@@ -16,6 +16,9 @@ use crate::{
 /// Events read at once.
 const BATCH: u32 = 500;
 
+/// So many batches are looked through for a page.
+const BATCHES: u32 = 40;
+
 /// The doorbell is a hint; this is the truth.
 const POLL: Duration = Duration::from_secs(30);
 
@@ -56,6 +59,38 @@ impl Services {
             Failure::not_found("EVENT_NOT_FOUND", what)
                 .with_hint("stratavore events list; an event is named by its id or its position")
         })
+    }
+
+    /// Returns so many matching events after a position, in order; and up to where the log was read when
+    /// it goes on there.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn events_after(
+        &self,
+        filter: &EventFilter,
+        after: u64,
+        limit: usize,
+    ) -> Result<(Vec<Event>, Option<u64>), Failure> {
+        let (mut found, mut position) = (Vec::new(), after);
+        for _ in 0..BATCHES {
+            let batch = self.store.event_after(position, BATCH).await?;
+            let is_all = batch.len() < BATCH as usize;
+            for event in batch {
+                if found.len() == limit {
+                    return Ok((found, Some(position)));
+                }
+                position = event.position;
+                if filter.matches(&event) {
+                    found.push(event);
+                }
+            }
+            if is_all {
+                return Ok((found, None));
+            }
+        }
+        Ok((found, Some(position)))
     }
 
     /// Follows the log after a position, or from now on.

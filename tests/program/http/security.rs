@@ -37,8 +37,12 @@ fn no_route_lets_in_who_may_not() {
             call().header("Authorization", wrong).send(at).expect_problem(401, "NO_TOKEN");
         }
         for (api, own) in [(&viewer, "viewer"), (&operator, "operator")] {
-            let answer = api.send(call());
             let is_enough = own == scope || scope == "viewer";
+            // A stream of events has no end.
+            if is_enough && path.ends_with("/stream") {
+                continue;
+            }
+            let answer = api.send(call());
             if is_enough {
                 assert!(![401, 403, 421].contains(&answer.status), "{about}: {answer:?}");
             } else {

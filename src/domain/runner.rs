@@ -225,6 +225,19 @@ pub struct Runner {
 }
 
 impl Runner {
+    /// Returns the title without the signs that many agents turn at its front.
+    pub fn topic(&self) -> &str {
+        let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);
+        let text = self.title.trim_start_matches(is_sign).trim();
+        // Some turn it between brackets.
+        let inner = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+        let text = match inner {
+            Some((sign, rest)) if !sign.contains(char::is_alphanumeric) => rest.trim(),
+            _ => text,
+        };
+        if text.is_empty() { self.title.trim() } else { text }
+    }
+
     /// Whether it ended without having been asked to and without meaning to: with its supervisor, or by
     /// a signal as the system sends them when it goes down or is short of memory.
     pub fn was_cut_off(&self) -> bool {

@@ -46,7 +46,9 @@ pub enum Consequence {
 pub fn after_activity(runner: &Runner, after: &Activity, is_watched: bool) -> Vec<Consequence> {
     let before = &runner.activity;
     let asked_at = after.since.unwrap_or(runner.updated_at);
-    let message = || clean(after.message.as_deref().unwrap_or_default());
+    let said = after.message.as_deref().filter(|text| !text.trim().is_empty());
+    // Of an agent that says nothing of it, its title tells what it was at.
+    let message = || clean(said.unwrap_or(runner.topic()));
     let open =
         |class, reason| Consequence::Open(Opening { class, reason, message: message(), asked_at });
     match after.state {

@@ -23,6 +23,10 @@ fn shared(event: &Event) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
+fn by(what: &str, who: &str) -> String {
+    if who.is_empty() { what.to_owned() } else { format!("{what} by {who}") }
+}
+
 /// What happened, in words.
 pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
     let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
@@ -65,6 +69,27 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
             let was = format!("{} was wrong, it is {}", field("was"), field("state"));
             (joined(&was, field("kind")), Tone::Warning)
         }
+        "inbox.opened" | "inbox.updated" => {
+            (joined(&format!("in the inbox: {}", field("reason")), field("message")), Tone::Muted)
+        }
+        "inbox.snoozed" => (joined("put off", field("message")), Tone::Muted),
+        "inbox.closed" => match field("state") {
+            "answered" => (joined(&by("answered", field("by")), field("answer")), Tone::Plain),
+            "dismissed" => (by("put away", field("by")), Tone::Plain),
+            _ => (joined("out of the inbox", field("resolution")), Tone::Muted),
+        },
+        "approval.decided" => {
+            let wish = match field("argument") {
+                "" => field("tool").to_owned(),
+                argument => format!("{}({argument})", field("tool")),
+            };
+            let tone = if field("decision") == "deny" { Tone::Warning } else { Tone::Muted };
+            (joined(&format!("policy says {}", field("decision")), &wish), tone)
+        }
+        "prompt.delivered" => ("prompt typed".to_owned(), Tone::Muted),
+        "prompt.queued" => ("a prompt waits until it rests".to_owned(), Tone::Muted),
+        "prompt.cancelled" => ("the prompt that waited was taken back".to_owned(), Tone::Muted),
+        "prompt.failed" => (joined("prompt not typed", field("note")), Tone::Warning),
         "budget.warning" => (field("text").to_owned(), Tone::Warning),
         "budget.exhausted" => (field("text").to_owned(), Tone::Bad),
         "system.alert" => {
@@ -80,9 +105,60 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
         "session.ended" => ("its conversation is over".to_owned(), Tone::Muted),
         "project.created" => ("project registered".to_owned(), Tone::Plain),
         "project.deleted" => ("project removed".to_owned(), Tone::Plain),
-        other => {
-            let words = other.split_once('.').map_or(other, |(_, what)| what);
-            (words.to_owned(), Tone::Muted)
+        // The runner's name stands before it.
+        other => (other.trim_start_matches("runner.").replace(['.', '_'], " "), Tone::Muted),
+    }
+}
+
+/// Whether it only repeats, for the inbox, what another event says of a runner.
+pub(in crate::ui) fn is_echo(event: &Event) -> bool {
+    match event.event_type.as_str() {
+        "inbox.opened" | "inbox.updated" => !event.runner.is_empty(),
+        "inbox.closed" => event.data.get("state").is_some_and(|state| state == "resolved"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn event(event_type: &str, data: Value) -> Event {
+        Event {
+            position: 1,
+            event_id: String::new(),
+            timestamp: DateTime::UNIX_EPOCH,
+            event_type: event_type.into(),
+            entity_type: "runner".into(),
+            entity_id: String::new(),
+            sequence: 1,
+            project: "api".into(),
+            runner: "api-1".into(),
+            user_id: String::new(),
+            hostname: String::new(),
+            node_id: String::new(),
+            trace_id: String::new(),
+            data,
         }
+    }
+
+    #[test]
+    fn what_the_inbox_and_prompts_tell_is_said_in_words() {
+        let text = |kind: &str, data| event_text(&event(kind, data)).0;
+        let answered = json!({ "state": "answered", "by": "maja", "answer": "yes" });
+        assert_eq!(text("inbox.closed", answered.clone()), "answered by maja: yes");
+        assert!(!is_echo(&event("inbox.closed", answered)));
+        assert_eq!(text("inbox.closed", json!({ "state": "dismissed" })), "put away");
+        let opened = json!({ "reason": "failed", "message": "exit code 1" });
+        assert_eq!(text("inbox.opened", opened.clone()), "in the inbox: failed: exit code 1");
+        assert!(is_echo(&event("inbox.opened", opened)));
+        assert!(is_echo(&event("inbox.closed", json!({ "state": "resolved" }))));
+        let decided = json!({ "decision": "deny", "tool": "Bash", "argument": "rm -rf /" });
+        assert_eq!(text("approval.decided", decided), "policy says deny: Bash(rm -rf /)");
+        assert_eq!(text("node.forgotten", json!({})), "node forgotten");
+        assert_eq!(text("runner.adopted", json!({})), "adopted");
     }
 }

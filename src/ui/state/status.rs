@@ -200,7 +200,7 @@ pub(in crate::ui) fn reason(runner: &Runner, group: Group) -> String {
 /// Returns why, if anything was said about it.
 pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
     let said = runner.activity.message.as_deref().filter(|text| !text.trim().is_empty());
-    let title = Some(title(runner)).filter(|text| !text.is_empty());
+    let title = Some(runner.topic()).filter(|text| !text.is_empty());
     match group {
         Group::Failed => {
             let reason = runner.reason.clone().unwrap_or_else(|| ended(runner));
@@ -221,20 +221,6 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
         Group::Paused if runner.hold.is_some() => held(runner).map(|why| format!("held · {why}")),
         _ => said.or(title).map(Into::into),
     }
-}
-
-/// Returns the title without the signs that many agents turn at its front: nothing here turns
-/// unless it is looked at.
-pub(in crate::ui) fn title(runner: &Runner) -> &str {
-    let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);
-    let text = runner.title.trim_start_matches(is_sign).trim();
-    // Some turn it between brackets.
-    let inner = text.strip_prefix('[').and_then(|text| text.split_once(']'));
-    let text = match inner {
-        Some((sign, rest)) if !sign.contains(char::is_alphanumeric) => rest.trim(),
-        _ => text,
-    };
-    if text.is_empty() { runner.title.trim() } else { text }
 }
 
 /// Returns the command line, the program without its directory.

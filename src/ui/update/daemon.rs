@@ -12,7 +12,7 @@ use crate::{
         keymap::{Action, Context},
         state::{
             Connection, FIGURES_FROM, Group, Line, MAX_EVENTS, Mode, State, View, age_text,
-            event_line, geometry, reason, title, word,
+            event_line, geometry, reason, word,
         },
     },
 };
@@ -172,7 +172,7 @@ fn is_seen(known: &Runner, now: &Runner, with_figures: bool) -> bool {
     let mut same = known.clone();
     same.last_heartbeat = now.last_heartbeat;
     same.updated_at = now.updated_at;
-    if title(known) == title(now) {
+    if known.topic() == now.topic() {
         same.title.clone_from(&now.title);
     }
     if !with_figures {

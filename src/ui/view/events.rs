@@ -7,7 +7,7 @@ use super::page::role;
 use crate::{
     domain::event::Event,
     ui::{
-        state::{Area, Geometry, State, event_subject, event_text},
+        state::{Area, Geometry, State, event_subject, event_text, is_echo},
         theme::{Role, Theme},
         widgets::{fit_name, piece, put, width},
     },
@@ -22,8 +22,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
     let rule = areas.events_rule;
     let label = Area { x: rule.x + 1, width: rule.width.saturating_sub(1), ..rule };
     put(buf, label, 0, vec![piece(" EVENTS ", theme.style(Role::Muted))]);
-    let shown: Vec<&Event> =
-        state.events.iter().rev().take(usize::from(areas.events.height)).collect();
+    let news = state.events.iter().rev().filter(|event| !is_echo(event));
+    let shown: Vec<&Event> = news.take(usize::from(areas.events.height)).collect();
     let name =
         shown.iter().map(|event| width(event_subject(event))).max().unwrap_or(0).clamp(6, 16);
     for (row, event) in (0..areas.events.height).zip(shown) {

@@ -39,6 +39,7 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         // Of one thing nobody counts the lines, and it was not searched.
         (true, _) => String::new(),
         (false, true) if count == 0 || state.view == View::Evidence => String::new(),
+        (false, true) if state.view == View::Inbox => format!("   {count} open"),
         (false, true) => format!("   {count} lines"),
         (false, false) => format!("   {count} lines with `{search}`"),
     };

@@ -21,6 +21,7 @@ mod log;
 mod memory;
 mod meter;
 mod output;
+mod pace;
 mod pty;
 mod queue;
 mod run;

@@ -27,9 +27,6 @@ use crate::{
 /// Forwarded output kept for viewers that come back.
 const TAIL: usize = 64 << 10;
 
-/// A title may change many times a second; the daemon hears of it this often.
-const STATUS_PAUSE: Duration = Duration::from_millis(250);
-
 /// An agent that says only that it waits has drawn its dialog by then.
 const DIALOG_PAUSE: Duration = Duration::from_millis(150);
 
@@ -145,17 +142,23 @@ impl Supervisor {
                         self.status_due = Some(monotonic() + DIALOG_PAUSE);
                         return;
                     }
-                    // The first is told at once; an agent that changes its mind all the time is not
-                    // worth a row for each.
-                    let due = self.status_sent.map_or_else(monotonic, |sent| sent + STATUS_PAUSE);
-                    self.status_due = Some(self.status_due.map_or(due, |known| known.min(due)));
+                    // An agent that changes its mind all the time is not worth a row for each.
+                    let due = self.state_pace.due(monotonic());
+                    self.tell_status(due);
                 }
             }
             Signal::Title(_) => {
-                self.status_due.get_or_insert_with(|| monotonic() + STATUS_PAUSE);
+                // Some agents draw their state there, and others a sign that turns all the time.
+                let due = self.title_pace.due(monotonic());
+                self.tell_status(due);
             }
             Signal::Bell | Signal::Cwd(_) | Signal::Notify(_) => {}
         }
+    }
+
+    /// The daemon is to hear of a change, at this moment or before.
+    fn tell_status(&mut self, due: Instant) {
+        self.status_due = Some(self.status_due.map_or(due, |known| known.min(due)));
     }
 
     /// Shows the present to a viewer that lagged and has now read everything it was sent.

@@ -17,6 +17,7 @@ use super::{
     log::OutputLog,
     meter::Meter,
     output::Stream,
+    pace::Pace,
     pty::{MAX_INPUT, Pty},
     spawn::Spawned,
     stop::Stop,
@@ -109,8 +110,9 @@ pub(super) struct Supervisor {
     pub answered_us: Option<i64>,
     /// The daemon must hear of a change, not before this moment.
     pub status_due: Option<Instant>,
-    /// When it last heard of one.
-    pub status_sent: Option<Instant>,
+    /// How often it hears of states, and of titles.
+    pub state_pace: Pace,
+    pub title_pace: Pace,
     pub paused: bool,
     pub stop: Option<Stop>,
     /// The stop was asked for, as against an agent that ended by itself.
@@ -189,7 +191,8 @@ impl Supervisor {
             question: None,
             answered_us: None,
             status_due: None,
-            status_sent: None,
+            state_pace: Pace::default(),
+            title_pace: Pace::default(),
             paused: false,
             stop: None,
             stop_asked: false,
@@ -413,7 +416,6 @@ impl Supervisor {
     fn on_time(&mut self, now: Instant) {
         if self.status_due.is_some_and(|due| now >= due) {
             self.status_due = None;
-            self.status_sent = Some(now);
             self.send_status();
         }
         if self.screen_due.is_some_and(|due| now >= due) {

@@ -46,6 +46,12 @@ impl Agent {
         }
     }
 
+    /// Whether its terminal interface takes pastes as such, from when it reads its input (seen with all
+    /// that are named).
+    pub fn takes_pastes(self) -> bool {
+        matches!(self, Self::Claude | Self::Codex | Self::Gemini | Self::Opencode | Self::Qwen)
+    }
+
     /// Returns the agent that a program is, by the last part of its path; `None` for any other.
     pub fn of(program: &str) -> Option<Self> {
         let name = program.rsplit('/').next().unwrap_or(program);

@@ -18,6 +18,9 @@ const AFTER_PASTE: Duration = Duration::from_millis(300);
 /// An agent that has not read the text after so long is not pressed Enter for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// So long a text waits for an agent that is still starting, and does not take pastes yet.
+const BEGINNING: Duration = Duration::from_secs(2);
+
 /// How often it is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -26,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) struct Submit {
     pub due: Instant,
     until: Instant,
+    /// What is to be typed before.
+    text: Option<String>,
     /// A question stood there already when the text was typed.
     was_asked: bool,
     /// Connection and number of the request, and the bytes that were typed.
@@ -46,13 +51,44 @@ impl Supervisor {
         if input.submit && self.submit.is_some() {
             return Err("another text is being submitted".to_owned());
         }
-        let is_paste = self.terminal.current().modes().bracketed_paste && input.raw.is_empty();
+        let now = monotonic();
+        let was_asked = self.is_asking();
+        if input.submit && input.awaits_paste && !self.takes_pastes() {
+            self.submit = Some(Submit {
+                due: now + LOOK,
+                until: now + BEGINNING,
+                text: Some(input.text.clone()),
+                was_asked,
+                reply: Some((request.0, request.1, 0)),
+            });
+            return Ok(None);
+        }
+        let is_paste = self.takes_pastes() && input.raw.is_empty();
         let bytes = if input.raw.is_empty() {
             paste::encode(&input.text, is_paste)
         } else {
             input.raw.to_vec()
         };
-        if !bytes.is_empty() && !self.pty.write(&bytes) {
+        let accepted = self.type_bytes(&bytes)?;
+        if !input.submit {
+            return Ok(Some(accepted));
+        }
+        self.submit = Some(Submit {
+            due: now + if is_paste { AFTER_PASTE } else { AFTER_TEXT },
+            until: now + PATIENCE,
+            text: None,
+            was_asked,
+            reply: Some((request.0, request.1, accepted)),
+        });
+        Ok(None)
+    }
+
+    fn takes_pastes(&mut self) -> bool {
+        self.terminal.current().modes().bracketed_paste
+    }
+
+    fn type_bytes(&mut self, bytes: &[u8]) -> Result<u64, String> {
+        if !bytes.is_empty() && !self.pty.write(bytes) {
             let room = self.pty.room();
             return Err(format!("the agent does not read its input; room for {room} more bytes"));
         }
@@ -61,18 +97,7 @@ impl Supervisor {
                 frames.echo_until = Some(monotonic() + ECHO_WINDOW);
             }
         }
-        let accepted = bytes.len() as u64;
-        if !input.submit {
-            return Ok(Some(accepted));
-        }
-        let now = monotonic();
-        self.submit = Some(Submit {
-            due: now + if is_paste { AFTER_PASTE } else { AFTER_TEXT },
-            until: now + PATIENCE,
-            was_asked: self.is_asking(),
-            reply: Some((request.0, request.1, accepted)),
-        });
-        Ok(None)
+        Ok(bytes.len() as u64)
     }
 
     fn is_asking(&self) -> bool {
@@ -81,10 +106,14 @@ impl Supervisor {
 
     /// Presses Enter if it is due and means what it was meant for.
     pub(super) fn press_enter(&mut self, now: Instant) {
-        let Some(submit) = &mut self.submit else { return };
-        if now < submit.due {
+        if self.submit.as_ref().is_none_or(|submit| now < submit.due) {
             return;
         }
+        if self.submit.as_ref().is_some_and(|submit| submit.text.is_some()) {
+            self.type_what_waits(now);
+            return;
+        }
+        let Some(submit) = &mut self.submit else { return };
         if self.pty.has_input() && now < submit.until {
             submit.due = now + LOOK;
             return;
@@ -100,6 +129,41 @@ impl Supervisor {
             Reply { number, accepted_bytes, submitted, forgotten_lines, ..Reply::default() };
         if let Some(connection) = self.connection(connection) {
             connection.send(Message::Reply(reply));
+        }
+    }
+
+    /// Types the text that waits for an agent to begin to read, if it does or has had time enough.
+    fn type_what_waits(&mut self, now: Instant) {
+        let is_paste = self.takes_pastes();
+        let came_up = self.is_asking();
+        let Some(submit) = &mut self.submit else { return };
+        if !is_paste && !came_up && now < submit.until {
+            submit.due = now + LOOK;
+            return;
+        }
+        let text = submit.text.take().unwrap_or_default();
+        submit.due = now + if is_paste { AFTER_PASTE } else { AFTER_TEXT };
+        submit.until = now + PATIENCE;
+        // A question that came up meanwhile would be answered by the text itself.
+        let typed = if came_up && !submit.was_asked {
+            Err("it asks something by now; nothing was typed".to_owned())
+        } else {
+            self.type_bytes(&paste::encode(&text, is_paste))
+        };
+        let error = match typed {
+            Ok(bytes) => {
+                if let Some((.., accepted)) = self.submit.as_mut().and_then(|it| it.reply.as_mut())
+                {
+                    *accepted = bytes;
+                }
+                return;
+            }
+            Err(error) => error,
+        };
+        let reply = self.submit.take().and_then(|submit| submit.reply);
+        let Some((connection, number, _)) = reply else { return };
+        if let Some(connection) = self.connection(connection) {
+            connection.send(Message::Reply(Reply { number, error, ..Reply::default() }));
         }
     }
 }

@@ -302,7 +302,7 @@ async fn follow(
             // It says the same again, with more words.
         } else if at == 0 && activity.state == before.state {
             // A better source says the same, a moment after it has begun to speak.
-        } else if at == 0 && (before.state, activity.state) == (Done, Idle) {
+        } else if at == 0 && activity.state == Idle && matches!(before.state, Done | Error) {
             // Codex takes whoever types for one who has looked.
         } else if at == 0 && activity.state == Working {
             // Whatever came of it, it has worked before.

@@ -222,7 +222,7 @@ impl Runners for Shared {
     ) -> Result<Response<SendInputResponse>, Status> {
         let wire = request.into_inner();
         let (text, submit, raw) = (wire.text, wire.submit, wire.raw);
-        let input = Type { text, submit, raw, asked_us: None };
+        let input = Type { text, submit, raw, ..Type::default() };
         let sent = self.services.send_input(&wire.runner, input).await;
         let accepted_bytes = sent.map_err(refuse)?;
         Ok(Response::new(SendInputResponse { accepted_bytes }))

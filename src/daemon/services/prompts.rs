@@ -21,6 +21,7 @@ use uuid::Uuid;
 use super::{Change, Services, terminal::MAX_TEXT};
 use crate::{
     domain::{
+        agent::Agent,
         event::EventType,
         failure::Failure,
         id::RunnerId,
@@ -150,7 +151,9 @@ impl Services {
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
         let typed = self.context.clock.now();
-        let input = Type { text: wish.text.clone(), submit: wish.submit, ..Type::default() };
+        let awaits_paste = Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
+        let (text, submit) = (wish.text.clone(), wish.submit);
+        let input = Type { text, submit, awaits_paste, ..Type::default() };
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;
         let tells = tells(&runner, self.context.is_screen_read(&runner.agent));
         let is_watched = took.submitted && tells && !was_at_work && wish.when != When::Now;

@@ -47,8 +47,9 @@ impl Services {
             }
             return Ok(Started { command: command.to_vec(), ..Started::default() });
         };
-        // Of the others it decides little; the first launch must not wait for it.
-        let is_needed = agent == Agent::Codex;
+        // It decides which hooks these know, and with them whether rules of approval are asked. Of the
+        // others it decides little; the first launch must not wait for it.
+        let is_needed = matches!(agent, Agent::Claude | Agent::Codex);
         let version = self.programs.version(&program, environment, is_needed).await;
         let secret = Uuid::new_v4().simple().to_string();
         let with_server = self.context.config.agents.codex_server();

@@ -46,8 +46,11 @@ const PASSED_ON: &[&str] = &[
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// Starts the daemon and connects to it.
-pub(super) async fn start_and_connect(places: &Places) -> Result<Channel, Failure> {
+/// Starts the daemon, with these settings besides, by their names in the environment, and connects to it.
+pub(super) async fn start_and_connect(
+    places: &Places,
+    settings: &[(&str, &str)],
+) -> Result<Channel, Failure> {
     if let Some(id) = environment::inside_runner() {
         let what = format!("no daemon runs, and none is started from inside runner {id}");
         return Err(Failure::unavailable("INSIDE_RUNNER", what)
@@ -65,7 +68,7 @@ pub(super) async fn start_and_connect(places: &Places) -> Result<Channel, Failur
             Err(error) => return Err(connect::failure(places, &error)),
         }
         if started.is_none() {
-            started = take_turn(places)?;
+            started = take_turn(places, settings)?;
         }
         let ended = match &mut started {
             Some((child, _)) => child.try_wait().ok().flatten(),
@@ -87,7 +90,7 @@ pub(super) async fn start_and_connect(places: &Places) -> Result<Channel, Failur
 }
 
 /// Starts a daemon if no other client is just doing so.
-fn take_turn(places: &Places) -> Result<Option<(Child, File)>, Failure> {
+fn take_turn(places: &Places, settings: &[(&str, &str)]) -> Result<Option<(Child, File)>, Failure> {
     let failed = |error: &dyn std::fmt::Display| {
         Failure::unavailable("DAEMON_NOT_STARTED", format!("start the daemon: {error}"))
             .with_hint("stratavore --daemon shows why")
@@ -105,12 +108,12 @@ fn take_turn(places: &Places) -> Result<Option<(Child, File)>, Failure> {
     let program = environment::own_program().map_err(|error| failed(&error))?;
     let mut command = Command::new(program);
     command.args(["--daemon", DAEMON_FLAG]).env_clear().env("STRATAVORE_HOME", places.root());
-    let settings = environment::all().into_iter().filter(|(name, _)| {
+    let inherited = environment::all().into_iter().filter(|(name, _)| {
         let name = name.to_string_lossy();
         PASSED_ON.contains(&name.as_ref())
             || (name.starts_with("STRATAVORE_") && name != "STRATAVORE_HOME")
     });
-    command.envs(settings);
+    command.envs(inherited).envs(settings.iter().copied());
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = command.spawn().map_err(|error| failed(&error))?;
     Ok(Some((child, lock)))

@@ -81,10 +81,22 @@ impl Client {
     ///
     /// When none runs and none can be started, with what the daemon said.
     pub async fn connect_or_start(places: &Places) -> Result<Self, Failure> {
+        Self::connect_or_start_with(places, &[]).await
+    }
+
+    /// The same; one that is started gets these settings besides, by their names in the environment.
+    ///
+    /// # Errors
+    ///
+    /// When none runs and none can be started, with what the daemon said.
+    pub async fn connect_or_start_with(
+        places: &Places,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
         match connect::connect(places).await {
             Ok(channel) => Ok(Self::new(channel, places)),
             Err(error) if connect::is_absent(&error) => {
-                let channel = autostart::start_and_connect(places).await?;
+                let channel = autostart::start_and_connect(places, settings).await?;
                 Ok(Self::new(channel, places))
             }
             Err(error) => Err(connect::failure(places, &error)),

@@ -34,6 +34,10 @@ const CAST: &[(&str, &[&[&str]])] = &[
     ),
 ];
 
+/// A daemon that is shown is nobody's to call: the ports are left to the real one.
+const QUIET: &[(&str, &str)] =
+    &[("STRATAVORE_API_ENABLED", "false"), ("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")];
+
 /// Opens the dashboard in a throw-away state with scripted agents; everything ends with it.
 pub(super) fn run(args: &TryArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
     let root = std::env::temp_dir().join(format!("stratavore-demo-{}", std::process::id()));
@@ -63,7 +67,7 @@ pub(super) fn run(args: &TryArgs, context: &Context, printer: Printer) -> Result
 /// Starts the daemon of the throw-away state and the cast.
 async fn populate(places: &Places) -> Result<(), Failure> {
     places.prepare().map_err(|error| Failure::usage("UNSAFE_DIRECTORY", error.to_string()))?;
-    let client = Client::connect_or_start(places).await?;
+    let client = Client::connect_or_start_with(places, QUIET).await?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::internal(format!("find this program: {error}")))?;
     for (project, agents) in CAST {

@@ -16,6 +16,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Entry, FORM, MANIFEST, Manifest};
 use crate::domain::chain::to_hex;
 
+/// Characters of what is said of a damaged archive, at most.
+const LONGEST_WHY: usize = 120;
+
 /// A manifest is no larger than this, in bytes.
 const LARGEST_MANIFEST: u64 = 64 << 20;
 
@@ -165,7 +168,9 @@ fn damaged(error: io::Error) -> io::Error {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
     match error.kind() {
         InvalidData | InvalidInput | UnexpectedEof | Other => {
-            invalid(&format!("it is damaged or no backup: {error}"))
+            // What is said quotes the file, whatever stands there.
+            let said: String = error.to_string().escape_debug().take(LONGEST_WHY).collect();
+            invalid(&format!("it is damaged or no backup: {said}"))
         }
         _ => error,
     }

@@ -22,6 +22,7 @@ pub mod digest;
 pub mod echo;
 pub mod enforcement;
 pub mod event;
+pub mod event_text;
 pub mod evidence;
 pub mod failure;
 pub mod hook;

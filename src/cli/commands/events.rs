@@ -12,6 +12,7 @@ use crate::{
     },
     domain::{
         event::{Event, EventFilter},
+        event_text::event_text,
         failure::Failure,
     },
 };
@@ -115,14 +116,7 @@ fn subject(event: &Event) -> &str {
 
 /// Returns the details of an event that a person wants to see.
 fn summary(event: &Event) -> String {
-    let text = |key: &str| event.data.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-    let mut parts = Vec::new();
-    for key in ["state", "kind", "message", "reason", "signal"] {
-        let value = text(key);
-        if !value.is_empty() && !parts.iter().any(|part: &String| part.contains(value)) {
-            parts.push(value.to_owned());
-        }
-    }
+    let mut parts = vec![event_text(event).0];
     if let Some(code) = event.data.get("exit_code").and_then(serde_json::Value::as_i64) {
         parts.push(format!("exit {code}"));
     }

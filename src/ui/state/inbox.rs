@@ -44,7 +44,6 @@ impl State {
             )];
         };
         let fields = [
-            ("item", item.short()),
             ("runner", item.runner.clone()),
             ("project", item.project.clone()),
             ("agent", item.agent.clone()),
@@ -53,6 +52,7 @@ impl State {
             ("waits", self.item_age(item)),
             ("cost", cost(item)),
             ("next", next(item).to_owned()),
+            ("item", item.short()),
         ];
         let room = usize::from(self.size.0).saturating_sub(HEAD + 4).max(8);
         let mut lines = Vec::new();

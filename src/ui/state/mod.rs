@@ -9,7 +9,6 @@ mod changes;
 mod choice;
 mod columns;
 mod correct;
-mod event_text;
 mod evidence;
 mod geometry;
 mod help;
@@ -55,7 +54,6 @@ pub(super) use self::{
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
     correct::{CorrectDialog, TRUTHS},
-    event_text::{event_subject, event_text, is_echo},
     evidence::EvidenceView,
     geometry::{Area, FIGURES_FROM, Geometry, MOST_BUDGETS, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},

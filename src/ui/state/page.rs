@@ -7,10 +7,11 @@
 use chrono::{Local, TimeDelta};
 use uuid::Uuid;
 
-use super::{
-    ChangesView, LogView, State, TextLine, View, age_text, event_subject, event_text, natural, wrap,
+use super::{ChangesView, LogView, State, TextLine, View, age_text, natural, wrap};
+use crate::domain::{
+    event::Event,
+    event_text::{Mood, event_subject, event_text},
 };
-use crate::domain::event::Event;
 
 /// What a line is like, for who draws it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,18 @@ pub(in crate::ui) enum Tone {
     Warning,
     /// Failed.
     Bad,
+}
+
+impl From<Mood> for Tone {
+    fn from(mood: Mood) -> Self {
+        match mood {
+            Mood::Plain => Self::Plain,
+            Mood::Muted => Self::Muted,
+            Mood::Good => Self::Good,
+            Mood::Warning => Self::Warning,
+            Mood::Bad => Self::Bad,
+        }
+    }
 }
 
 /// A line of a page.
@@ -372,11 +385,11 @@ fn told_pid(pid: Option<u32>) -> String {
 
 /// An event in a line.
 pub(in crate::ui) fn event_line(event: &Event) -> Line {
-    let (text, tone) = event_text(event);
+    let (text, mood) = event_text(event);
     let time = event.timestamp.with_timezone(&Local).format("%H:%M:%S");
     Line {
         tail: event.event_type.clone(),
-        ..Line::new(format!("{time}  {}", event_subject(event)), text, tone)
+        ..Line::new(format!("{time}  {}", event_subject(event)), text, mood.into())
     }
 }
 

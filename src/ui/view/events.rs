@@ -5,9 +5,12 @@ use ratatui::buffer::Buffer;
 
 use super::page::role;
 use crate::{
-    domain::event::Event,
+    domain::{
+        event::Event,
+        event_text::{event_subject, event_text, is_echo},
+    },
     ui::{
-        state::{Area, Geometry, State, event_subject, event_text, is_echo},
+        state::{Area, Geometry, State},
         theme::{Role, Theme},
         widgets::{fit_name, piece, put, width},
     },
@@ -28,8 +31,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geomet
         shown.iter().map(|event| width(event_subject(event))).max().unwrap_or(0).clamp(6, 16);
     for (row, event) in (0..areas.events.height).zip(shown) {
         let time = event.timestamp.with_timezone(&Local).format(" %H:%M:%S  ").to_string();
-        let (text, tone) = event_text(event);
-        let role = role(tone);
+        let (text, mood) = event_text(event);
+        let role = role(mood.into());
         let role = if state.is_current() { role } else { Role::Muted };
         let pieces = vec![
             piece(time, theme.style(Role::Muted)),

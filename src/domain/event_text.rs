@@ -1,14 +1,28 @@
-//! An event in words.
+//! An event in words, as the dashboard and the command line tell it beside whom it happened to.
 
-use super::Tone;
-use crate::domain::{
+use super::{
     amount::{money, tokens},
     event::Event,
     usage::Cost,
 };
 
+/// What an event is like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mood {
+    /// Ordinary.
+    Plain,
+    /// Of less matter.
+    Muted,
+    /// As it should be.
+    Good,
+    /// Not as it should be.
+    Warning,
+    /// Failed.
+    Bad,
+}
+
 /// Whom it happened to.
-pub(in crate::ui) fn event_subject(event: &Event) -> &str {
+pub fn event_subject(event: &Event) -> &str {
     match (event.runner.as_str(), event.project.as_str()) {
         ("", "") => &event.entity_type,
         ("", project) => project,
@@ -28,7 +42,7 @@ fn by(what: &str, who: &str) -> String {
 }
 
 /// What happened, in words.
-pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
+pub fn event_text(event: &Event) -> (String, Mood) {
     let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
     let joined = |first: &str, second: &str| match second {
         "" => first.to_owned(),
@@ -38,80 +52,80 @@ pub(in crate::ui) fn event_text(event: &Event) -> (String, Tone) {
         "runner.activity" => match field("state") {
             "blocked" => {
                 let what = if field("kind").is_empty() { "blocked" } else { field("kind") };
-                (joined(what, field("message")), Tone::Warning)
+                (joined(what, field("message")), Mood::Warning)
             }
-            "error" => (joined("error", field("message")), Tone::Bad),
-            "done" => (joined("done", field("message")), Tone::Good),
-            state => (joined(state, field("message")), Tone::Muted),
+            "error" => (joined("error", field("message")), Mood::Bad),
+            "done" => (joined("done", field("message")), Mood::Good),
+            state => (joined(state, field("message")), Mood::Muted),
         },
-        "runner.failed" => (joined("failed", field("reason")), Tone::Bad),
-        "runner.stopped" => ("ended".to_owned(), Tone::Plain),
+        "runner.failed" => (joined("failed", field("reason")), Mood::Bad),
+        "runner.stopped" => ("ended".to_owned(), Mood::Plain),
         "runner.starting" if !shared(event).is_empty() => {
-            (format!("launching where {} works already", shared(event)), Tone::Warning)
+            (format!("launching where {} works already", shared(event)), Mood::Warning)
         }
-        "worktree.created" => (joined("worktree", field("branch")), Tone::Plain),
-        "worktree.removed" => (joined("worktree removed", field("path")), Tone::Plain),
-        "worktree.restored" => (joined("worktree restored", field("path")), Tone::Plain),
-        "worktree.setup_trusted" => (joined("set-up allowed", field("command")), Tone::Warning),
-        "runner.starting" => ("launching".to_owned(), Tone::Muted),
-        "runner.removed" => ("removed".to_owned(), Tone::Muted),
+        "worktree.created" => (joined("worktree", field("branch")), Mood::Plain),
+        "worktree.removed" => (joined("worktree removed", field("path")), Mood::Plain),
+        "worktree.restored" => (joined("worktree restored", field("path")), Mood::Plain),
+        "worktree.setup_trusted" => (joined("set-up allowed", field("command")), Mood::Warning),
+        "runner.starting" => ("launching".to_owned(), Mood::Muted),
+        "runner.removed" => ("removed".to_owned(), Mood::Muted),
         "tokens.used" => {
             let count = |name: &str| event.data.get(name).and_then(serde_json::Value::as_u64);
             let cost = count("cost_nanos").and_then(|nanos| i64::try_from(nanos).ok());
             let used = format!("+{} tokens", tokens(count("tokens").unwrap_or(0)));
-            (format!("{used}, {}", money(Cost(cost.unwrap_or(0)))), Tone::Muted)
+            (format!("{used}, {}", money(Cost(cost.unwrap_or(0)))), Mood::Muted)
         }
         "runner.held" => match field("what") {
-            "released" => ("goes on: no budget holds it any more".to_owned(), Tone::Good),
-            what => (joined(what, field("reason")), Tone::Warning),
+            "released" => ("goes on: no budget holds it any more".to_owned(), Mood::Good),
+            what => (joined(what, field("reason")), Mood::Warning),
         },
         "runner.corrected" => {
             let was = format!("{} was wrong, it is {}", field("was"), field("state"));
-            (joined(&was, field("kind")), Tone::Warning)
+            (joined(&was, field("kind")), Mood::Warning)
         }
         "inbox.opened" | "inbox.updated" => {
-            (joined(&format!("in the inbox: {}", field("reason")), field("message")), Tone::Muted)
+            (joined(&format!("in the inbox: {}", field("reason")), field("message")), Mood::Muted)
         }
-        "inbox.snoozed" => (joined("put off", field("message")), Tone::Muted),
+        "inbox.snoozed" => (joined("put off", field("message")), Mood::Muted),
         "inbox.closed" => match field("state") {
-            "answered" => (joined(&by("answered", field("by")), field("answer")), Tone::Plain),
-            "dismissed" => (by("put away", field("by")), Tone::Plain),
-            _ => (joined("out of the inbox", field("resolution")), Tone::Muted),
+            "answered" => (joined(&by("answered", field("by")), field("answer")), Mood::Plain),
+            "dismissed" => (by("put away", field("by")), Mood::Plain),
+            _ => (joined("out of the inbox", field("resolution")), Mood::Muted),
         },
         "approval.decided" => {
             let wish = match field("argument") {
                 "" => field("tool").to_owned(),
                 argument => format!("{}({argument})", field("tool")),
             };
-            let tone = if field("decision") == "deny" { Tone::Warning } else { Tone::Muted };
+            let tone = if field("decision") == "deny" { Mood::Warning } else { Mood::Muted };
             (joined(&format!("policy says {}", field("decision")), &wish), tone)
         }
-        "prompt.delivered" => ("prompt typed".to_owned(), Tone::Muted),
-        "prompt.queued" => ("a prompt waits until it rests".to_owned(), Tone::Muted),
-        "prompt.cancelled" => ("the prompt that waited was taken back".to_owned(), Tone::Muted),
-        "prompt.failed" => (joined("prompt not typed", field("note")), Tone::Warning),
-        "budget.warning" => (field("text").to_owned(), Tone::Warning),
-        "budget.exhausted" => (field("text").to_owned(), Tone::Bad),
+        "prompt.delivered" => ("prompt typed".to_owned(), Mood::Muted),
+        "prompt.queued" => ("a prompt waits until it rests".to_owned(), Mood::Muted),
+        "prompt.cancelled" => ("the prompt that waited was taken back".to_owned(), Mood::Muted),
+        "prompt.failed" => (joined("prompt not typed", field("note")), Mood::Warning),
+        "budget.warning" => (field("text").to_owned(), Mood::Warning),
+        "budget.exhausted" => (field("text").to_owned(), Mood::Bad),
         "system.alert" => {
-            let tone = if field("severity") == "critical" { Tone::Bad } else { Tone::Warning };
+            let tone = if field("severity") == "critical" { Mood::Bad } else { Mood::Warning };
             (joined(field("component"), field("message")), tone)
         }
         "budget.changed" => {
             let what = format!("{} budget {}", field("period"), field("what"));
-            (joined(what.trim(), field("scope")), Tone::Plain)
+            (joined(what.trim(), field("scope")), Mood::Plain)
         }
-        "session.created" => ("begins a conversation".to_owned(), Tone::Muted),
-        "session.resumed" => ("goes on with a conversation".to_owned(), Tone::Muted),
-        "session.ended" => ("its conversation is over".to_owned(), Tone::Muted),
-        "project.created" => ("project registered".to_owned(), Tone::Plain),
-        "project.deleted" => ("project removed".to_owned(), Tone::Plain),
+        "session.created" => ("begins a conversation".to_owned(), Mood::Muted),
+        "session.resumed" => ("goes on with a conversation".to_owned(), Mood::Muted),
+        "session.ended" => ("its conversation is over".to_owned(), Mood::Muted),
+        "project.created" => ("project registered".to_owned(), Mood::Plain),
+        "project.deleted" => ("project removed".to_owned(), Mood::Plain),
         // The runner's name stands before it.
-        other => (other.trim_start_matches("runner.").replace(['.', '_'], " "), Tone::Muted),
+        other => (other.trim_start_matches("runner.").replace(['.', '_'], " "), Mood::Muted),
     }
 }
 
 /// Whether it only repeats, for the inbox, what another event says of a runner.
-pub(in crate::ui) fn is_echo(event: &Event) -> bool {
+pub fn is_echo(event: &Event) -> bool {
     match event.event_type.as_str() {
         "inbox.opened" | "inbox.updated" => !event.runner.is_empty(),
         "inbox.closed" => event.data.get("state").is_some_and(|state| state == "resolved"),

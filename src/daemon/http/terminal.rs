@@ -247,7 +247,7 @@ async fn send_input(
     Json(body): Json<InputBody>,
 ) -> Answer<InputAnswer> {
     let (text, submit, raw) = (body.text, body.submit, body.keys.into_bytes().into());
-    let input = Type { text, submit, raw, asked_us: None };
+    let input = Type { text, submit, raw, ..Type::default() };
     let accepted_bytes = http.services.send_input(&runner, input).await?;
     Ok(Json(InputAnswer { accepted_bytes }))
 }

@@ -1,6 +1,6 @@
 //! What the daemon asks of a supervisor, and the answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -24,6 +24,9 @@ use crate::{
     },
     terminal::FrameEncoder,
 };
+
+/// How long an answer stands for the question that is still there.
+const TAKEN: Duration = Duration::from_secs(3);
 
 /// Lines given out in one answer.
 const MAX_LINES: usize = 2000;
@@ -70,7 +73,8 @@ impl Supervisor {
             Some(Command::Type(input)) if !self.is_asked(&input) => reply.not_asked = true,
             Some(Command::Type(input)) => match self.type_text(&input, (id, number)) {
                 Ok(accepted) => {
-                    self.answered_us = input.asked_us.or(self.answered_us);
+                    let answered = input.asked_us.map(|asked| (asked, monotonic()));
+                    self.answered_us = answered.or(self.answered_us);
                     // Answered when Enter was pressed, or could not be.
                     let Some(accepted) = accepted else { return };
                     reply.accepted_bytes = accepted;
@@ -118,7 +122,10 @@ impl Supervisor {
         let Some(asked) = input.asked_us else { return true };
         let is_blocked = self.activity.state == ActivityState::Blocked;
         let since = self.activity.since.map(|since| since.timestamp_micros());
-        is_blocked && since == Some(asked) && self.answered_us != Some(asked)
+        // An agent that asks the same for some time after an answer has not taken it.
+        let is_answered =
+            |(answered, at): (i64, Instant)| answered == asked && monotonic() < at + TAKEN;
+        is_blocked && since == Some(asked) && !self.answered_us.is_some_and(is_answered)
     }
 
     fn screen(&mut self) -> link::Screen {

@@ -106,8 +106,8 @@ pub(super) struct Supervisor {
     pub activity: Activity,
     /// What the screen said that the agent waits for, when it did not tell.
     pub question: Option<String>,
-    /// When the question was asked that was answered last, in microseconds.
-    pub answered_us: Option<i64>,
+    /// When the question was asked that was answered last, in microseconds, and when it was answered.
+    pub answered_us: Option<(i64, Instant)>,
     /// The daemon must hear of a change, not before this moment.
     pub status_due: Option<Instant>,
     /// How often it hears of states, and of titles.

@@ -19,11 +19,16 @@ use crate::{
         approval::Decision,
         failure::Failure,
         hook::Decided,
+        id::RunnerId,
         inbox::{Class, Item},
         runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Type,
 };
+
+/// An agent that asks the same for so long after an answer has not taken it (`supervisor::commands` takes
+/// another one then).
+const TAKEN: Duration = Duration::from_secs(3);
 
 /// Time for an agent whose dialog was refused to show its prompt again.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -62,10 +67,27 @@ impl Services {
             let outcome = services.give(&runner, (asked, item.as_ref()), &answer, &by).await;
             if let Some(Item { id: item, .. }) = item {
                 services.settle_claim(item, &answer, &by, outcome.is_ok()).await;
+                if outcome.is_ok() {
+                    tokio::spawn(services.clone().look_whether_taken(id, asked, item));
+                }
             }
             outcome
         })
         .await
+    }
+
+    /// Opens an item again whose agent stands there as before the answer: keys can come before a dialog
+    /// takes any.
+    async fn look_whether_taken(self, id: RunnerId, asked: DateTime<Utc>, item: Uuid) {
+        sleep(TAKEN).await;
+        let runner = self.store.runner_get(id).await.ok().flatten();
+        if runner.is_some_and(|runner| is_asking(&runner, asked)) {
+            let event = self.inbox_event();
+            if let Err(error) = self.store.inbox_act(&[item], &ItemAct::Reopened, "", &event).await
+            {
+                tracing::warn!(%item, %error, "failed to open an item again");
+            }
+        }
     }
 
     /// Gives an answer: over the agent's own interface where it has one, else by keys.
@@ -154,7 +176,10 @@ impl Services {
         // What is typed first ends the question; nobody can ask for it again after that. The supervisor
         // knows of questions that its agent reported; for others the screen has the last word.
         let is_reported = runner.activity.source == ActivitySource::Osc7501;
-        if !is_reported && !self.still_asks(runner).await? {
+        // One that has told no more than that it waits may be about to draw its dialog.
+        let is_bare = runner.activity.message.is_none();
+        let is_looked_at = !is_reported || is_bare && self.context.is_screen_read(&runner.agent);
+        if is_looked_at && !self.still_asks(runner).await? {
             return Err(not_asked(runner));
         }
         let mut asked_us = is_reported.then(|| asked.timestamp_micros());

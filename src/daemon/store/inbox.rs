@@ -99,6 +99,8 @@ pub enum ItemAct {
     Dismissed,
     /// It is put off.
     SnoozedUntil(DateTime<Utc>),
+    /// It was answered, and its agent has not taken the answer.
+    Reopened,
 }
 
 impl Write {
@@ -337,15 +339,16 @@ impl Store {
             ItemAct::SnoozedUntil(until) => {
                 (ItemState::Snoozed, "", Some(*until), EventType::InboxSnoozed)
             }
+            ItemAct::Reopened => (ItemState::Open, "", None, EventType::InboxUpdated),
         };
         let mut write = Write::default();
         for id in ids {
             let query = Query::new(concat!(
                 "UPDATE inbox SET state = $2, answer = $3, closed_by = $4, snoozed_until = $5, \
-                 closed_at = CASE WHEN $2 = 'snoozed' THEN NULL ELSE $6 END, updated_at = $6 \
-                 WHERE id = $1 AND ",
+                 closed_at = CASE WHEN $2 IN ('snoozed', 'open') THEN NULL ELSE $6 END, \
+                 updated_at = $6 WHERE id = $1 AND CASE WHEN $2 = 'open' THEN state = 'answered' ELSE ",
                 live!(),
-                " RETURNING ",
+                " END RETURNING ",
                 columns!()
             ));
             let query = query

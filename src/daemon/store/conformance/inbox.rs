@@ -112,6 +112,26 @@ async fn an_answer_is_written_down_whoever_resolves_it_first(world: World) {
     assert_eq!(item.resolution, "the runner ended");
 }
 
+async fn an_answer_that_was_not_taken_opens_the_item_again(world: World) {
+    world.project("p").await;
+    let one = world.running().await;
+    let one = world.does(&one, asks("a", 1)).await;
+    let [item] = world.open().await.try_into().unwrap();
+    let after = event(EventType::InboxClosed, "daemon", "node");
+    let reopen =
+        async || world.store.inbox_act(&[item.id], &ItemAct::Reopened, "", &after).await.unwrap();
+    assert_eq!(reopen().await.len(), 1, "it is open, and stays so");
+    let act = ItemAct::Answered("yes".into());
+    world.store.inbox_act(&[item.id], &act, "me", &after).await.unwrap();
+    assert_eq!(world.open().await, []);
+    reopen().await;
+    let [again] = world.open().await.try_into().unwrap();
+    assert_eq!((again.id, again.answer.as_str(), again.closed_at), (item.id, "", None));
+    let working = Activity { state: ActivityState::Working, ..asks("", 2) };
+    world.does(&one, working).await;
+    assert_eq!(reopen().await, [], "its cause is gone");
+}
+
 async fn a_failure_stays_until_it_is_started_again_and_a_turn_until_it_is_seen(world: World) {
     world.project("p").await;
     let one = world.running().await;
@@ -196,6 +216,7 @@ async fn who_looks_is_known_by_what_with(world: World) {
 on_both! {
     a_question_is_an_item_until_the_agent_goes_on,
     an_answer_is_written_down_whoever_resolves_it_first,
+    an_answer_that_was_not_taken_opens_the_item_again,
     a_failure_stays_until_it_is_started_again_and_a_turn_until_it_is_seen,
     what_is_put_off_comes_back,
     items_are_found_by_runner_and_by_the_beginning_of_their_id,

@@ -50,7 +50,7 @@ const BODIES: &[(&str, &str)] = &[
     ("send_heartbeat_alias", r#"{"runner_id":"shop-1","status":"running"}"#),
     ("send_input", r#"{"text":"go on","submit":true}"#),
     ("send_prompt", r#"{"text":"now the tests","when":"now"}"#),
-    ("set_budget", r#"{"limit":"500k"}"#),
+    ("set_budget", r#"{"limit":{"tokens":500000}}"#),
     ("set_quota", r#"{"max_concurrent_runners":3}"#),
     ("snooze_item", r#"{"seconds":3600}"#),
     ("stop_runner", r#"{"grace_ms":5000}"#),

@@ -82,7 +82,7 @@ async fn list_events(
 ) -> Answer<Page<Event>> {
     let after = paging.after()?.map_or(Ok(0), |position| position.parse::<u64>());
     let after = after.map_err(|_no_position| {
-        Failure::usage("BAD_CURSOR", "the cursor is none that a page ended with")
+        Failure::not_found("NO_PAGE", "the cursor is none that a page ended with")
     })?;
     let limit = paging.limit()? as usize;
     let (events, position) = http.services.events_after(&wanted.into(), after, limit).await?;

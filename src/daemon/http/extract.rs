@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::{guard::Actor, problem::Problem};
 
@@ -64,18 +65,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             }
         }
         let text = if bytes.is_empty() { b"{}".as_slice() } else { bytes.as_ref() };
-        let mut reader = serde_json::Deserializer::from_slice(text);
-        let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let wrong = |what: String| Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", what);
+        let mut value = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        whole_numbers(&mut value).map_err(wrong)?;
+        let value = serde_path_to_error::deserialize(value).map_err(|error| {
             let at = error.path().to_string();
             let what = if at == "." { String::new() } else { format!("`{at}`: ") };
-            let what = format!("{what}{}", error.into_inner());
-            Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", what)
-        })?;
-        reader.end().map_err(|error| {
-            Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", error.to_string())
+            wrong(format!("{what}{}", error.into_inner()))
         })?;
         Ok(Self(value))
     }
+}
+
+/// Makes whole numbers of those that are written with a point (`2.0`), as JSON's schemas have it, and
+/// refuses those that no database holds.
+fn whole_numbers(value: &mut Value) -> Result<(), String> {
+    match value {
+        Value::Number(number) => match number.as_f64().filter(|_| number.is_f64()) {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole, and small enough")]
+            Some(real) if real.fract() == 0.0 && real.abs() < 9e15 => *value = (real as i64).into(),
+            None if number.as_i64().is_none() => return Err(format!("{number} is too large")),
+            Some(_) | None => {}
+        },
+        Value::Array(items) => items.iter_mut().try_for_each(whole_numbers)?,
+        Value::Object(fields) => fields.values_mut().try_for_each(whole_numbers)?,
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+    Ok(())
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {

@@ -55,7 +55,7 @@ impl Paging {
     pub(super) fn after(&self) -> Result<Option<String>, Problem> {
         let wrong = || {
             let what = "the cursor is none that a page ended with";
-            Problem::new(StatusCode::BAD_REQUEST, "BAD_CURSOR", what)
+            Problem::new(StatusCode::NOT_FOUND, "NO_PAGE", what)
         };
         let Some(cursor) = self.cursor.as_deref().filter(|cursor| !cursor.is_empty()) else {
             return Ok(None);

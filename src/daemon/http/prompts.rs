@@ -102,8 +102,10 @@ struct Answered {
 #[serde(deny_unknown_fields)]
 struct CorrectionBody {
     /// idle, working, blocked or error.
+    #[schema(pattern = "^(idle|working|blocked|error|done)$")]
     state: String,
     /// Why it is blocked: permission, question, auth, trust or onboarding.
+    #[schema(pattern = "^(permission|question|auth|trust|onboarding)?$")]
     #[serde(default)]
     kind: String,
     /// The line of the screen that tells it; the best one, if nothing is said.

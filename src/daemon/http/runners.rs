@@ -157,7 +157,7 @@ struct LaunchedBody {
 #[serde(default, deny_unknown_fields)]
 struct StopBody {
     /// So long it may take to end by itself.
-    #[schema(maximum = 4_294_967_295_i64)]
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_i64)]
     grace_ms: Option<u32>,
     /// It is not asked first.
     force: bool,
@@ -188,7 +188,7 @@ struct Stopped {
 #[serde(default, deny_unknown_fields)]
 struct RestartBody {
     /// So long it may take to end by itself.
-    #[schema(maximum = 4_294_967_295_i64)]
+    #[schema(value_type = Option<u64>, maximum = 4_294_967_295_i64)]
     grace_ms: Option<u32>,
     /// Its agent goes on with its conversation.
     preserve_session: bool,

@@ -66,7 +66,6 @@ struct Wanted {
 #[into_params(parameter_in = Query)]
 struct Search {
     /// Words, all of which were said in one message; "several words" are a phrase.
-    #[param(pattern = "[a-z]")]
     words: String,
     /// Only of this project.
     #[serde(default)]
@@ -158,6 +157,9 @@ async fn search_sessions(State(http): State<Http>, Params(search): Params<Search
         since: search.since,
         limit: search.limit.unwrap_or_default(),
     };
+    if wanted.words.is_empty() {
+        return Ok(Json(Hits { items: Vec::new() }));
+    }
     Ok(Json(Hits { items: http.services.search_sessions(wanted).await? }))
 }
 

@@ -38,7 +38,7 @@ struct TokenBody {
     scope: Scope,
     /// It is accepted for so many seconds; if nothing is said, until it is revoked.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 3_153_600_000_i64)]
     lifetime_seconds: Option<u64>,
 }
 

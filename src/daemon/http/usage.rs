@@ -1,7 +1,5 @@
 //! What is used, and what may be used: usage, budgets, quotas.
 
-use std::collections::BTreeMap;
-
 use axum::{extract::State, http::StatusCode};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +15,7 @@ use super::{
 use crate::domain::{
     budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period},
     failure::Failure,
-    quota::{ProjectQuota, QuotaChange, QuotaName},
+    quota::{ProjectQuota, Quota, QuotaChange, QuotaName},
     usage::{UsageBy, UsageFilter, UsageTotal},
 };
 
@@ -72,9 +70,8 @@ struct Totals {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct BudgetBody {
-    /// How much may be used: `100000`, `500k`, `2M` tokens; `$5` of money.
-    #[schema(pattern = "^([1-9][0-9]{0,5}[kM]?|[$][1-9][0-9]{0,5})$")]
-    limit: String,
+    /// How much may be used: `{"tokens": 500000}`, or `{"money": 5000000000}` in billionths of a dollar.
+    limit: Limit,
     /// The highest rung: warn, hold, interrupt, pause or stop.
     #[serde(default)]
     action: Option<BudgetAction>,
@@ -142,7 +139,7 @@ async fn list_budgets(
 
 /// Sets a budget.
 #[utoipa::path(put, path = "/budgets/{scope}/{period}", tag = "budgets", request_body = BudgetBody,
-    params(("scope" = String, Path, pattern = "^(global|(project|runner):[^:]+)$",
+    params(("scope" = String, Path, pattern = "^((project|runner):)?[^:]+$",
         description = "global, project:NAME or runner:NAME"),
         ("period" = inline(Period), Path, description = "How long it lasts")),
     responses((status = 204, description = "It is set")))]
@@ -151,11 +148,10 @@ async fn set_budget(
     Path((scope, period)): Path<(String, Period)>,
     Json(body): Json<BudgetBody>,
 ) -> Result<StatusCode, Problem> {
-    let limit = Limit::parse(&body.limit).map_err(|why| Failure::usage("BAD_LIMIT", why))?;
     let change = BudgetChange {
         scope: scope_of(&scope)?,
         period,
-        limit,
+        limit: body.limit,
         action: body.action,
         count_cache_reads: body.count_cache_reads,
         enforce_estimates: body.enforce_estimates,
@@ -167,7 +163,7 @@ async fn set_budget(
 
 /// Removes the budgets of a scope.
 #[utoipa::path(delete, path = "/budgets/{scope}", tag = "budgets",
-    params(("scope" = String, Path, pattern = "^(global|(project|runner):[^:]+)$",
+    params(("scope" = String, Path, pattern = "^((project|runner):)?[^:]+$",
         description = "global, project:NAME or runner:NAME"), OfPeriod),
     responses((status = 204, description = "They are removed")))]
 async fn remove_budget(
@@ -181,7 +177,7 @@ async fn remove_budget(
 
 /// Lets the budgets of a scope begin anew.
 #[utoipa::path(post, path = "/budgets/{scope}/reset", tag = "budgets",
-    params(("scope" = String, Path, pattern = "^(global|(project|runner):[^:]+)$",
+    params(("scope" = String, Path, pattern = "^((project|runner):)?[^:]+$",
         description = "global, project:NAME or runner:NAME"), OfPeriod),
     responses((status = 204, description = "Nothing is used of them")))]
 async fn reset_budget(
@@ -214,18 +210,18 @@ async fn get_quota(State(http): State<Http>, Path(project): Path<String>) -> Ans
     Ok(Json(quota.ok_or_else(missing)?))
 }
 
-/// Sets limits of a project; those that are not named stay, null takes one away.
-#[utoipa::path(patch, path = "/projects/{project}/quota", tag = "quotas",
-    request_body = BTreeMap<String, Option<u64>>,
+/// Sets the limits of a project; those that are missing or null are taken away.
+#[utoipa::path(put, path = "/projects/{project}/quota", tag = "quotas",
+    request_body = Quota,
     params(("project" = String, Path, description = "Its name")),
     responses((status = 200, description = "The quota", body = ProjectQuota)))]
 async fn set_quota(
     State(http): State<Http>,
     Path(project): Path<String>,
-    Json(body): Json<BTreeMap<String, Option<u64>>>,
+    Json(body): Json<Quota>,
 ) -> Answer<ProjectQuota> {
-    let named = |(name, limit): (String, Option<u64>)| Ok((quota_of(&name)?, limit));
-    let change: QuotaChange = body.into_iter().map(named).collect::<Result<_, Failure>>()?;
+    let limits = QuotaName::ALL.into_iter().map(|name| (name, body.limit(name)));
+    let change: QuotaChange = limits.collect();
     Ok(Json(http.services.set_quota(&project, change).await?))
 }
 

@@ -12,6 +12,9 @@ use crate::domain::{
     failure::Failure,
 };
 
+/// What lasts longer is meant to last for ever.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
 /// A name is a word or a few.
 const LONGEST_NAME: usize = 100;
 
@@ -34,14 +37,12 @@ impl Services {
             return Err(Failure::usage("BAD_TOKEN_NAME", what));
         }
         let now = self.context.clock.now();
-        let too_long = || Failure::usage("BAD_EXPIRY", "a token cannot last so long");
-        let expires_at = match lifetime {
-            None => None,
-            Some(time) => {
-                let time = TimeDelta::from_std(time).map_err(|_out_of_range| too_long())?;
-                Some(now.checked_add_signed(time).ok_or_else(too_long)?)
-            }
-        };
+        let lasting = lifetime.map(|time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX));
+        if lifetime.is_some_and(|time| time.is_zero() || time > LONGEST) {
+            let what = "a token lasts a second at least, and 100 years at most";
+            return Err(Failure::usage("BAD_EXPIRY", what));
+        }
+        let expires_at = lasting.map(|time| now + time);
         let mut secret = [0; 32];
         rustix::rand::getrandom(&mut secret, rustix::rand::GetRandomFlags::empty())
             .map_err(|error| Failure::internal(format!("read random bytes: {error}")))?;

@@ -68,9 +68,12 @@ fn limits_are_set_and_taken_away() {
     let (admin, operator) = (world.api("admin"), world.api("operator"));
     let put = |path: &str, body: &Value| admin.send(Call::new("PUT", path).json(body));
     let daily = "/api/v1/budgets/project:p/daily";
-    assert_eq!(put(daily, &json!({ "limit": "500k", "action": "warn" })).status, 204);
-    put(daily, &json!({ "limit": "lots" })).expect_problem(400, "BAD_LIMIT");
-    put("/api/v1/budgets/project:p/never", &json!({ "limit": "1" }))
+    assert_eq!(
+        put(daily, &json!({ "limit": { "tokens": 500_000 }, "action": "warn" })).status,
+        204
+    );
+    put(daily, &json!({ "limit": "lots" })).expect_problem(400, "BAD_BODY");
+    put("/api/v1/budgets/project:p/never", &json!({ "limit": { "tokens": 1 } }))
         .expect_problem(400, "BAD_PATH");
     let budgets = operator.get("/api/v1/budgets")["items"].clone();
     assert_eq!(budgets[0]["limit"], json!({ "tokens": 500_000 }), "{budgets}");
@@ -81,11 +84,13 @@ fn limits_are_set_and_taken_away() {
         .expect_problem(404, "BUDGET_NOT_FOUND");
 
     let quota = "/api/v1/projects/p/quota";
-    let patch = |body: Value| admin.send(Call::new("PATCH", quota).json(&body));
-    let set = patch(json!({ "max_concurrent_runners": 1, "memory": 512 })).expect(200);
+    let limit = |body: Value| put(quota, &body);
+    let set = limit(json!({ "max_concurrent_runners": 1, "max_memory_mb": 512.0 })).expect(200);
     assert_eq!(set["quota"]["max_memory_mb"], 512, "{set}");
-    assert_eq!(patch(json!({ "memory": null })).expect(200)["quota"]["max_memory_mb"], Value::Null);
-    patch(json!({ "speed": 1 })).expect_problem(400, "BAD_QUOTA");
+    let set = limit(json!({ "max_concurrent_runners": 1 })).expect(200);
+    assert_eq!(set["quota"]["max_memory_mb"], Value::Null);
+    limit(json!({ "max_memory_mb": "much" })).expect_problem(400, "BAD_BODY");
+    limit(json!({ "max_memory_mb": u64::MAX })).expect_problem(400, "BAD_BODY");
     world.launch(&[], &["sleep", "60"]);
     let second = json!({ "project": "p", "command": ["sleep", "60"] });
     assert_eq!(operator.post("/api/v1/runners", &second).status, 429, "the quota holds here too");

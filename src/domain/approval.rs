@@ -15,7 +15,9 @@ const LONGEST_RULE: usize = 500;
 const CONTROL: &[char] = &[';', '&', '|', '<', '>', '`', '$', '(', ')', '{', '}', '\n', '\r'];
 
 /// What is decided; later ones are stricter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
     /// It may.
@@ -43,7 +45,8 @@ impl Decision {
 }
 
 /// A rule: `allow: Bash(cargo test*)`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ApprovalRule)]
 pub struct Rule {
     /// What it decides.
     pub decision: Decision,
@@ -82,7 +85,8 @@ pub struct Verdict {
 }
 
 /// The rules in force.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, utoipa::ToSchema)]
+#[schema(as = ApprovalPolicy)]
 pub struct Policy {
     /// The user's.
     pub user: Vec<Rule>,

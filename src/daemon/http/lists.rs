@@ -3,6 +3,8 @@
 //! A cursor is the key of the last item that was told: what is added or removed meanwhile neither
 //! repeats nor hides anything else.
 
+use std::ops::RangeInclusive;
+
 use axum::http::StatusCode;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -42,13 +44,7 @@ pub(super) struct Page<T> {
 impl Paging {
     /// So many items are wanted.
     pub(super) fn limit(&self) -> Result<u32, Problem> {
-        match self.limit.unwrap_or(USUAL) {
-            limit @ 1..=MOST => Ok(limit),
-            limit => {
-                let what = format!("limit {limit} is not between 1 and {MOST}");
-                Err(Problem::new(StatusCode::BAD_REQUEST, "BAD_LIMIT", what))
-            }
-        }
+        within("limit", self.limit.unwrap_or(USUAL), 1..=MOST)
     }
 
     /// The key after which it begins.
@@ -85,6 +81,15 @@ impl<T> Page<T> {
     pub(super) fn new(items: Vec<T>, last: Option<String>) -> Self {
         Self { items, next: last.map(|key| BASE64_URL_SAFE_NO_PAD.encode(key)) }
     }
+}
+
+/// Returns a number that lies within its bounds.
+pub(super) fn within(name: &str, number: u32, bounds: RangeInclusive<u32>) -> Result<u32, Problem> {
+    if bounds.contains(&number) {
+        return Ok(number);
+    }
+    let what = format!("{name} {number} is not between {} and {}", bounds.start(), bounds.end());
+    Err(Problem::new(StatusCode::BAD_REQUEST, "BAD_LIMIT", what))
 }
 
 /// Returns a key that puts what is newest first.

@@ -11,6 +11,7 @@
 
 #![expect(unused_qualifications, reason = "utoipa's macros qualify what they are given")]
 
+mod agents;
 mod attach;
 mod document;
 mod events;
@@ -79,6 +80,7 @@ fn routes() -> OpenApiRouter<Http> {
     let resources: &[fn() -> Routes] = &[
         projects::routes,
         runners::routes,
+        agents::routes,
         terminal::routes,
         attach::routes,
         prompts::routes,

@@ -53,7 +53,7 @@ struct ProjectBody {
     #[schema(pattern = "^/[^\\u0000]*$")]
     path: String,
     /// What it is; one line.
-    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", max_length = 250)]
+    #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", max_length = 1000)]
     #[serde(default)]
     description: String,
     /// Free labels.

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 use super::{
     Http, Routes,
     extract::{Answer, Json, Params, Path},
-    lists::{Page, Paging, newest},
+    lists::{Page, Paging, newest, within},
     problem::Problem,
     runners::{UMASK, own_environment},
 };
@@ -155,7 +155,7 @@ async fn search_sessions(State(http): State<Http>, Params(search): Params<Search
         project: search.project,
         agent: search.agent,
         since: search.since,
-        limit: search.limit.unwrap_or_default(),
+        limit: within("limit", search.limit.unwrap_or(20), 1..=1000)?,
     };
     if wanted.words.is_empty() {
         return Ok(Json(Hits { items: Vec::new() }));

@@ -15,6 +15,7 @@ use utoipa_axum::routes;
 use super::{
     Http, Routes,
     extract::{Answer, Json, Params, Path},
+    lists::within,
     problem::Problem,
 };
 use crate::{
@@ -178,7 +179,7 @@ async fn read_scrollback(
     Path(runner): Path<String>,
     Params(wanted): Params<Lines>,
 ) -> Answer<LinesBody> {
-    let count = wanted.count.unwrap_or(100).min(MOST_LINES);
+    let count = within("count", wanted.count.unwrap_or(100), 1..=MOST_LINES)?;
     let from = if let Some(from) = wanted.from {
         from
     } else {
@@ -198,7 +199,7 @@ async fn search_scrollback(
     Path(runner): Path<String>,
     Params(wanted): Params<Wanted>,
 ) -> Answer<FoundBody> {
-    let limit = wanted.limit.unwrap_or(100).min(MOST_LINES);
+    let limit = within("limit", wanted.limit.unwrap_or(100), 1..=MOST_LINES)?;
     let query = SearchQuery { text: wanted.text, limit };
     let (found, forgotten) = http.services.search(&runner, query).await?;
     let matches = found.into_iter().map(|(line, text)| FoundLine { line, text }).collect();

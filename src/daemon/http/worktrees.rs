@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use super::{
     Http, Routes,
     extract::{Answer, Json, Params, Path},
-    lists::{Page, Paging},
+    lists::{Page, Paging, within},
 };
 use crate::domain::checkout::{Changes, TrashedWorktree, Worktree};
 
@@ -91,7 +91,8 @@ async fn get_changes(
     Path(runner): Path<String>,
     Params(patch): Params<Patch>,
 ) -> Answer<Changes> {
-    let bytes = patch.patch_bytes.unwrap_or(USUAL_PATCH).min(LONGEST_PATCH);
+    let bytes = patch.patch_bytes.unwrap_or(USUAL_PATCH);
+    let bytes = within("patch_bytes", bytes, 0..=LONGEST_PATCH)?;
     Ok(Json(http.services.changes(&runner, bytes).await?))
 }
 

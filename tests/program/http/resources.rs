@@ -129,6 +129,7 @@ fn everything_that_can_be_got_is_got() {
     // Of what is the same for both, both say the same.
     for (path, words) in [
         ("/api/v1/quotas", &["quotas", "show"][..]),
+        ("/api/v1/budgets", &["budget", "show"]),
         ("/api/v1/sessions", &["sessions", "list"]),
         ("/api/v1/tokens", &["tokens", "list"]),
     ] {
@@ -137,4 +138,8 @@ fn everything_that_can_be_got_is_got() {
     assert_eq!(admin.get("/api/v1/nodes")["items"][0]["id"], world.json(["nodes"])[0]["id"]);
     assert_eq!(admin.get("/api/v1/status")["node_id"], world.json(["status"])["node_id"]);
     admin.send(Call::new("POST", "/api/v1/reconcile")).expect(200);
+    let agents = admin.get("/api/v1/agents")["items"].clone();
+    assert!(agents.as_array().unwrap().iter().any(|agent| agent.text("name") == "claude"));
+    let rules = admin.get("/api/v1/projects/p/approvals");
+    assert_eq!(rules, json!({ "user": [], "project": [] }));
 }

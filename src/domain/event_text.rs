@@ -118,6 +118,7 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "session.resumed" => ("goes on with a conversation".to_owned(), Mood::Muted),
         "session.ended" => ("its conversation is over".to_owned(), Mood::Muted),
         "project.created" => ("project registered".to_owned(), Mood::Plain),
+        "call.denied" => (joined("refused an agent's call", field("call")), Mood::Warning),
         "project.deleted" => ("project removed".to_owned(), Mood::Plain),
         // The runner's name stands before it.
         other => (other.trim_start_matches("runner.").replace(['.', '_'], " "), Mood::Muted),

@@ -32,7 +32,7 @@ fn forms() -> Vec<(&'static str, String)> {
         ),
         of(
             "token",
-            r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
+            r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|svt_[a-f0-9]{32}_[a-f0-9]{64}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
         ),
         of("token", r"hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
         of(
@@ -139,6 +139,7 @@ mod tests {
             (format!("glpat-{}", a(8)), "token"),
             (format!("xoxb-{}", a(8)), "token"),
             (format!("npm_{}", a(12)), "token"),
+            (crate::domain::api_token::text(uuid::Uuid::max(), &[7; 32]), "token"),
             (format!("eyJ{}.eyJ{}.{}", a(5), a(5), a(5)), "token"),
         ] {
             let text = format!("before {secret}, after");

@@ -82,6 +82,7 @@ struct LaunchBody {
     /// The project.
     project: String,
     /// The runner's name; the project's and the next number, if nothing is said.
+    #[schema(pattern = "^([A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length = 64)]
     #[serde(default)]
     name: String,
     /// Program and arguments; without them, and without an agent, the default agent.

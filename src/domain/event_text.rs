@@ -120,6 +120,8 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "project.created" => ("project registered".to_owned(), Mood::Plain),
         "call.denied" => (joined("refused an agent's call", field("call")), Mood::Warning),
         "project.deleted" => ("project removed".to_owned(), Mood::Plain),
+        "token.created" => (joined("token", &by(field("name"), field("by"))), Mood::Warning),
+        "token.revoked" => (joined("token revoked", field("name")), Mood::Plain),
         // The runner's name stands before it.
         other => (other.trim_start_matches("runner.").replace(['.', '_'], " "), Mood::Muted),
     }
@@ -174,6 +176,10 @@ mod tests {
         let decided = json!({ "decision": "deny", "tool": "Bash", "argument": "rm -rf /" });
         assert_eq!(text("approval.decided", decided), "policy says deny: Bash(rm -rf /)");
         assert_eq!(text("node.forgotten", json!({})), "node forgotten");
+        assert_eq!(
+            text("call.denied", json!({ "call": "GET /" })),
+            "refused an agent's call: GET /"
+        );
         assert_eq!(text("runner.adopted", json!({})), "adopted");
     }
 }

@@ -41,23 +41,30 @@ fn by(what: &str, who: &str) -> String {
     if who.is_empty() { what.to_owned() } else { format!("{what} by {who}") }
 }
 
+fn joined(first: &str, second: &str) -> String {
+    match second {
+        "" => first.to_owned(),
+        second => format!("{first}: {second}"),
+    }
+}
+
+fn activity_text(state: &str, kind: &str, message: &str) -> (String, Mood) {
+    match state {
+        "blocked" => {
+            let what = if kind.is_empty() { "blocked" } else { kind };
+            (joined(what, message), Mood::Warning)
+        }
+        "error" => (joined("error", message), Mood::Bad),
+        "done" => (joined("done", message), Mood::Good),
+        state => (joined(state, message), Mood::Muted),
+    }
+}
+
 /// What happened, in words.
 pub fn event_text(event: &Event) -> (String, Mood) {
     let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
-    let joined = |first: &str, second: &str| match second {
-        "" => first.to_owned(),
-        second => format!("{first}: {second}"),
-    };
     match event.event_type.as_str() {
-        "runner.activity" => match field("state") {
-            "blocked" => {
-                let what = if field("kind").is_empty() { "blocked" } else { field("kind") };
-                (joined(what, field("message")), Mood::Warning)
-            }
-            "error" => (joined("error", field("message")), Mood::Bad),
-            "done" => (joined("done", field("message")), Mood::Good),
-            state => (joined(state, field("message")), Mood::Muted),
-        },
+        "runner.activity" => activity_text(field("state"), field("kind"), field("message")),
         "runner.failed" => (joined("failed", field("reason")), Mood::Bad),
         "runner.stopped" => ("ended".to_owned(), Mood::Plain),
         "runner.starting" if !shared(event).is_empty() => {

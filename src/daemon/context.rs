@@ -202,6 +202,7 @@ impl Context {
             data,
             at: self.clock.now(),
             trace_id: trace::current(),
+            is_first: false,
         }
     }
 }

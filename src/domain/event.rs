@@ -192,6 +192,9 @@ pub struct NewEvent {
     pub at: DateTime<Utc>,
     /// The trace it belongs to, 32 hexadecimal digits, or empty.
     pub trace_id: String,
+    /// Its entity begins with it, under an id that was made for it: nobody else can have counted an event
+    /// of it, so that its sequence is 1 without a question to the database.
+    pub is_first: bool,
 }
 
 impl NewEvent {

@@ -205,7 +205,7 @@ fn open(runner: &Runner, opening: &Opening, at: DateTime<Utc>) -> Query {
 
 /// Returns the event that rows of the inbox cause, as far as it is known before.
 fn template(event_type: EventType, after: &NewEvent) -> NewEvent {
-    NewEvent { event_type, ..after.clone() }
+    NewEvent { event_type, is_first: false, ..after.clone() }
 }
 
 /// Completes an event by the item that it is about.

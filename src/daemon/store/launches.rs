@@ -94,6 +94,7 @@ impl Store {
             (is_new.bind(new.request_id), Expect::Rows(repeated)),
             (excess, Expect::NoRow(quotas::refusal)),
         ];
+        let event = NewEvent { is_first: true, ..event };
         let mut write = Write::causing(vec![event])
             .first_locking(&new.project, number, Expect::Rows(missing))
             .unflushed();

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{
     Origin, StoreError,
     dialect::{Bulk, Connection, Kind},
-    event_rows::{SealRow, Sealed, Signed, insert, insert_at_once, queue, row, text},
+    event_rows::{SealRow, Sealed, Signed, begin, insert, insert_at_once, queue, row, text},
     events,
     handoff::{Handoff, Outgoing},
     keyring::Keyring,
@@ -192,6 +192,7 @@ impl Recorder {
             }
             Placed::Not(events) => events,
         };
+        begin(connection, events.iter()).await?;
         let waiting = match &lease {
             None => None,
             Some((holder, epoch)) => self.waiting(connection, holder, *epoch).await?,
@@ -270,11 +271,16 @@ impl Recorder {
         for new in &mut news {
             storable(&mut new.entity_id);
         }
-        let keys = news.iter().map(|new| (new.entity_type, new.entity_id.as_str()));
+        leave_lone_firsts(&mut news);
+        let asked = news.iter().filter(|new| !new.is_first);
+        let keys = asked.map(|new| (new.entity_type, new.entity_id.as_str()));
         let mut next = sequences(connection, keys).await?;
         let mut signed = Vec::with_capacity(news.len());
         for new in news {
-            let sequence = take(&mut next, new.entity_type, &new.entity_id)?;
+            let sequence = match new.is_first {
+                true => 1,
+                false => take(&mut next, new.entity_type, &new.entity_id)?,
+            };
             let routing_key = self.origin.publishes.then(|| new.routing_key());
             let event = Event {
                 position: 0,
@@ -292,7 +298,7 @@ impl Recorder {
                 trace_id: new.trace_id,
                 data: new.data,
             };
-            signed.push(self.sign(event, routing_key));
+            signed.push(Signed { is_first: new.is_first, ..self.sign(event, routing_key) });
         }
         Ok(signed)
     }
@@ -315,7 +321,8 @@ impl Recorder {
         let mut routing_key = routing_key;
         routing_key.iter_mut().for_each(storable);
         let id = Uuid::parse_str(&event.event_id).unwrap_or_default();
-        Signed { event, id, covered, signature, routing_key, metadata: json!({}) }
+        let metadata = json!({});
+        Signed { event, id, covered, signature, routing_key, metadata, is_first: false }
     }
 
     /// Gives an event its place.
@@ -371,6 +378,7 @@ impl Recorder {
                 signature: row.text("signature")?,
                 routing_key: row.optional_text("routing_key")?,
                 metadata: Value::Null,
+                is_first: false,
             };
             let done = self.seal(signed, tail);
             seals.push(row.count("id")?);
@@ -416,10 +424,7 @@ async fn sequences<'a>(
     connection: &mut Connection,
     keys: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<Sequences, StoreError> {
-    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    for key in keys {
-        *counts.entry(key).or_default() += 1;
-    }
+    let counts = counts(keys);
     let mut next = BTreeMap::new();
     if counts.is_empty() {
         return Ok(next);
@@ -436,6 +441,28 @@ async fn sequences<'a>(
         next.insert(key, row.count("sequence")? - count);
     }
     Ok(next)
+}
+
+/// Returns how many events there are of each entity.
+fn counts<'a>(keys: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<(&'a str, &'a str), u64> {
+    let mut counts = BTreeMap::new();
+    for key in keys {
+        *counts.entry(key).or_default() += 1;
+    }
+    counts
+}
+
+/// Lets an entity begin unasked only where no other event of it is written beside the first.
+fn leave_lone_firsts(news: &mut [NewEvent]) {
+    if !news.iter().any(|new| new.is_first) {
+        return;
+    }
+    let counts = counts(news.iter().map(|new| (new.entity_type, new.entity_id.as_str())));
+    let is_alone = |new: &NewEvent| counts.get(&(new.entity_type, &*new.entity_id)) == Some(&1);
+    let alone: Vec<_> = news.iter().map(is_alone).collect();
+    for (new, is_alone) in news.iter_mut().zip(alone) {
+        new.is_first &= is_alone;
+    }
 }
 
 /// Returns the next sequence of an entity.

@@ -146,6 +146,7 @@ fn event(event_type: EventType, entity_type: &'static str, entity_id: &str) -> N
         trace_id: String::new(),
         data: serde_json::json!({ "n": 1 }),
         at: at(0),
+        is_first: false,
     }
 }
 

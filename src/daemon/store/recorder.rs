@@ -277,10 +277,8 @@ impl Recorder {
         let mut next = sequences(connection, keys).await?;
         let mut signed = Vec::with_capacity(news.len());
         for new in news {
-            let sequence = match new.is_first {
-                true => 1,
-                false => take(&mut next, new.entity_type, &new.entity_id)?,
-            };
+            let sequence =
+                if new.is_first { 1 } else { take(&mut next, new.entity_type, &new.entity_id)? };
             let routing_key = self.origin.publishes.then(|| new.routing_key());
             let event = Event {
                 position: 0,

@@ -83,13 +83,16 @@ impl Store {
         let exit = change.exit;
         let ended = !to.is_live();
         let restarted = change.next_run.is_some();
+        // A clock that was set back meanwhile, or a supervisor's that differs, makes no end before its
+        // beginning.
         let query = Query::new(concat!(
             "UPDATE runners SET status = $2, reason = $4, pid = CASE WHEN $5 THEN NULL ELSE \
              coalesce($6, pid) END, supervisor_pid = CASE WHEN $5 THEN NULL ELSE \
              coalesce($7, supervisor_pid) END, exit_code = CASE WHEN $8 THEN NULL ELSE \
              coalesce($9, exit_code) END, exit_signal = CASE WHEN $8 THEN NULL ELSE \
              coalesce($10, exit_signal) END, survivors = coalesce($11, survivors), \
-             terminated_at = CASE WHEN $5 THEN $12 WHEN $8 THEN NULL ELSE terminated_at END, \
+             terminated_at = CASE WHEN $5 AND $12 < started_at THEN started_at WHEN $5 THEN $12 \
+             WHEN $8 THEN NULL ELSE terminated_at END, \
              started_at = CASE WHEN $8 THEN $13 ELSE started_at END, \
              run = run + CASE WHEN $8 THEN 1 ELSE 0 END, \
              restart_attempts = coalesce($14, restart_attempts), \

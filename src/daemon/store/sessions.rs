@@ -154,9 +154,11 @@ fn is_resumable(news: &SessionNews, agent: &str) -> bool {
     by_id || !news.transcript.is_empty()
 }
 
-/// Returns the statement that ends the sessions of a runner that has ended.
+/// Returns the statement that ends the sessions of a runner that has ended; none ends before it begins,
+/// whatever was done to the clock.
 pub(super) fn end_of(runner: Uuid, at: DateTime<Utc>) -> Query {
-    let query = "UPDATE sessions SET ended_at = $2, updated_at = $2 \
+    let query = "UPDATE sessions SET updated_at = $2, \
+         ended_at = CASE WHEN $2 < started_at THEN started_at ELSE $2 END \
          WHERE runner_id = $1 AND ended_at IS NULL";
     Query::new(query).bind(runner.to_string()).bind(at)
 }

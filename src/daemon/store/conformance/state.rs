@@ -165,6 +165,28 @@ async fn an_end_is_kept_and_the_next_run_begins_afresh(world: World) {
     assert!(world.go(&runner, RunnerStatus::Failed).await.is_err());
 }
 
+/// The clock was set back while it ran, or its supervisor has another one.
+async fn nothing_ends_before_it_begins(world: World) {
+    world.project("p").await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    let runner = world.go(&runner, RunnerStatus::Running).await.unwrap();
+    let early = runner.started_at - chrono::Duration::days(1);
+    let exit = Exit {
+        code: Some(0),
+        signal: None,
+        at: early,
+        stopped: true,
+        cut_off: false,
+        survivors: Vec::new(),
+    };
+    let change = RunnerChange { exit: Some(exit), ..RunnerChange::default() };
+    let mut ended = event(EventType::RunnerStopped, "runner", &runner.id.to_string());
+    ended.at = early;
+    let runner =
+        world.store.runner_move(&runner, RunnerStatus::Terminated, change, ended).await.unwrap();
+    assert_eq!(runner.terminated_at, Some(runner.started_at));
+}
+
 async fn where_a_runner_works_is_kept(world: World) {
     world.project("p").await;
     let (outside, _) = world.runner(&World::new_runner("p")).await;
@@ -319,6 +341,7 @@ on_both! {
     only_legal_moves_are_written_and_a_refused_one_leaves_no_event,
     of_two_movers_one_wins,
     an_end_is_kept_and_the_next_run_begins_afresh,
+    nothing_ends_before_it_begins,
     where_a_runner_works_is_kept,
     runners_are_found_by_name_id_and_unique_prefix,
     heartbeats_and_activities_are_applied,

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     checker,
-    cluster::Node,
+    cluster::{Database, Node},
     history::{Call, History, Op, Outcome, Seen},
     random::Random,
     servers::Postgres,
@@ -92,7 +92,7 @@ async fn connect(node: &Node) -> Client {
 async fn clients_that_go_away_leave_nothing_half_done() {
     let server = Postgres::shared();
     let url = server.database().await;
-    let node = Node::new("cancel", Some((server.port(), &url)), None);
+    let node = Node::new("cancel", Database::Server(server.port(), &url), None);
     tokio::task::block_in_place(|| node.start());
     std::fs::create_dir(node.path("p")).unwrap();
     let client = connect(&node).await;
@@ -133,7 +133,7 @@ pub(crate) fn ask_for_all(history: &mut History) {
     for runner in &history.runners {
         let key = runner.request.clone().unwrap_or_default();
         let outcome = Outcome::Info("dropped".to_owned());
-        history.calls.push(Call { client: 1, op: Op::Launch, key, outcome });
+        history.calls.push(Call { client: 1, op: Op::Launch, key, outcome, at: Duration::ZERO });
     }
 }
 
@@ -149,7 +149,7 @@ async fn afterwards(client: &Client, node: &Node) -> History {
         let (id, run, ended) = (runner.id.to_string(), runner.run.into(), false);
         let key = request.request_id.expect("it has one").to_string();
         let outcome = Outcome::Ok(Some(Seen { id, run, ended }));
-        history.calls.push(Call { client: 0, op: Op::Launch, key, outcome });
+        history.calls.push(Call { client: 0, op: Op::Launch, key, outcome, at: Duration::ZERO });
     }
     history
 }

@@ -6,7 +6,7 @@
 use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,6 +14,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use stratavore::config::Places;
 
 use crate::{
+    clock::Clock,
+    limits, options,
+    programs::Programs,
     servers::{Postgres, Proxy, RabbitMq, Vhost},
     support::{World, wait_until},
 };
@@ -25,10 +28,23 @@ const DISK: &str = "size=48m,mode=700";
 /// How long a daemon may take to begin or to leave.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where a daemon keeps what it knows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Database<'a> {
+    /// A file.
+    File,
+    /// A file on a small disk of its own.
+    SmallDisk,
+    /// A server at this port, by this URL.
+    Server(u16, &'a str),
+}
+
 /// A daemon in a world of its own.
 pub(crate) struct Node {
     /// Its name in what is printed.
     pub name: String,
+    /// The program that it is started from.
+    program: PathBuf,
     world: World,
     environment: Vec<(&'static str, String)>,
     /// The way to its database, when that is a server.
@@ -37,13 +53,15 @@ pub(crate) struct Node {
     pub broker: Option<Proxy>,
     child: Mutex<Option<Child>>,
     mount: Option<PathBuf>,
+    clock: Option<Clock>,
+    programs: Option<Arc<Programs>>,
 }
 
 impl Node {
-    /// Makes one that is not yet started; with a server's port and URL or, on a small disk, a file.
+    /// Makes one that is not yet started.
     pub(crate) fn new(
         name: &str,
-        database: Option<(u16, &str)>,
+        database: Database<'_>,
         broker: Option<(u16, &Vhost<'_>)>,
     ) -> Self {
         let world = World::new();
@@ -57,15 +75,71 @@ impl Node {
             environment.push(("STRATAVORE_DOCKER_RABBITMQ_URL", url));
             proxy
         });
-        let database = database.map(|(port, url)| {
-            let proxy = Proxy::start(port);
-            let url = url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
-            environment.push(("STRATAVORE_DATABASE_URL", url));
-            proxy
-        });
-        let mount = if database.is_none() { small_disk(&world.root()) } else { None };
-        let child = Mutex::default();
-        Self { name: name.to_owned(), world, environment, database, broker, child, mount }
+        let (mut way, mut mount) = (None, None);
+        match database {
+            Database::File => {}
+            Database::SmallDisk => mount = small_disk(&world.root()),
+            Database::Server(port, url) => {
+                let proxy = Proxy::start(port);
+                let url = url.replace(&format!(":{port}/"), &format!(":{}/", proxy.port()));
+                environment.push(("STRATAVORE_DATABASE_URL", url));
+                way = Some(proxy);
+            }
+        }
+        Self {
+            name: name.to_owned(),
+            program: options::program(),
+            world,
+            environment,
+            database: way,
+            broker,
+            child: Mutex::default(),
+            mount,
+            clock: None,
+            programs: None,
+        }
+    }
+
+    /// Lets its clock be moved.
+    pub(crate) fn with_clock(mut self) -> Self {
+        self.clock = Clock::new(self.world.path("clock"));
+        self
+    }
+
+    /// How many processes there are of it: the daemon, supervisors, agents.
+    pub(crate) fn processes(&self) -> usize {
+        self.world.processes().len()
+    }
+
+    /// Lets its clock be moved and its program be replaced.
+    fn with_levers(mut self, programs: &Arc<Programs>) -> Self {
+        self = self.with_clock();
+        self.program = self.world.path("stratavore");
+        programs.put(0, &self.program);
+        self.programs = Some(Arc::clone(programs));
+        self
+    }
+
+    /// Its clock, if that can be moved.
+    pub(crate) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
+    }
+
+    /// Puts another build in the place of its program.
+    pub(crate) fn replace_program(&self, build: usize) {
+        self.programs.iter().for_each(|programs| programs.put(build, &self.program));
+    }
+
+    /// Has this in its user's configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        let dir = self.home().join(".config/stratavore");
+        std::fs::create_dir_all(&dir).expect("make a directory");
+        std::fs::write(dir.join("stratavore.yaml"), text).expect("write a configuration");
+    }
+
+    /// The program that it is started from.
+    pub(crate) fn program(&self) -> &Path {
+        &self.program
     }
 
     /// Where it lives.
@@ -90,7 +164,8 @@ impl Node {
 
     /// Returns a command of the program in its world and with its settings.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
-        let mut command = self.world.command(words);
+        let mut command = self.world.foreign(&self.program);
+        command.args(words);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -110,6 +185,7 @@ impl Node {
             .open(self.world.path("daemon.err"))
             .expect("open a log");
         let mut command = self.command(&["--daemon"]);
+        command.envs(self.clock.iter().flat_map(Clock::environment));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         *child = Some(command.spawn().expect("start a daemon"));
     }
@@ -145,9 +221,14 @@ impl Node {
         }
     }
 
+    /// The daemon's process, if one was started.
+    pub(crate) fn process(&self) -> Option<Pid> {
+        self.child().as_ref().map(Pid::from_child)
+    }
+
     /// The daemon's process.
     pub(crate) fn pid(&self) -> Pid {
-        Pid::from_child(self.child().as_ref().expect("it runs"))
+        self.process().expect("it runs")
     }
 
     /// Ends the daemon in good order.
@@ -241,15 +322,24 @@ pub(crate) struct Cluster<'a> {
 }
 
 impl<'a> Cluster<'a> {
-    /// Starts everything.
-    pub(crate) async fn start(postgres: &'a Postgres, rabbitmq: &'a RabbitMq) -> Self {
+    /// Starts everything; each daemon has these settings.
+    pub(crate) async fn start(
+        postgres: &'a Postgres,
+        rabbitmq: &'a RabbitMq,
+        settings: &str,
+    ) -> Self {
         let database = postgres.database().await;
         let vhosts = [rabbitmq.vhost(), rabbitmq.vhost()];
-        let server = Some((postgres.port(), database.as_str()));
-        let mut nodes: Vec<_> = (0..SHARING)
-            .map(|n| Node::new(&format!("shared-{n}"), server, Some((rabbitmq.port(), &vhosts[0]))))
-            .collect();
-        nodes.push(Node::new("file", None, Some((rabbitmq.port(), &vhosts[1]))));
+        let server = Database::Server(postgres.port(), &database);
+        let programs = Arc::new(Programs::of(&options::program()));
+        let broker = |at: usize| Some((rabbitmq.port(), &vhosts[at]));
+        let shared = |n| Node::new(&format!("shared-{n}"), server, broker(0));
+        let mut nodes: Vec<_> = (0..SHARING).map(shared).collect();
+        nodes.push(Node::new("file", Database::SmallDisk, broker(1)));
+        let nodes: Vec<_> = nodes.into_iter().map(|node| node.with_levers(&programs)).collect();
+        for node in &nodes {
+            node.configure(settings);
+        }
         // All at once: one of them makes the schema.
         nodes.iter().for_each(Node::begin);
         nodes.iter().for_each(Node::start);
@@ -261,6 +351,8 @@ impl<'a> Cluster<'a> {
         for node in &self.nodes {
             node.broker.iter().chain(&node.database).for_each(Proxy::heal);
             node.signal(Signal::CONT);
+            node.clock.iter().for_each(Clock::set_right);
+            node.process().into_iter().for_each(limits::enough_files);
             node.start();
         }
     }

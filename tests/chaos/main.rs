@@ -14,19 +14,32 @@
 
 mod cancel;
 mod checker;
+mod clock;
 mod cluster;
+mod eyes;
+mod hindsight;
 mod history;
+mod kills;
+mod limits;
 mod load;
 mod marks;
 mod mutants;
 mod nemesis;
 mod observer;
 mod options;
+mod programs;
 mod random;
+#[path = "../report/mod.rs"]
+mod report;
 mod restarted;
 mod run;
 #[path = "../servers/mod.rs"]
 mod servers;
 mod snapshot;
+mod soak;
+mod strangers;
 #[path = "../program/support/mod.rs"]
 mod support;
+mod telling;
+mod viewer;
+mod work;

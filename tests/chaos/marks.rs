@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     cancel,
-    cluster::Node,
+    cluster::{Database, Node},
     servers::{Postgres, RabbitMq},
 };
 
@@ -43,7 +43,7 @@ async fn marks_that_a_killed_server_forgot_are_made_again() {
     let url = server.database().await;
     let vhost = RabbitMq::shared().vhost();
     let broker = (RabbitMq::shared().port(), &vhost);
-    let node = Node::new("marks", Some((server.port(), &url)), Some(broker));
+    let node = Node::new("marks", Database::Server(server.port(), &url), Some(broker));
     tokio::task::block_in_place(|| node.start());
     std::fs::create_dir(node.path("p")).unwrap();
     let client = Client::connect_if_running(&node.places()).await.unwrap().expect("it runs");

@@ -1,17 +1,28 @@
 //! What is done to the cluster: faults, alone and in pairs, chosen by the seed. Each is begun, held
 //! for a while and ended; what was killed is started again at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use lapin::options::{ExchangeDeleteOptions, QueueDeleteOptions};
 use rustix::process::{Pid, Signal, kill_process};
+use stratavore::process::ProcessId;
 use tokio::time::{Instant, sleep};
 
 use crate::{
+    clock::Clock,
     cluster::{Cluster, SHARING},
+    eyes::Eyes,
+    limits::{self, Crowded},
+    load::Desk,
     observer::{self, EVENTS, EXCHANGE},
+    options,
     random::Random,
     servers::Proxy,
+    strangers::Strangers,
 };
 
 /// One of the daemons sleeps, beside all else that happens, from then on and for so long: longer than
@@ -20,6 +31,9 @@ const AWAKE: Duration = Duration::from_secs(3);
 const ASLEEP: Duration = Duration::from_secs(10);
 /// The exchange comes back, and our queue is bound again, within this.
 const BINDING: Duration = Duration::from_secs(20);
+
+/// How far clocks are moved, in minutes.
+const MOVES: [i64; 5] = [24 * 60, -24 * 60, 90, -90, -1];
 
 /// How a way misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +77,20 @@ pub(crate) enum Fault {
     DiskFull,
     /// Its file can only be read when its daemon starts.
     DiskReadOnly,
+    /// A supervisor of a daemon's is killed, and sometimes its agent with it; strangers take their numbers.
+    SupervisorKilled(usize),
+    /// A supervisor is stopped where it stands, and goes on.
+    SupervisorPaused(usize),
+    /// The clock of a daemon is set wrong by so many minutes, and right again.
+    ClockMoved(usize, i64),
+    /// A daemon can open hardly another file.
+    FilesRunOut(usize),
+    /// A daemon can start no further process or thread.
+    ProcessesRunOut(usize),
+    /// Every call of the clients of a system is cut off in its middle.
+    ClientsCutOff(usize),
+    /// A daemon's program is replaced while it runs, and the next daemon is the new one.
+    ProgramReplaced(usize),
 }
 
 /// How often something may be sent again, and what was done.
@@ -74,6 +102,32 @@ pub(crate) struct Report {
     pub kinds: BTreeMap<String, u32>,
     /// Processes killed.
     pub kills: u32,
+    /// Faults that cannot be made here.
+    pub impossible: BTreeSet<&'static str>,
+    /// Runners whose supervisors were killed.
+    pub killed_supervisors: BTreeSet<String>,
+    /// Runners whose supervisors stood still for a time.
+    pub paused_supervisors: BTreeSet<String>,
+}
+
+/// Whom and what trouble needs.
+pub(crate) struct Scene<'a> {
+    /// What it befalls.
+    pub cluster: &'a Cluster<'a>,
+    /// The clients of the two systems.
+    pub desks: &'a [Desk; 2],
+    /// Who sees what runs.
+    pub eyes: &'a Eyes,
+    /// Who is not concerned.
+    pub strangers: &'a Strangers,
+}
+
+/// What was begun and must be undone by hand.
+#[derive(Default)]
+struct Held {
+    crowded: BTreeMap<usize, Crowded>,
+    paused: BTreeMap<usize, ProcessId>,
+    builds: usize,
 }
 
 /// What a fault befalls: two at once never befall the same.
@@ -84,6 +138,9 @@ enum Victim {
     Broker,
     DatabaseWay(usize),
     BrokerWay(usize),
+    Supervisor(usize),
+    Clock(usize),
+    Clients(usize),
 }
 
 impl Fault {
@@ -94,6 +151,12 @@ impl Fault {
             Self::DatabaseWay(n, _) => Victim::DatabaseWay(n),
             Self::BrokerWay(n, _) => Victim::BrokerWay(n),
             Self::DiskFull | Self::DiskReadOnly => Victim::Daemon(SHARING),
+            Self::FilesRunOut(n) | Self::ProcessesRunOut(n) | Self::ProgramReplaced(n) => {
+                Victim::Daemon(n)
+            }
+            Self::SupervisorKilled(n) | Self::SupervisorPaused(n) => Victim::Supervisor(n),
+            Self::ClockMoved(n, _) => Victim::Clock(n),
+            Self::ClientsCutOff(system) => Victim::Clients(system),
             Self::BrokerKilled
             | Self::BrokerPaused
             | Self::BrokerAlarmed
@@ -137,14 +200,26 @@ fn deck(random: &mut Random) -> Vec<Fault> {
         Fault::DiskFull,
         Fault::DiskReadOnly,
     ];
+    let any = |random: &mut Random| random.below(SHARING + 1);
     for node in 0..=SHARING {
         deck.push(Fault::DaemonKilled(node));
-        deck.push(Fault::BrokerWay(node, ways[random.below(ways.len())]));
+        deck.push(Fault::SupervisorKilled(node));
     }
-    for node in 0..SHARING {
-        deck.push(Fault::DaemonPaused(node));
-        deck.push(Fault::DatabaseWay(node, ways[random.below(ways.len())]));
+    for _ in 0..2 {
+        let (daemon, sharing) = (any(random), random.below(SHARING));
+        deck.push(Fault::BrokerWay(daemon, ways[random.below(ways.len())]));
+        deck.push(Fault::DatabaseWay(sharing, ways[random.below(ways.len())]));
+        deck.push(Fault::DaemonPaused(random.below(SHARING)));
+        deck.push(Fault::SupervisorPaused(any(random)));
+        deck.push(Fault::ProgramReplaced(any(random)));
     }
+    // One that shares and the one with a file: their databases take the time from elsewhere.
+    for daemon in [random.below(SHARING), SHARING] {
+        deck.push(Fault::ClockMoved(daemon, MOVES[random.below(MOVES.len())]));
+    }
+    deck.push(Fault::FilesRunOut(any(random)));
+    deck.push(Fault::ProcessesRunOut(any(random)));
+    deck.push(Fault::ClientsCutOff(random.below(2)));
     for at in (1..deck.len()).rev() {
         deck.swap(at, random.below(at + 1));
     }
@@ -152,8 +227,9 @@ fn deck(random: &mut Random) -> Vec<Fault> {
 }
 
 /// Does things to the cluster until the time is over; everything is begun again at the end.
-pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: Instant) -> Report {
-    let mut report = Report::default();
+pub(crate) async fn trouble(scene: &Scene<'_>, random: &mut Random, until: Instant) -> Report {
+    let cluster = scene.cluster;
+    let (mut report, mut held) = (Report::default(), Held::default());
     let mut waiting = deck(random);
     let begun = Instant::now();
     let sleeper = random.below(SHARING);
@@ -177,11 +253,11 @@ pub(crate) async fn trouble(cluster: &Cluster<'_>, random: &mut Random, until: I
         }
         println!("{:6.2} s {together:?}", begun.elapsed().as_secs_f64());
         for fault in &together {
-            begin(cluster, *fault, &mut report).await;
+            begin(scene, *fault, random, &mut report, &mut held).await;
         }
         sleep(random.millis(300, 1500)).await;
         for fault in &together {
-            end(cluster, *fault);
+            end(scene, *fault, &mut held);
         }
         sleep(random.millis(100, 800)).await;
     }
@@ -197,7 +273,14 @@ async fn nap(daemon: Pid) {
     }
 }
 
-async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
+async fn begin(
+    scene: &Scene<'_>,
+    fault: Fault,
+    random: &mut Random,
+    report: &mut Report,
+    held: &mut Held,
+) {
+    let cluster = scene.cluster;
     let nodes = &cluster.nodes;
     report.faults += fault.senders();
     *report.kinds.entry(fault.kind()).or_default() += 1;
@@ -228,14 +311,86 @@ async fn begin(cluster: &Cluster<'_>, fault: Fault, report: &mut Report) {
             report.kills += 1;
             nodes[SHARING].kill();
             if !nodes[SHARING].write_protect(true) {
-                println!("the file stays as it is");
+                report.impossible.insert("a file that can only be read");
             }
             nodes[SHARING].begin();
+        }
+        Fault::SupervisorKilled(n) => {
+            let with_agent = random.percent(50);
+            tokio::task::block_in_place(|| kill_supervisor(scene, n, with_agent, random, report));
+        }
+        Fault::SupervisorPaused(n) => {
+            if let Some((runner, supervisor, _)) = pick(scene, n, random) {
+                report.paused_supervisors.insert(runner);
+                supervisor.signal(Signal::STOP);
+                held.paused.insert(n, supervisor);
+            }
+        }
+        Fault::ClockMoved(n, minutes) => {
+            let by = Duration::from_mins(minutes.unsigned_abs());
+            match nodes[n].clock() {
+                Some(clock) if minutes < 0 => clock.set_behind(by),
+                Some(clock) => clock.set_ahead(by),
+                None => drop(report.impossible.insert("a clock that is moved")),
+            }
+        }
+        Fault::FilesRunOut(n) => nodes[n].process().into_iter().for_each(limits::few_files),
+        Fault::ProcessesRunOut(n) => match nodes[n].process().map(Crowded::begin) {
+            Some(Some(crowded)) => drop(held.crowded.insert(n, crowded)),
+            Some(None) => drop(report.impossible.insert("a limit of processes")),
+            None => {}
+        },
+        Fault::ClientsCutOff(system) => scene.desks[system].cut.store(true, Ordering::Relaxed),
+        Fault::ProgramReplaced(n) => {
+            held.builds += 1;
+            tokio::task::block_in_place(|| nodes[n].replace_program(held.builds));
         }
     }
 }
 
-fn end(cluster: &Cluster<'_>, fault: Fault) {
+/// Returns a runner of a daemon's that lives, with its supervisor and its agent.
+fn pick(
+    scene: &Scene<'_>,
+    n: usize,
+    random: &mut Random,
+) -> Option<(String, ProcessId, ProcessId)> {
+    let runners = scene.cluster.nodes[n].places().root().join("runners");
+    let agents = scene.eyes.agents().into_iter();
+    let own: Vec<_> = agents.filter(|(runner, _)| runners.join(runner).exists()).collect();
+    let (runner, agent) = random.choose(&own)?.clone();
+    let parent = procfs::process::Process::new(agent.pid).ok()?.stat().ok()?.ppid;
+    // One that is orphaned already has none.
+    let supervisor = ProcessId::of(parent).filter(|_| parent > 1)?;
+    Some((runner, supervisor, agent))
+}
+
+/// Kills a supervisor, and has strangers stand where its processes stood.
+fn kill_supervisor(
+    scene: &Scene<'_>,
+    n: usize,
+    with_agent: bool,
+    random: &mut Random,
+    report: &mut Report,
+) {
+    let Some((runner, supervisor, agent)) = pick(scene, n, random) else { return };
+    report.killed_supervisors.insert(runner.clone());
+    report.kills += 1;
+    supervisor.signal(Signal::KILL);
+    if with_agent {
+        agent.signal(Signal::KILL);
+    }
+    let node = &scene.cluster.nodes[n];
+    let gone = [Some(supervisor), with_agent.then_some(agent)];
+    for (process, name) in gone.into_iter().flatten().zip(["s", "a"]) {
+        let witness = node.path(&format!("stranger-{runner}-{name}"));
+        if !scene.strangers.take_number(process.pid, &options::program(), witness) {
+            report.impossible.insert("a number that is given out again at once");
+        }
+    }
+}
+
+fn end(scene: &Scene<'_>, fault: Fault, held: &mut Held) {
+    let cluster = scene.cluster;
     let nodes = &cluster.nodes;
     match fault {
         Fault::DaemonKilled(n) => nodes[n].begin(),
@@ -247,12 +402,30 @@ fn end(cluster: &Cluster<'_>, fault: Fault) {
         Fault::BrokerAlarmed => cluster.rabbitmq.memory_alarm(false),
         Fault::DatabaseWay(n, _) => nodes[n].database.iter().for_each(Proxy::heal),
         Fault::BrokerWay(n, _) => nodes[n].broker.iter().for_each(Proxy::heal),
-        Fault::QueueDeleted(_) | Fault::ExchangeDeleted(_) => {}
+        Fault::QueueDeleted(_) | Fault::ExchangeDeleted(_) | Fault::SupervisorKilled(_) => {}
         Fault::DiskFull => fill(cluster, false),
         Fault::DiskReadOnly => {
             nodes[SHARING].kill();
             nodes[SHARING].write_protect(false);
             nodes[SHARING].begin();
+        }
+        Fault::SupervisorPaused(n) => {
+            if let Some(supervisor) = held.paused.remove(&n) {
+                supervisor.signal(Signal::CONT);
+            }
+        }
+        Fault::ClockMoved(n, _) => nodes[n].clock().into_iter().for_each(Clock::set_right),
+        Fault::FilesRunOut(n) => nodes[n].process().into_iter().for_each(limits::enough_files),
+        Fault::ProcessesRunOut(n) => drop(held.crowded.remove(&n)),
+        Fault::ClientsCutOff(system) => scene.desks[system].cut.store(false, Ordering::Relaxed),
+        Fault::ProgramReplaced(n) => {
+            // In order or not, in turns.
+            if held.builds.is_multiple_of(2) {
+                tokio::task::block_in_place(|| nodes[n].leave());
+            } else {
+                nodes[n].kill();
+            }
+            nodes[n].begin();
         }
     }
 }

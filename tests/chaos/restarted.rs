@@ -9,7 +9,13 @@ use stratavore::{
 };
 use tokio::time::{Instant, sleep};
 
-use crate::{cancel, checker, cluster::Node, history::History, servers::Postgres, snapshot};
+use crate::{
+    cancel, checker,
+    cluster::{Database, Node},
+    history::History,
+    servers::Postgres,
+    snapshot,
+};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -23,7 +29,7 @@ async fn connect(node: &Node) -> Client {
 async fn runners_are_ended_in_order_by_a_daemon_that_has_just_started() {
     let server = Postgres::shared();
     let url = server.database().await;
-    let node = Node::new("restarted", Some((server.port(), &url)), None);
+    let node = Node::new("restarted", Database::Server(server.port(), &url), None);
     tokio::task::block_in_place(|| node.start());
     std::fs::create_dir(node.path("p")).unwrap();
     let client = connect(&node).await;

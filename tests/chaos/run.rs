@@ -1,7 +1,7 @@
 //! The chaos run: load, faults, healing; then the checker.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -13,15 +13,21 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     checker,
     cluster::{Cluster, Node, SHARING},
+    eyes::{Eyes, Seen, Watch},
+    hindsight,
     history::History,
-    load::{Calls, Door, Load},
-    nemesis,
+    load::{Desk, Door, LOUD, Load},
+    nemesis::{self, Report, Scene},
     observer::Observer,
     options,
     random::Random,
+    report::Facts,
     servers::{Postgres, RabbitMq},
     snapshot,
-    support::try_run,
+    strangers::Strangers,
+    support::{Bot, Terminal, Witness, try_run},
+    telling,
+    work::Workshop,
 };
 
 /// Clients of those that share, and of the one with a file.
@@ -36,6 +42,11 @@ const WINDOW: u64 = stratavore::daemon::broker::WINDOW as u64;
 const PROJECTS: [&str; 2] = ["shared", "file"];
 /// Live runners that the first may have at once; its clients want more.
 const LIMIT: i64 = 12;
+/// So many runners are launched there at most, and a spoiled event is refused within.
+const POISONED: usize = 12;
+const REFUSED: Duration = Duration::from_secs(3);
+/// What is wrong is told, so much of it.
+const MOST: usize = 30;
 /// A project whose runners' second events have keys that no broker takes.
 const POISON: &str = "poison";
 
@@ -46,18 +57,32 @@ const SPOIL: &str = "CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN \
      RETURN NEW; END $$ LANGUAGE plpgsql; \
      CREATE TRIGGER spoil BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION spoil()";
 
+/// Failures in one project are told to a program.
+fn settings(bot: &Bot) -> String {
+    format!(
+        "notify:\n  dwell_seconds: 0\n  cooldown_seconds: 1\n  webhook:\n    url: {}/hook\n  rules:\n    \
+         - {{event: runner.failed, project: {LOUD}, channels: [webhook]}}\n    - {{mute: true}}\n",
+        bot.url()
+    )
+}
+
+/// The program that is told; it lives as long as the tests.
+fn bot() -> &'static Bot {
+    static BOT: OnceLock<Bot> = OnceLock::new();
+    BOT.get_or_init(Bot::start)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn daemons_and_servers_that_die_lose_nothing() {
     let (seed, length) = options::chaos();
     println!("seed {seed}: ./tests/run chaos --seed {seed}");
+    let mut facts = Facts::gather();
     let random = Random::new(seed);
     let begun = Instant::now();
-    let (postgres, rabbitmq) = std::thread::scope(|scope| {
-        let postgres = scope.spawn(Postgres::start);
-        let rabbitmq = RabbitMq::start();
-        (postgres.join().expect("PostgreSQL starts"), rabbitmq)
-    });
-    let cluster = Cluster::start(&postgres, &rabbitmq).await;
+    let (postgres, rabbitmq) = servers();
+    let cluster = Cluster::start(&postgres, &rabbitmq, &settings(bot())).await;
+    facts.version("program", &mut cluster.nodes[0].command(&["--version"]));
+    telling::versions(&mut facts);
     let keys: Vec<_> = cluster.nodes.iter().map(key).collect();
     prepare(&cluster).await;
     let observers = [
@@ -66,9 +91,15 @@ async fn daemons_and_servers_that_die_lose_nothing() {
     ];
     let samples = Arc::<Mutex<History>>::default();
     let sampler = tokio::spawn(snapshot::sample(cluster.database.clone(), Arc::clone(&samples)));
-    let calls = [Calls::default(), Calls::default()];
+    let lock = |node: &Node| node.places().root().join("run/daemon.lock");
+    let watches =
+        cluster.nodes.iter().map(|n| Watch { name: n.name.clone(), lock: lock(n), home: n.home() });
+    let secrets = hindsight::SECRETS.map(str::to_owned).into();
+    let eyes = Eyes::open(begun.into_std(), watches.collect(), secrets);
+    let (strangers, control) = beside(&cluster);
+    let desks = [Desk::new(begun), Desk::new(begun)];
     let stop = CancellationToken::new();
-    let clients = clients(&cluster, &random, &calls, &stop);
+    let clients = clients(&cluster, &random, &desks, &stop);
 
     println!("everything runs after {:?}", begun.elapsed());
     sleep(CALM).await;
@@ -76,41 +107,141 @@ async fn daemons_and_servers_that_die_lose_nothing() {
         let calm = History { deliveries: observer.deliveries(), ..History::default() };
         assert_eq!(checker::duplicates(&calm), 0, "of {}, no fault yet", calm.deliveries.len());
     }
-    let report = nemesis::trouble(&cluster, &mut random.fork(0), Instant::now() + length).await;
+    let scene = Scene { cluster: &cluster, desks: &desks, eyes: &eyes, strangers: &strangers };
+    let report = nemesis::trouble(&scene, &mut random.fork(0), Instant::now() + length).await;
     println!("healing after {} kills: {:?}", report.kills, report.kinds);
     tokio::task::block_in_place(|| cluster.heal());
+    let healed = Instant::now();
     sleep(Duration::from_secs(1)).await;
     stop.cancel();
     for client in clients {
         client.await.expect("a client works to its end");
     }
+    let reality = hindsight::reality(&eyes, healed, async || all_rows(&cluster).await).await;
+    let strangers = strangers.end();
+    let ending = Instant::now();
     let mut histories = settle(&cluster, &observers).await;
+    let settled = ending.elapsed();
     sampler.abort();
+    let seen = eyes.close();
     let samples = std::mem::take(&mut *samples.lock().unwrap_or_else(PoisonError::into_inner));
     (histories[0].leases, histories[0].live) = (samples.leases, samples.live);
     histories[0].limits = [(PROJECTS[0].to_owned(), LIMIT)].into();
-    let most = histories[0].live.iter().map(|(_, live)| *live).max();
-    println!("{most:?} live runners at most, {LIMIT} allowed");
-    let mut wrong = Vec::new();
-    for (at, (history, calls)) in histories.iter_mut().zip(calls).enumerate() {
-        history.calls = calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        (history.faults, history.window) = (report.faults, WINDOW);
-        history.is_audited = true;
-        history.disk_was_full = at == 1 && report.kinds.contains_key("DiskFull");
+    histories[0].strangers = strangers;
+    share_out(seen, &mut histories);
+    let control_stall = control.longest_stall();
+    for (at, (history, desk)) in histories.iter_mut().zip(&desks).enumerate() {
+        history.settled = Some(settled);
+        history.control_stall = control_stall;
+        look_back(&cluster, at, history, desk, &report).await;
         history.audit = Some(verify(&cluster.nodes[at * SHARING], &keys));
-        tell(PROJECTS[at], history);
-        wrong.extend(checker::check(history).iter().map(|v| format!("{}: {v}", PROJECTS[at])));
+        telling::tell(PROJECTS[at], history);
     }
+    histories[0].reality = Some(reality);
+    let findings: Vec<_> = histories.iter().map(checker::examine).collect();
+    let wrong: Vec<_> = findings
+        .iter()
+        .zip(PROJECTS)
+        .flat_map(|(findings, name)| {
+            findings.violations.iter().map(move |v| format!("{name}: {v}"))
+        })
+        .collect();
     if !wrong.is_empty() {
-        options::keep(&cluster, &histories, seed);
+        options::keep(&cluster, &histories, &seed.to_string());
     }
     println!("checked after {:?}", begun.elapsed());
-    assert!(wrong.is_empty(), "seed {seed}:\n{}", wrong.join("\n"));
+    telling::write(&facts, seed, length, &report, &histories, &findings);
+    let first: Vec<_> = wrong.iter().take(MOST).map(String::as_str).collect();
+    assert!(wrong.is_empty(), "seed {seed}, {} wrong:\n{}", wrong.len(), first.join("\n"));
+}
+
+/// Starts both servers, side by side.
+fn servers() -> (Postgres, RabbitMq) {
+    std::thread::scope(|scope| {
+        let postgres = scope.spawn(Postgres::start);
+        let rabbitmq = RabbitMq::start();
+        (postgres.join().expect("PostgreSQL starts"), rabbitmq)
+    })
+}
+
+/// Gives each system what was seen of it; what belongs to none, to the first.
+fn share_out(seen: Seen, [shared, file]: &mut [History; 2]) {
+    for sighting in seen.sightings {
+        let in_file = file.runners.iter().any(|row| row.id == sighting.runner);
+        if in_file { &mut *file } else { &mut *shared }.sightings.push(sighting);
+    }
+    shared.holdings = seen.holdings;
+    shared.leaks = seen.leaks.into_iter().collect();
+}
+
+/// Starts who stands beside it all: strangers, and one who counts without the product around it, whose
+/// witness is returned.
+fn beside(cluster: &Cluster<'_>) -> (Strangers, Control) {
+    let node = &cluster.nodes[0];
+    let strangers = Strangers::default();
+    for number in 0..2 {
+        strangers.add(&options::program(), node.path(&format!("stranger-{number}")));
+    }
+    let witness = Witness::new(node.path("control"));
+    let mut counting = std::process::Command::new(options::program());
+    counting.args(["demo-agent", "--mode", "seq", "--rate", "50", "--witness"]).arg(witness.path());
+    (strangers, Control { witness, terminal: Terminal::start(counting) })
+}
+
+/// One who counts without the product around it.
+struct Control {
+    witness: Witness,
+    terminal: Terminal,
+}
+
+impl Control {
+    /// Ends it and returns how long it was held up at most: that is the machine's doing.
+    fn longest_stall(self) -> Duration {
+        self.terminal.signal(rustix::process::Signal::TERM);
+        drop(self.terminal);
+        self.witness.longest_stall()
+    }
+}
+
+/// Returns the rows of all runners, as the databases have them now.
+async fn all_rows(cluster: &Cluster<'_>) -> Vec<crate::history::RunnerRow> {
+    let shared = snapshot::of_server(&cluster.database).await.expect("read the server");
+    let file = snapshot::of_file(&cluster.nodes[SHARING].places().database()).await;
+    let mut rows = shared.runners;
+    rows.extend(file.expect("read the file").runners);
+    rows
+}
+
+/// Fills in what was written down on the way and what can be found out afterwards.
+async fn look_back(
+    cluster: &Cluster<'_>,
+    at: usize,
+    history: &mut History,
+    desk: &Desk,
+    report: &Report,
+) {
+    let notes = std::mem::take(&mut *desk.notes());
+    history.calls = notes.calls;
+    history.watched = notes.watched;
+    (history.faults, history.window) = (report.faults, WINDOW);
+    history.is_audited = true;
+    history.disk_was_full = at == 1 && report.kinds.contains_key("DiskFull");
+    history.killed_supervisors.clone_from(&report.killed_supervisors);
+    history.paused_supervisors.clone_from(&report.paused_supervisors);
+    let (from, to) = if at == 0 { (0, SHARING) } else { (SHARING, SHARING + 1) };
+    let nodes: Vec<_> = cluster.nodes[from..to].iter().collect();
+    history.testimonies = hindsight::testimonies(&notes.employed, history, &nodes).await;
+    let limit = (at == 0).then_some(LIMIT.unsigned_abs());
+    history.forbidden = hindsight::forbidden(&notes.employed, nodes[0], PROJECTS[at], limit).await;
+    hindsight::count_told(history, bot());
+    tokio::task::block_in_place(|| hindsight::search(history, &nodes));
 }
 
 /// Makes the projects, and what poisons one of them.
 async fn prepare(cluster: &Cluster<'_>) {
-    for (project, node) in [(PROJECTS[0], 0), (POISON, 0), (PROJECTS[1], SHARING)] {
+    let projects =
+        [(PROJECTS[0], 0), (POISON, 0), (LOUD, 0), (PROJECTS[1], SHARING), (LOUD, SHARING)];
+    for (project, node) in projects {
         let node = &cluster.nodes[node];
         let path = node.path(&format!("p-{project}"));
         std::fs::create_dir(&path).expect("make a project's directory");
@@ -124,24 +255,53 @@ async fn prepare(cluster: &Cluster<'_>) {
         "INSERT INTO resource_quotas (project_name, max_concurrent_runners) VALUES ($1, $2)";
     let limit = sqlx::query(limit).bind(PROJECTS[0]).bind(LIMIT);
     limit.execute(&mut connection).await.expect("set a quota");
+    for launched in 0.. {
+        let words = ["launch", POISON, "--", "true"];
+        let launched =
+            (launched < POISONED).then(|| try_run(cluster.nodes[0].command(&words), b""));
+        launched.expect("one of them is poisoned").expect("launch").expect_code(0);
+        if is_poisoned(&mut connection).await {
+            break;
+        }
+    }
     connection.close().await.ok();
-    let words = ["launch", POISON, "--", "true"];
-    let launched = try_run(cluster.nodes[0].command(&words), b"");
-    launched.expect("launch").expect_code(0);
+}
+
+/// Whether a spoiled event is refused by the broker: a daemon that puts events into the queue and takes them
+/// out of it itself has them in its memory as they were.
+async fn is_poisoned(connection: &mut PgConnection) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < REFUSED {
+        let query = "SELECT count(*) FROM outbox WHERE length(routing_key) > 255 AND attempts > 0 \
+             AND NOT delivered";
+        let count: i64 = sqlx::query_scalar(query).fetch_one(&mut *connection).await.expect("ask");
+        if count > 0 {
+            return true;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    false
 }
 
 /// Starts the clients.
 fn clients(
     cluster: &Cluster<'_>,
     random: &Random,
-    calls: &[Calls; 2],
+    desks: &[Desk; 2],
     stop: &CancellationToken,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let id = |node: &Node| std::fs::read_to_string(node.places().root().join("node"));
-    let door = |node: &Node| Door {
-        places: node.places(),
-        home: node.home(),
-        node: id(node).expect("a daemon has an id").trim().to_owned(),
+    let door = |node: &Node| {
+        let root = node.places().root().to_owned();
+        let workshop = Workshop { program: options::program(), dir: node.path("work"), root };
+        std::fs::create_dir(&workshop.dir).expect("make a directory");
+        workshop.equip();
+        Door {
+            places: node.places(),
+            home: node.home(),
+            node: id(node).expect("a daemon has an id").trim().to_owned(),
+            workshop,
+        }
     };
     let doors: Vec<_> = cluster.nodes.iter().map(door).collect();
     let (shared, file) = doors.split_at(SHARING);
@@ -150,8 +310,7 @@ fn clients(
         for _ in 0..CLIENTS[at] {
             let number = clients.len();
             let random = random.fork(number as u64 + 1);
-            let calls = Arc::clone(&calls[at]);
-            let load = Load::new(number, doors.to_vec(), PROJECTS[at], random, calls);
+            let load = Load::new(number, doors.to_vec(), PROJECTS[at], random, desks[at].clone());
             clients.push(tokio::spawn(load.run(stop.clone())));
         }
     }
@@ -194,7 +353,7 @@ async fn settle(cluster: &Cluster<'_>, observers: &[Observer; 2]) -> [History; 2
         }
         if begun.elapsed() > SETTLING {
             let rows = snapshot::stuck(&cluster.database).await.unwrap_or_default().join("\n");
-            options::keep(cluster, &histories, 0);
+            options::keep(cluster, &histories, "unsettled");
             panic!("not settled after {SETTLING:?}: {missing:?}; parked: {parked:?}\n{rows}");
         }
         sleep(Duration::from_millis(300)).await;
@@ -218,6 +377,10 @@ fn unsettled(history: &History) -> Vec<String> {
     let unsealed = history.events.iter().filter(|event| event.position.is_none()).count();
     if unsealed > 0 {
         missing.push(format!("{unsealed} unsealed"));
+    }
+    let untold = history.told.iter().filter(|told| told.state == "waiting").count();
+    if untold > 0 {
+        missing.push(format!("{untold} not told"));
     }
     let consumed = history.deliveries.iter().map(|delivery| delivery.event).collect();
     let under_way = snapshot::published(history).difference(&consumed).count();
@@ -269,28 +432,4 @@ fn verify(node: &Node, keys: &[String]) -> Result<(), String> {
     let output = try_run(node.command(&words), b"")?;
     println!("{}: {}", node.name, output.stderr.trim());
     if output.code == 0 { Ok(()) } else { Err(format!("{} {}", output.stdout, output.stderr)) }
-}
-
-/// Prints the figures of a history.
-fn tell(name: &str, history: &History) {
-    use crate::history::Outcome;
-    let count = |test: fn(&Outcome) -> bool| {
-        history.calls.iter().filter(|call| test(&call.outcome)).count()
-    };
-    let distinct: std::collections::BTreeSet<_> =
-        history.deliveries.iter().map(|delivery| delivery.event).collect();
-    println!(
-        "{name}: {} calls ({} ok, {} refused, {} unknown), {} runners, {} events, {} to publish, \
-         {} consumed, {} deliveries, {} published again",
-        history.calls.len(),
-        count(|outcome| matches!(outcome, Outcome::Ok(_))),
-        count(|outcome| matches!(outcome, Outcome::Fail(_))),
-        count(|outcome| matches!(outcome, Outcome::Info(_))),
-        history.runners.len(),
-        history.events.len(),
-        snapshot::published(history).len(),
-        distinct.len(),
-        history.deliveries.len(),
-        checker::duplicates(history),
-    );
 }

@@ -11,21 +11,43 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use crate::history::{EventRow, History, LeaseSample, RunnerRow, Waiting};
+use crate::history::{Book, EventRow, History, LeaseSample, RunnerRow, Told, Waiting};
 
 /// Columns as text and integers, which both databases give alike.
 const EVENTS: &str = "SELECT CAST(event_id AS TEXT) AS event_id, position, event_type, entity_type, \
-     entity_id, sequence, routing_key, sealed_by, CAST(data AS TEXT) AS data FROM events \
+     entity_id, sequence, routing_key, sealed_by, CAST(data AS TEXT) AS data, node_id FROM events \
      ORDER BY id";
-const RUNNERS: &str = "SELECT CAST(id AS TEXT) AS id, CAST(request_id AS TEXT) AS request_id, \
-     status, run, project_name FROM runners";
+/// What differs is how long something lasted.
+macro_rules! runners {
+    ($lasted:literal) => {
+        concat!(
+            "SELECT CAST(id AS TEXT) AS id, CAST(request_id AS TEXT) AS request_id, status, run, \
+             project_name, node_id, cwd, exit_code, exit_signal, COALESCE(reason, '') AS reason, \
+             tokens_used, CAST(COALESCE((SELECT SUM(counted) FROM usage_requests AS u \
+             WHERE u.runner_id = CAST(r.id AS TEXT)), 0) AS BIGINT) AS reported, ",
+            $lasted,
+            " AS lasted FROM runners AS r"
+        )
+    };
+}
+const RUNNERS_OF_SERVER: &str =
+    runners!("CAST(EXTRACT(EPOCH FROM terminated_at - started_at) AS DOUBLE PRECISION)");
+const RUNNERS_OF_FILE: &str =
+    runners!("(julianday(terminated_at) - julianday(started_at)) * 86400.0");
+/// Budgets in tokens beside the requests that lie in their periods.
+const BOOKS: &str = "SELECT scope || ' ' || scope_id || ' ' || period_granularity AS scope, used_tokens, \
+     CAST(COALESCE((SELECT SUM(counted) FROM usage_requests AS u WHERE u.at >= b.period_start \
+     AND u.at < b.period_end AND (b.scope = 'global' OR u.project_name = b.scope_id)), 0) AS BIGINT) \
+     AS spent FROM token_budgets AS b WHERE limit_nanos IS NULL AND scope <> 'runner'";
+const TOLD: &str = "SELECT CAST(event_id AS TEXT) AS event_id, state FROM notifications \
+     WHERE channel = 'webhook'";
 const AGGREGATES: &str = "SELECT entity_type, entity_id, sequence FROM aggregates";
 const WAITING: &str = "SELECT aggregate_id, sequence, CASE WHEN parked_at IS NULL THEN 0 ELSE 1 END \
      AS parked FROM outbox WHERE delivered = FALSE";
 
 /// Reads into a history by one macro, since the rows of the two databases are different types.
 macro_rules! read {
-    ($connection:expr, $row:ty, $history:expr) => {{
+    ($connection:expr, $row:ty, $runners:expr, $history:expr) => {{
         let rows: Vec<$row> = sqlx::query(EVENTS).fetch_all(&mut *$connection).await?;
         for row in rows {
             let data: String = row.try_get("data")?;
@@ -39,9 +61,10 @@ macro_rules! read {
                 published: row.try_get::<Option<String>, _>("routing_key")?.is_some(),
                 sealed_by: row.try_get("sealed_by")?,
                 data: serde_json::from_str(&data).unwrap_or(Value::Null),
+                node: row.try_get("node_id")?,
             });
         }
-        let rows: Vec<$row> = sqlx::query(RUNNERS).fetch_all(&mut *$connection).await?;
+        let rows: Vec<$row> = sqlx::query($runners).fetch_all(&mut *$connection).await?;
         for row in rows {
             $history.runners.push(RunnerRow {
                 id: row.try_get("id")?,
@@ -49,7 +72,26 @@ macro_rules! read {
                 status: row.try_get("status")?,
                 run: row.try_get("run")?,
                 project: row.try_get("project_name")?,
+                node: row.try_get("node_id")?,
+                cwd: row.try_get("cwd")?,
+                exit: (row.try_get("exit_code")?, row.try_get("exit_signal")?),
+                reason: row.try_get("reason")?,
+                lasted: row.try_get("lasted")?,
+                tokens: (row.try_get("tokens_used")?, row.try_get("reported")?),
             });
+        }
+        let rows: Vec<$row> = sqlx::query(BOOKS).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            $history.books.push(Book {
+                scope: row.try_get("scope")?,
+                used: row.try_get("used_tokens")?,
+                spent: row.try_get("spent")?,
+            });
+        }
+        let rows: Vec<$row> = sqlx::query(TOLD).fetch_all(&mut *$connection).await?;
+        for row in rows {
+            let event = Uuid::from_str(&row.try_get::<String, _>("event_id")?).unwrap_or_default();
+            $history.told.push(Told { event, state: row.try_get("state")?, taken: 0 });
         }
         let rows: Vec<$row> = sqlx::query(AGGREGATES).fetch_all(&mut *$connection).await?;
         for row in rows {
@@ -76,7 +118,7 @@ pub(crate) async fn of_server(url: &str) -> sqlx::Result<History> {
     let mut history = History::default();
     let mut transaction = connection.begin().await?;
     transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    read!(transaction, PgRow, history);
+    read!(transaction, PgRow, RUNNERS_OF_SERVER, history);
     transaction.commit().await?;
     connection.close().await?;
     Ok(history)
@@ -88,7 +130,7 @@ pub(crate) async fn of_file(path: &Path) -> sqlx::Result<History> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let mut history = History::default();
     let mut transaction = connection.begin().await?;
-    read!(transaction, SqliteRow, history);
+    read!(transaction, SqliteRow, RUNNERS_OF_FILE, history);
     transaction.commit().await?;
     connection.close().await?;
     Ok(history)
@@ -116,14 +158,17 @@ pub(crate) async fn sample(url: String, into: std::sync::Arc<std::sync::Mutex<Hi
 type Sample = (Vec<LeaseSample>, Vec<(String, i64)>);
 
 async fn look(connection: &mut PgConnection) -> sqlx::Result<Sample> {
-    let leases = sqlx::query_as("SELECT name, holder, epoch FROM leases");
-    let leases: Vec<(String, String, i64)> = leases.fetch_all(&mut *connection).await?;
+    let leases = sqlx::query_as(
+        "SELECT name, holder, epoch, \
+         CAST(EXTRACT(EPOCH FROM until - clock_timestamp()) AS DOUBLE PRECISION) FROM leases",
+    );
+    let leases: Vec<(String, String, i64, f64)> = leases.fetch_all(&mut *connection).await?;
     let live = sqlx::query_as(
         "SELECT project_name, count(*) FROM runners \
          WHERE status NOT IN ('terminated', 'failed') GROUP BY project_name",
     );
     let live = live.fetch_all(&mut *connection).await?;
-    let sample = |(name, holder, epoch)| LeaseSample { name, holder, epoch };
+    let sample = |(name, holder, epoch, left)| LeaseSample { name, holder, epoch, left };
     Ok((leases.into_iter().map(sample).collect(), live))
 }
 

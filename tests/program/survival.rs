@@ -1,4 +1,5 @@
-//! What must survive: agents the daemon's death and the database's, nothing its supervisor's.
+//! What must survive: agents the daemon's death and the database's, nothing its supervisor's. A daemon that is
+//! killed again and again is among the chaos tests.
 
 use std::{fs, time::Duration};
 
@@ -7,52 +8,6 @@ use rustix::process::Signal;
 use crate::support::{Follower, Say as _, World, assert_contiguous, wait_until, wait_value};
 
 const SOON: Duration = Duration::from_secs(10);
-
-#[test]
-fn agents_survive_a_daemon_that_is_killed_again_and_again() {
-    const AGENTS: usize = 6;
-    const KILLS: usize = 15;
-    let world = World::alone();
-    world.project("p");
-    let agents: Vec<_> = (0..AGENTS).map(|_| world.agent("seq", &["--rate", "200"])).collect();
-    let pids = |world: &World| {
-        let mut found: Vec<_> = world
-            .runners()
-            .iter()
-            .map(|r| (r.text("name").to_owned(), r.text("status").to_owned(), r.number("pid")))
-            .collect();
-        found.sort();
-        found
-    };
-    let before = pids(&world);
-    assert_eq!(before.len(), AGENTS);
-    for kill in 0..KILLS {
-        world.kill_daemon();
-        // The agents work on without any daemon for a while, which is a little longer each time.
-        let seen = agents[0].witness.sequence().len();
-        wait_until("the agents go on", SOON, || {
-            agents[0].witness.sequence().len() > seen + kill * 3
-        });
-        wait_until("all runners are running", SOON, || pids(&world) == before);
-    }
-    wait_until("every supervisor is linked", SOON, || world.run(["health"]).code == 0);
-    world.run(["kill", "p"]).expect_code(0);
-    for agent in &agents {
-        let name = &agent.name;
-        assert_eq!(agent.witness.starts(), 1, "{name} was started more than once");
-        assert!(agent.witness.alive().is_empty(), "{name} still lives");
-        let said = agent.witness.sequence();
-        assert!(said.len() > 200, "{name} has hardly worked: {} lines", said.len());
-        assert_contiguous(&said, name);
-        let stall = agent.witness.longest_stall();
-        assert!(stall <= Duration::from_millis(250), "{name} was held up for {stall:?}");
-        let recorded = world.logged_sequence(name);
-        assert_contiguous(&recorded, &format!("the record of {name}"));
-        assert_eq!(recorded.len(), said.len(), "{name}: lines said and recorded");
-        assert!(recorded == said, "{name}: the record is not what was said");
-        assert_eq!(world.show(name).number("run"), Some(1));
-    }
-}
 
 /// Kills the daemon and deletes all that it knew.
 fn delete_database(world: &World) {

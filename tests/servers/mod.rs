@@ -24,6 +24,15 @@ mod programs;
 mod proxy;
 pub(crate) mod rabbitmq;
 
+/// Returns the commands by which the servers say their versions.
+pub(crate) fn version_commands() -> [std::process::Command; 2] {
+    let mut commands = [("postgres", programs::postgres()), ("rabbitmqctl", programs::rabbitmq())]
+        .map(|(program, dir)| std::process::Command::new(dir.join(program)));
+    commands[0].arg("--version");
+    commands[1].arg("version").env("HOME", std::env::temp_dir());
+    commands
+}
+
 pub(crate) use self::{
     clock::wait_for,
     postgres::Postgres,

@@ -1,14 +1,48 @@
-//! What clients were told against what happened: C01, C18, C19.
+//! What clients were told against what happened: C01, C18, C19, C20.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finder, Invariant, Violation};
+use super::{Finder, Findings, Invariant};
 use crate::history::{Call, History, Op, Outcome, Seen};
 
-pub(super) fn check(history: &History, wrong: &mut Vec<Violation>) {
-    effects(history, &mut Finder::of(Invariant::C01, wrong));
-    monotonic(history, &mut Finder::of(Invariant::C18, wrong));
-    audited(history, &mut Finder::of(Invariant::C19, wrong));
+pub(super) fn check(history: &History, findings: &mut Findings) {
+    effects(history, &mut Finder::of(Invariant::C01, findings));
+    monotonic(history, &mut Finder::of(Invariant::C18, findings));
+    typed(history, &mut Finder::of(Invariant::C01, findings));
+    audited(history, &mut Finder::of(Invariant::C19, findings));
+    refused(history, &mut Finder::of(Invariant::C20, findings));
+}
+
+/// C20: who may not is refused, and everything is as before.
+fn refused(history: &History, finder: &mut Finder<'_>) {
+    for asked in &history.forbidden {
+        finder.expect(asked.is_refused, || format!("{} was allowed", asked.what));
+        finder.expect(asked.is_unchanged, || format!("{} changed something", asked.what));
+    }
+}
+
+/// C01: the effect of a line that was typed is that an agent reads it: nobody reads what nobody typed, nor
+/// a line twice, nor one that was refused.
+fn typed(history: &History, finder: &mut Finder<'_>) {
+    let sends = || history.calls.iter().filter(|call| call.op == Op::Send);
+    let mut heard: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in history.testimonies.iter().flat_map(|testimony| &testimony.heard) {
+        *heard.entry(line).or_default() += 1;
+    }
+    let asked: BTreeSet<&str> = sends().map(|call| call.key.as_str()).collect();
+    finder.saw(asked.len());
+    for (line, count) in &heard {
+        if !asked.contains(line) {
+            finder.found(format!("an agent read `{line}`, which nobody typed"));
+        } else if *count > 1 {
+            finder.found(format!("an agent read `{line}` {count} times"));
+        }
+    }
+    for call in sends().filter(|call| heard.contains_key(call.key.as_str())) {
+        if let Outcome::Fail(why) = &call.outcome {
+            finder.found(format!("`{}` was refused ({why}), and was read", call.key));
+        }
+    }
 }
 
 /// C01: the effect of a launch is a row that carries its request.
@@ -26,6 +60,7 @@ fn effects(history: &History, finder: &mut Finder<'_>) {
     for call in history.calls.iter().filter(|call| call.op == Op::Launch) {
         answers.entry(&call.key).or_default().push(&call.outcome);
     }
+    finder.saw(answers.len());
     for (request, outcomes) in &answers {
         let made = effects.get(request).and_then(|made| made.first());
         for outcome in outcomes {
@@ -57,6 +92,7 @@ fn monotonic(history: &History, finder: &mut Finder<'_>) {
         let looks = matches!(call.op, Op::Get | Op::Launch);
         match &call.outcome {
             Outcome::Ok(Some(seen)) if looks => {
+                finder.saw(1);
                 let at = known.entry((call.client, &seen.id)).or_insert((0, false));
                 let now = (seen.run, seen.ended);
                 // A repeated launch is answered with the runner as it is.
@@ -99,6 +135,7 @@ fn audited(history: &History, finder: &mut Finder<'_>) {
         let Outcome::Ok(Some(seen)) = &call.outcome else { continue };
         let wanted = effect_in_log(call, seen);
         let has = |kind: &&str| log.get(seen.id.as_str()).is_some_and(|kinds| kinds.contains(kind));
+        finder.saw(usize::from(!wanted.is_empty()));
         if !wanted.is_empty() && !wanted.iter().any(has) {
             finder
                 .found(format!("{:?} of {} was answered and is not in the log", call.op, seen.id));
@@ -113,6 +150,6 @@ fn effect_in_log(call: &Call, seen: &Seen) -> &'static [&'static str] {
         Op::Stop if seen.ended => &["runner.stopped", "runner.failed"],
         Op::Pause(true) => &["runner.paused"],
         Op::Pause(false) => &["runner.resumed"],
-        Op::Stop | Op::Get => &[],
+        Op::Stop | Op::Get | Op::Send => &[],
     }
 }

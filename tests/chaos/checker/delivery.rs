@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Finder, Invariant, Violation};
+use super::{Finder, Findings, Invariant};
 use crate::history::History;
 
 /// Losses told in full; more are only counted.
 const TOLD: usize = 5;
 
-pub(super) fn check(history: &History, wrong: &mut Vec<Violation>) {
-    complete(history, &mut Finder::of(Invariant::C08, wrong));
-    ordered(history, &mut Finder::of(Invariant::C09, wrong));
-    bounded(history, &mut Finder::of(Invariant::C10, wrong));
-    parked(history, &mut Finder::of(Invariant::C11, wrong));
+pub(super) fn check(history: &History, findings: &mut Findings) {
+    complete(history, &mut Finder::of(Invariant::C08, findings));
+    ordered(history, &mut Finder::of(Invariant::C09, findings));
+    bounded(history, &mut Finder::of(Invariant::C10, findings));
+    parked(history, &mut Finder::of(Invariant::C11, findings));
 }
 
 /// Returns how many deliveries were published again, not only given out again.
@@ -28,6 +28,7 @@ pub(crate) fn duplicates(history: &History) -> u64 {
 fn complete(history: &History, finder: &mut Finder<'_>) {
     let consumed: BTreeSet<Uuid> = history.deliveries.iter().map(|d| d.event).collect();
     let published: Vec<_> = history.events.iter().filter(|event| event.published).collect();
+    finder.saw(published.len());
     let parked: BTreeSet<_> =
         history.waiting.iter().map(|waiting| (waiting.entity.as_str(), waiting.sequence)).collect();
     let lost: Vec<_> = published
@@ -68,6 +69,7 @@ fn ordered(history: &History, finder: &mut Finder<'_>) {
     let mut newest: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     let mut all: BTreeMap<&str, BTreeSet<i64>> = BTreeMap::new();
     let (mut inversions, mut first) = (0_u64, None);
+    finder.saw(history.deliveries.len());
     for delivery in &history.deliveries {
         if !seen.insert((delivery.queue, delivery.event)) {
             continue;
@@ -123,6 +125,7 @@ fn bounded(history: &History, finder: &mut Finder<'_>) {
     let queues: BTreeSet<_> = history.deliveries.iter().map(|delivery| delivery.queue).collect();
     let allowed = history.faults * history.window * queues.len() as u64;
     let duplicates = duplicates(history);
+    finder.saw(usize::try_from(duplicates).unwrap_or(0));
     if duplicates > allowed {
         finder.found(format!("{duplicates} duplicates, {allowed} allowed"));
     }
@@ -131,6 +134,7 @@ fn bounded(history: &History, finder: &mut Finder<'_>) {
 /// C11: of an entity whose event is parked, nothing later is delivered.
 fn parked(history: &History, finder: &mut Finder<'_>) {
     for waiting in history.waiting.iter().filter(|waiting| waiting.parked) {
+        finder.saw(1);
         let passed = history.deliveries.iter().find(|delivery| {
             delivery.entity == waiting.entity && delivery.sequence > waiting.sequence
         });

@@ -1,22 +1,26 @@
-//! What the database holds, against itself and against the samples: C04, C12 to C14, C16, C17.
+//! What the database holds, against itself and against the samples: C04, C12 to C14, C16, C17, C28, C29.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finder, Invariant, Violation};
+use super::{Finder, Findings, Invariant};
 use crate::history::{EventRow, History};
 
 /// Why a runner failed whose supervisor died.
-const LOST: &str = "supervisor lost";
+pub(super) const LOST: &str = "supervisor lost";
+/// The longest lease, in seconds, as `daemon/services/nodes` asks for it.
+const LEASE: f64 = 8.0;
 
-pub(super) fn check(history: &History, wrong: &mut Vec<Violation>) {
+pub(super) fn check(history: &History, findings: &mut Findings) {
     for (runner, events) in &logs(history) {
-        path(runner, events, &mut Finder::of(Invariant::C04, wrong));
+        path(runner, events, &mut Finder::of(Invariant::C04, findings));
     }
-    agree(history, &mut Finder::of(Invariant::C12, wrong));
-    refer(history, &mut Finder::of(Invariant::C13, wrong));
-    limited(history, &mut Finder::of(Invariant::C14, wrong));
-    called_lost(history, &mut Finder::of(Invariant::C16, wrong));
-    leases(history, &mut Finder::of(Invariant::C17, wrong));
+    agree(history, &mut Finder::of(Invariant::C12, findings));
+    refer(history, &mut Finder::of(Invariant::C13, findings));
+    limited(history, &mut Finder::of(Invariant::C14, findings));
+    called_lost(history, &mut Finder::of(Invariant::C16, findings));
+    leases(history, &mut Finder::of(Invariant::C17, findings));
+    own_rows(history, &mut Finder::of(Invariant::C28, findings));
+    times(history, &mut Finder::of(Invariant::C29, findings));
 }
 
 /// The events of each runner, in their order.
@@ -58,6 +62,7 @@ fn may_become(from: &str, to: &str) -> bool {
 /// C04: the events of a runner are a path through the table.
 fn path(runner: &str, events: &[&EventRow], finder: &mut Finder<'_>) {
     let mut status = "";
+    finder.saw(1);
     for event in events {
         let Some(next) = status_of(&event.kind) else { continue };
         if !may_become(status, next) {
@@ -74,6 +79,7 @@ fn agree(history: &History, finder: &mut Finder<'_>) {
     let logs = logs(history);
     for runner in &history.runners {
         let log = logs.get(runner.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+        finder.saw(1);
         let told = log.iter().rev().find_map(|event| status_of(&event.kind)).unwrap_or_default();
         if told != runner.status {
             finder.found(format!("{} is {}, its events say `{told}`", runner.id, runner.status));
@@ -112,6 +118,7 @@ fn agree(history: &History, finder: &mut Finder<'_>) {
 /// C13: whoever an event is about exists.
 fn refer(history: &History, finder: &mut Finder<'_>) {
     let rows: BTreeSet<_> = history.runners.iter().map(|runner| runner.id.as_str()).collect();
+    finder.saw(history.events.len());
     for runner in logs(history).keys().filter(|runner| !rows.contains(**runner)) {
         finder.found(format!("events tell of the runner {runner}, which does not exist"));
     }
@@ -126,6 +133,7 @@ fn refer(history: &History, finder: &mut Finder<'_>) {
 /// C14: at no sample a project has more live runners than it may.
 fn limited(history: &History, finder: &mut Finder<'_>) {
     let mut most: BTreeMap<&str, i64> = BTreeMap::new();
+    finder.saw(history.live.len());
     for (project, live) in &history.live {
         let most = most.entry(project).or_insert(0);
         *most = (*most).max(*live);
@@ -145,6 +153,7 @@ fn called_lost(history: &History, finder: &mut Finder<'_>) {
         return;
     }
     for event in history.events.iter().filter(|event| event.kind == "runner.failed") {
+        finder.saw(1);
         let reason = event.data.get("reason").and_then(serde_json::Value::as_str);
         if reason == Some(LOST) && !history.killed_supervisors.contains(&event.entity) {
             finder.found(format!("{} was called lost; nobody killed its supervisor", event.entity));
@@ -156,6 +165,7 @@ fn called_lost(history: &History, finder: &mut Finder<'_>) {
 fn leases(history: &History, finder: &mut Finder<'_>) {
     let mut holders: BTreeMap<(&str, i64), &str> = BTreeMap::new();
     let mut newest: BTreeMap<&str, i64> = BTreeMap::new();
+    finder.saw(history.leases.len() + history.lease_writes.len());
     for sample in &history.leases {
         let holder = holders.entry((&sample.name, sample.epoch)).or_insert(&sample.holder);
         if *holder != sample.holder {
@@ -177,6 +187,31 @@ fn leases(history: &History, finder: &mut Finder<'_>) {
         *newest = write.epoch.max(*newest);
     }
     keys(history, finder);
+}
+
+/// C28: what happens to a runner is written by the node that has it.
+fn own_rows(history: &History, finder: &mut Finder<'_>) {
+    let nodes: BTreeMap<_, _> =
+        history.runners.iter().map(|row| (row.id.as_str(), row.node.as_str())).collect();
+    for event in history.events.iter().filter(|event| status_of(&event.kind).is_some()) {
+        let Some(node) = nodes.get(event.entity.as_str()) else { continue };
+        finder.expect(event.node == *node, || {
+            format!("{} of {} is {}'s, {} wrote it", event.kind, event.entity, node, event.node)
+        });
+    }
+}
+
+/// C29: no run ends before it begins, no lease is longer than it was given.
+fn times(history: &History, finder: &mut Finder<'_>) {
+    for row in &history.runners {
+        let Some(lasted) = row.lasted else { continue };
+        finder.expect(lasted >= 0.0, || format!("{} lasted {lasted} s", row.id));
+    }
+    for sample in &history.leases {
+        finder.expect(sample.left <= LEASE, || {
+            format!("{} of {} lasts {} s more", sample.name, sample.holder, sample.left)
+        });
+    }
 }
 
 /// The keys of the seals evolve in the order of the log.

@@ -1,5 +1,7 @@
 //! Mutant 18: the row of the log is written after the change, not with it.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, Executor as _, postgres::PgConnection};
 use uuid::Uuid;
 
@@ -49,7 +51,7 @@ async fn stop_all(url: &str, form: Form) -> History {
         } else {
             Outcome::Info("the connection was lost".to_owned())
         };
-        history.calls.push(Call { client: 0, op: Op::Stop, key: id, outcome });
+        history.calls.push(Call { client: 0, op: Op::Stop, key: id, outcome, at: Duration::ZERO });
     }
     read(&mut connection, &mut history).await;
     connection.close().await.unwrap();
@@ -88,7 +90,7 @@ async fn read(connection: &mut PgConnection, history: &mut History) {
     let things: Vec<(String, String)> =
         sqlx::query_as("SELECT id, status FROM things").fetch_all(&mut *connection).await.unwrap();
     let row =
-        |(id, status)| RunnerRow { id, request: None, status, run: 1, project: String::new() };
+        |(id, status)| RunnerRow { id, request: None, status, run: 1, ..RunnerRow::default() };
     history.runners = things.into_iter().map(row).collect();
     let log: Vec<(Uuid, String, i64, String)> =
         sqlx::query_as("SELECT event_id, thing, sequence, kind FROM log ORDER BY id")

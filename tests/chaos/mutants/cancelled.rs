@@ -46,7 +46,7 @@ async fn cancel(url: &str, form: Form) -> History {
             Err(error) => Outcome::Info(error.to_string()),
         };
         let key = request.to_string();
-        history.calls.push(Call { client: 0, op: Op::Launch, key, outcome });
+        history.calls.push(Call { client: 0, op: Op::Launch, key, outcome, at: Duration::ZERO });
     }
     let mut outside = PgConnection::connect(url).await.unwrap();
     let made: Vec<Uuid> =
@@ -56,7 +56,7 @@ async fn cancel(url: &str, form: Form) -> History {
         request: Some(request.to_string()),
         status: String::new(),
         run: 0,
-        project: String::new(),
+        ..RunnerRow::default()
     };
     history.runners = made.into_iter().map(row).collect();
     pool.close().await;

@@ -81,7 +81,7 @@ async fn history(url: &str) -> History {
     connection.close().await.unwrap();
     let name = || "work".to_owned();
     History {
-        leases: vec![LeaseSample { name: name(), holder, epoch }],
+        leases: vec![LeaseSample { name: name(), holder, epoch, left: 0.0 }],
         lease_writes: writes.iter().map(|&epoch| LeaseWrite { name: name(), epoch }).collect(),
         ..History::default()
     }

@@ -3,6 +3,7 @@
 //! under the same load.
 
 mod audit;
+mod beats;
 mod broker;
 mod cancelled;
 mod confirms;
@@ -10,6 +11,10 @@ mod deferred;
 mod leases;
 mod locks;
 mod outbox;
+mod processes;
+mod routes;
+mod secrets;
+mod terminals;
 
 use crate::{
     checker::{Invariant, check, summary},
@@ -60,5 +65,6 @@ fn event(id: uuid::Uuid, entity: &str, sequence: i64) -> EventRow {
         published: true,
         sealed_by: String::new(),
         data: serde_json::Value::Null,
+        node: String::new(),
     }
 }

@@ -1,7 +1,7 @@
-//! Measures the shipped binary beside the distribution's tmux, in one run and under one load.
+//! Measures the shipped binary beside others that keep sessions, in one run and under one load.
 //!
 //! ```text
-//! cargo build --profile dist && cargo test --test bench -- [--only NAME…] [--json FILE]
+//! cargo build --profile dist && cargo test --test bench -- [--vs NAME,…] [--only NAME…] [--json FILE]
 //! ```
 //!
 //! `STRATAVORE_BIN` names another binary than `target/dist/stratavore`. Figures are no assertions:
@@ -24,11 +24,14 @@
     reason = "nanoseconds and kilobytes of one run are far below 2^52"
 )]
 
-mod facts;
+#[path = "../report/mod.rs"]
+mod documents;
 mod helper;
 mod herd;
 mod measure;
 mod options;
+mod peers;
+mod pipe;
 mod proc;
 mod report;
 mod signal;
@@ -41,7 +44,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 
 use self::{
-    facts::Facts, herd::Herd, measure::MEASURES, options::Options, report::Report, world::World,
+    documents::Facts, herd::Herd, measure::MEASURES, options::Options, report::Report, world::World,
 };
 
 fn main() -> ExitCode {
@@ -68,11 +71,20 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> Result<bool> {
     signal::install()?;
     let binary = world::find_binary()?;
-    let tmux = world::find_tmux()?;
-    let mut report = Report::new(Facts::gather(&binary, &tmux)?);
+    let mut peers = Vec::new();
+    let mut facts = Facts::gather();
+    facts.version("stratavore", std::process::Command::new(&binary).arg("--version"));
+    let profile = binary.parent().and_then(std::path::Path::file_name).unwrap_or_default();
+    facts.add("profile", profile.to_string_lossy());
+    for peer in options.peers() {
+        let program = peer.find()?;
+        facts.version(peer.name(), &mut peer.version(&program));
+        peers.push((*peer, program));
+    }
+    let mut report = Report::new(facts, options.peers().to_vec());
     report.print_head();
 
-    let world = World::create(&binary, &tmux).context("set up the place to measure in")?;
+    let world = World::create(&binary, peers).context("set up the place to measure in")?;
     let mut herd = Herd::default();
     for measure in MEASURES.iter().filter(|measure| options.wants(measure.name)) {
         signal::check()?;
@@ -92,6 +104,9 @@ fn run(options: &Options) -> Result<bool> {
     if let Some(file) = &options.json {
         let text = serde_json::to_string_pretty(&report.json())?;
         std::fs::write(file, text).with_context(|| format!("write {}", file.display()))?;
+    }
+    if let Some((section, command)) = options.section() {
+        report.write(section, &command).context("write the report")?;
     }
     Ok(report.is_complete())
 }

@@ -1,6 +1,6 @@
 //! What the kernel tells about processes.
 
-use std::{fs, path::Path};
+use std::{ffi::OsStr, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
@@ -76,6 +76,17 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 pub(crate) fn children(pid: u32) -> Result<Vec<u32>> {
     let list = read(pid, &format!("task/{pid}/children"))?;
     Ok(list.split_whitespace().filter_map(|word| word.parse().ok()).collect())
+}
+
+/// The process whose command line begins with a program and these words.
+pub(crate) fn started_with(words: &[&OsStr]) -> Option<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    { pids }.find(|pid| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let said = line.split(|byte| *byte == 0).skip(1).take(words.len());
+        said.eq(words.iter().map(|word| word.as_encoded_bytes())) && is_alive(*pid)
+    })
 }
 
 /// Our own processes that have this directory in their environment or their log in it.

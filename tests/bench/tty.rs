@@ -22,9 +22,6 @@ use crate::{
     world::{LIMIT, Running, SIZE, Side, World, stop},
 };
 
-/// Entering the alternate screen is the first thing an attached client does.
-const ENTERED: &[u8] = b"\x1b[?1049h";
-
 /// After so long without a byte there is nothing more to wait for.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -66,7 +63,7 @@ impl Tty {
 
     /// Waits until the client has taken the terminal over.
     pub(crate) fn wait_taken(&mut self) -> Result<()> {
-        self.wait_for(ENTERED, LIMIT)?;
+        self.wait_for(self.side.first_bytes(), LIMIT)?;
         self.wait_raw()
     }
 
@@ -172,8 +169,7 @@ impl Tty {
     pub(crate) fn detach(mut self) -> Result<()> {
         // tmux takes keys that follow each other too closely, or come too early, for a paste.
         self.drain(Duration::from_millis(20))?;
-        let keys: &[u8] = if self.side == Side::Tmux { b"\x02d" } else { b"\x1c" };
-        self.type_bytes(keys)?;
+        self.type_bytes(self.side.detach_keys())?;
         let began = Instant::now();
         while began.elapsed() < LIMIT {
             self.read(Duration::from_millis(1))?;

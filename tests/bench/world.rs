@@ -1,24 +1,20 @@
-//! A place of its own for both programs: home, state, sockets; and nothing of it left at the end.
+//! A place of its own for all programs: home, state, sockets; and nothing of it left at the end.
 
 use std::{
     cell::Cell,
-    fs::File,
-    io::Read as _,
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    fs::{CWD, FileType, Mode, OFlags},
-    process::{Pid, Signal, kill_process},
-};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{helper, herd::Herd, proc, signal};
+use crate::{helper, herd::Herd, peers::Peer, proc, signal};
 
 /// The project that all runners belong to.
 const PROJECT: &str = "bench";
@@ -45,12 +41,35 @@ pub(crate) enum Side {
     Direct,
     /// Stratavore, through its daemon.
     Daemon,
-    /// tmux.
-    Tmux,
+    /// Another program.
+    Peer(Peer),
+}
+
+impl Side {
+    /// What an attached client does first: it enters the alternate screen, as far as it knows one.
+    pub(crate) fn first_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Peer(peer) => peer.first_bytes(),
+            Self::Direct | Self::Daemon => b"\x1b[?1049h",
+        }
+    }
+
+    /// The keys that detach.
+    pub(crate) fn detach_keys(self) -> &'static [u8] {
+        match self {
+            Self::Peer(peer) => peer.detach_keys(),
+            Self::Direct | Self::Daemon => b"\x1c",
+        }
+    }
+
+    /// Whether what was said before somebody attached can be shown.
+    pub(crate) fn keeps_output(self) -> bool {
+        !matches!(self, Self::Peer(peer) if !peer.keeps_output())
+    }
 }
 
 /// A running runner or session.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Running {
     /// Where it runs.
     pub side: Side,
@@ -63,7 +82,7 @@ pub(crate) struct Running {
 pub(crate) struct World {
     dir: TempDir,
     binary: PathBuf,
-    tmux: PathBuf,
+    peers: Vec<(Peer, PathBuf)>,
     count: Cell<u32>,
     /// The daemon's process.
     pub daemon_pid: u32,
@@ -83,23 +102,15 @@ pub(crate) fn find_binary() -> Result<PathBuf> {
     found.context("nothing to measure; run: cargo build --profile dist")
 }
 
-/// Finds the distribution's tmux.
-pub(crate) fn find_tmux() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).map(|dir| dir.join("tmux")).find(|file| file.is_file());
-    found.context("tmux is on no directory of PATH; run: apt-get install tmux")
-}
-
 impl World {
-    /// Makes the place and starts both servers in it.
-    pub(crate) fn create(binary: &Path, tmux: &Path) -> Result<Self> {
+    /// Makes the place and starts the servers in it.
+    pub(crate) fn create(binary: &Path, peers: Vec<(Peer, PathBuf)>) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("svb-").tempdir_in("/tmp")?;
         std::fs::create_dir(dir.path().join("home"))?;
         let mut world = Self {
             dir,
             binary: binary.to_owned(),
-            tmux: tmux.to_owned(),
+            peers,
             count: Cell::new(0),
             daemon_pid: 0,
             tmux_pid: Cell::new(0),
@@ -110,8 +121,25 @@ impl World {
         let status: Value =
             serde_json::from_str(&run(&mut world.stratavore(&["status", "--format", "json"]))?)?;
         world.daemon_pid = number(&status, "pid")?;
-        world.start_tmux()?;
+        DirBuilder::new().mode(0o700).create(world.path("screens"))?;
+        if world.has(Peer::Tmux) {
+            world.start_tmux()?;
+        }
         Ok(world)
+    }
+
+    fn has(&self, peer: Peer) -> bool {
+        self.peers.iter().any(|(other, _)| *other == peer)
+    }
+
+    /// The others that are measured.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = Side> + '_ {
+        self.peers.iter().map(|(peer, _)| Side::Peer(*peer))
+    }
+
+    /// Everything that is measured, ours first.
+    pub(crate) fn sides(&self, ours: Side) -> Vec<Side> {
+        [ours].into_iter().chain(self.peers()).collect()
     }
 
     /// Starts tmux's server.
@@ -128,6 +156,9 @@ impl World {
 
     /// Starts tmux's server anew: its memory is then that of what follows. Ends all sessions.
     pub(crate) fn restart_tmux(&self) -> Result<()> {
+        if !self.has(Peer::Tmux) {
+            return Ok(());
+        }
         let old = self.tmux_pid();
         run(&mut self.tmux(&["kill-server"]))?;
         signal::until("the end of tmux's server", LIMIT, || {
@@ -166,6 +197,7 @@ impl World {
             .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
             .env("STRATAVORE_API_ENABLED", "false")
             .env("TMUX_TMPDIR", self.dir.path())
+            .env("SCREENDIR", self.path("screens"))
             .env("LANG", "C.UTF-8")
             .env("SHELL", "/bin/sh")
             .env("TERM", "xterm-256color")
@@ -185,21 +217,47 @@ impl World {
         command
     }
 
-    /// Returns a command of tmux.
-    pub(crate) fn tmux(&self, words: &[&str]) -> Command {
-        let mut command = self.command(&self.tmux);
-        command.args(["-L", "bench", "-f", "/dev/null"]).args(words);
+    /// Returns a command of another program.
+    fn peer(&self, peer: Peer, words: &[&str]) -> Command {
+        let found = self.peers.iter().find(|(other, _)| *other == peer);
+        let program = found.map_or(Path::new(peer.name()), |(_, program)| program);
+        let mut command = self.command(program);
+        match peer {
+            Peer::Tmux => drop(command.args(["-L", "bench", "-f", "/dev/null"])),
+            // Nothing is written about who is logged in.
+            Peer::Screen => drop(command.args(["-c", "/dev/null", "-ln", "-U"])),
+            Peer::Dtach => {}
+        }
+        command.args(words);
         command
+    }
+
+    /// Returns a command of tmux.
+    fn tmux(&self, words: &[&str]) -> Command {
+        self.peer(Peer::Tmux, words)
+    }
+
+    /// The socket of a session of dtach.
+    fn socket(&self, name: &str) -> PathBuf {
+        self.path(&format!("{name}.dtach"))
     }
 
     /// Returns the command that starts a program, and the name of the session if it needs one.
     pub(crate) fn start_command(&self, side: Side, program: &[String]) -> (Command, String) {
         let name = format!("s{}", self.next());
         let mut command = match side {
-            Side::Tmux => {
+            Side::Peer(Peer::Tmux) => {
                 let (cols, rows) = SIZE;
                 let words = format!("new-session -d -s {name} -x {cols} -y {rows} --");
                 self.tmux(&words.split(' ').collect::<Vec<_>>())
+            }
+            Side::Peer(Peer::Screen) => {
+                self.peer(Peer::Screen, &["-h", &HISTORY.to_string(), "-dmS", &name])
+            }
+            Side::Peer(Peer::Dtach) => {
+                let mut command = self.peer(Peer::Dtach, &["-n"]);
+                command.arg(self.socket(&name));
+                command
             }
             Side::Direct | Side::Daemon => self.stratavore(&["launch", PROJECT, "--"]),
         };
@@ -212,7 +270,7 @@ impl World {
         let (mut command, session) = self.start_command(side, program);
         let said = run(&mut command)?;
         let name = match side {
-            Side::Tmux => session,
+            Side::Peer(_) => session,
             Side::Direct | Side::Daemon => said.trim().to_owned(),
         };
         Ok(Running { side, name })
@@ -228,7 +286,15 @@ impl World {
         match running.side {
             Side::Direct => self.stratavore(&["attach", &running.name]),
             Side::Daemon => self.stratavore(&["attach", "--via", "daemon", &running.name]),
-            Side::Tmux => self.tmux(&["attach-session", "-t", &format!("={}", running.name)]),
+            Side::Peer(Peer::Tmux) => {
+                self.tmux(&["attach-session", "-t", &format!("={}", running.name)])
+            }
+            Side::Peer(Peer::Screen) => self.peer(Peer::Screen, &["-r", &running.name]),
+            Side::Peer(Peer::Dtach) => {
+                let mut command = self.peer(Peer::Dtach, &["-a"]);
+                command.arg(self.socket(&running.name));
+                command
+            }
         }
     }
 
@@ -236,20 +302,42 @@ impl World {
     pub(crate) fn end(&self, running: &Running) -> Result<()> {
         let target = format!("={}", running.name);
         run(&mut match running.side {
-            Side::Tmux => self.tmux(&["kill-session", "-t", &target]),
+            Side::Peer(Peer::Tmux) => self.tmux(&["kill-session", "-t", &target]),
+            Side::Peer(Peer::Screen) => {
+                self.peer(Peer::Screen, &["-S", &running.name, "-X", "quit"])
+            }
+            Side::Peer(Peer::Dtach) => return end_process(self.server_pid(running)?),
             Side::Direct | Side::Daemon => self.stratavore(&["kill", "--force", &running.name]),
         })
         .map(drop)
     }
 
-    /// The process that serves a runner or session: its supervisor, or tmux's one server.
+    /// The process that serves a runner or session: its own, or tmux's one server.
     pub(crate) fn server_pid(&self, running: &Running) -> Result<u32> {
-        if running.side == Side::Tmux {
-            return Ok(self.tmux_pid());
+        match running.side {
+            Side::Peer(Peer::Tmux) => return Ok(self.tmux_pid()),
+            Side::Peer(Peer::Screen) => return self.screen_pid(&running.name),
+            Side::Peer(Peer::Dtach) => {
+                let socket = self.socket(&running.name);
+                let found = proc::started_with(&["-n".as_ref(), socket.as_os_str()]);
+                return found.context("a session of dtach is gone");
+            }
+            Side::Direct | Side::Daemon => {}
         }
         let words = ["runners", "show", &running.name, "--format", "json"];
         let runner: Value = serde_json::from_str(&run(&mut self.stratavore(&words))?)?;
         number(&runner, "supervisor_pid")
+    }
+
+    /// The process of a session of screen, which its socket is named after.
+    fn screen_pid(&self, name: &str) -> Result<u32> {
+        let sockets = std::fs::read_dir(self.path("screens"))?;
+        let names = sockets.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut pids = names.filter_map(|socket| {
+            let (pid, session) = socket.split_once('.')?;
+            (session == name).then(|| pid.parse().ok()).flatten()
+        });
+        pids.next().context("a session of screen is gone")
     }
 
     /// Supervisor and agent of every live runner.
@@ -275,13 +363,38 @@ impl World {
         if !names.is_empty() {
             run(self.stratavore(&["kill", "--force"]).args(names))?;
         }
-        let sessions = run(&mut self.tmux(&["list-sessions", "-F", "#{session_name}"]))?;
-        for name in sessions.lines().filter(|name| *name != HOLD) {
-            if !herd.theirs.iter().any(|running| running.name == name) {
-                self.end(&Running { side: Side::Tmux, name: name.to_owned() })?;
+        for side in self.peers() {
+            for name in self.sessions(side)? {
+                let running = Running { side, name };
+                if !herd.theirs.contains(&running) {
+                    self.end(&running)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The names of a program's sessions.
+    fn sessions(&self, side: Side) -> Result<Vec<String>> {
+        let files = |dir: &Path| -> Result<Vec<String>> {
+            let entries = std::fs::read_dir(dir)?;
+            Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+        };
+        Ok(match side {
+            Side::Peer(Peer::Tmux) => {
+                let all = run(&mut self.tmux(&["list-sessions", "-F", "#{session_name}"]))?;
+                all.lines().filter(|name| *name != HOLD).map(str::to_owned).collect()
+            }
+            Side::Peer(Peer::Screen) => {
+                let sockets = files(&self.path("screens"))?.into_iter();
+                sockets.filter_map(|name| Some(name.split_once('.')?.1.to_owned())).collect()
+            }
+            Side::Peer(Peer::Dtach) => {
+                let sockets = files(self.dir.path())?.into_iter();
+                sockets.filter_map(|name| Some(name.strip_suffix(".dtach")?.to_owned())).collect()
+            }
+            Side::Direct | Side::Daemon => Vec::new(),
+        })
     }
 }
 
@@ -291,9 +404,9 @@ impl Drop for World {
         let commands = [
             self.stratavore(&["--quiet", "--timeout", "10s", "kill", "--force", "all"]),
             self.stratavore(&["--quiet", "daemon", "stop"]),
-            self.tmux(&["kill-server"]),
         ];
-        for mut command in commands {
+        let tmux = self.has(Peer::Tmux).then(|| self.tmux(&["kill-server"]));
+        for mut command in commands.into_iter().chain(tmux) {
             finish(&mut command, LIMIT);
         }
         let began = Instant::now();
@@ -309,6 +422,14 @@ impl Drop for World {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// Ends a process of a peer's and waits until it is gone.
+fn end_process(pid: u32) -> Result<()> {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        kill_process(pid, Signal::TERM).context("end a session")?;
+    }
+    signal::until("the end of a session", LIMIT, || Ok((!proc::is_alive(pid)).then_some(())))
 }
 
 /// Returns the words that run a helper.
@@ -350,60 +471,4 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 fn number(value: &Value, name: &str) -> Result<u32> {
     let number = value.get(name).and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok());
     number.with_context(|| format!("no number `{name}` in the answer"))
-}
-
-/// A named pipe between the bench and the programs it starts; held open on our side, so that no
-/// opening waits.
-#[derive(Debug)]
-pub(crate) struct Pipe {
-    /// Its path.
-    pub path: PathBuf,
-    file: File,
-}
-
-impl Pipe {
-    /// Makes a pipe.
-    pub(crate) fn create(world: &World) -> Result<Self> {
-        let path = world.fresh_path("pipe");
-        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)?;
-        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = rustix::fs::open(&path, flags, Mode::empty())?.into();
-        Ok(Self { path, file })
-    }
-
-    /// The path as text.
-    pub(crate) fn name(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// Waits for a time that a helper writes.
-    pub(crate) fn stamp(&mut self) -> Result<u64> {
-        let began = Instant::now();
-        let mut bytes = [0; 8];
-        let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
-        while began.elapsed() < LIMIT {
-            let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-            if poll(&mut fds, Some(&tenth)).is_ok_and(|ready| ready > 0) {
-                self.file.read_exact(&mut bytes)?;
-                return Ok(u64::from_ne_bytes(bytes));
-            }
-            signal::check()?;
-        }
-        bail!("waited {} s in vain for a helper", LIMIT.as_secs())
-    }
-
-    /// Whether something was written into it since the last look.
-    pub(crate) fn was_written(&mut self) -> Result<bool> {
-        match self.file.read(&mut [0; 64]) {
-            Ok(count) => Ok(count > 0),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Writes a line for a shell that reads.
-    pub(crate) fn say(&self, line: &str) -> Result<()> {
-        use std::io::Write as _;
-        Ok((&self.file).write_all(format!("{line}\n").as_bytes())?)
-    }
 }

@@ -25,6 +25,8 @@
 mod blocked;
 mod broker;
 mod cost;
+#[path = "../report/mod.rs"]
+mod documents;
 mod node;
 mod rates;
 #[path = "../servers/mod.rs"]
@@ -71,6 +73,9 @@ fn main() -> ExitCode {
             }
         }
         figures.print();
+        if only.is_empty() {
+            figures.write().expect("write the report");
+        }
     });
     ExitCode::SUCCESS
 }

@@ -10,7 +10,11 @@ use stratavore::domain::{
     runner::Heartbeat,
 };
 
-use crate::node::{Kind, Node, event};
+use crate::{
+    documents::{Facts, PERFORMANCE, table},
+    node::{Kind, Node, event},
+    servers::version_commands,
+};
 
 /// Callers at once.
 const CALLERS: u64 = 256;
@@ -27,12 +31,28 @@ impl Figures {
         self.0.push(row);
     }
 
+    fn table(&self) -> String {
+        table(&["what", "measured", "target"], &self.0)
+    }
+
     /// Prints the table.
     pub(crate) fn print(&self) {
-        println!("| what | measured | target |\n|---|---|---|");
-        for [what, figure, target] in &self.0 {
-            println!("| {what} | {figure} | {target} |");
-        }
+        println!("{}", self.table());
+    }
+
+    /// Writes the section of the report, where one is wanted.
+    pub(crate) fn write(&self) -> std::io::Result<()> {
+        let mut facts = Facts::gather();
+        let [mut database, mut broker] = version_commands();
+        facts.version("PostgreSQL", &mut database);
+        facts.version("RabbitMQ", &mut broker);
+        let text = format!(
+            "## The way of an event\n\n`./tests/run bench events`: the daemon's own parts, in one process, with \
+             real servers on the same machine.\n\n{}\n{}",
+            facts.list(),
+            self.table()
+        );
+        PERFORMANCE.put("events", &text).map(drop)
     }
 }
 

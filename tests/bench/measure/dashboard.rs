@@ -11,12 +11,13 @@ use anyhow::{Result, bail};
 use super::{idle::Account, millis};
 use crate::{
     herd::Herd,
+    pipe::Pipe,
     proc,
     report::{Row, Target},
     signal,
     stats::{Sample, now_ns},
     tty::Tty,
-    world::{LIMIT, Pipe, Running, Side, World, run},
+    world::{LIMIT, Running, Side, World, run},
 };
 
 /// The size of the terminal it is shown on.
@@ -153,13 +154,9 @@ pub(super) fn flood(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
         ours.add(one_flood(&mut tty, &go, &mut pipe)?);
         bare.add(one_flood(&mut reader, &bare_go, &mut bare_pipe)?);
     }
-    let speed = (ours.median(), bare.median());
-    Ok(vec![Row::pair(
-        "28 MB in a pane (beside it: a bare PTY)",
-        "MB/s",
-        speed,
-        Target::RatioAtLeast(0.8),
-    )])
+    let bare = ("a bare PTY", bare.median());
+    let target = Target::RatioAtLeast(0.8);
+    Ok(vec![Row::against("28 MB in a pane", "MB/s", ours.median(), bare, target)])
 }
 
 /// Has one flood made and returns its MB/s.

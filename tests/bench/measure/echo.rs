@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::millis;
 use crate::{
     herd::Herd,
-    report::{Row, Target},
+    report::{Figures, Row, Target},
     signal,
     stats::{Sample, now_ns},
     tty::{Tty, find},
@@ -39,29 +39,30 @@ pub(super) fn through_daemon(world: &World, _herd: &mut Herd) -> Result<Vec<Row>
 /// Measures with the terminal handed over, among many idle ones.
 pub(super) fn in_a_crowd(world: &World, herd: &mut Herd) -> Result<Vec<Row>> {
     herd.grow(world, CROWD)?;
-    let create = Row::pair(format!("create {CROWD} idle ones"), "s", herd.seconds, Target::None);
+    let name = format!("create {CROWD} idle ones");
+    let create = Row::beside(name, "s", herd.seconds.clone(), Target::None);
     let mut rows = rows(world, &format!("keystroke echo, {CROWD} idle"), Side::Direct, 0.3)?;
     rows.insert(0, create);
     Ok(rows)
 }
 
-/// Measures one way beside tmux.
+/// Measures one way beside the peers.
 fn rows(world: &World, name: &str, side: Side, most: f64) -> Result<Vec<Row>> {
-    let mut ttys = [echoing(world, side)?, echoing(world, Side::Tmux)?];
-    let mut samples = [Sample::default(), Sample::default()];
+    let sides = world.sides(side);
+    let mut ttys = sides.iter().map(|side| echoing(world, *side)).collect::<Result<Vec<_>>>()?;
+    let mut samples: Vec<_> = sides.iter().map(|_| Some(Sample::default())).collect();
     for number in 0..KEYS {
         let key = LETTERS.get(number % LETTERS.len()).copied().unwrap_or(b'Q');
-        for (tty, sample) in ttys.iter_mut().zip(&mut samples) {
+        for (tty, sample) in ttys.iter_mut().zip(samples.iter_mut().flatten()) {
             sample.add(strike(tty, key)? * 1000.0);
         }
         signal::check()?;
     }
-    let [ours, theirs] = samples;
-    let pair = |percent| (ours.percentile(percent), theirs.percentile(percent));
+    let figures = |percent| Figures::of(&samples, |sample| sample.percentile(percent));
     Ok(vec![
-        Row::pair(format!("{name}, p50"), "µs", pair(50), Target::RatioAtMost(most)),
-        Row::pair("  quickest tenth", "µs", pair(10), Target::None),
-        Row::pair(format!("{name}, p99"), "µs", pair(99), Target::None),
+        Row::beside(format!("{name}, p50"), "µs", figures(50), Target::RatioAtMost(most)),
+        Row::beside("  quickest tenth", "µs", figures(10), Target::None),
+        Row::beside("  p99", "µs", figures(99), Target::None),
     ])
 }
 

@@ -6,11 +6,13 @@ use anyhow::Result;
 
 use super::millis;
 use crate::{
+    helper,
     herd::Herd,
-    report::{Row, Target},
+    pipe::Pipe,
+    report::{Figures, Row, Target},
     stats::{Sample, now_ns},
     tty::Tty,
-    world::{LIMIT, Pipe, Side, World},
+    world::{Side, World, helper_words},
 };
 
 /// MiB of one flood.
@@ -19,16 +21,19 @@ pub(super) const MIB: u32 = 40;
 /// Floods on each side, for each look.
 const ROUNDS: usize = 3;
 
+/// What the output looks like, and how many times tmux's speed ours is to be at least.
+const LOOKS: [(&str, f64); 4] =
+    [(helper::PLAIN, 1.5), (helper::COLOURED, 2.0), (helper::UNICODE, 1.0), (helper::REDRAW, 1.0)];
+
 /// How long a flood may take.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What the shell says before its first flood.
-const READY: &str = "shell-is-ready";
-
 /// Measures.
 pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
-    let mut rows = look(world, "40 MB plain", "", 1.5)?;
-    rows.extend(look(world, "40 MB coloured", "--colour", 2.0)?);
+    let mut rows = Vec::new();
+    for (look, least) in LOOKS {
+        rows.extend(one_look(world, look, least)?);
+    }
     Ok(rows)
 }
 
@@ -41,11 +46,15 @@ struct Watched {
 }
 
 impl Watched {
-    fn start(world: &World, side: Side, flag: &str) -> Result<Self> {
+    fn start(world: &World, side: Side, look: &str) -> Result<Self> {
         let pipe = Pipe::create(world)?;
-        let running = world.start(side, &program(world, &pipe, flag))?;
+        let own = helper_words(&[helper::FLOOD, &MIB.to_string(), look])?;
+        let running = world.start(side, &shell(&pipe, &quoted(&own)))?;
         let mut tty = Tty::attach(world, &running)?;
-        tty.wait_for(READY.as_bytes(), LIMIT)?;
+        tty.wait_taken()?;
+        // Said again: who keeps no output shows nothing of what was said before.
+        pipe.say("ready")?;
+        tty.wait_for(end_mark("ready").as_bytes(), PATIENCE)?;
         tty.drain(Duration::from_millis(50))?;
         Ok(Self { tty, pipe, speed: Sample::default(), bytes: 0 })
     }
@@ -68,18 +77,21 @@ impl Watched {
 }
 
 /// Measures one look of the output.
-fn look(world: &World, name: &str, flag: &str, least: f64) -> Result<Vec<Row>> {
-    let mut ours = Watched::start(world, Side::Direct, flag)?;
-    let mut theirs = Watched::start(world, Side::Tmux, flag)?;
+fn one_look(world: &World, look: &str, least: f64) -> Result<Vec<Row>> {
+    let sides = world.sides(Side::Direct);
+    let start = |side: &Side| Watched::start(world, *side, look).map(Some);
+    let mut watched = sides.iter().map(start).collect::<Result<Vec<_>>>()?;
     for round in 0..ROUNDS {
-        ours.flood(&format!("a{round}"))?;
-        theirs.flood(&format!("b{round}"))?;
+        for (at, watched) in watched.iter_mut().flatten().enumerate() {
+            watched.flood(&format!("f{at}{round}"))?;
+        }
     }
-    let speed = (ours.speed.median(), theirs.speed.median());
-    let seen = (ours.megabytes_seen(), theirs.megabytes_seen());
+    let speed = Figures::of(&watched, |watched| watched.speed.median());
+    let seen = Figures::of(&watched, Watched::megabytes_seen);
+    let name = format!("{MIB} MiB {look}");
     Ok(vec![
-        Row::pair(name, "MB/s", speed, Target::RatioAtLeast(least)),
-        Row::pair(format!("{name}, bytes to the terminal"), "MB", seen, Target::None),
+        Row::beside(&name, "MB/s", speed, Target::RatioAtLeast(least)),
+        Row::beside("  bytes to the terminal", "MB", seen, Target::None),
     ])
 }
 
@@ -88,13 +100,23 @@ fn end_mark(tag: &str) -> String {
     format!("END-{tag}.")
 }
 
-/// Returns the program that floods each time a tag comes through the pipe.
+/// Returns a program that floods as an agent does each time a tag comes through the pipe.
 pub(super) fn program(world: &World, pipe: &Pipe, flags: &str) -> Vec<String> {
+    let agent = world.binary().display().to_string();
+    shell(pipe, &format!("'{agent}' demo-agent --mode flood --count {MIB} {flags}"))
+}
+
+/// Returns a program that runs a command each time a tag comes through the pipe, but for one.
+fn shell(pipe: &Pipe, command: &str) -> Vec<String> {
     let script = format!(
-        "printf '%s-%s-%s\\n' shell is ready; while read -r tag < '{}'; do \
-         '{}' demo-agent --mode flood --count {MIB} {flags}; printf 'END-%s.\\n' \"$tag\"; done",
+        "while read -r tag < '{}'; do [ \"$tag\" = ready ] || {command}; \
+         printf 'END-%s.\\n' \"$tag\"; done",
         pipe.name(),
-        world.binary().display(),
     );
     vec!["sh".to_owned(), "-c".to_owned(), script]
+}
+
+/// Returns words for a shell.
+fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
 }

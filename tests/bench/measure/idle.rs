@@ -7,10 +7,10 @@ use anyhow::Result;
 use crate::{
     herd::Herd,
     proc,
-    report::{Row, Target},
+    report::{Figures, Row, Target},
     signal,
     stats::Sample,
-    world::World,
+    world::{Side, World},
 };
 
 /// So many idle ones.
@@ -59,14 +59,21 @@ pub(super) fn measure(world: &World, herd: &mut Herd) -> Result<Vec<Row>> {
     let supervisors: Vec<u32> = processes.iter().map(|(supervisor, _)| *supervisor).collect();
     let agents: Vec<u32> = processes.iter().map(|(_, agent)| *agent).collect();
     let daemon = [world.daemon_pid];
-    let tmux = [world.tmux_pid()];
-    let tmux_agents = proc::children(world.tmux_pid())?;
-
-    let groups: [&[u32]; 5] = [&supervisors, &agents, &daemon, &tmux, &tmux_agents];
+    let peers: Vec<Side> = world.peers().collect();
+    let mut groups: Vec<Vec<u32>> = vec![supervisors.clone(), agents, daemon.to_vec()];
+    for peer in &peers {
+        // Servers and what runs in them.
+        let mut all = herd.servers(world, *peer)?;
+        for server in all.clone() {
+            all.extend(proc::children(server)?);
+        }
+        groups.push(all);
+    }
+    let took = |groups: &[Vec<u32>]| groups.iter().map(|pids| Account::take(pids)).collect();
     let began = Instant::now();
-    let before = groups.map(Account::take);
+    let before: Vec<Result<Account>> = took(&groups);
     signal::pass(WINDOW)?;
-    let after = groups.map(Account::take);
+    let after: Vec<Result<Account>> = took(&groups);
     let seconds = began.elapsed().as_secs_f64();
     let mut sleeps = Vec::new();
     let mut percent = Vec::new();
@@ -75,31 +82,29 @@ pub(super) fn measure(world: &World, herd: &mut Herd) -> Result<Vec<Row>> {
         sleeps.push(after.sleeps_since(&before));
         percent.push(after.percent_since(&before, seconds));
     }
-    let [supervising, _, serving, tmux_serving, _] = sleeps.as_slice() else { return Ok(vec![]) };
-    let [p0, p1, p2, p3, p4] = percent.as_slice() else { return Ok(vec![]) };
+    let [supervising, _, serving, ..] = sleeps.as_slice() else { return Ok(vec![]) };
+    let [p0, p1, p2, peers_percent @ ..] = percent.as_slice() else { return Ok(vec![]) };
+    let each = peers.iter().map(|peer| herd.kib_each(world, *peer).map(Some));
 
     let mut pss = Sample::default();
     for pid in &supervisors {
         pss.add(proc::pss_kib(*pid)?);
     }
     let most = supervising.max() / seconds;
-    let each = (pss.mean(), herd.tmux_kib_each(world)?);
+    let each = Figures { ours: pss.mean(), theirs: each.collect::<Result<_>>()? };
+    let theirs = peers_percent.iter().copied().map(Some).collect();
+    let processor = Figures { ours: p0 + p1 + p2, theirs };
     Ok(vec![
         Row::single("idle supervisor, wake-ups/s (worst)", "/s", most, Target::AtMost(0.2)),
-        Row::pair(
-            "100 idle: wake-ups/s of the server",
+        Row::single(
+            "100 idle: wake-ups/s of the daemon",
             "/s",
-            (serving.mean() / seconds, tmux_serving.mean() / seconds),
+            serving.mean() / seconds,
             Target::None,
         ),
-        Row::pair(
-            "100 idle: processor, all processes",
-            "%",
-            (p0 + p1 + p2, p3 + p4),
-            Target::AtMost(1.0),
-        ),
+        Row::beside("100 idle: processor, all processes", "%", processor, Target::AtMost(1.0)),
         Row::single("100 idle: of that the daemon", "%", *p2, Target::None),
-        Row::pair("100 idle: PSS of each", "KiB", each, Target::AtMost(1024.0)),
+        Row::beside("100 idle: PSS of each", "KiB", each, Target::AtMost(1024.0)),
         Row::single(
             "100 idle: daemon, RSS",
             "MiB",

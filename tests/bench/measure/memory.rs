@@ -7,10 +7,12 @@ use anyhow::Result;
 use crate::{
     helper,
     herd::Herd,
+    peers::Peer,
+    pipe::Pipe,
     proc,
-    report::{Row, Target},
+    report::{Figures, Row, Target},
     signal,
-    world::{HISTORY, Pipe, Side, World, helper_words},
+    world::{HISTORY, Side, World, helper_words},
 };
 
 /// After so long without output a supervisor has given back what it can.
@@ -27,11 +29,8 @@ pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
     world.restart_tmux()?;
     let looks = [helper::PLAIN, helper::COLOURED];
     let ours = looks.map(|look| filled(world, Side::Direct, look));
-    let theirs = looks.map(|look| {
-        let before = proc::pss_kib(world.tmux_pid())?;
-        filled(world, Side::Tmux, look)?;
-        Ok::<_, anyhow::Error>(proc::pss_kib(world.tmux_pid())? - before)
-    });
+    let peers: Vec<Side> = world.peers().collect();
+    let theirs = looks.map(|look| peers.iter().map(|peer| theirs(world, *peer, look)).collect());
     signal::pass(SETTLED)?;
     let mut rows = vec![
         Row::single("daemon, RSS", "MiB", daemon, Target::None),
@@ -40,13 +39,28 @@ pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
     rows.push(Row::single("  of that unshared", "KiB", proc::private_kib(idle)?, Target::None));
     for ((look, pid), theirs) in looks.into_iter().zip(ours).zip(theirs) {
         let name = format!("10,000 {look} lines, PSS");
-        let (pid, theirs) = (pid?, theirs?);
-        let pair = (proc::pss_kib(pid)?, theirs);
-        rows.push(Row::pair(name, "KiB", pair, Target::AtMost(MOST)));
+        let pid = pid?;
+        let theirs: Result<Vec<_>> = theirs;
+        let figures = Figures { ours: proc::pss_kib(pid)?, theirs: theirs? };
+        rows.push(Row::beside(name, "KiB", figures, Target::AtMost(MOST)));
         let unshared = proc::private_kib(pid)?;
         rows.push(Row::single("  of that unshared", "KiB", unshared, Target::None));
     }
     Ok(rows)
+}
+
+/// What a peer needs for a history, in KiB; `None` of one that keeps none.
+fn theirs(world: &World, peer: Side, look: &str) -> Result<Option<f64>> {
+    if !peer.keeps_output() {
+        return Ok(None);
+    }
+    if peer == Side::Peer(Peer::Tmux) {
+        let before = proc::pss_kib(world.tmux_pid())?;
+        filled(world, peer, look)?;
+        return Ok(Some(proc::pss_kib(world.tmux_pid())? - before));
+    }
+    let server = filled(world, peer, look)?;
+    Ok(Some(proc::pss_kib(server)?))
 }
 
 /// Starts something that fills its history; returns the process that holds it.

@@ -6,10 +6,11 @@ use super::millis;
 use crate::{
     helper,
     herd::Herd,
-    report::{Row, Target},
+    pipe::Pipe,
+    report::{Figures, Row, Target},
     stats::Sample,
     tty::Tty,
-    world::{HISTORY, LIMIT, Pipe, Running, Side, World, helper_words},
+    world::{HISTORY, LIMIT, Running, Side, World, helper_words},
 };
 
 /// Attaches on each side.
@@ -20,19 +21,24 @@ const MARK: &str = "this-is-the-last-line";
 
 /// Measures.
 pub(super) fn measure(world: &World, _herd: &mut Herd) -> Result<Vec<Row>> {
-    let ours = filled(world, Side::Direct)?;
-    let theirs = filled(world, Side::Tmux)?;
-    let (mut our_times, mut their_times) = (Sample::default(), Sample::default());
-    once(world, &ours)?;
-    once(world, &theirs)?;
-    for _ in 0..ROUNDS {
-        our_times.add(once(world, &ours)?);
-        their_times.add(once(world, &theirs)?);
+    let mut all = Vec::new();
+    for side in world.sides(Side::Direct) {
+        let kept = if side.keeps_output() { Some(filled(world, side)?) } else { None };
+        if let Some(running) = &kept {
+            once(world, running)?;
+        }
+        all.push(kept.map(|running| (running, Sample::default())));
     }
-    let pair = |percent| (our_times.percentile(percent), their_times.percentile(percent));
+    for _ in 0..ROUNDS {
+        for (running, times) in all.iter_mut().flatten() {
+            times.add(once(world, running)?);
+        }
+    }
+    let figures = |percent| Figures::of(&all, |(_, times)| times.percentile(percent));
     Ok(vec![
-        Row::pair("reattach, 10,000 lines", "ms", pair(50), Target::RatioAtMost(1.0)),
-        Row::pair("  quickest tenth", "ms", pair(10), Target::None),
+        Row::beside("reattach, 10,000 lines, p50", "ms", figures(50), Target::RatioAtMost(1.0)),
+        Row::beside("  quickest tenth", "ms", figures(10), Target::None),
+        Row::beside("  p99", "ms", figures(99), Target::None),
     ])
 }
 

@@ -129,7 +129,7 @@ fn launch(world: &World, count: usize) -> Result<f64> {
 
 /// Asks for all of them again and again, as a dashboard does: through one connection.
 fn list(world: &World, count: usize) -> Result<Sample> {
-    let places = Places::at(&world.path("s"));
+    let places = Places::at(world.path("s"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let client = Client::connect_if_running(&places).await.map_err(anyhow::Error::msg)?;

@@ -151,19 +151,14 @@ impl Server {
 
     /// Returns what makes connections; none is made yet.
     pub(in crate::daemon::store) fn open(self) -> (Connection, Readers) {
-        // Whoever gets a connection gets one without a transaction, whatever its last user did.
+        // Nobody begins a transaction on one of these: each call is one statement. What is written has
+        // a connection of its own.
         let pool = PgPoolOptions::new()
             .max_connections(self.connections.saturating_sub(2).max(1))
             .min_connections(0)
             .acquire_timeout(self.connecting.min(READING))
             .idle_timeout(Duration::from_mins(1))
             .max_lifetime(Duration::from_mins(5))
-            .after_release(|connection, _| {
-                Box::pin(async move {
-                    connection.execute("ROLLBACK").await.ok();
-                    Ok(true)
-                })
-            })
             .connect_lazy_with(self.options.clone());
         let limit = self.answering + self.connecting;
         (Connection { server: self, connection: None }, Readers { pool, limit })

@@ -65,6 +65,14 @@ impl Failure {
         self
     }
 
+    /// Returns message and hint in one line.
+    pub fn in_a_line(&self) -> String {
+        match self.hint.as_str() {
+            "" => self.message.clone(),
+            hint => format!("{}; {hint}", self.message),
+        }
+    }
+
     /// Returns a usage failure.
     pub fn usage(reason: &str, message: impl Into<String>) -> Self {
         Self::new(FailureKind::Usage, reason, message)

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, time::Duration};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::state::{Looked, SavedLayout, Wants, Watched};
+use super::state::{Looked, SavedLayout, SearchAsk, Wants, Watched};
 use crate::{
     config::presets::Preset,
     domain::{
@@ -59,6 +59,10 @@ pub(super) enum Effect {
     ReadBranch(PathBuf),
     /// Read and follow this runner's log and no other.
     ReadLog(Option<RunnerId>),
+    /// Search what was said in all conversations.
+    Search(Box<SearchAsk>),
+    /// Read what was said in this conversation, telling of it by this number, and no other.
+    ReadConversation(Option<(String, u64)>),
     /// Read what this runner has changed, again and again, and no other's.
     ReadChanges(Option<RunnerId>),
     /// Read the projects again.

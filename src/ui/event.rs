@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::effect::LaunchOrder;
-use super::state::{Checkout, Looked, Present, SavedLayout, Spent, Work};
+use super::state::{Checkout, Looked, Present, SavedLayout, SearchAsk, Spent, Work};
 use crate::{
     client::{ComponentView, HistoryView, RunnerUpdate},
     domain::{
@@ -23,6 +23,7 @@ use crate::{
         project::Project,
         quota::ProjectQuota,
         runner::Runner,
+        session::{Hit, Utterance},
         size::TerminalSize,
     },
     terminal::keys::{KeyPress, MouseEvent},
@@ -87,6 +88,12 @@ pub(super) enum UiEvent {
     Log(RunnerId, String),
     /// A runner's log ends here, and why.
     LogEnded(RunnerId, String),
+    /// What was found in all conversations, or why nobody knows.
+    Found(Box<SearchAsk>, Result<Vec<Hit>, Failure>),
+    /// More of what was said in a conversation, by the number of its reading.
+    Said(u64, Vec<Utterance>),
+    /// Nothing more of it comes, and why if that is before its end.
+    SaidAll(u64, Result<(), Failure>),
     /// What a runner has changed, or why nobody knows.
     Changes(RunnerId, Result<Box<Changes>, String>),
     /// Why a runner's state is what it is, or why nobody knows.

@@ -259,10 +259,7 @@ pub(super) async fn follow_changes(
         let now = client.borrow().clone();
         if let Some(now) = now {
             let read = now.changes(&id.to_string(), PATCH).await;
-            let read = read.map_err(|failure| match failure.hint.as_str() {
-                "" => failure.message,
-                hint => format!("{}: {hint}", failure.message),
-            });
+            let read = read.map_err(|failure| failure.in_a_line());
             if last.as_ref() != Some(&read) {
                 last = Some(read.clone());
                 if events.send(UiEvent::Changes(id, read.map(Box::new))).await.is_err() {

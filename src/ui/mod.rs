@@ -16,6 +16,7 @@ mod app;
 mod checkout;
 mod choices;
 mod clipboard;
+mod conversing;
 mod correcting;
 mod effect;
 mod event;

@@ -16,7 +16,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    checkout, correcting,
+    checkout, conversing, correcting,
     effect::{AnswerOrder, Effect, ItemDeed, ItemOrder, LaunchOrder},
     event::{ANSWER, Outcome, UiEvent},
     feed, resizing, spending,
@@ -55,6 +55,7 @@ pub(super) struct Performer {
     watching: HashMap<Watched, JoinHandle<()>>,
     reading: Option<JoinHandle<()>>,
     comparing: Option<JoinHandle<()>>,
+    conversing: Option<JoinHandle<()>>,
     /// Places for those who look at what is checked out.
     checkouts: Arc<Semaphore>,
     /// Places for calls.
@@ -83,6 +84,7 @@ impl Performer {
             watching: HashMap::new(),
             reading: None,
             comparing: None,
+            conversing: None,
             checkouts: Arc::new(Semaphore::new(checkout::TOGETHER)),
             calls: Arc::new(Semaphore::new(TOGETHER)),
             told_at: None,
@@ -121,6 +123,11 @@ impl Performer {
             }
             Effect::ReadLog(id) => self.read_log(id),
             Effect::ReadChanges(id) => self.read_changes(id),
+            Effect::ReadConversation(which) => self.read_conversation(which),
+            Effect::Search(ask) => {
+                let (client, events) = (self.client(), self.events.clone());
+                tokio::spawn(conversing::search(client, ask, events));
+            }
             Effect::ReadSpending(wants, pause) => self.read_spending(*wants, pause),
             Effect::ReadBranch(directory) => self.read_branch(directory),
             effect => self.call(effect),
@@ -162,6 +169,16 @@ impl Performer {
         if let Some(id) = id {
             let (client, events) = (self.client.clone(), self.events.clone());
             self.comparing = Some(tokio::spawn(feed::follow_changes(client, id, events)));
+        }
+    }
+
+    fn read_conversation(&mut self, which: Option<(String, u64)>) {
+        if let Some(conversing) = self.conversing.take() {
+            conversing.abort();
+        }
+        if let Some((id, reading)) = which {
+            let (client, events) = (self.client(), self.events.clone());
+            self.conversing = Some(tokio::spawn(conversing::read(client, id, reading, events)));
         }
     }
 
@@ -226,6 +243,7 @@ impl Drop for Performer {
         self.watch(&BTreeSet::new());
         self.read_log(None);
         self.read_changes(None);
+        self.read_conversation(None);
     }
 }
 
@@ -338,7 +356,7 @@ async fn budget(
 /// Returns how it is told that an effect cannot be carried out without a connection, `None` for
 /// what nobody waits for.
 fn unconnected(effect: &Effect) -> Option<Outcome> {
-    let gone = || Failure::unavailable("NOT_CONNECTED", "the connection to the daemon is lost");
+    let gone = conversing::gone;
     Some(match effect {
         Effect::Stop(id, false) => Outcome::Refused(Work::Stop, *id, gone()),
         Effect::Stop(id, true) => Outcome::Refused(Work::Kill, *id, gone()),

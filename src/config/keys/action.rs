@@ -188,6 +188,10 @@ pub enum Action {
     AddBudget,
     /// Go on with a conversation.
     ResumeSession,
+    /// Read what was said in one.
+    ReadSession,
+    /// Search what was said in all.
+    SearchAll,
     /// Show what waits for the user.
     ShowInbox,
     /// Put an item off.

@@ -52,6 +52,7 @@ commands! {
         ShowBudgets "show_budgets" "B" "budgets" "Show and set budgets: how much may be used";
         ShowInbox "show_inbox" "A" "inbox" "Show what waits for you: answer it, put it off, put it away";
         ShowSessions "show_sessions" "S" "sessions" "Show the agents' conversations";
+        SearchAll "search_sessions" "" "" "Search what was said in all conversations";
         Fold "fold" "f" "" "Show or fold what is finished";
         Undo "undo" "u" "" "Take back the last stop or deletion, as far as that is possible";
         StopAll "stop_all" "alt-x" "" "Stop all listed runners that live: with a filter, those that match";
@@ -143,7 +144,7 @@ commands! {
     }
     /// A text to search for.
     Search "search" {
-        Accept "search" "enter" "search" "Search for the text, upwards from here";
+        Accept "search" "enter" "search" "Search for the text: in a history upwards from here, or in all conversations";
         Cancel "cancel" "esc ctrl-c" "back" "Go back; nothing is searched for";
     }
     /// The runners for a new pane.
@@ -233,13 +234,15 @@ commands! {
         PreviousMatch "previous_match" "N" "before" "Go to the line with it before, upwards";
         NextBy "next_by" "tab" "by another" "Usage: sums by runner, session, model, agent, day, project";
         Range "range" "t" "30 days" "Usage: the last 24 hours or 30 days";
+        SearchAll "search_sessions" "s" "search all" "Sessions: search what was said in all conversations";
+        ReadSession "read_session" "l" "read" "Sessions: read what was said in the conversation";
         ResumeSession "resume_session" "r" "resume" "Sessions: go on with the conversation, in its runner or a new one";
         Correct "correct" "!" "it is wrong" "Evidence: say what the state really is; the screen is learnt from";
         AddBudget "add_budget" "a" "add" "Budgets: set a new one";
-        Filter "search" "/" "search" "Search a log for a text; elsewhere show only lines with some words";
+        Filter "search" "/" "search" "Search a log or a conversation for a text; elsewhere show only lines with some words";
         Narrow "filter" "&" "filter" "Show only lines with some words, in a log, too";
         Follow "follow" "f" "follow" "Follow the end, or stay here";
-        Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON; change a budget";
+        Inspect "inspect" "enter" "whole" "Show the line with nothing cut off; an event as JSON; change a budget; read what was found";
         PreviousBy "previous_by" "shift-tab" "" "Usage: sums by what came before";
         OneProject "one_project" "p" "one project" "Usage, sessions: those of the selected runner's project, or all";
         Restart "reset_budget" "R" "reset" "Budgets: let it begin anew, with nothing used";

@@ -13,9 +13,6 @@ use crate::domain::{
 /// Characters of a line that are kept.
 const MAX_WIDE: usize = 2_000;
 
-/// Columns a tabulator goes on to.
-const TAB: usize = 4;
-
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::ui) struct ChangesView {
@@ -187,24 +184,12 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 fn line(head: &str, text: &str, tone: Tone) -> Line {
-    Line { head: head.to_owned(), text: text.to_owned(), tail: String::new(), tone }
+    Line::new(head, text, tone)
 }
 
 /// A text of strangers on one line.
 fn plain(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    let mut columns = 0;
-    for c in text.chars().take(MAX_WIDE) {
-        if c == '\t' {
-            let blanks = TAB - columns % TAB;
-            shown.extend(std::iter::repeat_n(' ', blanks));
-            columns += blanks;
-        } else {
-            shown.push(if c.is_control() { '·' } else { c });
-            columns += 1;
-        }
-    }
-    shown
+    super::plain::plain(text, MAX_WIDE)
 }
 
 /// Finds where in the text the difference of each file begins: they come in the order of the files, and

@@ -249,7 +249,9 @@ fn needs_prompt(state: &State) -> bool {
 }
 
 fn is_asked(state: &State) -> bool {
-    let is_typed =
-        matches!(state.mode, Mode::Line(..) | Mode::Filter | Mode::Find | Mode::Search(..));
+    let is_typed = matches!(
+        state.mode,
+        Mode::Line(..) | Mode::Filter | Mode::Find | Mode::Search(..) | Mode::Words(_)
+    );
     is_typed || state.unread.is_some() || matches!(state.mode, Mode::Confirm(_))
 }

@@ -57,7 +57,7 @@ impl LogView {
 }
 
 fn line(text: &str, tone: Tone) -> Line {
-    Line { head: String::new(), text: text.to_owned(), tail: String::new(), tone }
+    Line::new("", text, tone)
 }
 
 #[cfg(test)]

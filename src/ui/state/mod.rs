@@ -8,8 +8,10 @@ mod budgets;
 mod changes;
 mod choice;
 mod columns;
+mod conversation;
 mod correct;
 mod evidence;
+mod found;
 mod geometry;
 mod help;
 mod history;
@@ -22,6 +24,7 @@ mod notices;
 mod page;
 mod palette;
 mod panes;
+mod plain;
 mod progress;
 mod quotas;
 mod rows;
@@ -53,8 +56,10 @@ pub(super) use self::{
     changes::ChangesView,
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
+    conversation::{ConversationView, Target},
     correct::{CorrectDialog, TRUTHS},
     evidence::EvidenceView,
+    found::{FoundView, SearchAsk},
     geometry::{Area, FIGURES_FROM, Geometry, MOST_BUDGETS, geometry},
     help::{ABOUT as HELP_ABOUT, HelpLine, KEYS as HELP_KEYS, help},
     history::{History, question},
@@ -189,6 +194,12 @@ pub(super) struct State {
     pub(super) log: Option<LogView>,
     /// What a runner has changed, while it is shown.
     pub(super) changes: Option<ChangesView>,
+    /// What was found in all conversations, while that or one of them is shown.
+    pub(super) found: Option<Box<FoundView>>,
+    /// What was said in a conversation, while it is shown.
+    pub(super) conversation: Option<Box<ConversationView>>,
+    /// Conversations that were read so far: what is told of one before is left aside.
+    pub(super) readings: u64,
     /// Why a runner's state is what it is, while that is shown.
     pub(super) evidence: Option<EvidenceView>,
     /// What is configured: key, value, where from.
@@ -283,6 +294,9 @@ impl State {
             page: Page::default(),
             log: None,
             changes: None,
+            found: None,
+            conversation: None,
+            readings: 0,
             evidence: None,
             config: Vec::new(),
             presets: Presets::new(),

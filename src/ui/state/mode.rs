@@ -50,6 +50,8 @@ pub(in crate::ui) enum Mode {
     Scrollback(RunnerId),
     /// Into a text to search for there.
     Search(RunnerId, TextLine),
+    /// Into words to search all conversations for.
+    Words(TextLine),
     /// To the list of all keys; scrolled by so many lines.
     Help(usize),
 }

@@ -1,8 +1,10 @@
 //! The views that are lines to read: events, a runner's log, its changes and its evidence, the settings, the health of
-//! the parts, usage, budgets, sessions, the inbox.
+//! the parts, usage, budgets, sessions, what was said in them, the inbox.
 //!
 //! Invariant: the cursor stands on a line that is shown, if there is any; while the end is followed
 //! that is the last one.
+
+use std::ops::Range;
 
 use chrono::{Local, TimeDelta};
 use uuid::Uuid;
@@ -53,6 +55,8 @@ pub(in crate::ui) struct Line {
     pub(in crate::ui) tail: String,
     /// What it is like.
     pub(in crate::ui) tone: Tone,
+    /// What stands out in the text, in bytes.
+    pub(in crate::ui) marks: Vec<Range<usize>>,
 }
 
 /// Where the user is in a page.
@@ -97,7 +101,8 @@ impl Page {
 
 impl Line {
     pub(super) fn new(head: impl Into<String>, text: impl Into<String>, tone: Tone) -> Self {
-        Self { head: head.into(), text: text.into(), tail: String::new(), tone }
+        let (head, text) = (head.into(), text.into());
+        Self { head, text, tail: String::new(), tone, marks: Vec::new() }
     }
 
     /// Whether it says a text; without capital letters either case counts.
@@ -135,6 +140,8 @@ impl State {
             View::Usage => self.usage_title(),
             View::Budgets => "BUDGETS".to_owned(),
             View::Sessions => self.sessions_title(),
+            View::Found => self.found_title(),
+            View::Conversation => self.conversation_title(),
             View::Inbox => self.inbox_title(),
             View::Dashboard | View::Panes => String::new(),
         };
@@ -163,6 +170,8 @@ impl State {
                 Some(id) => return self.session_lines(id),
                 None => self.sessions_lines(),
             },
+            View::Found => self.found_lines(),
+            View::Conversation => self.conversation_lines(),
             View::Inbox => match self.page.item {
                 Some(id) => return self.item_lines(id),
                 None => self.inbox_lines(),
@@ -189,7 +198,7 @@ impl State {
 
     /// Whether the view is one to search in, rather than to narrow.
     pub(in crate::ui) fn is_searched(&self) -> bool {
-        matches!(self.view, View::Log | View::Changes)
+        matches!(self.view, View::Log | View::Changes | View::Conversation)
     }
 
     /// The changed file under the cursor.
@@ -209,6 +218,7 @@ impl State {
             View::Usage => self.usage_fixed(),
             View::Budgets => self.budgets_fixed(),
             View::Sessions => self.sessions_fixed(),
+            View::Found => self.found_fixed(),
             View::Inbox => self.inbox_fixed(),
             _ => Vec::new(),
         };
@@ -223,6 +233,8 @@ impl State {
             View::Usage => self.usage_empty(),
             View::Budgets => self.budgets_empty(),
             View::Sessions => self.sessions_empty(),
+            View::Found => self.found_empty(),
+            View::Conversation => self.conversation_empty(),
             View::Inbox => Self::inbox_empty(),
             _ => vec!["nothing yet".to_owned()],
         }

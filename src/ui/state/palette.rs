@@ -249,7 +249,9 @@ fn actions(state: &State) -> Vec<Entry> {
         | View::Health
         | View::Usage
         | View::Budgets
-        | View::Sessions => Context::Page,
+        | View::Sessions
+        | View::Found
+        | View::Conversation => Context::Page,
         View::Inbox => Context::Inbox,
     };
     let here =
@@ -265,7 +267,8 @@ fn actions(state: &State) -> Vec<Entry> {
                 | Action::ShowUsage
                 | Action::ShowBudgets
                 | Action::ShowInbox
-                | Action::ShowSessions => true,
+                | Action::ShowSessions
+                | Action::SearchAll => true,
                 Action::ShowLog | Action::ShowChanges | Action::ShowEvidence => {
                     state.selected.is_some()
                 }
@@ -293,13 +296,14 @@ impl State {
             _ if command.context != Context::Page => true,
             Action::NextBy | Action::PreviousBy | Action::Range => self.view == View::Usage,
             Action::OneProject => {
-                matches!(self.view, View::Usage | View::Sessions)
+                matches!(self.view, View::Usage | View::Sessions | View::Found)
                     && is_list
                     && (self.selected.is_some() || !self.spending.ask.project.is_empty())
             }
-            Action::ResumeSession => {
-                self.view == View::Sessions
-                    && (self.page.session.is_some() || self.session_at_cursor().is_some())
+            Action::ResumeSession => self.meant_session().is_some(),
+            Action::ReadSession => self.view == View::Sessions && self.meant_session().is_some(),
+            Action::SearchAll => {
+                matches!(self.view, View::Sessions | View::Found | View::Conversation)
             }
             Action::AddBudget => self.view == View::Budgets && is_list,
             Action::Correct => self.view == View::Evidence,

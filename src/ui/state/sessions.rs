@@ -3,7 +3,7 @@
 use chrono::{DateTime, Local, Utc};
 
 use super::{
-    Line, State, Tone, age_text,
+    Line, State, Tone, View, age_text,
     table::{Column, table},
     wrap,
 };
@@ -85,6 +85,22 @@ impl State {
         let lines = self.sessions_lines().into_iter().zip(self.sessions());
         let mut shown = lines.filter(|(line, _)| self.is_searched_for(line));
         shown.nth(self.page.at).map(|(_, session)| session.id.clone())
+    }
+
+    /// The conversation that is shown, or under the cursor.
+    pub(in crate::ui) fn meant_session(&self) -> Option<String> {
+        match self.view {
+            View::Sessions => self.page.session.clone().or_else(|| self.session_at_cursor()),
+            View::Found => self.hit_at_cursor().map(|hit| hit.session.clone()),
+            View::Conversation => self.conversation.as_ref().map(|it| it.id.clone()),
+            _ => None,
+        }
+    }
+
+    /// What a conversation is called, as far as that is known.
+    pub(in crate::ui) fn name_of_session(&self, id: &str) -> String {
+        let known = self.sessions().iter().find(|session| session.id == id);
+        known.map_or_else(|| id.to_owned(), name)
     }
 
     /// The line of a conversation among those that are shown.
@@ -184,7 +200,7 @@ fn about(session: &Session) -> String {
 }
 
 /// Prompts come from agents: what would break the line is left out.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
     text.chars().map(shown).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -26,6 +26,10 @@ pub(in crate::ui) enum View {
     Budgets,
     /// Their conversations.
     Sessions,
+    /// What was found in all of them.
+    Found,
+    /// What was said in one.
+    Conversation,
     /// What waits for the user.
     Inbox,
 }

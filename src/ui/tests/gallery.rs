@@ -195,6 +195,15 @@ fn spending() {
 }
 
 #[test]
+fn conversations() {
+    use super::conversations::{found, hits, read};
+    show("search", super::spent::after("S s"));
+    show("found", found(Ok(hits())));
+    show("found_nothing", found(Ok(Vec::new())));
+    show("conversation", read);
+}
+
+#[test]
 fn overlays() {
     show("palette", after(": stop"));
     show("picker", after("ctrl-o"));

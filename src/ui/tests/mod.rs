@@ -2,6 +2,7 @@
 
 mod answers;
 mod changes;
+mod conversations;
 mod correcting;
 mod gallery;
 mod launching;

@@ -75,6 +75,9 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
                 state.is_dirty = true;
             }
         }
+        event @ (UiEvent::Found(..) | UiEvent::Said(..) | UiEvent::SaidAll(..)) => {
+            return super::conversations::on_event(state, event);
+        }
         UiEvent::LookedAt(id, looked) => super::correct::on_looked(state, id, *looked),
         UiEvent::Version(name, version) => {
             state.is_dirty = true;

@@ -7,6 +7,7 @@
 mod answer;
 mod budgets;
 mod changes;
+mod conversations;
 mod correct;
 mod daemon;
 mod evidence;
@@ -126,7 +127,7 @@ pub(super) fn context(state: &State) -> Option<Context> {
         Mode::Palette(_) => Context::Palette,
         Mode::Themes(_) => Context::Themes,
         Mode::Scrollback(_) => Context::History,
-        Mode::Search(..) => Context::Search,
+        Mode::Search(..) | Mode::Words(_) => Context::Search,
         Mode::Help(_) => Context::Help,
         Mode::Typing(_) | Mode::Held(_) => return None,
     })
@@ -182,6 +183,9 @@ fn dispatch(
             Vec::new()
         }
         Context::History => scrollback::act(state, action),
+        Context::Search if matches!(state.mode, Mode::Words(_)) => {
+            conversations::on_words(state, action)
+        }
         Context::Search => scrollback::on_search(state, action),
         Context::Pick => {
             panes::on_pick(state, action);
@@ -235,6 +239,10 @@ fn on_list(state: &mut State, action: Action) -> Vec<Effect> {
             Some(id) => correct::open(state, id),
             None => Vec::new(),
         },
+        Action::SearchAll => {
+            conversations::ask(state);
+            Vec::new()
+        }
         Action::Approve => answer::act(state, &Answer::Approve),
         Action::Deny => answer::act(state, &Answer::Deny),
         Action::ShowEvents
@@ -345,6 +353,7 @@ fn settle(state: &mut State, is_users: bool, effects: &mut Vec<Effect>) {
     scroll(state, is_led);
     changes::settle(state, effects);
     evidence::settle(state, effects);
+    conversations::settle(state, effects);
     page::settle(state);
     state.settle_notices();
     state.settle_toast();

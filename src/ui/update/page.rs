@@ -1,6 +1,6 @@
 //! Moving in the views that are lines to read.
 
-use super::{budgets, changes, correct, evidence, list, pointer, spending};
+use super::{budgets, changes, conversations, correct, evidence, list, pointer, spending};
 use crate::terminal::keys::{MouseAction, MouseButton, MouseEvent};
 use crate::ui::{
     effect::Effect,
@@ -69,12 +69,16 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     }
     match action {
         Action::ResumeSession => return spending::resume(state),
+        Action::SearchAll => conversations::ask(state),
+        Action::ReadSession => return conversations::read(state),
+        Action::Inspect if conversations::is_read(state) => return conversations::read(state),
         Action::Correct => {
             let id = state.evidence.as_ref().map(|evidence| evidence.id);
             return id.map(|id| correct::open(state, id)).unwrap_or_default();
         }
         Action::NextBy | Action::PreviousBy | Action::Range | Action::OneProject => {
             spending::act(state, action);
+            return conversations::on_project(state);
         }
         Action::Filter if state.is_searched() && !state.page.is_whole() => {
             state.page.find.clear();
@@ -176,7 +180,7 @@ fn next_match(state: &mut State, forward: bool) {
 }
 
 /// Goes to a line, which is shown in the middle if it was not shown before.
-fn go_to(state: &mut State, at: usize) {
+pub(super) fn go_to(state: &mut State, at: usize) {
     let rows = state.page_rows(geometry(state).body.height);
     let page = &mut state.page;
     page.follows = false;
@@ -200,7 +204,8 @@ pub(super) fn settle(state: &mut State) {
 }
 
 fn inspect(state: &mut State) {
-    if state.page.is_whole() || changes::inspect(state) {
+    let is_whole = state.page.is_whole() || state.view == View::Conversation;
+    if is_whole || changes::inspect(state) {
         return;
     }
     let at = state.page.at;
@@ -239,7 +244,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.page.at = state.line_of_item(id).unwrap_or(0);
         return Vec::new();
     }
-    if !state.page.find.is_blank() {
+    if !state.page.find.is_blank() && !conversations::is_as_found(state) {
         state.page.find.clear();
         return Vec::new();
     }
@@ -247,7 +252,7 @@ fn back(state: &mut State) -> Vec<Effect> {
         state.page.search.clear();
         return Vec::new();
     }
-    if changes::back(state) {
+    if changes::back(state) || conversations::back(state) {
         return Vec::new();
     }
     let was_log = state.view == View::Log;

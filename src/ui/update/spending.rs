@@ -49,11 +49,7 @@ pub(super) fn settle(state: &mut State, effects: &mut Vec<Effect>) {
 /// Goes on with the conversation that is shown, or under the cursor; whether its agent can, the daemon
 /// knows.
 pub(super) fn resume(state: &mut State) -> Vec<Effect> {
-    if state.view != View::Sessions {
-        return Vec::new();
-    }
-    let shown = state.page.session.clone().or_else(|| state.session_at_cursor());
-    let Some(session) = shown else {
+    let Some(session) = state.meant_session() else {
         state.say("no conversation is under the cursor");
         return Vec::new();
     };
@@ -69,12 +65,13 @@ pub(super) fn resume(state: &mut State) -> Vec<Effect> {
 pub(super) fn act(state: &mut State, action: Action) {
     let project = state.selected_runner().map(|runner| runner.project.clone());
     let is_usage = state.view == View::Usage;
+    let is_of_sessions = matches!(state.view, View::Sessions | View::Found);
     let ask = &mut state.spending.ask;
     match action {
         Action::NextBy if is_usage => ask.step(true),
         Action::PreviousBy if is_usage => ask.step(false),
         Action::Range if is_usage => ask.is_month = !ask.is_month,
-        Action::OneProject if is_usage || state.view == View::Sessions => {
+        Action::OneProject if is_usage || is_of_sessions => {
             match project.filter(|_| ask.project.is_empty()) {
                 Some(project) => ask.project = project,
                 None if ask.project.is_empty() => {

@@ -125,7 +125,7 @@ fn line(state: &mut State) -> Option<&mut TextLine> {
         Mode::Find => Some(&mut state.page.find),
         Mode::Filter if is_page => Some(&mut state.page.search),
         Mode::Filter => Some(&mut state.filter),
-        Mode::Search(_, line) => Some(line),
+        Mode::Search(_, line) | Mode::Words(line) => Some(line),
         Mode::Line(reply) => Some(&mut reply.line),
         Mode::Launch(dialog) => Some(dialog.line()),
         Mode::Quotas(dialog) => Some(dialog.line()),

@@ -67,6 +67,9 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
 
 /// What matters most for the runner that is selected, before everything else.
 fn first_here(state: &State, context: Context) -> &'static [Action] {
+    if context == Context::Page && state.view == View::Found {
+        return &[Action::Cancel, Action::Inspect, Action::SearchAll];
+    }
     let Some(runner) = state.selected_runner().filter(|_| context == Context::List) else {
         return &[];
     };
@@ -205,7 +208,11 @@ fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
     let applies = match binding.command.action {
         Action::Follow => matches!(state.view, View::Events | View::Log) && !state.page.is_whole(),
         _ if !state.is_for_view(binding.command) => false,
-        Action::Inspect => !state.page.is_whole() && state.view != View::Usage,
+        Action::Inspect => {
+            let is_there = state.view != View::Found || state.hit_at_cursor().is_some();
+            let is_whole = state.page.is_whole() || !is_there;
+            !is_whole && !matches!(state.view, View::Usage | View::Conversation)
+        }
         Action::Filter => !state.page.is_whole(),
         Action::Narrow => state.is_searched() && !state.page.is_whole(),
         Action::NextMatch | Action::PreviousMatch => !state.page.find.is_blank(),
@@ -221,6 +228,8 @@ fn page_hint(state: &State, binding: &Binding) -> Option<&'static str> {
         Action::Filter if !state.is_searched() => "filter",
         Action::Inspect if state.file_at_cursor().is_some() => "difference",
         Action::Inspect if state.view == View::Budgets => "change",
+        Action::Inspect if state.view == View::Found => "read",
+        Action::SearchAll if state.view == View::Found => "search again",
         Action::Range if state.spending.ask.is_month => "24 hours",
         Action::OneProject if !state.spending.ask.project.is_empty() => "all projects",
         _ => binding.command.hint,

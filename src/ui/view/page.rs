@@ -1,5 +1,7 @@
 //! The views that are lines to read, with the cursor's line marked.
 
+use std::ops::Range;
+
 use ratatui::{
     buffer::Buffer,
     style::{Modifier, Style},
@@ -38,8 +40,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     let found = match (state.page.is_whole(), state.page.search.is_blank()) {
         // Of one thing nobody counts the lines, and it was not searched.
         (true, _) => String::new(),
-        (false, true) if count == 0 || state.view == View::Evidence => String::new(),
+        (false, true) if count == 0 => String::new(),
+        (false, true) if matches!(state.view, View::Evidence | View::Conversation) => String::new(),
         (false, true) if state.view == View::Inbox => format!("   {count} open"),
+        (false, true) if state.view == View::Found => format!("   {count} found"),
         (false, true) => format!("   {count} lines"),
         (false, false) => format!("   {count} lines with `{search}`"),
     };
@@ -110,29 +114,39 @@ fn draw_line(
     let tail = if is_left_out { String::new() } else { clip_front(&line.tail, most) };
     let room = left.saturating_sub(width(&tail) + 2);
     let text = if tail.is_empty() { line.text.clone() } else { fit(&line.text, room) };
-    pieces.extend(marked(&text, needle, theme.style(role(line.tone)), theme.style(Role::Needs)));
+    let (plain, found) = (theme.style(role(line.tone)), theme.style(Role::Needs));
+    pieces.extend(marked(&text, &marks(&text, needle, line), plain, found));
     if !tail.is_empty() {
         pieces.push(piece(format!("  {tail}"), theme.style(Role::Muted)));
     }
     put(buf, area, 0, pieces);
 }
 
-/// Divides a text so that what is searched for in it is marked.
-fn marked(text: &str, needle: &str, plain: Style, found: Style) -> Vec<Span<'static>> {
+/// What stands out in a text: what is searched for in it, and what stands out of itself.
+fn marks(text: &str, needle: &str, line: &Line) -> Vec<Range<usize>> {
     let any_case = !needle.chars().any(char::is_uppercase);
     let folded = if any_case { text.to_lowercase() } else { text.to_owned() };
+    let mut marks = line.marks.clone();
     // Few letters are longer in lower case; where one is, nothing is marked.
-    if needle.trim().is_empty() || folded.len() != text.len() {
-        return vec![piece(text.to_owned(), plain)];
+    if !needle.trim().is_empty() && folded.len() == text.len() {
+        let found = folded.match_indices(needle);
+        marks.extend(found.map(|(at, matched)| at..at + matched.len()));
+        marks.sort_unstable_by_key(|mark| mark.start);
     }
+    marks
+}
+
+/// Divides a text so that what stands out is marked; what was cut off of it is not there.
+fn marked(text: &str, marks: &[Range<usize>], plain: Style, found: Style) -> Vec<Span<'static>> {
     let mut pieces = Vec::new();
     let mut from = 0;
-    for (at, matched) in folded.match_indices(needle) {
-        let end = at + matched.len();
-        let (Some(before), Some(is)) = (text.get(from..at), text.get(at..end)) else { continue };
+    for mark in marks {
+        let (Some(before), Some(is)) = (text.get(from..mark.start), text.get(mark.clone())) else {
+            continue;
+        };
         pieces.push(piece(before.to_owned(), plain));
         pieces.push(piece(is.to_owned(), found.add_modifier(Modifier::UNDERLINED)));
-        from = end;
+        from = mark.end;
     }
     pieces.push(piece(text.get(from..).unwrap_or_default().to_owned(), plain));
     pieces

@@ -35,6 +35,10 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) ->
             let label = vec![piece(" search its past ❯ ", theme.style(Role::Accent))];
             field(buf, theme, area, label, line)
         }
+        Mode::Words(line) => {
+            let label = vec![piece(" search all conversations ❯ ", theme.style(Role::Accent))];
+            field(buf, theme, area, label, line)
+        }
         Mode::Find => {
             let label = vec![piece(" search / ", theme.style(Role::Accent))];
             field(buf, theme, area, label, &state.page.find)

@@ -22,7 +22,8 @@ macro_rules! bundled {
     };
 }
 
-/// The bundled files, with their names; seen with Claude Code 2.1.332 and Codex 0.171.0.
+/// The bundled files, with their names; seen with Claude Code 2.1.332, Codex 0.171.0,
+/// Copilot 1.0.102 and Qwen Code 0.24.4.
 const BUNDLED: &[(&str, &str)] = bundled![
     "claude/blocked-permission-1",
     "claude/blocked-trust-1",
@@ -34,6 +35,12 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "codex/blocked-permission-1",
     "codex/idle-1",
     "codex/working-1",
+    "copilot/blocked-permission-1",
+    "copilot/idle-1",
+    "copilot/working-1",
+    "qwen/blocked-permission-1",
+    "qwen/idle-1",
+    "qwen/working-1",
 ];
 
 /// A screen and what the agent was at.

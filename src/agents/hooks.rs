@@ -111,7 +111,10 @@ fn cut(text: &str, longest: usize) -> String {
 
 /// Returns what a hook tells of what the agent is doing: state, kind and message; `None` for what says
 /// nothing of that. Subagents do not speak for their agent.
-pub fn activity(told: &HookReport) -> Option<(ActivityState, Option<String>, Option<String>)> {
+pub fn activity(
+    agent: Option<Agent>,
+    told: &HookReport,
+) -> Option<(ActivityState, Option<String>, Option<String>)> {
     if !told.agent.is_empty() {
         return None;
     }
@@ -122,6 +125,9 @@ pub fn activity(told: &HookReport) -> Option<(ActivityState, Option<String>, Opt
     };
     match told.event.as_str() {
         "SessionStart" if told.source == "compact" => None,
+        // Qwen Code (0.24.4) tells it seconds before it reads its input: what is typed then is lost. Its
+        // screen tells when it does.
+        "SessionStart" if agent == Some(Agent::Qwen) && told.source != "clear" => None,
         "SessionStart" => plain(ActivityState::Idle),
         "UserPromptSubmit" | "BeforeAgent" | "PreToolUse" | "PostToolUse" | "BeforeTool"
         | "AfterTool" | "PreCompact" | "PreCompress" => plain(ActivityState::Working),

@@ -28,11 +28,13 @@ mod words;
 
 use crate::domain::agent::Agent;
 
-/// Returns the keys that end an agent's turn without ending the agent: ESC, but for aider and for
-/// programs we do not know, which take ctrl-c as most programs do.
+/// Returns the keys that end an agent's turn without ending the agent.
+///
+/// That is ESC, but ctrl-c for aider, for Copilot (1.0.102 takes two ESC, in a time of its own, and one
+/// ctrl-c at once), and for programs we do not know, as most programs take it.
 pub fn interrupt(agent: Option<Agent>) -> &'static [u8] {
     match agent {
-        Some(Agent::Aider) | None => b"\x03",
+        Some(Agent::Aider | Agent::Copilot) | None => b"\x03",
         Some(_) => b"\x1b",
     }
 }

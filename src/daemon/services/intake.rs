@@ -175,7 +175,7 @@ impl Services {
                         continue;
                     };
                     let told = told.bounded();
-                    if let Some(said) = hooks::activity(&told) {
+                    if let Some(said) = hooks::activity(agent, &told) {
                         said_last = Some((said, at(report)));
                     }
                     if !told.ask.is_empty() || !told.decision.is_empty() {

@@ -163,7 +163,8 @@ pub fn command(
 
 fn flags(agent: Agent, permission: Permission) -> &'static [&'static str] {
     match (agent, permission) {
-        (Agent::Claude, Permission::Ask) => &["--permission-mode", "manual"],
+        // Newer versions call it `manual` in their help; this word every version takes (2.0.77 to 2.1.332).
+        (Agent::Claude, Permission::Ask) => &["--permission-mode", "default"],
         (Agent::Claude, Permission::Edits) => &["--permission-mode", "acceptEdits"],
         (Agent::Claude, Permission::Plan) => &["--permission-mode", "plan"],
         (Agent::Claude, Permission::Auto) => &["--permission-mode", "auto"],

@@ -17,6 +17,9 @@ use super::{
 /// A weaker source must have spoken so much later to overrule a hook: titles and screens lag.
 const LATER: TimeDelta = TimeDelta::milliseconds(1500);
 
+/// What two sources say so close together is about the same question.
+const TOGETHER: TimeDelta = TimeDelta::seconds(2);
+
 /// What one source said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Word {
@@ -104,6 +107,20 @@ impl Evidence {
         Some(later.unwrap_or(*best))
     }
 
+    /// What is asked, where the source that is believed has no words for it: those of the best of the
+    /// others that speaks of the same, which is what came about when it did, or stands on the screen.
+    fn asked(&self, word: &Word) -> Option<String> {
+        if word.state != ActivityState::Blocked {
+            return None;
+        }
+        let is_same = |source: ActivitySource, other: &Word| {
+            let is_now = (other.at - word.at).abs() <= TOGETHER;
+            other.state == word.state && (source == ActivitySource::Screen || is_now)
+        };
+        let others = self.words.iter().filter(|(source, other)| is_same(**source, other));
+        others.into_iter().find_map(|(_, other)| other.message.clone())
+    }
+
     /// Returns what the agent is doing by all that was said, after what it was doing before.
     pub fn verdict(&self, before: &Activity) -> Activity {
         let Some(source) = self.author() else { return Activity::default() };
@@ -123,12 +140,7 @@ impl Evidence {
             ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
             state => state,
         };
-        let message = word.message.clone().or_else(|| {
-            // The dialog's own words, where the better source has none.
-            let screen = self.words.get(&ActivitySource::Screen)?;
-            (word.state == ActivityState::Blocked && screen.state == word.state)
-                .then(|| screen.message.clone())?
-        });
+        let message = word.message.clone().or_else(|| self.asked(word));
         Activity { state, kind: word.kind.clone(), message, source, since: Some(word.at) }
     }
 }
@@ -176,6 +188,25 @@ mod tests {
         assert_eq!(state(&evidence), (Idle, Title));
         evidence.note(Hook, Some(word(Idle, 3)));
         assert_eq!(state(&evidence), (Idle, Hook));
+    }
+
+    #[test]
+    fn what_is_asked_is_told_by_whoever_has_words_for_it() {
+        use ActivitySource::{Hook, Osc7501, Screen};
+        use ActivityState::Blocked;
+        let says =
+            |text: &str, second| Word { message: Some(text.to_owned()), ..word(Blocked, second) };
+        let told = |evidence: &Evidence| evidence.verdict(&Activity::default()).message;
+        let mut evidence = Evidence::default();
+        evidence.note(Osc7501, Some(word(Blocked, 20)));
+        evidence.note(Hook, Some(says("Bash(rm) of before", 10)));
+        assert_eq!(told(&evidence), None);
+        evidence.note(Screen, Some(says("$ touch a", 20)));
+        assert_eq!(told(&evidence).as_deref(), Some("$ touch a"));
+        evidence.note(Hook, Some(says("Bash(touch a)", 19)));
+        assert_eq!(told(&evidence).as_deref(), Some("Bash(touch a)"));
+        evidence.note(Osc7501, Some(word(ActivityState::Working, 21)));
+        assert_eq!(told(&evidence), None);
     }
 
     #[test]

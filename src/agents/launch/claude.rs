@@ -80,7 +80,8 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
             ("OTEL_LOGS_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", METER),
-            ("OTEL_LOGS_EXPORT_INTERVAL", "300"),
+            // What is told later is known later, by budgets, too.
+            ("OTEL_LOGS_EXPORT_INTERVAL", "100"),
         ];
         started.environment.extend(set.map(|(name, value)| (name.into(), value.into())));
         started.needles.push("claude_code.api_request");

@@ -109,7 +109,11 @@ impl Services {
         }
     }
 
-    async fn hear_session(&self, runner: &Runner, news: SessionNews) -> Result<(), Failure> {
+    pub(super) async fn hear_session(
+        &self,
+        runner: &Runner,
+        news: SessionNews,
+    ) -> Result<(), Failure> {
         let held = runner.session_id.as_deref();
         let only_named = news.origin.is_none() && news.messages == 0;
         if only_named && held.is_some() {

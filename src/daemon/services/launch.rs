@@ -125,7 +125,9 @@ impl Services {
         let environment = agent_environment(request.environment.clone(), &id.to_string());
         let started = self.arrange((id, 1), (&command, &environment), resume.as_deref()).await?;
         new.session_id.clone_from(&started.conversation);
-        let mut warnings = Vec::new();
+        // What cannot be had of it is said, and stands in the event.
+        let noted = started.notes.iter().map(|note| format!("{}: {note}", new.agent));
+        let mut warnings: Vec<String> = noted.collect();
         let mut sharers = Vec::new();
         let plan = if let Some(wish) = &request.worktree {
             Some(self.plan_worktree(&project, &cwd, wish).await?)

@@ -22,7 +22,11 @@ use crate::{
         transcripts::{Root, conversation, opencode, subagents},
     },
     domain::{
-        agent::Agent, failure::Failure, launch::Environment, runner::Runner, session::Session,
+        agent::Agent,
+        failure::Failure,
+        launch::Environment,
+        runner::Runner,
+        session::{Session, SessionNews},
     },
     proto::link::v1::LaunchSpec,
 };
@@ -91,6 +95,7 @@ impl Services {
     async fn look_at_transcripts(&self, since: DateTime<Utc>) -> Result<(), Failure> {
         let node = &self.context.origin.node_id;
         let sessions = self.store.sessions_followed(node, since).await?;
+        self.find_begun(&sessions).await?;
         let mut followed = BTreeMap::new();
         for session in &sessions {
             let Some(agent) = Agent::of(&session.agent).filter(|it| *it != Agent::Opencode) else {
@@ -116,6 +121,36 @@ impl Services {
         self.transcripts.0.watch.keep(&directories);
         for (path, followed) in &followed {
             self.take_in_if_changed(path, followed).await;
+        }
+        Ok(())
+    }
+
+    /// Notes the conversations that runners have begun and of which nothing but their files tells: those of
+    /// agents without hooks whose telemetry is the user's own.
+    async fn find_begun(&self, known: &[Session]) -> Result<(), Failure> {
+        let node = &self.context.origin.node_id;
+        for runner in self.store.runner_list("", "live", 0).await? {
+            let agent = Agent::of(&runner.agent).filter(|it| *it != Agent::Opencode);
+            let id = runner.session_id.clone().filter(|_| runner.node_id == *node);
+            let (Some(agent), Some(id)) = (agent, id) else { continue };
+            let is_known = known.iter().any(|session| session.id == id);
+            if is_known || !self.transcripts.may_search_for(&id) {
+                continue;
+            }
+            let root = Root::of(agent, &self.environment_of(&runner.id.to_string()));
+            let Some(root) = root else { continue };
+            let searched = id.clone();
+            let file = spawn_blocking(move || conversation(&root, &searched)).await.ok().flatten();
+            let Some(file) = file else { continue };
+            let news = SessionNews {
+                id,
+                origin: Some("started"),
+                cwd: runner.cwd.to_string_lossy().into_owned(),
+                transcript: file.to_string_lossy().into_owned(),
+                at: runner.started_at,
+                ..SessionNews::default()
+            };
+            self.hear_session(&runner, news).await?;
         }
         Ok(())
     }

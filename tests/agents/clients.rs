@@ -57,15 +57,16 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Prepares a home.
-    pub(crate) fn new(agent: Agent, installed: &Path, place: &Path, mock: String) -> Self {
+    /// Prepares a home. `folder` is where it is installed: its name, or that with a version, `claude@2.1.20`.
+    pub(crate) fn new(folder: &str, installed: &Path, place: &Path, mock: String) -> Self {
+        let agent = agent(folder).expect("a known agent");
         let name = agent.as_str();
         let inside = if agent == Agent::Aider {
             "bin/aider".to_owned()
         } else {
             format!("node_modules/.bin/{name}")
         };
-        let program = installed.join(name).join(inside);
+        let program = installed.join(folder).join(inside);
         let client =
             Self { agent, program, home: place.join("home"), work: place.join("work"), mock };
         for directory in [&client.home, &client.work, &place.join("tmp")] {
@@ -102,13 +103,23 @@ impl Client {
         failed
     }
 
-    /// How it is started in a terminal: its words, its environment without telemetry of its own, and
-    /// where it works.
-    pub(crate) fn interactive(&self) -> (Vec<OsString>, Environment, PathBuf) {
+    /// Its home.
+    pub(crate) fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// Where it works.
+    pub(crate) fn work(&self) -> &Path {
+        &self.work
+    }
+
+    /// How it is started in a terminal: its words, and its environment without telemetry of its own.
+    pub(crate) fn interactive(&self) -> (Vec<OsString>, Environment) {
         let words: &[&str] = match self.agent {
-            Agent::Claude => &["--permission-mode", "manual"],
+            Agent::Claude => &["--permission-mode", "default"],
             Agent::Codex => &["-a", "on-request", "-s", "read-only"],
             Agent::Gemini => &["--skip-trust"],
+            Agent::Qwen => &["--auth-type", "openai", "--approval-mode", "default"],
             _ => &[],
         };
         let mut command = vec![self.program.clone().into_os_string()];
@@ -126,7 +137,7 @@ impl Client {
             let asks = r#"{"permission":{"bash":"ask"}}"#;
             environment.push(("OPENCODE_CONFIG_CONTENT".into(), asks.into()));
         }
-        (command, environment, self.work.clone())
+        (command, environment)
     }
 
     /// What the transcripts say was used.
@@ -304,7 +315,10 @@ impl Client {
                     r#"{{"autoupdate":false,"share":"disabled","model":"mock/claude-mock","small_model":"mock/claude-mock","enabled_providers":["mock"],"provider":{{"mock":{{"npm":"@ai-sdk/anthropic","name":"Mock","options":{{"baseURL":"{mock}/v1","apiKey":"dummy"}},"models":{{"claude-mock":{{"name":"Mock","limit":{{"context":200000,"output":8000}},"cost":{{"input":3,"output":15,"cache_read":0.3,"cache_write":3.75}}}}}}}}}}}}"#
                 ),
             ),
-            Agent::Qwen | Agent::Copilot | Agent::Aider => return,
+            Agent::Copilot => {
+                (".copilot/config.json", format!(r#"{{"trustedFolders":["{work}"]}}"#))
+            }
+            Agent::Qwen | Agent::Aider => return,
         };
         let path = self.home.join(path);
         fs::create_dir_all(path.parent().unwrap_or(&self.home))
@@ -352,6 +366,11 @@ fn asked(agent: Agent) -> &'static [(&'static str, &'static str, Duration)] {
         ],
         Agent::Aider => &[(AIDER, "@mock say hello", LONGEST), (AIDER, "@mock say again", LONGEST)],
     }
+}
+
+/// The agent that is installed in a folder.
+pub(crate) fn agent(folder: &str) -> Option<Agent> {
+    Agent::of(folder.split_once('@').map_or(folder, |(name, _)| name))
 }
 
 /// Whether an agent has telemetry that we read.

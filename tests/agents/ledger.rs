@@ -13,6 +13,8 @@ pub(crate) struct Billed {
     pub(crate) cut_off: bool,
     /// Whether it offered no tools: a title, a choice of model.
     pub(crate) is_side: bool,
+    /// When its answer began and ended, in seconds of the day's clock.
+    pub(crate) time: (f64, f64),
 }
 
 /// A line of the stand-in's `ledger.jsonl`.
@@ -33,6 +35,9 @@ struct Line {
     tools: u64,
     #[serde(default)]
     aborted: bool,
+    began: f64,
+    #[serde(rename = "t")]
+    ended: f64,
 }
 
 /// Reads the stand-in's ledger.
@@ -53,7 +58,8 @@ pub(crate) fn read(text: &str) -> Vec<Billed> {
                 output,
                 ..Tokens::default()
             };
-            Billed { tokens, cut_off: line.aborted, is_side: line.tools == 0 }
+            let time = (line.began, line.ended);
+            Billed { tokens, cut_off: line.aborted, is_side: line.tools == 0, time }
         })
         .collect()
 }

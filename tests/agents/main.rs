@@ -3,25 +3,38 @@
 //!
 //! ```text
 //! ./tests/run agents [claude codex gemini opencode qwen copilot aider]
-//! ./tests/run agents speed
-//! ./tests/run agents index
-//! ./tests/run agents status [claude codex gemini opencode]
+//! ./tests/run agents status [NAME..]     what is said of their states, through the daemon
+//! ./tests/run agents life [NAME..]       the first prompt, usage, the conversation resumed
+//! ./tests/run agents approvals [NAME..]  what rules and persons decide
+//! ./tests/run agents budgets [NAME..]    a budget crossed in the middle of a turn
+//! ./tests/run agents telemetry [NAME..]  telemetry that is the user's own
+//! ./tests/run agents speed               how fast transcripts are read
+//! ./tests/run agents index               how fast the daemon takes them in
+//! ./tests/run agents verdict             how fast hooks are answered and states seen
 //! ```
 //!
 //! The stand-in (`mock.py`) gives each request its own numbers, so that a sum cannot hide a request that
 //! was missed or counted twice. Every agent has a fresh home and a fresh stand-in; nothing leaves this
-//! machine. Needs python3 and git; `tests/run` installs the agents.
+//! machine. `claude@2.1.20` is another version beside the newest. Needs python3 and git; `tests/run` installs the agents.
 
 #![expect(clippy::print_stdout, reason = "the table is the product of this program")]
 #![expect(clippy::disallowed_methods, reason = "it waits for programs from outside")]
 #![expect(clippy::expect_used, reason = "a comparison that cannot be made ends the program")]
 
+mod approvals;
+mod budgets;
 mod clients;
+mod figures;
 mod index;
 mod ledger;
+mod life;
 mod mock;
 mod speed;
+mod stage;
 mod status;
+mod telemetry;
+mod verdict;
+mod world;
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 
@@ -34,42 +47,77 @@ use self::ledger::Billed;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
-    if words.first().is_some_and(|word| word == "speed") {
-        speed::run();
-        return ExitCode::SUCCESS;
+    let (what, named) = match words.split_first() {
+        Some((first, named)) if SCENES.iter().any(|(name, _)| name == first) => {
+            (first.as_str(), named)
+        }
+        _ => ("", words.as_slice()),
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.expect("failed to start a runtime");
+    match what {
+        "speed" => speed::run(),
+        "index" => index::run(),
+        "verdict" => runtime.block_on(verdict::run()),
+        _ => {
+            let installed = std::env::var_os("STRATAVORE_TEST_AGENTS");
+            let installed = PathBuf::from(installed.expect("STRATAVORE_TEST_AGENTS is not set"));
+            let usual =
+                SCENES.iter().find(|(name, _)| *name == what).map_or("", |(_, usual)| usual);
+            let named: Vec<&str> = match named {
+                [] => usual.split(' ').collect(),
+                named => named.iter().map(String::as_str).collect(),
+            };
+            if what.is_empty() {
+                println!(
+                    "{:9} {:28} {:>6} {:>7}  {:24} {:24}",
+                    "agent", "version", "billed", "cut off", "telemetry", "transcript"
+                );
+            }
+            let mut failures = 0;
+            for folder in named {
+                failures += match what {
+                    "status" => runtime.block_on(status::run(folder, &installed)),
+                    "life" => runtime.block_on(life::run(folder, &installed)),
+                    "approvals" => runtime.block_on(approvals::run(folder, &installed)),
+                    "budgets" => runtime.block_on(budgets::run(folder, &installed)),
+                    "telemetry" => runtime.block_on(telemetry::run(folder, &installed)),
+                    _ => compare(folder, &installed),
+                };
+            }
+            if failures > 0 {
+                return ExitCode::FAILURE;
+            }
+        }
     }
-    if words.first().is_some_and(|word| word == "index") {
-        index::run();
-        return ExitCode::SUCCESS;
-    }
-    let installed = PathBuf::from(
-        std::env::var_os("STRATAVORE_TEST_AGENTS").expect("STRATAVORE_TEST_AGENTS is not set"),
-    );
-    if let Some((first, others)) = words.split_first()
-        && first == "status"
-    {
-        let wrong = status::run(others, &installed);
-        return if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    let wanted = |agent: &Agent| words.is_empty() || words.iter().any(|it| it == agent.as_str());
-    println!(
-        "{:9} {:28} {:>6} {:>7}  {:24} {:24}",
-        "agent", "version", "billed", "cut off", "telemetry", "transcript"
-    );
-    let mut failures = 0;
-    for agent in Agent::ALL.into_iter().filter(wanted) {
-        failures += compare(agent, &installed);
-    }
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ExitCode::SUCCESS
 }
 
+/// What can be run, and with which agents where none is named.
+const SCENES: [(&str, &str); 9] = [
+    ("", "claude codex gemini opencode qwen copilot aider"),
+    ("speed", ""),
+    ("index", ""),
+    ("verdict", ""),
+    ("status", "claude codex gemini opencode qwen copilot"),
+    ("life", "claude codex gemini opencode qwen copilot"),
+    ("approvals", "claude codex"),
+    ("budgets", "claude"),
+    ("telemetry", "claude gemini"),
+];
+
 /// Runs one agent and prints a line of the table. Returns how much is wrong.
-fn compare(agent: Agent, installed: &std::path::Path) -> usize {
+fn compare(folder: &str, installed: &std::path::Path) -> usize {
+    let Some(agent) = clients::agent(folder) else {
+        println!("{folder:9} is no agent that is known");
+        return 1;
+    };
     let place = tempfile::tempdir().expect("failed to create a directory");
     let mock = mock::Mock::start(place.path());
-    let client = clients::Client::new(agent, installed, place.path(), mock.address());
+    let client = clients::Client::new(folder, installed, place.path(), mock.address());
     let Some(version) = client.version() else {
-        println!("{:9} not installed below {}", agent.as_str(), installed.display());
+        println!("{folder:9} not installed below {}", installed.display());
         return 1;
     };
     let mut wrong = client.run(&mock);
@@ -82,7 +130,7 @@ fn compare(agent: Agent, installed: &std::path::Path) -> usize {
     let by_file = ledger::difference(&whole, &written);
     println!(
         "{:9} {:28} {:>6} {:>7}  {:24} {:24}",
-        agent.as_str(),
+        folder,
         version,
         whole.len(),
         billed.len() - whole.len(),

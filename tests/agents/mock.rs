@@ -31,7 +31,13 @@ pub(crate) struct Mock {
 impl Mock {
     /// Starts one that writes below `place`, on a port of its own.
     pub(crate) fn start(place: &Path) -> Self {
-        let files = place.join("mock");
+        Self::named(place, "mock", 0.0)
+    }
+
+    /// Starts one that writes below `place` into a directory of this name, and takes so many seconds for
+    /// each answer.
+    pub(crate) fn named(place: &Path, name: &str, pace: f64) -> Self {
+        let files = place.join(name);
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .expect("failed to find a port")
@@ -39,7 +45,8 @@ impl Mock {
         let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/agents/mock.py");
         let child = Command::new("python3")
             .arg(program)
-            .args(["--port", &port.to_string(), "--chat-always", "--dir"])
+            .args(["--port", &port.to_string(), "--chat-always"])
+            .args(["--pace", &pace.to_string(), "--dir"])
             .arg(&files)
             .stdout(Stdio::null())
             .spawn()

@@ -1,40 +1,23 @@
 //! Samples what is said of real agents through whole sessions, and compares it with what was done to
-//! them: `./tests/run agents status [claude codex gemini opencode]`.
+//! them: `./tests/run agents status [claude codex gemini opencode qwen copilot]`.
 //!
 //! Each step does one thing and names the states that may follow, in their order; any other state in
 //! between is wrong. How long a state takes from the source's own signal to a watcher is measured.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
-use bytes::Bytes;
-use chrono::Utc;
-use stratavore::{
-    client::Client,
-    config::Places,
-    domain::{
-        activity::ActivityState,
-        agent::Agent,
-        answer::Answer,
-        launch::{LaunchRequest, RestartPolicy},
-        prompt::{PromptWish, When},
-        runner::Runner,
-        size::TerminalSize,
-    },
+use stratavore::domain::{
+    activity::{Activity, ActivityState},
+    agent::Agent,
+    answer::Answer,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{clients, mock::Mock};
+use crate::{
+    stage::{Setting, Stage},
+    world::{LONGEST, World, told},
+};
 use ActivityState::{Blocked, Done, Error, Idle, Working};
-
-/// The program under test.
-const EXE: &str = env!("CARGO_BIN_EXE_stratavore");
-
-/// How long a state may take to come; opencode takes ten seconds to start on a slow machine.
-const LONGEST: Duration = Duration::from_secs(90);
 
 /// What is done to an agent.
 enum Deed {
@@ -64,9 +47,17 @@ fn script(agent: Agent) -> Vec<Step> {
         }
         _ => "@mock sh touch a1",
     };
-    // What has only a title may be through with its work before it is drawn.
-    let works = agent != Agent::Gemini;
-    let escape: &[u8] = if agent == Agent::Opencode { b"\x1b\x1b" } else { b"\x1b" };
+    // What has only a title, or a screen, may be through with its work before it is drawn.
+    let works = !matches!(agent, Agent::Gemini | Agent::Copilot);
+    let escape: &[u8] = match agent {
+        Agent::Opencode => b"\x1b\x1b",
+        Agent::Copilot => b"\x03",
+        // It puts the prompt that was broken off back into its line.
+        Agent::Qwen => b"\x1b\x15",
+        _ => b"\x1b",
+    };
+    // Who has hooks only tells neither an interruption nor an error, its title and its screen do not name them.
+    let tells_ends = works && agent != Agent::Qwen;
     let mut steps: Vec<Step> = vec![
         ("start", Start, &[&[Idle]]),
         ("a turn", Prompt("@mock slow 3"), &[&[Working], &[Done]]),
@@ -78,7 +69,7 @@ fn script(agent: Agent) -> Vec<Step> {
         ("allowed", Approve, if works { &[&[Working], &[Done]] } else { &[&[Done]] }),
         ("turn begins", Prompt("@mock slow 20"), &[&[Working]]),
         // Who has only a title does not tell an end from an interruption.
-        ("esc", Keys(escape), if works { &[&[Idle]] } else { &[REST] }),
+        ("esc", Keys(escape), if tells_ends { &[&[Idle]] } else { &[REST] }),
     ];
     if agent == Agent::Claude {
         let question = r#"@mock tool AskUserQuestion {"questions":[{"question":"Which?","header":"R","options":[{"label":"R","description":"r"},{"label":"B","description":"b"}],"multiSelect":false}]}"#;
@@ -87,7 +78,7 @@ fn script(agent: Agent) -> Vec<Step> {
         steps.push(("/compact", Prompt("/compact"), &[&[Working], REST]));
         steps.push(("after it", Prompt("@mock say x"), &[&[Working], &[Done]]));
     }
-    if agent != Agent::Gemini {
+    if tells_ends {
         steps.push(("error", Prompt("@mock err 400"), &[&[Working], &[Error]]));
         steps.push(("after it", Prompt("@mock say x"), &[&[Working], &[Done]]));
     }
@@ -96,189 +87,65 @@ fn script(agent: Agent) -> Vec<Step> {
     steps
 }
 
-/// Runs every agent that is wanted; returns how much is wrong.
-pub(crate) fn run(wanted: &[String], installed: &Path) -> usize {
-    let all = [Agent::Claude, Agent::Codex, Agent::Gemini, Agent::Opencode];
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.expect("failed to start a runtime");
-    let mut wrong = 0;
-    for agent in all {
-        if wanted.is_empty() || wanted.iter().any(|name| name == agent.as_str()) {
-            wrong += runtime.block_on(one(agent, installed));
-        }
-    }
-    wrong
-}
-
-/// A daemon of its own, with what is seen of its one runner.
-struct World {
-    home: PathBuf,
-    client: Client,
-    seen: mpsc::UnboundedReceiver<(Runner, f64)>,
-    name: String,
-}
-
-impl World {
-    fn stratavore(home: &Path, words: &[&str]) {
-        let status = Command::new(EXE)
-            .args(words)
-            .env("STRATAVORE_HOME", home)
-            .env("STRATAVORE_DOCKER_PROMETHEUS_ENABLED", "false")
-            .env("STRATAVORE_API_ENABLED", "false")
-            .env_remove("STRATAVORE_RUNNER")
-            .stdout(std::process::Stdio::null())
-            .status();
-        assert!(status.is_ok_and(|it| it.success()), "failed: stratavore {words:?}");
-    }
-
-    /// Connects and watches.
-    async fn connect(home: &Path) -> (Client, mpsc::UnboundedReceiver<(Runner, f64)>) {
-        let client = Client::connect_if_running(&Places::at(home)).await;
-        let client = client.ok().flatten().expect("the daemon does not run");
-        let mut stream = client.watch_runners().await.expect("failed to watch");
-        let (sender, seen) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok(Some(update)) = stream.next().await {
-                for runner in update.runners {
-                    let since = runner.activity.since.unwrap_or_default();
-                    let late = (Utc::now() - since).num_microseconds().unwrap_or(0);
-                    #[expect(clippy::cast_precision_loss, reason = "microseconds of seconds")]
-                    let late = late as f64 / 1000.0;
-                    if sender.send((runner, late)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        (client, seen)
-    }
-
-    async fn runner(&self) -> Runner {
-        self.client.get_runner(&self.name).await.expect("the runner is gone")
-    }
-
-    async fn perform(&mut self, deed: &Deed) -> Result<(), String> {
-        let failed = |failure: stratavore::domain::failure::Failure| failure.message;
-        match deed {
-            Deed::Start => Ok(()),
-            Deed::Prompt(text) => {
-                let wish = PromptWish {
-                    text: (*text).to_owned(),
-                    submit: true,
-                    run: None,
-                    session: String::new(),
-                    when: When::AtRest(Duration::from_secs(30)),
-                };
-                let sent = self.client.send_prompt(&self.name, &wish).await.map_err(failed)?;
-                println!("          {}", sent.sentence());
-                Ok(())
-            }
-            Deed::Keys(keys) => {
-                for key in *keys {
-                    let key = Bytes::copy_from_slice(&[*key]);
-                    self.client.send_keys(&self.name, key).await.map_err(failed)?;
-                    std::thread::sleep(Duration::from_millis(400));
-                }
-                Ok(())
-            }
-            Deed::Approve => {
-                // The dialog is drawn a moment after it is told.
-                std::thread::sleep(Duration::from_millis(700));
-                let asked = self.runner().await.activity.since.unwrap_or_default();
-                self.client.answer(&self.name, asked, &Answer::Approve).await.map_err(failed)
-            }
-            Deed::DaemonDies => {
-                let pid =
-                    std::fs::read_to_string(Places::at(&self.home).lock()).unwrap_or_default();
-                drop(Command::new("kill").args(["-9", pid.trim()]).status());
-                std::thread::sleep(Duration::from_millis(500));
-                Self::stratavore(&self.home, &["daemon", "start"]);
-                (self.client, self.seen) = Self::connect(&self.home).await;
-                Ok(())
-            }
-        }
-    }
-}
-
-async fn one(agent: Agent, installed: &Path) -> usize {
-    let place = tempfile::tempdir().expect("failed to create a directory");
-    let mock = Mock::start(place.path());
-    let client = clients::Client::new(agent, installed, place.path(), mock.address());
-    let Some(version) = client.version() else {
-        println!("{:9} not installed below {}", agent.as_str(), installed.display());
+/// Runs an agent through its script; returns how much is wrong.
+pub(crate) async fn run(folder: &str, installed: &Path) -> usize {
+    let Some(mut stage) = Stage::open(folder, installed, &Setting::default()).await else {
         return 1;
     };
-    println!("{:9} {version}", agent.as_str());
-    let home = place.path().join("s");
-    World::stratavore(&home, &["daemon", "start"]);
-    let (program, environment, work) = client.interactive();
-    World::stratavore(&home, &["new", "work", "--path", &work.display().to_string()]);
-    let (connected, seen) = World::connect(&home).await;
-    let mut world = World { home: home.clone(), client: connected, seen, name: String::new() };
-    let request = LaunchRequest {
-        request_id: None,
-        project: "work".to_owned(),
-        name: String::new(),
-        command: program,
-        cwd: None,
-        worktree: None,
-        environment,
-        size: TerminalSize::new(120, 40),
-        restart: RestartPolicy::Never,
-        umask: 0o022,
-        max_tokens: None,
-    };
-    let launched = world.client.launch(&request);
-    world.name = launched.await.expect("failed to launch").runner.name;
-    let (mut wrong, mut lates) = (0, Vec::new());
-    for (name, deed, wanted) in script(agent) {
-        let before = world.runner().await.activity;
-        let outcome = match world.perform(&deed).await {
-            Ok(()) => follow(&mut world, &before, wanted, &mut lates).await,
+    let (command, environment) = (stage.command.clone(), stage.environment.clone());
+    let launched = stage.world.launch(command, environment, None).await;
+    let mut is_well = stage.tell("launch", launched.map(|it| it.runner.name)).await;
+    let mut lates = Vec::new();
+    for (name, deed, wanted) in script(stage.agent) {
+        // What follows would compare with another state than it is.
+        if !is_well {
+            break;
+        }
+        let before = stage.world.runner().await.activity;
+        let outcome = match perform(&mut stage.world, &deed).await {
+            Ok(()) => follow(&mut stage.world, &before, wanted, &mut lates).await,
             Err(why) => Err(why),
         };
-        match outcome {
-            Ok(told) => println!("          {name:14} {told}"),
-            Err(why) => {
-                println!("          {name:14} WRONG: {why}");
-                wrong += 1;
-                for line in world.client.screen(&world.name).await.map_or(Vec::new(), |it| it.lines)
-                {
-                    if !line.trim().is_empty() {
-                        println!("            | {line}");
-                    }
-                }
-                // What follows would compare with another state than it is.
-                break;
-            }
+        is_well = stage.tell(name, outcome).await;
+    }
+    println!("          {:18} {}", "signal to watcher", crate::figures::of(lates, "ms"));
+    stage.close().await
+}
+
+async fn perform(world: &mut World, deed: &Deed) -> Result<(), String> {
+    match deed {
+        Deed::Start => Ok(()),
+        Deed::Prompt(text) => {
+            println!("          {:18} {}", "", world.prompt(text).await?);
+            Ok(())
+        }
+        Deed::Keys(keys) => world.keys(keys).await,
+        Deed::Approve => {
+            // The dialog is drawn a moment after it is told.
+            sleep(Duration::from_millis(700)).await;
+            let asked = world.runner().await.activity.since.unwrap_or_default();
+            world.client.answer(&world.name, asked, &Answer::Approve).await.map_err(told)
+        }
+        Deed::DaemonDies => {
+            world.kill_daemon().await;
+            Ok(())
         }
     }
-    lates.sort_by(f64::total_cmp);
-    let at = |share: usize| lates.get((lates.len() * share / 100).min(lates.len().wrapping_sub(1)));
-    if let (Some(middle), Some(most)) = (at(50), lates.last()) {
-        let count = lates.len();
-        println!(
-            "          signal to watcher: {count} changes, p50 {middle:.1} ms, max {most:.1} ms"
-        );
-    }
-    drop(world.client.stop(&world.name, Some(Duration::from_secs(5)), false).await);
-    World::stratavore(&home, &["daemon", "stop"]);
-    wrong
 }
 
 /// Waits until all that is wanted was seen, in its order, and nothing else.
 async fn follow(
     world: &mut World,
-    before: &stratavore::domain::activity::Activity,
+    before: &Activity,
     wanted: &[&[ActivityState]],
     lates: &mut Vec<f64>,
 ) -> Result<String, String> {
     let mut told = Vec::new();
     let mut last = before.clone();
     let mut at = 0;
+    let end = Instant::now() + LONGEST;
     while at < wanted.len() {
-        let next = timeout(LONGEST, world.seen.recv()).await;
+        let next = timeout_at(end, world.seen.recv()).await;
         let Ok(Some((runner, late))) = next else {
             return Err(format!("after {} nothing of {:?} came", told.join(", "), wanted[at]));
         };

@@ -147,6 +147,7 @@ fn private_mode(screen: &Screen, mode: u16) -> u8 {
         1004 => TermMode::FOCUS_IN_OUT,
         1007 => TermMode::ALTERNATE_SCROLL,
         2004 => TermMode::BRACKETED_PASTE,
+        5 => return state(tracker.inverted),
         9 => return state(tracker.mouse == MouseMode::X10),
         12 => return state(tracker.cursor_style.is_some_and(|style| style.blinking)),
         1000 => return state(tracker.mouse == MouseMode::Click),

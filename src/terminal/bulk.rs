@@ -49,6 +49,10 @@ impl Screen {
             self.ring.push_plain(line);
             taken += line.len() + LINE_END.len();
         }
+        let mut last = lines.iter().take(unseen).rev().filter_map(|line| line.last());
+        if let Some(last) = last.next() {
+            self.tracker.preceding = Some(char::from(*last));
+        }
         for row in 0..rows {
             let cells = &mut self.term.grid_mut()[row_index(row)][Column(0)..Column(cols)];
             cells.fill(Cell::default());

@@ -2,25 +2,22 @@
 //!
 //! Only a small part of ANSI is used, the part vt100 decodes without loss: CUP, SGR with `;`,
 //! EL, text, RIS before a full frame, cursor visibility, input modes, the title, and one private
-//! command for the modes vt100 does not know. Curly underlines become plain ones, struck text
-//! loses its line, hidden text becomes blank. A frame that begins with RIS needs no other.
+//! command for the modes vt100 does not know. Curly underlines become plain ones, struck and
+//! blinking text is plain, hidden text blank, of joined emoji the first is shown. A frame that begins
+//! with RIS needs no other.
 
 use std::io::Write as _;
 
-use unicode_width::UnicodeWidthChar;
-
+use super::cluster::glyphs;
 use super::line::{Line, LineEncoder};
 use super::modes::{Modes, MouseEncoding, MouseMode};
-use super::style::{HIDDEN, Style};
+use super::style::Style;
 use super::term::Terminal;
 use super::vt;
 use crate::domain::size::TerminalSize;
 
 /// A row without text as the [`LineEncoder`] writes it.
 const BLANK_ROW: [u8; 2] = [0, 0];
-
-/// Most marks on one character; the decoder's cells hold 22 bytes.
-const MOST_MARKS: usize = 4;
 
 /// Makes the frames of one subscriber and remembers what it has sent.
 ///
@@ -108,70 +105,30 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     debug_assert!(written.is_ok(), "writing to a Vec cannot fail");
 }
 
-/// The characters of a row with the styles a frame can carry.
-fn chars(line: &Line) -> impl Iterator<Item = (char, Style)> + '_ {
-    let styles = line
-        .runs
-        .iter()
-        .flat_map(|(count, style)| std::iter::repeat_n(*style, *count))
-        .chain(std::iter::repeat(Style::default()));
-    let mut marks = 0;
-    let mut fits = move |c: char| {
-        marks = if width(c) == 0 { marks + 1 } else { 0 };
-        marks <= MOST_MARKS
-    };
-    let chars = line.text.chars().zip(styles).filter(|(c, _)| frame_char(*c));
-    chars.filter(move |(c, _)| fits(*c)).map(|(c, style)| {
-        let c = if style.attrs & HIDDEN == 0 { c } else { ' ' };
-        (c, style.for_frames())
-    })
-}
-
-/// Selectors and joiners change the width of what is before them in some decoders, never here.
-fn frame_char(c: char) -> bool {
-    !matches!(c, '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
-}
-
-fn width(c: char) -> usize {
-    c.width().unwrap_or(0)
-}
-
-/// Returns how many leading characters two rows share, and the column after them.
+/// Returns how many leading cells two rows share, and the column after them.
 fn common_start(old: &Line, new: &Line) -> (usize, usize) {
-    let mut start = (0, 0);
-    let mut here = (0, 0);
-    for (before, after) in chars(old).zip(chars(new)) {
-        if width(before.0) > 0 && width(after.0) > 0 {
-            start = here;
-        }
-        if before != after {
-            return start;
-        }
-        here = (here.0 + 1, here.1 + width(after.0));
-    }
-    // A mark that follows would join the last shared character, which then is not shared.
-    let joined = |line| chars(line).nth(here.0).is_some_and(|(c, _)| width(c) == 0);
-    if joined(old) || joined(new) { start } else { here }
+    let pairs = glyphs(old).zip(glyphs(new)).take_while(|(before, after)| before == after);
+    pairs.fold((0, 0), |(count, column), (glyph, _)| (count + 1, column + glyph.width))
 }
 
 fn encode_row(row: usize, old: &Line, new: &Line, cols: usize, out: &mut Vec<u8>) {
     let (shared, column) = common_start(old, new);
-    let old_end: usize = chars(old).map(|(c, _)| width(c)).sum();
+    let old_end: usize = glyphs(old).map(|glyph| glyph.width).sum();
     let mut col = column;
     let mut style = Style::default();
     if column < cols {
         put(out, format_args!("\x1b[{};{}H", row + 1, column + 1));
     }
-    for (c, next) in chars(new).skip(shared) {
-        if col + width(c) > cols {
+    for glyph in glyphs(new).skip(shared) {
+        if col + glyph.width > cols {
             break;
         }
-        if next != style {
-            next.write_sgr(out);
-            style = next;
+        if glyph.style != style {
+            glyph.style.write_sgr(out);
+            style = glyph.style;
         }
-        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        col += width(c);
+        glyph.write(out);
+        col += glyph.width;
     }
     if style != Style::default() {
         out.extend_from_slice(b"\x1b[m");

@@ -11,9 +11,12 @@ use alacritty_terminal::vte::ansi::{
 };
 use unicode_width::UnicodeWidthChar;
 
+use super::cluster::may_join;
 use super::modes::{MouseEncoding, MouseMode};
-use super::screen::Screen;
+use super::screen::{Screen, row_index};
+use super::style::BLINK_FLAG;
 
+const INVERTED: u16 = 5;
 const SAVE_CURSOR: u16 = 1048;
 const APP_KEYPAD: u16 = 66;
 const X10_MOUSE: u16 = 9;
@@ -23,18 +26,22 @@ impl Screen {
     fn track_mode(&mut self, mode: u16, on: bool) {
         match (mode, on) {
             (47 | 1047, true) => self.enter_alternate(),
-            (47 | 1047, false) => {
-                let (row, col) = self.cursor();
-                self.leave_alternate();
-                self.move_to(row, col);
-            }
-            (SAVE_CURSOR, true) => self.save_cursor_position(),
-            (SAVE_CURSOR, false) => self.restore_cursor_position(),
+            (47 | 1047, false) => self.leave_alternate_as_is(),
+            (SAVE_CURSOR, true) => self.save_cursor(),
+            (SAVE_CURSOR, false) => self.restore_cursor(),
             (APP_KEYPAD, true) => self.term.set_keypad_application_mode(),
             (APP_KEYPAD, false) => self.term.unset_keypad_application_mode(),
             (2026, _) => self.tracker.sync = on,
-            (3, _) => self.tracker.region = (0, usize::from(self.size.rows())),
+            (INVERTED, _) => self.tracker.inverted = on,
             _ => self.track_mouse(mode, on),
+        }
+    }
+
+    /// IL and DL do nothing outside the region.
+    fn return_within_region(&mut self) {
+        let (row, _) = self.cursor();
+        if (self.tracker.region.0..self.tracker.region.1).contains(&row) {
+            self.term.carriage_return();
         }
     }
 
@@ -83,7 +90,7 @@ impl Screen {
         self.set_active_charset(CharsetIndex::G0);
         self.set_scrolling_region(1, None);
         self.move_to(0, 0);
-        self.term.save_cursor_position();
+        self.save_cursor();
         self.move_to(row, col);
     }
 }
@@ -110,12 +117,12 @@ impl Handler for Screen {
     fn input(&mut self, c: char) {
         let width = if c.is_ascii() { 1 } else { c.width().unwrap_or(0) };
         if width == 0 {
-            if self.cluster_is_full() {
-                return;
-            }
-        } else {
-            self.save_before_input(width);
+            return self.print_mark(c);
         }
+        if may_join(c) && self.joins_before(c) {
+            return self.join(c);
+        }
+        self.save_before_input(width);
         self.term.input(c);
         if self.has(TermMode::INSERT) {
             self.mend_row();
@@ -216,12 +223,15 @@ impl Handler for Screen {
         self.term.scroll_down(rows);
     }
 
+    // Every terminal but the engine also moves the cursor to the first column.
     fn insert_blank_lines(&mut self, rows: usize) {
         self.term.insert_blank_lines(rows);
+        self.return_within_region();
     }
 
     fn delete_lines(&mut self, rows: usize) {
         self.term.delete_lines(rows);
+        self.return_within_region();
     }
 
     fn erase_chars(&mut self, count: usize) {
@@ -229,8 +239,10 @@ impl Handler for Screen {
         self.mend_row();
     }
 
+    // The engine would also clear what is before the cursor.
     fn delete_chars(&mut self, count: usize) {
-        self.term.delete_chars(count);
+        let (_, col) = self.cursor();
+        self.term.delete_chars(count.min(usize::from(self.size.cols()) - col));
         self.mend_row();
     }
 
@@ -247,6 +259,10 @@ impl Handler for Screen {
     }
 
     fn move_forward_tabs(&mut self, count: u16) {
+        if self.term.grid().cursor.input_needs_wrap {
+            // Behind the last column there is no stop; what follows still wraps.
+            return;
+        }
         let (row, mut col) = self.cursor();
         for _ in 0..count {
             let next = self.tracker.next_tab(col);
@@ -259,12 +275,11 @@ impl Handler for Screen {
     }
 
     fn save_cursor_position(&mut self) {
-        self.term.save_cursor_position();
+        self.save_cursor();
     }
 
     fn restore_cursor_position(&mut self) {
-        self.term.restore_cursor_position();
-        self.clamp_to_origin();
+        self.restore_cursor();
     }
 
     fn clear_line(&mut self, mode: LineClearMode) {
@@ -276,7 +291,12 @@ impl Handler for Screen {
         if matches!(mode, ClearMode::Saved) {
             self.ring.clear();
         }
+        let is_above = matches!(mode, ClearMode::Above);
         self.term.clear_screen(mode);
+        if is_above && self.cursor().0 == 1 {
+            // The engine leaves the first row alone when it is the only one above.
+            self.term.grid_mut().reset_region(..row_index(1));
+        }
         self.mend_row();
     }
 
@@ -308,7 +328,14 @@ impl Handler for Screen {
     }
 
     fn terminal_attribute(&mut self, attr: Attr) {
-        self.term.terminal_attribute(attr);
+        let flags = &mut self.term.grid_mut().cursor.template.flags;
+        match attr {
+            Attr::BlinkSlow | Attr::BlinkFast => flags.insert(BLINK_FLAG),
+            Attr::CancelBlink => flags.remove(BLINK_FLAG),
+            // 21, which the engine alone takes for the end of bold.
+            Attr::CancelBold => self.term.terminal_attribute(Attr::DoubleUnderline),
+            _ => self.term.terminal_attribute(attr),
+        }
     }
 
     fn set_mode(&mut self, mode: Mode) {
@@ -330,7 +357,9 @@ impl Handler for Screen {
                 | NamedPrivateMode::ReportCellMouseMotion
                 | NamedPrivateMode::ReportAllMouseMotion
                 | NamedPrivateMode::SgrMouse
-                | NamedPrivateMode::Utf8Mouse,
+                | NamedPrivateMode::Utf8Mouse
+                // Changing the width of the window is not for a program: as in xterm it does nothing.
+                | NamedPrivateMode::ColumnMode,
             )
             | PrivateMode::Unknown(_) => {}
             PrivateMode::Named(NamedPrivateMode::BlinkingCursor) => {
@@ -357,8 +386,8 @@ impl Handler for Screen {
                 self.term.unset_private_mode(mode);
                 self.move_to(0, 0);
             }
+            PrivateMode::Named(NamedPrivateMode::ColumnMode) | PrivateMode::Unknown(_) => {}
             PrivateMode::Named(_) => self.term.unset_private_mode(mode),
-            PrivateMode::Unknown(_) => {}
         }
         self.track_mode(mode.raw(), false);
     }
@@ -392,6 +421,7 @@ impl Handler for Screen {
     }
 
     fn set_color(&mut self, index: usize, color: Rgb) {
+        self.tracker.recolored = true;
         self.term.set_color(index, color);
     }
 
@@ -401,6 +431,8 @@ impl Handler for Screen {
 
     fn decaln(&mut self) {
         self.term.decaln();
+        self.term.unset_private_mode(NamedPrivateMode::Origin.into());
+        self.set_scrolling_region(1, None);
     }
 
     fn set_hyperlink(&mut self, link: Option<Hyperlink>) {

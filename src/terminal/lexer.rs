@@ -72,17 +72,44 @@ pub(crate) fn plain_csi(bytes: &[u8]) -> Option<usize> {
     let params = rest.get(usize::from(private)..)?;
     let len = params.iter().position(|byte| !matches!(byte, b'0'..=b';'))?;
     let plain = match params.get(len)? {
-        b'h' | b'l' => !private || !switches_screen(params.get(..len)?),
-        b'J' => !private && params.get(..len)? != b"3",
-        b'm' | b'H' | b'K' | b'A'..=b'D' | b'G' | b'd' | b'X' => !private,
+        b'h' | b'l' => {
+            let mut modes = params.get(..len)?.split(|byte| *byte == b';');
+            modes.all(|mode| keeps_mode(private, mode))
+        }
+        b'J' | b'K' => !private && matches!(params.get(..len)?, b"" | b"0" | b"1" | b"2"),
+        b'm' | b'H' | b'A'..=b'D' | b'G' | b'd' | b'X' => !private,
         _ => false,
     };
     plain.then_some(2 + usize::from(private) + len + 1)
 }
 
-/// Whether the parameters of a private mode name one that switches between the screens.
-pub(crate) fn switches_screen(params: &[u8]) -> bool {
-    params.split(|byte| *byte == b';').any(|mode| matches!(mode, b"47" | b"1047" | b"1049"))
+/// Whether our screen keeps a mode, so that viewers may have it, too: what it would not restore for
+/// the next one must not reach the first. Modes that switch between the screens are none of them.
+pub(crate) fn keeps_mode(private: bool, mode: &[u8]) -> bool {
+    if !private {
+        return matches!(mode, b"4" | b"20");
+    }
+    matches!(
+        mode,
+        b"1" | b"5"
+            | b"6"
+            | b"7"
+            | b"9"
+            | b"12"
+            | b"25"
+            | b"66"
+            | b"1000"
+            | b"1002"
+            | b"1003"
+            | b"1004"
+            | b"1005"
+            | b"1006"
+            | b"1007"
+            | b"1016"
+            | b"1048"
+            | b"2004"
+            | b"2026"
+    )
 }
 
 fn end_of_csi(rest: &[u8]) -> End {

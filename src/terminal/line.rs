@@ -7,6 +7,7 @@
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{Color, NamedColor};
 
+use super::cluster::{NON_JOINER, joins, may_join};
 use super::style::{STYLE_FLAGS, Style};
 
 /// The row went on in the next one without a line break.
@@ -66,6 +67,12 @@ pub(crate) fn is_blank(cell: &Cell) -> bool {
                 | Flags::WIDE_CHAR_SPACER,
         )
         && cell.zerowidth().is_none_or(<[char]>::is_empty)
+}
+
+/// Whether a character printed behind the cell would go into it.
+pub(crate) fn would_join(cell: &Cell, c: char) -> bool {
+    let last = cell.zerowidth().and_then(<[char]>::last);
+    joins(cell.c, last.copied().unwrap_or(cell.c), c)
 }
 
 /// Returns how many cells of the row show something or stand before one that does.
@@ -138,9 +145,18 @@ impl LineEncoder {
         let mut style = Style::default();
         let mut line_color = None;
         let mut chars = 0;
+        let mut before: Option<&Cell> = None;
         for cell in cells {
-            if cell.flags.intersects(Flags::WIDE_CHAR_SPACER | Flags::LEADING_WIDE_CHAR_SPACER) {
+            // Where a wide character had no room there is nothing but perhaps a colour.
+            let leading = cell.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) && is_blank(cell);
+            if leading || cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
                 continue;
+            }
+            let before = before.replace(cell);
+            if may_join(cell.c) && before.is_some_and(|before| would_join(before, cell.c)) {
+                // Two cells all the same: read back, they would be one.
+                chars += 1;
+                self.push_char(NON_JOINER);
             }
             let next = Look::of(cell);
             if next == look && cell.extra.is_none() && line_color.is_none() && cell.c >= ' ' {

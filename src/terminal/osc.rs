@@ -16,22 +16,25 @@ pub(crate) fn classify(body: &[u8], bell: bool) -> Fate {
     let rest = rest.get(1..).unwrap_or_default();
     let code = std::str::from_utf8(code).ok().and_then(|text| text.parse::<u16>().ok());
     let Some(code) = code else { return Fate::Drop };
+    // What is neither kept by our screen nor done and over once it is said is no viewer's: fonts,
+    // colours of selections, text in other sizes, pictures, the pointer's shape.
     match code {
         0 | 2 => Fate::Forward(Some(Signal::Title(reports::clean(rest, reports::MOST_CHARS)))),
         4 => palette(rest, bell),
         7 => Fate::Forward(reports::directory(rest).map(Signal::Cwd)),
         8 => link(rest),
         9 => Fate::Forward(notification(rest)),
-        10..=19 => dynamic(code, rest, bell),
+        10..=12 => dynamic(code, rest, bell),
+        13..=19 if asks(rest) => dynamic(code, rest, bell),
         52 => clipboard(rest, bell),
         777 => Fate::Forward(rest.strip_prefix(b"notify;").and_then(notification)),
-        50 | 104 | 110..=119 if !asks(rest) => Fate::Apply,
+        50 if rest.starts_with(b"CursorShape=") => Fate::Apply,
+        104 | 110..=112 if !asks(rest) => Fate::Apply,
         7501 if rest.trim_ascii() == b"?" => Fate::Ask(Query::ProgramStatus(bell)),
         7501 => Fate::Forward(reports::program(rest).map(Signal::Program)),
-        // Files, clipboard and reports of one terminal; images could not be shown again.
-        1337 => Fate::Drop,
-        3 | 5 | 21 | 22 | 50 | 60 | 61 | 99 | 104..=119 if asks(rest) => Fate::Drop,
-        _ => Fate::Forward(None),
+        // The icon's name; notifications of kitty's; where prompts are.
+        1 | 99 | 133 if !asks(rest) => Fate::Forward(None),
+        _ => Fate::Drop,
     }
 }
 

@@ -112,6 +112,43 @@ impl Pane {
         self.decoder.screen().rows_formatted(0, self.size.cols()).collect()
     }
 
+    /// The cells: first character, looks as an SGR sequence, whether it is wide.
+    #[cfg(test)]
+    pub(crate) fn cells(&self) -> Vec<Vec<(char, String, bool)>> {
+        use super::style::{BOLD, DIM, INVERSE, ITALIC, Style, Tint};
+        let tint = |color| match color {
+            vt100::Color::Default => Tint::Default,
+            vt100::Color::Idx(index) => Tint::Indexed(index),
+            vt100::Color::Rgb(r, g, b) => Tint::Rgb(r, g, b),
+        };
+        let cell = |cell: &vt100::Cell| {
+            let c = cell.contents().chars().next().unwrap_or(' ');
+            let attrs = [
+                (cell.bold(), BOLD),
+                (cell.dim(), DIM),
+                (cell.italic(), ITALIC),
+                (cell.inverse(), INVERSE),
+            ];
+            let mut style = Style {
+                fg: tint(cell.fgcolor()),
+                bg: tint(cell.bgcolor()),
+                attrs: attrs.iter().filter(|(on, _)| *on).map(|(_, attr)| attr).sum(),
+                underline: u8::from(cell.underline()),
+                ..Style::default()
+            };
+            if c == ' ' && !cell.inverse() && !cell.underline() {
+                style = Style { bg: style.bg, ..Style::default() };
+            }
+            let mut sgr = Vec::new();
+            style.write_sgr(&mut sgr);
+            (c, String::from_utf8_lossy(&sgr).into_owned(), cell.is_wide())
+        };
+        let screen = self.decoder.screen();
+        let row =
+            |row| (0..self.size.cols()).filter_map(|col| screen.cell(row, col)).map(cell).collect();
+        (0..self.size.rows()).map(row).collect()
+    }
+
     /// The last row that shows something.
     fn last_used_row(&self) -> u16 {
         let screen = self.decoder.screen();

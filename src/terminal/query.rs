@@ -1,10 +1,12 @@
 //! The questions programs ask a terminal, and what is done with each escape sequence.
 //!
 //! A sequence that asks is cut from what viewers get: their terminals would answer too, and a
-//! late second answer is typed into the program. Sequences that act on the viewer's window
-//! (resizing, printing) are cut without being carried out.
+//! late second answer is typed into the program. So is one that our screen does not carry out:
+//! terminals differ in what they know, and what only one viewer's knows (margins, rectangles,
+//! double-height lines, other keyboards) would be lost for the next. Invariant: a viewer's screen
+//! is changed by nothing that does not change ours.
 
-use super::lexer::switches_screen;
+use super::lexer::{keeps_mode, plain_csi};
 use super::scan::Signal;
 
 /// A question the supervisor answers in the terminal's place, or knowingly leaves unanswered.
@@ -55,8 +57,10 @@ pub(crate) enum Fate {
     Apply,
     /// Shown; viewers get a new picture instead, because their terminal has one screen for us.
     Switch,
-    /// Shown only: it acts on the viewer's own history.
+    /// Shown only: it acts on what a viewer's terminal has of its own.
     Hide,
+    /// These bytes are shown and forwarded in its place.
+    Replace(Box<[u8]>),
     /// Forwarded only, with what it tells.
     Forward(Option<Signal>),
     /// Neither.
@@ -65,7 +69,8 @@ pub(crate) enum Fate {
     Ask(Query),
     /// Shown for the part that sets something, cut and answered for the rest.
     ApplyAndAsk(Query),
-    /// Forwarded, and the engine's gap filled.
+    /// Carried out here, the engine has no such thing; viewers, of whom not all have it, get a new
+    /// picture.
     SoftReset,
     /// Forwarded, and repeated by us with a limit.
     Repeat(u16),
@@ -110,22 +115,26 @@ impl Csi {
 
 /// Decides about a sequence that begins with `ESC [`.
 pub(crate) fn csi(bytes: &[u8]) -> Fate {
-    match bytes {
-        [_, _, b'?', params @ .., b'h' | b'l'] if switches_screen(params) => return Fate::Switch,
-        [_, _, b'3', b'J'] => return Fate::Hide,
-        _ => {}
-    }
     // Nearly every sequence in a stream is one of these, and none of them asks anything.
-    if let Some(b'H' | b'K' | b'J' | b'A' | b'B' | b'C' | b'D' | b'G' | b'h' | b'l' | b'r') =
-        bytes.last()
-    {
+    if plain_csi(bytes) == Some(bytes.len()) {
         return Fate::Apply;
     }
-    if bytes.last() == Some(&b'm') && bytes.get(2) != Some(&b'?') {
-        return Fate::Apply;
+    if !bytes.is_ascii() || bytes.contains(&0x7f) {
+        return Fate::Drop;
     }
     let csi = Csi::parse(bytes);
     match (csi.prefix, csi.intermediate, csi.last) {
+        (prefix @ (None | Some(b'?')), None, b'h' | b'l') => modes(prefix.is_some(), bytes),
+        (None, None, b'J') => match csi.first() {
+            0..=2 => Fate::Apply,
+            3 => Fate::Hide,
+            _ => Fate::Drop,
+        },
+        // The selective forms spare what was protected: nothing is, here.
+        (Some(b'?'), None, kind @ (b'J' | b'K')) if csi.first() <= 2 => Fate::Replace(
+            [0x1b, b'[', b'0' + csi.params[0].map_or(0, |first| first.to_le_bytes()[0]), kind]
+                .into(),
+        ),
         (prefix, None, b'c') => attributes(prefix, csi.first()),
         (None, None, b'n') => match csi.first() {
             5 => Fate::Ask(Query::Status),
@@ -146,20 +155,71 @@ pub(crate) fn csi(bytes: &[u8]) -> Fate {
         (None, None, b'b') => Fate::Repeat(csi.first().max(1)),
         (None, None, b't') => match csi.first() {
             size @ (14 | 16 | 18) => Fate::Ask(Query::WindowSize(size)),
-            22 | 23 => Fate::Apply,
+            // The stack of titles is ours: a viewer that comes later would have none.
+            22 => Fate::Hide,
+            23 => Fate::Switch,
             _ => Fate::Drop,
         },
-        // Printing; DECREQTPARM; DECRQPSR, DECRQUPSS, DECRQCRA; graphics attributes; colour and
-        // SGR reports; whatever else asks of or acts on the window.
-        (_, None, b'i' | b'x' | b't' | b'm')
-        | (_, Some(b'$'), b'w' | b'u')
-        | (_, Some(b'&'), b'u')
-        | (_, Some(b'*'), b'y')
-        | (Some(b'?'), None, b'S')
-        | (_, Some(b'#'), _)
-        | (_, Some(b'"' | b'\''), b'v' | b'|') => Fate::Drop,
-        _ => Fate::Apply,
+        (Some(b'>'), None, b'm' | b'n') => match csi.params {
+            [Some(4), ..] if csi.last == b'm' => Fate::Apply,
+            [None | Some(4), ..] => Fate::Replace((*b"\x1b[>4;0m").into()),
+            _ => Fate::Drop,
+        },
+        _ if moves_or_erases(&csi) => Fate::Apply,
+        _ => Fate::Drop,
     }
+}
+
+/// Whether our screen carries out a control sequence that asks nothing.
+fn moves_or_erases(csi: &Csi) -> bool {
+    match (csi.prefix, csi.intermediate, csi.last) {
+        (
+            None,
+            None,
+            b'@'
+            | b'A'..=b'I'
+            | b'L'
+            | b'M'
+            | b'P'
+            | b'X'
+            | b'Z'
+            | b'`'
+            | b'a'
+            | b'd'
+            | b'e'
+            | b'f'
+            | b'm'
+            | b'r'
+            | b'u',
+        )
+        | (Some(b'<'..=b'>'), None, b'u') => true,
+        (None, None, b'K') => csi.first() <= 2,
+        (None, None, b'g') => matches!(csi.first(), 0 | 3),
+        // With more parameters they set margins and track the mouse.
+        (None, None, b's') => csi.params == [None; 3],
+        (None, None, b'S' | b'T') => csi.params[1].is_none(),
+        (Some(b'?'), None, b'W') => csi.first() == 5,
+        (None, Some(b' '), b'q') => csi.first() <= 6,
+        _ => false,
+    }
+}
+
+/// Decides about `CSI … h` and `CSI … l` with a mode that not every viewer may have.
+fn modes(private: bool, bytes: &[u8]) -> Fate {
+    let start = if private { 3 } else { 2 };
+    let params = bytes.get(start..bytes.len() - 1).unwrap_or_default();
+    let switches = |mode: &[u8]| matches!(mode, b"47" | b"1047" | b"1049");
+    let each = || params.split(|byte| *byte == b';');
+    if private && each().any(switches) {
+        return Fate::Switch;
+    }
+    let kept: Vec<&[u8]> = each().filter(|mode| keeps_mode(private, mode)).collect();
+    if kept.is_empty() {
+        return Fate::Drop;
+    }
+    let lead = bytes.get(..start).unwrap_or_default();
+    let last = bytes.get(bytes.len() - 1..).unwrap_or_default();
+    Fate::Replace([lead, &kept.join(&b';'), last].concat().into())
 }
 
 fn attributes(prefix: Option<u8>, first: u16) -> Fate {
@@ -177,9 +237,12 @@ pub(crate) fn escape(bytes: &[u8]) -> Fate {
         [_, b'Z'] => Fate::Ask(Query::PrimaryAttributes),
         // A full reset would leave the screen we draw on and wipe the viewer's history.
         [_, b'c'] => Fate::Switch,
-        // A stray string terminator shows nothing.
-        [_, b'\\'] => Fate::Drop,
-        _ => Fate::Apply,
+        [_, b'7' | b'8' | b'=' | b'>' | b'D' | b'E' | b'H' | b'M']
+        | [_, b'#', b'8']
+        | [_, b'('..=b'+', b'0' | b'B'] => Fate::Apply,
+        // National sets, which are long out of use, are shown as ASCII everywhere.
+        [_, slot @ b'('..=b'+', .., _] => Fate::Replace([0x1b, *slot, b'B'].into()),
+        _ => Fate::Drop,
     }
 }
 
@@ -206,12 +269,63 @@ mod tests {
 
     #[test]
     fn settings_are_applied_and_questions_are_not() {
-        for bytes in ["\x1b[31m", "\x1b[>4;2m", "\x1b[>1u", "\x1b[<u", "\x1b[2 q", "\x1b[22;0t"] {
+        for bytes in ["\x1b[31m", "\x1b[>4;2m", "\x1b[>1u", "\x1b[<u", "\x1b[2 q"] {
             assert_eq!(csi(bytes.as_bytes()), Fate::Apply, "{bytes:?}");
         }
         for bytes in ["\x1b[21t", "\x1b[20t", "\x1b[8;10;10t", "\x1b[5i", "\x1b[x", "\x1b[1;1;1*y"]
         {
             assert_eq!(csi(bytes.as_bytes()), Fate::Drop, "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn what_our_screen_does_not_keep_is_kept_from_viewers() {
+        for bytes in [
+            "\x1b[?69h",
+            "\x1b[3;6s",
+            "\x1b[?2l",
+            "\x1b[?1015h",
+            "\x1b[?2027h",
+            "\x1b[?9001h",
+            "\x1b[2h",
+            "\x1b[12l",
+            "\x1b[1;1;2;2$r",
+            "\x1b[1;1;2;2$z",
+            "\x1b[2 @",
+            "\x1b[3'}",
+            "\x1b[1\"q",
+            "\x1b[62;1\"p",
+            "\x1b[?1000r",
+            "\x1b[?1000s",
+            "\x1b[>1;2m",
+            "\x1b[1;2;3;4;5T",
+            "\x1b[22J",
+            "\x1b[3\u{e9}H",
+        ] {
+            assert_eq!(csi(bytes.as_bytes()), Fate::Drop, "{bytes:?}");
+        }
+        for bytes in ["\x1b#3", "\x1b#6", "\x1b%@", "\x1b G", "\x1b6", "\x1bn", "\x1bl", "\x1b-A"] {
+            assert_eq!(escape(bytes.as_bytes()), Fate::Drop, "{bytes:?}");
+        }
+        for (bytes, instead) in [
+            ("\x1b[?3;4;25l", "\x1b[?25l"),
+            ("\x1b[?1002;1015;1006h", "\x1b[?1002;1006h"),
+            ("\x1b[2;4h", "\x1b[4h"),
+            ("\x1b[?2J", "\x1b[2J"),
+            ("\x1b[?K", "\x1b[0K"),
+            ("\x1b[>m", "\x1b[>4;0m"),
+            ("\x1b[>4n", "\x1b[>4;0m"),
+        ] {
+            assert_eq!(
+                csi(bytes.as_bytes()),
+                Fate::Replace(instead.as_bytes().into()),
+                "{bytes:?}"
+            );
+        }
+        for (bytes, instead) in [("\x1b(A", "\x1b(B"), ("\x1b)%5", "\x1b)B")] {
+            let instead = Fate::Replace(instead.as_bytes().into());
+            assert_eq!(escape(bytes.as_bytes()), instead, "{bytes:?}");
+        }
+        assert_eq!(csi(b"\x1b[?3;1049h"), Fate::Switch);
     }
 }

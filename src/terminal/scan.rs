@@ -30,7 +30,7 @@ pub(crate) enum Op {
     Sequence(Range<usize>),
     /// A character that began in an earlier batch.
     HeldText(Box<[u8]>),
-    /// An escape sequence that began in an earlier batch.
+    /// An escape sequence that began in an earlier batch, or stands for one.
     HeldSequence(Box<[u8]>),
     /// The title or the directory changes: the signal with this number says to what.
     Tell(usize),
@@ -103,11 +103,19 @@ impl Scan {
     }
 }
 
+/// A piece of what is forwarded.
+#[derive(Debug)]
+enum Piece {
+    /// These bytes of the batch.
+    Batch(Range<usize>),
+    /// Others.
+    Other(Box<[u8]>),
+}
+
 /// Collects a [`Scan`].
 #[derive(Debug, Default)]
 pub(crate) struct ScanBuilder {
-    carried: Vec<u8>,
-    kept: Vec<Range<usize>>,
+    kept: Vec<Piece>,
     ops: Vec<Op>,
     signals: Vec<Signal>,
     queries: bool,
@@ -128,14 +136,14 @@ impl ScanBuilder {
     /// Forwards these bytes of the batch; ranges come in order.
     pub(crate) fn keep(&mut self, range: Range<usize>) {
         match self.kept.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => self.kept.push(range),
+            Some(Piece::Batch(last)) if last.end == range.start => last.end = range.end,
+            _ => self.kept.push(Piece::Batch(range)),
         }
     }
 
-    /// Forwards bytes of earlier batches; comes before any [`ScanBuilder::keep`].
-    pub(crate) fn carry(&mut self, bytes: &[u8]) {
-        self.carried.extend_from_slice(bytes);
+    /// Forwards bytes that are not in the batch.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.kept.push(Piece::Other(bytes.into()));
     }
 
     /// Text for the screen and for viewers.
@@ -176,16 +184,16 @@ impl ScanBuilder {
     }
 
     /// Finishes the batch.
-    pub(crate) fn finish(mut self, input: &[u8]) -> Scan {
-        let forward = match (self.carried.is_empty(), self.kept.as_slice()) {
-            (true, []) => Forward::Prefix(0),
-            (true, [only]) if only.start == 0 => Forward::Prefix(only.end),
-            _ => {
-                let mut bytes = std::mem::take(&mut self.carried);
-                for range in std::mem::take(&mut self.kept) {
-                    bytes.extend_from_slice(input.get(range).unwrap_or_default());
-                }
-                Forward::Owned(bytes)
+    pub(crate) fn finish(self, input: &[u8]) -> Scan {
+        let forward = match self.kept.as_slice() {
+            [] => Forward::Prefix(0),
+            [Piece::Batch(only)] if only.start == 0 => Forward::Prefix(only.end),
+            pieces => {
+                let bytes = pieces.iter().map(|piece| match piece {
+                    Piece::Batch(range) => input.get(range.clone()).unwrap_or_default(),
+                    Piece::Other(bytes) => bytes,
+                });
+                Forward::Owned(bytes.collect::<Vec<_>>().concat())
             }
         };
         let Self { ops, signals, queries, switched, .. } = self;

@@ -147,7 +147,7 @@ impl Scanner {
                 let sequence = std::mem::take(&mut self.held);
                 if kind == Kind::Utf8 {
                     if !matches!(sequence.as_slice(), [C1_LEAD, 0x80..=0x9f]) {
-                        found.carry(&sequence);
+                        found.add(&sequence);
                         found.op(Op::HeldText(sequence.into()));
                     }
                 } else {
@@ -224,7 +224,7 @@ impl Source<'_> {
     fn forward(self, found: &mut ScanBuilder) {
         match self {
             Self::Batch(start, end) => found.keep(start..end),
-            Self::Held(bytes) => found.carry(bytes),
+            Self::Held(bytes) => found.add(bytes),
         }
     }
 
@@ -247,6 +247,10 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             found.op(source.op());
         }
         Fate::Hide => found.op(source.op()),
+        Fate::Replace(bytes) => {
+            found.add(&bytes);
+            found.op(Op::HeldSequence(bytes));
+        }
         Fate::Forward(signal) => {
             source.forward(found);
             if let Some(signal) = signal {
@@ -260,7 +264,7 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             found.op(Op::Query(query.into()));
         }
         Fate::SoftReset => {
-            source.forward(found);
+            found.switch();
             found.op(Op::SoftReset);
         }
         Fate::Repeat(times) => {

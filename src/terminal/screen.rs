@@ -13,16 +13,14 @@ use alacritty_terminal::vte::ansi::{Handler, StandardCharset};
 use unicode_width::UnicodeWidthChar;
 
 use super::HistoryLimits;
-use super::line::Line;
+use super::cluster::may_join;
 use super::ring::Ring;
 use super::scan::Signal;
-use super::tracker::{SavedScreen, Tracker};
+use super::tracker::Tracker;
 use crate::domain::size::TerminalSize;
 
 /// Rows a resize may push into the history: a full screen reflowed to two columns.
 const REFLOW_ROWS: usize = 500_000;
-/// Most zero-width characters kept in one cell; a longer cluster is no text.
-const MOST_MARKS: usize = 15;
 
 impl Dimensions for TerminalSize {
     fn total_lines(&self) -> usize {
@@ -134,19 +132,6 @@ impl Screen {
         }
     }
 
-    /// Whether the cell that a zero-width character would join is full.
-    pub(crate) fn cluster_is_full(&self) -> bool {
-        let (row, col) = self.cursor();
-        let needs_wrap = self.term.grid().cursor.input_needs_wrap;
-        let col = if needs_wrap { col } else { col.saturating_sub(1) };
-        let cells = self.row(row);
-        let spacer =
-            cells.get(col).is_some_and(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER));
-        let col = if spacer { col.saturating_sub(1) } else { col };
-        let marks = cells.get(col).and_then(Cell::zerowidth).map_or(0, <[char]>::len);
-        marks >= MOST_MARKS
-    }
-
     /// Prints a run of printable ASCII.
     pub(crate) fn print_ascii(&mut self, mut run: &[u8]) {
         let Some(last) = run.last() else { return };
@@ -193,7 +178,8 @@ impl Screen {
         let simple = matches!(width, 1 | 2)
             && col + width <= cols
             && !self.has(TermMode::INSERT)
-            && !self.term.grid().cursor.input_needs_wrap;
+            && !self.term.grid().cursor.input_needs_wrap
+            && !(may_join(c) && self.joins_before(c));
         if !simple || !self.overwrite_char(row, col, (c, width)) {
             self.input(c);
             return;
@@ -251,7 +237,10 @@ impl Screen {
     /// Takes over a title or a directory.
     pub(crate) fn tell(&mut self, signal: Option<&Signal>) {
         match signal {
-            Some(Signal::Title(title)) => self.tracker.title.clone_from(title),
+            Some(Signal::Title(title)) => {
+                self.tracker.title.clone_from(title);
+                self.tracker.titled = true;
+            }
             Some(Signal::Cwd(path)) => self.tracker.cwd = Some(path.clone()),
             _ => {}
         }
@@ -281,27 +270,6 @@ impl Screen {
                 cell.flags.remove(Flags::WIDE_CHAR_SPACER);
             }
         }
-    }
-
-    /// Shows the alternate screen, empty.
-    pub(crate) fn enter_alternate(&mut self) {
-        if self.has(TermMode::ALT_SCREEN) {
-            return;
-        }
-        self.remember_primary();
-        self.term.swap_alt();
-        self.swap_keyboards();
-    }
-
-    /// Shows the primary screen again.
-    pub(crate) fn leave_alternate(&mut self) {
-        if !self.has(TermMode::ALT_SCREEN) {
-            return;
-        }
-        self.term.swap_alt();
-        self.tracker.primary = None;
-        self.swap_keyboards();
-        self.clamp_to_origin();
     }
 
     /// With origin mode on the cursor cannot be outside the region.
@@ -350,6 +318,17 @@ impl Screen {
             }
         }
         grid.truncate();
+        self.mark_used();
+    }
+
+    /// Makes the engine clear whole rows the next time. It clears what it believes to be in use, and
+    /// forgets when a row grows that the rest of it was coloured.
+    pub(crate) fn mark_used(&mut self) {
+        let cols = self.size.columns();
+        for row in 0..self.size.screen_lines() {
+            // To lend a row's cells out is what marks them.
+            let _cells = &mut self.term.grid_mut()[row_index(row)][Column(0)..Column(cols)];
+        }
     }
 
     fn resize_primary(&mut self, size: TerminalSize) {
@@ -365,16 +344,6 @@ impl Screen {
         grid.update_history(0);
         grid.truncate();
         self.size = size;
-    }
-
-    fn remember_primary(&mut self) {
-        let rows = (0..self.size.screen_lines()).map(|row| Line::of(self.row(row))).collect();
-        let cursor = self.term.grid().cursor.clone();
-        self.tracker.primary = Some(SavedScreen { rows, cursor });
-    }
-
-    fn swap_keyboards(&mut self) {
-        std::mem::swap(&mut self.tracker.keyboard, &mut self.tracker.other_keyboard);
     }
 }
 

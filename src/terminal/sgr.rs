@@ -32,7 +32,7 @@ pub(crate) fn apply(screen: &mut Screen, sequence: &[u8]) -> bool {
     let mut rest = params.iter().copied();
     while let Some(code) = rest.next() {
         if let Some(attr) = attribute(code, &mut rest) {
-            screen.term.terminal_attribute(attr);
+            screen.terminal_attribute(attr);
         }
     }
     true
@@ -45,13 +45,16 @@ fn attribute(code: u16, rest: &mut impl Iterator<Item = u16>) -> Option<Attr> {
         2 => Attr::Dim,
         3 => Attr::Italic,
         4 => Attr::Underline,
+        5 => Attr::BlinkSlow,
+        6 => Attr::BlinkFast,
         7 => Attr::Reverse,
         8 => Attr::Hidden,
         9 => Attr::Strike,
-        21 => Attr::CancelBold,
+        21 => Attr::DoubleUnderline,
         22 => Attr::CancelBoldDim,
         23 => Attr::CancelItalic,
         24 => Attr::CancelUnderline,
+        25 => Attr::CancelBlink,
         27 => Attr::CancelReverse,
         28 => Attr::CancelHidden,
         29 => Attr::CancelStrike,

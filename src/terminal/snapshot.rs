@@ -11,11 +11,15 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{CharsetIndex, NamedColor, StandardCharset};
 
+use unicode_width::UnicodeWidthChar as _;
+
 use super::answers::cursor_style_number;
+use super::cluster::{EMOJI_SELECTOR, JOINER, may_join};
+use super::joining::has_strangers;
 use super::line::{Line, visible_len};
 use super::modes::{MouseEncoding, MouseMode};
 use super::screen::Screen;
-use super::style::Style;
+use super::style::{STYLE_FLAGS, Style};
 
 /// Undoes whatever a program or an earlier snapshot has set, on the screen that is shown.
 ///
@@ -41,13 +45,18 @@ macro_rules! leave_alternate {
     };
 }
 
+/// Undoes changes of colours.
+macro_rules! colors {
+    () => {
+        "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
+    };
+}
+
 /// Puts a user's terminal back after any program: see [`super::Terminal::restore_sequence`].
-pub(crate) const RESTORE: &str = concat!(
-    "\x1b[?2026l",
-    leave_alternate!(),
-    resets!(),
-    "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\"
-);
+pub(crate) const RESTORE: &str = concat!("\x1b[?2026l", leave_alternate!(), resets!(), colors!());
+
+/// Gives a viewer its own colours back.
+const COLORS: &str = colors!();
 
 const PREPARE: &str = concat!("\x1b[?2026h", leave_alternate!(), resets!());
 
@@ -66,10 +75,12 @@ pub(crate) fn snapshot(screen: &Screen, history: usize) -> Vec<u8> {
         }
         keyboard(screen.tracker.other_keyboard.entries(), &mut out);
         out.extend_from_slice(b"\x1b[?7h");
-        place(&primary.cursor, &mut out);
-        out.extend_from_slice(
-            b"\x1b[?1049h\x1b[?7l\x1b[0m\x1b]8;;\x1b\\\x1b(B\x1b)B\x1b*B\x1b+B\x1b[H\x1b[J",
-        );
+        let saved = screen.tracker.other_saved;
+        origin(saved.origin, &mut out);
+        place_at(&primary.cursor, 0, primary.edge.as_ref(), &mut out);
+        shift(saved.charset, &mut out);
+        out.extend_from_slice(b"\x1b[?1049h\x1b[?6l\x1b[?7l\x1b[0m\x1b]8;;\x1b\\");
+        out.extend_from_slice(b"\x1b(B\x1b)B\x1b*B\x1b+B\x0f\x1b[H\x1b[J");
     }
     finish(screen, &mut out);
     out
@@ -168,13 +179,40 @@ fn draw(screen: &Screen, out: &mut Vec<u8>) {
             continue;
         }
         put(out, format_args!("\x1b[{};1H", row + 1));
-        for cell in cells.iter().take(len) {
-            if !cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
-                pen.put(cell, out);
+        let cells = cells.get(..len).unwrap_or_default();
+        if has_strangers(cells) {
+            draw_backwards(cells, row, &mut pen, out);
+            continue;
+        }
+        for (col, cell) in cells.iter().enumerate() {
+            if cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
+                continue;
+            }
+            pen.put(cell, out);
+            // Terminals disagree on how wide a sequence is; what follows must not move.
+            let next = col + if cell.flags.contains(Flags::WIDE_CHAR) { 2 } else { 1 };
+            let marks = cell.zerowidth().unwrap_or_default();
+            if next < len && marks.iter().any(|mark| is_ambiguous(*mark)) {
+                put(out, format_args!("\x1b[{};{}H", row + 1, next + 1));
             }
         }
     }
     pen.take(&Cell::default(), out);
+}
+
+/// Draws a row in which a character would be joined to the one before it, from the right.
+fn draw_backwards(cells: &[Cell], row: usize, pen: &mut Pen, out: &mut Vec<u8>) {
+    for (col, cell) in cells.iter().enumerate().rev() {
+        if !cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
+            put(out, format_args!("\x1b[{};{}H", row + 1, col + 1));
+            pen.put(cell, out);
+        }
+    }
+}
+
+/// Whether terminals disagree on the width of a character with this one behind it.
+fn is_ambiguous(mark: char) -> bool {
+    matches!(mark, JOINER | EMOJI_SELECTOR) || may_join(mark)
 }
 
 fn keyboard(entries: &[u8], out: &mut Vec<u8>) {
@@ -200,9 +238,23 @@ fn tabs(screen: &Screen, out: &mut Vec<u8>) {
     }
 }
 
-/// Moves to a cursor and takes over what it prints with.
-fn place(cursor: &Cursor<Cell>, out: &mut Vec<u8>) {
-    put(out, format_args!("\x1b[{};{}H", cursor.point.line.0 + 1, cursor.point.column.0 + 1));
+/// Moves to a cursor and takes over what it prints with; its row counts from `top`.
+fn place(screen: &Screen, cursor: &Cursor<Cell>, top: usize, out: &mut Vec<u8>) {
+    place_at(cursor, top, screen.edge(cursor).as_ref(), out);
+}
+
+/// The same, behind the cell that it has just filled at the right edge, if it has: to print that once
+/// more is the only way to get a cursor there.
+fn place_at(cursor: &Cursor<Cell>, top: usize, edge: Option<&(usize, Cell)>, out: &mut Vec<u8>) {
+    let row = usize::try_from(cursor.point.line.0).unwrap_or(0).saturating_sub(top) + 1;
+    let col = edge.map_or(cursor.point.column.0, |(col, _)| *col) + 1;
+    put(out, format_args!("\x1b[{row};{col}H"));
+    if let Some((_, cell)) = edge {
+        out.extend_from_slice(b"\x1b[0m");
+        let mut pen = Pen::default();
+        pen.put(cell, out);
+        pen.take(&Cell::default(), out);
+    }
     dress(cursor, out);
 }
 
@@ -226,39 +278,74 @@ fn dress(cursor: &Cursor<Cell>, out: &mut Vec<u8>) {
 
 fn cursors(screen: &Screen, out: &mut Vec<u8>) {
     let grid = screen.term.grid();
-    place(&grid.saved_cursor, out);
-    out.extend_from_slice(b"\x1b7\x1b[0m\x1b]8;;\x1b\\\x1b(B");
     let (top, bottom) = screen.tracker.region;
-    let origin = screen.has(TermMode::ORIGIN);
     if (top, bottom) != (0, usize::from(screen.size.rows())) {
         put(out, format_args!("\x1b[{};{bottom}r", top + 1));
     }
-    if origin {
-        out.extend_from_slice(b"\x1b[?6h");
-    }
-    let (row, col) = screen.cursor();
-    let shown_row = row.saturating_sub(if origin { top } else { 0 }) + 1;
-    put(out, format_args!("\x1b[{shown_row};{}H", col + 1));
-    if grid.cursor.input_needs_wrap && screen.has(TermMode::LINE_WRAP) {
-        pending_wrap(screen, (row, col), shown_row, out);
-    }
-    dress(&grid.cursor, out);
-    if screen.tracker.charset == CharsetIndex::G1 {
+    let saved = screen.tracker.saved;
+    origin(saved.origin, out);
+    let from = |origin: bool| if origin { top } else { 0 };
+    place(screen, &grid.saved_cursor, from(saved.origin), out);
+    shift(saved.charset, out);
+    out.extend_from_slice(b"\x1b7\x0f\x1b[0m\x1b]8;;\x1b\\\x1b(B");
+    preceding(screen, out);
+    let now = screen.has(TermMode::ORIGIN);
+    origin(now, out);
+    place(screen, &grid.cursor, from(now), out);
+    shift(screen.tracker.charset, out);
+}
+
+/// Lets places count from the scroll region, or no longer.
+fn origin(on: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(if on { b"\x1b[?6h" } else { b"\x1b[?6l" });
+}
+
+/// Takes the other character set into use.
+fn shift(charset: CharsetIndex, out: &mut Vec<u8>) {
+    if charset == CharsetIndex::G1 {
         out.push(b'\x0e');
     }
 }
 
-/// Prints the last cell of the row once more: the only way to get a cursor "past" it.
-fn pending_wrap(screen: &Screen, (row, col): (usize, usize), shown: usize, out: &mut Vec<u8>) {
-    let cells = screen.row(row);
-    let spacer = cells.get(col).is_some_and(|cell| cell.flags.contains(Flags::WIDE_CHAR_SPACER));
-    let col = if spacer { col.saturating_sub(1) } else { col };
-    if let Some(cell) = cells.get(col) {
-        put(out, format_args!("\x1b[{shown};{}H\x1b[0m", col + 1));
-        let mut pen = Pen::default();
-        pen.put(cell, out);
-        pen.take(&Cell::default(), out);
+/// Makes the last character printed the one that REP repeats: prints it where nothing is and erases
+/// it again, or once more where it is.
+fn preceding(screen: &Screen, out: &mut Vec<u8>) {
+    let Some(c) = screen.tracker.preceding else { return };
+    let width = c.width().unwrap_or(1).max(1);
+    out.extend_from_slice(b"\x1b[?6l");
+    let mut pen = Pen::default();
+    for row in 0..usize::from(screen.size.rows()) {
+        let mut places = screen.row(row).windows(width + 1);
+        // It must not be joined to what is before it.
+        if let Some(col) = places.position(|cells| cells.iter().all(|cell| is_empty(cell, cells))) {
+            let at = format!("\x1b[{};{}H", row + 1, col + 2);
+            put(out, format_args!("{at}{c}{at}"));
+            pen.take(&screen.row(row)[col], out);
+            put(out, format_args!("\x1b[{width}X"));
+            return pen.take(&Cell::default(), out);
+        }
     }
+    let is_it = |cell: &Cell| {
+        cell.c == c
+            && !cell.flags.contains(Flags::WIDE_CHAR_SPACER)
+            && cell.zerowidth().is_none_or(<[char]>::is_empty)
+    };
+    for row in 0..usize::from(screen.size.rows()) {
+        if let Some(col) = screen.row(row).iter().position(is_it) {
+            put(out, format_args!("\x1b[{};{}H", row + 1, col + 1));
+            pen.put(&screen.row(row)[col], out);
+            return pen.take(&Cell::default(), out);
+        }
+    }
+}
+
+/// Whether a cell is nothing but the background that its neighbours have, too.
+fn is_empty(cell: &Cell, neighbours: &[Cell]) -> bool {
+    let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
+    cell.c == ' '
+        && !cell.flags.intersects(STYLE_FLAGS.union(wide))
+        && cell.extra.is_none()
+        && neighbours.iter().all(|other| other.bg == cell.bg)
 }
 
 fn modes(screen: &Screen, out: &mut Vec<u8>) {
@@ -283,6 +370,9 @@ fn modes(screen: &Screen, out: &mut Vec<u8>) {
             out.extend_from_slice(reset.as_bytes());
         }
     }
+    if screen.tracker.inverted {
+        out.extend_from_slice(b"\x1b[?5h");
+    }
     out.extend_from_slice(match screen.tracker.mouse {
         MouseMode::None => b"",
         MouseMode::X10 => b"\x1b[?9h",
@@ -302,7 +392,7 @@ fn modes(screen: &Screen, out: &mut Vec<u8>) {
 
 /// Title, directory and changed colours.
 fn surroundings(screen: &Screen, out: &mut Vec<u8>) {
-    if !screen.tracker.title.is_empty() {
+    if screen.tracker.titled {
         put(out, format_args!("\x1b]2;{}\x1b\\", screen.tracker.title));
     }
     if let Some(cwd) = &screen.tracker.cwd {
@@ -316,6 +406,9 @@ fn surroundings(screen: &Screen, out: &mut Vec<u8>) {
             }
         }
         out.extend_from_slice(b"\x1b\\");
+    }
+    if screen.tracker.recolored {
+        out.extend_from_slice(COLORS.as_bytes());
     }
     let colors = screen.term.colors();
     for index in 0..256usize {

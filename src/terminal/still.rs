@@ -3,6 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{
+    cluster::simplified,
     pane::draw_screen,
     vt::{self, Decoder},
 };
@@ -24,7 +25,7 @@ impl Still {
         let mut decoder = vt::decoder(size);
         for (row, text) in (1..=size.rows()).zip(rows) {
             decoder.process(format!("\x1b[m\x1b[{row};1H").as_bytes());
-            decoder.process(text.as_bytes());
+            decoder.process(simplified(text).as_bytes());
         }
         Self { decoder, size }
     }

@@ -1,7 +1,7 @@
 //! How a cell looks, in 14 bytes, and the SGR sequences that say so.
 //!
 //! Only what a viewer can see counts: the sixteen named colours and the first sixteen indexed
-//! ones are the same here, blinking is not kept.
+//! ones are the same here, and there is one kind of blinking.
 
 use std::io::Write as _;
 
@@ -63,6 +63,12 @@ pub(crate) const HIDDEN: u8 = 16;
 /// Struck through.
 pub(crate) const STRIKE: u8 = 32;
 
+/// Blinking.
+pub(crate) const BLINK: u8 = 64;
+
+/// The flag of a blinking cell: the one bit that the engine's flags leave free, and carries along.
+pub(crate) const BLINK_FLAG: Flags = Flags::from_bits_retain(1 << 15);
+
 /// How a cell looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub(crate) struct Style {
@@ -79,8 +85,9 @@ pub(crate) struct Style {
 }
 
 /// The engine's flags that make up a style; the others are about layout.
-pub(crate) const STYLE_FLAGS: Flags = Flags::from_bits_truncate(
-    Flags::INVERSE.bits()
+pub(crate) const STYLE_FLAGS: Flags = Flags::from_bits_retain(
+    BLINK_FLAG.bits()
+        | Flags::INVERSE.bits()
         | Flags::BOLD_ITALIC.bits()
         | Flags::DIM.bits()
         | Flags::HIDDEN.bits()
@@ -109,6 +116,7 @@ impl Style {
             (Flags::INVERSE, INVERSE),
             (Flags::HIDDEN, HIDDEN),
             (Flags::STRIKEOUT, STRIKE),
+            (BLINK_FLAG, BLINK),
         ] {
             if flags.contains(flag) {
                 style.attrs |= attr;
@@ -132,7 +140,7 @@ impl Style {
     pub(crate) fn write_sgr(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\x1b[0");
         for (attr, code) in
-            [(BOLD, 1), (DIM, 2), (ITALIC, 3), (INVERSE, 7), (HIDDEN, 8), (STRIKE, 9u8)]
+            [(BOLD, 1), (DIM, 2), (ITALIC, 3), (BLINK, 5), (INVERSE, 7), (HIDDEN, 8), (STRIKE, 9u8)]
         {
             if self.attrs & attr != 0 {
                 out.extend_from_slice(&[b';', b'0' + code]);
@@ -157,7 +165,11 @@ impl Style {
 
     /// Returns the part of the style that frames carry: what a vt100 pane can show.
     pub(crate) fn for_frames(mut self) -> Self {
-        self.attrs &= !(HIDDEN | STRIKE);
+        self.attrs &= !(HIDDEN | STRIKE | BLINK);
+        if self.attrs & DIM != 0 {
+            // Of both, vt100 keeps the one said last.
+            self.attrs &= !BOLD;
+        }
         self.underline = self.underline.min(1);
         self.underline_color = Tint::Default;
         self
@@ -216,7 +228,7 @@ impl Style {
                 [_, r, g, b] => Tint::Rgb(r, g, b),
             }
         };
-        Some(Self { fg, bg, underline_color, attrs: first & 0x3f, underline: second & 7 })
+        Some(Self { fg, bg, underline_color, attrs: first & 0x7f, underline: second & 7 })
     }
 }
 
@@ -237,8 +249,13 @@ mod tests {
         for fg in tints {
             for bg in tints {
                 for underline_color in tints {
-                    let style =
-                        Style { fg, bg, underline_color, attrs: BOLD | STRIKE, underline: 3 };
+                    let style = Style {
+                        fg,
+                        bg,
+                        underline_color,
+                        attrs: BOLD | STRIKE | BLINK,
+                        underline: 3,
+                    };
                     let mut bytes = Vec::new();
                     style.encode(&mut bytes);
                     let mut rest = bytes.as_slice();

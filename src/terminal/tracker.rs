@@ -9,6 +9,7 @@ use alacritty_terminal::vte::ansi::{CharsetIndex, CursorStyle};
 
 use super::line::Line;
 use super::modes::{MouseEncoding, MouseMode};
+use super::saved::Saved;
 use crate::domain::size::TerminalSize;
 
 /// Most entries of the title and keyboard stacks; terminals keep between 8 and 99.
@@ -67,6 +68,8 @@ pub(crate) struct SavedScreen {
     pub(crate) rows: Vec<Line>,
     /// Its cursor.
     pub(crate) cursor: Cursor<Cell>,
+    /// The column and the cell at the right edge behind which the cursor waits, if it does.
+    pub(crate) edge: Option<(usize, Cell)>,
 }
 
 /// The state the engine hides.
@@ -84,9 +87,15 @@ pub(crate) struct Tracker {
     pub(crate) keyboard: KeyboardStack,
     /// Keyboard flags of the other screen.
     pub(crate) other_keyboard: KeyboardStack,
+    /// What the cursor of the screen in use was saved with.
+    pub(crate) saved: Saved,
+    /// What that of the other screen was saved with.
+    pub(crate) other_saved: Saved,
     /// The title, and the titles pushed below it.
     pub(crate) title: String,
     titles: Vec<String>,
+    /// Whether there ever was one: a viewer may have to be told that there is none now.
+    pub(crate) titled: bool,
     /// The directory the program announced.
     pub(crate) cwd: Option<String>,
     /// DECSCUSR, `None` for the viewer's default.
@@ -97,6 +106,10 @@ pub(crate) struct Tracker {
     pub(crate) mouse: MouseMode,
     /// Mouse encoding.
     pub(crate) mouse_encoding: MouseEncoding,
+    /// The whole screen is shown inverted (`?5`).
+    pub(crate) inverted: bool,
+    /// A colour was changed once: a viewer may have missed that it was changed back.
+    pub(crate) recolored: bool,
     /// Inside a synchronized update (`?2026`).
     pub(crate) sync: bool,
     /// The primary screen while the alternate one is shown.
@@ -113,22 +126,34 @@ impl Tracker {
             preceding: None,
             keyboard: KeyboardStack::default(),
             other_keyboard: KeyboardStack::default(),
+            saved: Saved::default(),
+            other_saved: Saved::default(),
             title: String::new(),
             titles: Vec::new(),
+            titled: false,
             cwd: None,
             cursor_style: None,
             modify_other_keys: 0,
             mouse: MouseMode::None,
             mouse_encoding: MouseEncoding::Default,
+            inverted: false,
+            recolored: false,
             sync: false,
             primary: None,
         }
     }
 
-    /// RIS: everything but the directory, which a reset does not change.
+    /// RIS: everything but what it does not change in a viewer's terminal either.
     pub(crate) fn reset(&mut self, size: TerminalSize) {
-        let cwd = self.cwd.take();
-        *self = Self { cwd, ..Self::new(size) };
+        let (recolored, preceding, titled) = (self.recolored, self.preceding, self.titled);
+        let (title, cwd) = (std::mem::take(&mut self.title), self.cwd.take());
+        *self = Self { preceding, title, titled, cwd, recolored, ..Self::new(size) };
+    }
+
+    /// What each screen has of its own changes places.
+    pub(crate) fn swap_screens(&mut self) {
+        std::mem::swap(&mut self.keyboard, &mut self.other_keyboard);
+        std::mem::swap(&mut self.saved, &mut self.other_saved);
     }
 
     /// Adapts to a new size: the region becomes the whole screen, as everywhere.

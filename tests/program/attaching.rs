@@ -303,3 +303,46 @@ fn through_the_daemon_typing_works_and_goes_on_with_the_next() {
     detach(&mut terminal, DETACH, &agent.name);
     assert_eq!(agent.witness.starts(), 1);
 }
+
+/// What a terminal that understands everything shows after these bytes.
+fn shown(bytes: &[u8]) -> String {
+    use stratavore::{domain::size::TerminalSize, terminal};
+    let mut shown =
+        terminal::Terminal::new(TerminalSize::new(80, 24), terminal::HistoryLimits::default());
+    let scan = shown.scan(bytes);
+    shown.apply(bytes, &scan, &mut Vec::new());
+    String::from_utf8_lossy(&shown.picture()).into_owned()
+}
+
+#[test]
+fn whoever_comes_while_an_agent_draws_sees_what_the_others_see() {
+    let world = World::with_project();
+    let capture = include_bytes!("../fixtures/terminal/codex-kitty.raw");
+    // Recorded drawing, cut in the middle of whatever it was, and then emoji and accents.
+    let (first, second) = capture.split_at(capture.len() / 2 + 1);
+    let emoji =
+        "\u{2764}\u{fe0f}x \u{1f468}\u{200d}\u{1f469}y \u{1f44d}\u{1f3fd}z e\u{301} \u{65e5}";
+    let second = [second, b"\x1b[?1049h\x1b[3;5H", emoji.as_bytes(), b"\x1b[20;1H~end~"].concat();
+    std::fs::write(world.path("first"), first).unwrap();
+    std::fs::write(world.path("second"), second).unwrap();
+    let script = format!(
+        "stty -echo raw; cat {}; dd bs=1 count=1 2>/dev/null; cat {}; dd bs=1 count=1 2>/dev/null",
+        world.path("first").display(),
+        world.path("second").display()
+    );
+    let name = world.launch(&[], &["sh", "-c", &script]);
+    let early = attach(&world, &[&name]);
+    let late = attach(&world, &["--read-only", &name]);
+    let relayed = attach(&world, &["--read-only", "--via", "daemon", &name]);
+    wait_until("the first half is drawn", SOON, || shown(&early.raw()) == shown(&late.raw()));
+    early.type_text("g");
+    for terminal in [&early, &late, &relayed] {
+        wait_until("the second half is drawn", SOON, || shown(&terminal.raw()).contains("~end~"));
+    }
+    let last = attach(&world, &["--read-only", &name]);
+    let all = [&early, &late, &relayed, &last];
+    wait_until("all see the same", SOON, || {
+        let shown = all.map(|terminal| shown(&terminal.raw()));
+        shown.iter().all(|screen| *screen == shown[0] && screen.contains("~end~"))
+    });
+}

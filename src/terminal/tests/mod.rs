@@ -1,12 +1,14 @@
 //! Tests of the module as a whole: tables of features and answers, recorded agents, properties.
 
 mod agents;
+mod corpus;
 mod engine;
 mod frames;
 mod hostile;
 mod probes;
 mod queries;
 mod snapshots;
+mod visible;
 
 use crate::domain::size::TerminalSize;
 use crate::terminal::{HistoryLimits, Signal, Terminal};

@@ -1,106 +1,12 @@
 //! A snapshot fed into a new terminal shows the same screen.
 
-use std::fmt::Write as _;
-
 use proptest::prelude::*;
 
+use super::visible::{differences, visible};
 use super::{CAPTURES, feed, terminal};
 use crate::domain::size::TerminalSize;
-use crate::terminal::line::is_blank;
 use crate::terminal::style::{Style, Tint};
 use crate::terminal::{HistoryLimits, Modes, Terminal};
-
-/// Everything a snapshot must carry over.
-#[derive(Debug, PartialEq)]
-struct Visible {
-    rows: Vec<Vec<(String, Style, Option<String>)>>,
-    cursor: (u16, u16),
-    pending_wrap: bool,
-    pen: Style,
-    modes: Modes,
-    region: (usize, usize),
-    tabs: Vec<bool>,
-    title: String,
-    cwd: Option<String>,
-    keyboard: Vec<u8>,
-    saved: (i32, usize),
-}
-
-fn visible(terminal: &Terminal) -> Visible {
-    let screen = terminal.screen();
-    let row = |row: usize| {
-        let cells = screen.row(row);
-        let cell = |cell: &alacritty_terminal::term::cell::Cell| {
-            let mut style = Style::of(cell);
-            if is_blank(cell) {
-                // Colours and weight of nothing cannot be seen.
-                style = Style { bg: style.bg, ..Style::default() };
-            }
-            let c = if cell.c.is_control() { ' ' } else { cell.c };
-            let text: String = std::iter::once(c)
-                .chain(cell.zerowidth().unwrap_or_default().iter().copied())
-                .collect();
-            let link = cell.hyperlink().filter(|_| !is_blank(cell));
-            (text, style, link.map(|link| link.uri().to_owned()))
-        };
-        cells.iter().map(cell).collect()
-    };
-    let grid = screen.term.grid();
-    Visible {
-        rows: (0..usize::from(terminal.size().rows())).map(row).collect(),
-        cursor: terminal.cursor(),
-        pending_wrap: grid.cursor.input_needs_wrap
-            && screen.has(alacritty_terminal::term::TermMode::LINE_WRAP),
-        pen: Style::of(&grid.cursor.template),
-        modes: terminal.modes(),
-        region: screen.tracker.region,
-        tabs: screen.tracker.tabs.clone(),
-        title: terminal.title().to_owned(),
-        cwd: terminal.cwd().map(str::to_owned),
-        keyboard: screen.tracker.keyboard.entries().to_vec(),
-        saved: (grid.saved_cursor.point.line.0, grid.saved_cursor.point.column.0),
-    }
-}
-
-/// Returns what differs, short enough to be read.
-fn differences(copy: &Visible, original: &Visible) -> String {
-    let mut found = String::new();
-    for (row, (a, b)) in copy.rows.iter().zip(&original.rows).enumerate() {
-        for (col, (a, b)) in a.iter().zip(b).enumerate() {
-            if a != b && found.len() < 2000 {
-                writeln!(found, "({row},{col}): {a:?} for {b:?}").unwrap();
-            }
-        }
-    }
-    let rest = |visible: &Visible| {
-        let Visible {
-            cursor,
-            pending_wrap,
-            pen,
-            modes,
-            region,
-            tabs,
-            title,
-            cwd,
-            keyboard,
-            saved,
-            ..
-        } = visible;
-        [
-            format!("{cursor:?} {pending_wrap}"),
-            format!("{pen:?}"),
-            format!("{modes:?}"),
-            format!("{region:?} {tabs:?}"),
-            format!("{title:?} {cwd:?} {keyboard:?} saved {saved:?}"),
-        ]
-    };
-    for (a, b) in rest(copy).iter().zip(&rest(original)) {
-        if a != b {
-            writeln!(found, "{a} for {b}").unwrap();
-        }
-    }
-    found
-}
 
 /// Feeds the snapshot into a terminal in some other state and compares.
 fn check(original: &Terminal, what: &str) {
@@ -112,7 +18,7 @@ fn check(original: &Terminal, what: &str) {
         feed(&mut copy, before.as_bytes(), usize::MAX);
         let fed = feed(&mut copy, &snapshot, 4096);
         assert!(fed.replies.is_empty(), "a snapshot asks nothing");
-        let differences = differences(&visible(&copy), &visible(original));
+        let differences = differences(&copy, original);
         assert!(differences.is_empty(), "{what}, after {before:?}: {differences}");
         assert!(!copy.in_sync());
         if original.modes().alternate {
@@ -224,7 +130,7 @@ pub(super) fn piece() -> impl Strategy<Value = String> {
     let number = prop_oneof![4 => 0..12u16, 1 => 0..200u16];
     prop_oneof![
         4 => "[a-zA-Z ]{1,30}".prop_map(|text: String| text),
-        1 => "[\u{65e5}\u{1f469}\u{e9}\u{301}\u{200d}\u{fe0f}]{1,4}",
+        1 => "[\u{65e5}\u{1f469}\u{e9}\u{301}\u{200d}\u{fe0f}\u{2764}\u{1f3fd}\u{1f1e9}\u{2642}\u{17d8}\u{fffd}]{1,6}",
         2 => proptest::sample::select(vec!["\r", "\n", "\r\n", "\t", "\x08", "\x0e", "\x0f"])
             .prop_map(str::to_owned),
         4 => (number.clone(), number, proptest::sample::select(
@@ -243,7 +149,8 @@ pub(super) fn piece() -> impl Strategy<Value = String> {
             "\x1bM", "\x1bD", "\x1bE", "\x1b7", "\x1b8", "\x1bH", "\x1b(0", "\x1b(B", "\x1b)0",
             "\x1b[4h", "\x1b[4l", "\x1b[20h", "\x1b[20l", "\x1b[s", "\x1b[u", "\x1b[!p", "\x1b=",
             "\x1b>", "\x1b[>5u", "\x1b[<u", "\x1b[=3;1u", "\x1b[5 q", "\x1b[0 q", "\x1b#8",
-            "\x1b[4:3m", "\x1b[58;2;9;8;7m", "\x1b]8;;http://x/\x1b\\", "\x1b]8;;\x1b\\",
+            "\x1b[?5h", "\x1b[5m", "\x1b[2b", "\x1b[?2J", "\x1b[?3;7l", "\x1b(A", "\x1b#3", "\x1b]104\x07",
+            "\x1b]4;1;#123456\x07", "\x1b[4:3m", "\x1b[58;2;9;8;7m", "\x1b]8;;http://x/\x1b\\", "\x1b]8;;\x1b\\",
             "\x1b]2;title\x07", "\x1b[22t", "\x1b[23t", "\x1b[2J", "\x1b[3J", "\x1bc",
         ])
             .prop_map(str::to_owned),

@@ -42,7 +42,6 @@ const PASSED_ON: &[&str] = &[
     "TMPDIR",
     "XDG_STATE_HOME",
     "XDG_CONFIG_HOME",
-    "RUST_BACKTRACE",
     "NODE_EXTRA_CA_CERTS",
 ];
 
@@ -111,6 +110,7 @@ fn take_turn(places: &Places, settings: &[(&str, &str)]) -> Result<Option<(Child
     let inherited = environment::all().into_iter().filter(|(name, _)| {
         let name = name.to_string_lossy();
         PASSED_ON.contains(&name.as_ref())
+            || environment::DIAGNOSTIC.contains(&name.as_ref())
             || (name.starts_with("STRATAVORE_") && name != "STRATAVORE_HOME")
     });
     command.envs(inherited).envs(settings.iter().copied());

@@ -7,6 +7,9 @@ use std::{
 
 use crate::domain::launch::{Environment, RUNNER_MARK};
 
+/// What says how a process of ours is looked into; every one of them gets it.
+pub const DIAGNOSTIC: [&str; 2] = ["RUST_BACKTRACE", "LLVM_PROFILE_FILE"];
+
 /// Returns a variable's value, `None` when it is unset or empty.
 #[expect(clippy::disallowed_methods, reason = "configuration is where the environment is read")]
 pub fn get(name: &str) -> Option<OsString> {

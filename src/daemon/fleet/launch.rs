@@ -41,8 +41,8 @@ impl Waiting {
             .stdout(Stdio::piped())
             // It opens its own log when it knows whose it is.
             .stderr(Stdio::null());
-        if let Some(trace) = environment::get("RUST_BACKTRACE") {
-            command.env("RUST_BACKTRACE", trace);
+        for name in environment::DIAGNOSTIC {
+            command.envs(environment::get(name).map(|value| (name, value)));
         }
         let child = command.spawn().map_err(|source| FleetError::Launch {
             errno: source.raw_os_error().unwrap_or(0),

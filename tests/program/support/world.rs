@@ -133,6 +133,8 @@ impl World {
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")
+            // Where an instrumented program writes what of it was run.
+            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
         command

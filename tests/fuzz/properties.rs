@@ -305,7 +305,8 @@ pub fn telemetry(data: &[u8]) {
         }
     }
     if let Some(told) = hooks::read(data) {
-        drop(hooks::activity(&told));
+        drop(hooks::activity(None, &told));
+        drop(hooks::activity(Some(Agent::Qwen), &told));
     }
     drop(claude::state_file::read(data, 7));
     let now = chrono::DateTime::UNIX_EPOCH;

@@ -127,12 +127,40 @@ fn explain_end(child: &mut Child) -> Result<(), Failure> {
         stderr.take(4096).read_to_string(&mut said).ok();
     }
     let code = child.wait().ok().and_then(|status| status.code());
-    if code == Some(FailureKind::Conflict.exit_code().into()) {
-        return Ok(());
+    match code.and_then(FailureKind::of_exit_code) {
+        Some(FailureKind::Conflict) => Ok(()),
+        kind => Err(ended(kind.unwrap_or(FailureKind::Unavailable), &said)),
     }
-    let said = said.lines().next().unwrap_or_default();
-    let said = said.strip_prefix("error: failed to run the daemon: ").unwrap_or(said);
-    let said = if said.is_empty() { "it ended without a word" } else { said };
-    Err(Failure::unavailable("DAEMON_NOT_STARTED", format!("start the daemon: {said}"))
-        .with_hint("stratavore --daemon runs it in the foreground"))
+}
+
+/// Returns the failure that a daemon ended with, by what it said: a sentence, and what to do next.
+fn ended(kind: FailureKind, said: &str) -> Failure {
+    let mut lines = said.lines();
+    let what = lines.next().unwrap_or_default();
+    let what = what.strip_prefix("error: failed to run the daemon: ").unwrap_or(what);
+    let what = if what.is_empty() { "it ended without a word" } else { what };
+    let next = lines.find_map(|line| line.trim_start().strip_prefix("next: "));
+    Failure::new(kind, "DAEMON_NOT_STARTED", format!("start the daemon: {what}"))
+        .with_hint(next.unwrap_or("stratavore --daemon runs it in the foreground"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_daemon_ended_with_is_told_as_it_was() {
+        let said = "error: failed to run the daemon: the schema is newer\n  next: use that one\n";
+        let told = ended(FailureKind::Internal, said);
+        assert_eq!(told.message, "start the daemon: the schema is newer");
+        assert_eq!((told.kind, told.hint.as_str()), (FailureKind::Internal, "use that one"));
+        let told = ended(FailureKind::Unavailable, "");
+        assert!(told.message.ends_with("it ended without a word"), "{}", told.message);
+        assert!(told.hint.contains("--daemon"));
+        for code in 2..=8 {
+            let kind = FailureKind::of_exit_code(code).unwrap();
+            assert_eq!(i32::from(kind.exit_code()), code);
+        }
+        assert_eq!(FailureKind::of_exit_code(101), None);
+    }
 }

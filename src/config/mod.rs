@@ -178,6 +178,14 @@ pub fn user_file(config_home: &Path) -> PathBuf {
     config_home.join("stratavore").join("stratavore.yaml")
 }
 
+/// Returns where configuration is looked for, with a name for each place.
+pub fn directories() -> Vec<(String, PathBuf)> {
+    let system = ("system".to_owned(), PathBuf::from("/etc/stratavore"));
+    let user = environment::config_home().map(|home| user_file(&home));
+    let user = user.and_then(|file| file.parent().map(PathBuf::from));
+    std::iter::once(system).chain(user.map(|dir| ("user".to_owned(), dir))).collect()
+}
+
 /// Checks the ranges that types alone cannot express.
 fn check(loaded: &Loaded) -> Result<(), ConfigError> {
     let config = &loaded.config;

@@ -10,6 +10,7 @@ use crate::{
     agents::{self, prices},
     config::{Config, Places, environment, prices::by_model},
     daemon::{
+        actor,
         screens::ScreenRules,
         store::{NewRunner, Origin},
         trace,
@@ -203,6 +204,7 @@ impl Context {
             at: self.clock.now(),
             trace_id: trace::current(),
             is_first: false,
+            by: actor::current(),
         }
     }
 }

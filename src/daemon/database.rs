@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     context::{Context, node_id},
-    lifecycle::{DaemonError, take_lock},
+    lock::{DaemonError, take_lock},
     store::{
         Copied, Copying, Keyring, Location, Progress, StoreError, about, copy, known_schema,
         migrate, name_of,
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How it stands with the configured database.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct DatabaseReport {
     /// `SQLite` or `PostgreSQL`.
     pub kind: String,

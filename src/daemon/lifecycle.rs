@@ -5,19 +5,14 @@
 //! clients wait in its backlog instead of failing; looking for supervisors comes after that.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Seek as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    fs, io,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use rustix::{
-    fs::{FlockOperation, Mode, flock},
-    process::umask,
-};
-use thiserror::Error;
+use rustix::{fs::Mode, process::umask};
 use tokio::{
     net::UnixListener,
     signal::unix::{SignalKind, signal},
@@ -31,6 +26,7 @@ use super::{
     fleet::Fleet,
     grpc, http,
     limits::Limits,
+    lock::{DaemonError, io_error, take_lock},
     manager, metrics,
     notify::Channels,
     services::Services,
@@ -41,14 +37,8 @@ use super::{
     verify::{audit_key, checkpoint_file},
 };
 use crate::{
-    config::{
-        Config, Places,
-        places::{PlacesError, make_private},
-    },
-    domain::{
-        event::EventType,
-        failure::{Failure, FailureKind},
-    },
+    config::{Config, Places, places::make_private},
+    domain::event::EventType,
     process::room,
 };
 
@@ -60,59 +50,6 @@ const LAST_STEPS: Duration = Duration::from_millis(600);
 
 /// How often the daemon looks whether its database is still the file at that path.
 const DATABASE_CHECK: Duration = Duration::from_secs(5);
-
-/// Why a daemon did not start or failed.
-#[derive(Debug, Error)]
-pub enum DaemonError {
-    /// The root directory is unsafe or cannot be made.
-    #[error("{0}")]
-    Places(#[from] PlacesError),
-    /// Another daemon has the root.
-    #[error("a daemon already runs for `{}` (pid {pid})", root.display())]
-    AlreadyRunning {
-        /// The root.
-        root: PathBuf,
-        /// The other daemon's process.
-        pid: String,
-    },
-    /// The database.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// The database was removed or replaced while it was open.
-    #[error("`{}` was removed or replaced while it was open; what ran goes on and is adopted by the next daemon", .0.display())]
-    DatabaseGone(PathBuf),
-    /// The system.
-    #[error("{what}: {source}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The server.
-    #[error("serve the API: {0}")]
-    Serve(#[from] tonic::transport::Error),
-}
-
-impl From<DaemonError> for Failure {
-    fn from(error: DaemonError) -> Self {
-        let kind = match &error {
-            DaemonError::AlreadyRunning { .. } => FailureKind::Conflict,
-            DaemonError::Places(_) => FailureKind::Usage,
-            DaemonError::Store(StoreError::Newer { .. }) => FailureKind::Internal,
-            _ => FailureKind::Unavailable,
-        };
-        let failure = Self::new(kind, "DAEMON_FAILED", error.to_string());
-        match error {
-            DaemonError::AlreadyRunning { .. } => failure.with_hint("stratavore daemon status"),
-            _ => failure,
-        }
-    }
-}
-
-fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DaemonError {
-    move |source| DaemonError::Io { what: what.into(), source }
-}
 
 /// Runs the daemon until it is told to leave; `ready` is called when it can be reached.
 ///
@@ -241,37 +178,6 @@ async fn database_gone(path: &Path) {
     while identity() == opened {
         ticks.tick().await;
     }
-}
-
-/// Takes the lock of the root, for as long as the file is held.
-pub(super) fn take_lock(places: &Places) -> Result<File, DaemonError> {
-    let path = places.lock();
-    let what = || format!("lock `{}`", path.display());
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(&path)
-        .map_err(io_error(what()))?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-        let pid = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-        return Err(DaemonError::AlreadyRunning { root: places.root().to_owned(), pid });
-    }
-    // Somebody may have replaced the file between open and lock: a lock on a file without a name
-    // would keep nobody out.
-    let ours = file.metadata().map_err(io_error(what()))?;
-    let named = fs::metadata(&path).map_err(io_error(what()))?;
-    if ours.ino() != named.ino() {
-        let changed = io::Error::other("the file was replaced meanwhile");
-        return Err(io_error(what())(changed));
-    }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", std::process::id()))
-        .map_err(io_error(what()))?;
-    Ok(file)
 }
 
 /// Returns the socket that clients look for, and whether the service manager listens on it: then it is

@@ -17,6 +17,7 @@
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
 //! `database` looks at the database, migrates and copies it, `backup` saves and restores.
 
+mod actor;
 mod backup;
 pub mod blobs;
 pub mod broker;
@@ -27,6 +28,7 @@ mod grpc;
 mod http;
 mod lifecycle;
 pub mod limits;
+mod lock;
 mod manager;
 mod metrics;
 pub mod notify;
@@ -55,7 +57,8 @@ pub use self::{
     broker::broker_addresses,
     database::{DatabaseReport, copy_database, database_status, migrate_database},
     http::api_document,
-    lifecycle::{DaemonError, run},
+    lifecycle::run,
+    lock::DaemonError,
     store::{Copied, Progress, Step},
     verify::{first_key, verify_log},
 };

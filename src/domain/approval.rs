@@ -76,7 +76,8 @@ pub struct Wish<'a> {
 }
 
 /// What was decided, and by which rule; none when none matched.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = ApprovalVerdict)]
 pub struct Verdict {
     /// The decision.
     pub decision: Decision,

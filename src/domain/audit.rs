@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use super::{
     chain::{BEGINNING, Checkpoint, Code, Key, KeyRef, canonical, from_hex, to_hex},
     event::Event,
@@ -31,7 +33,7 @@ pub struct SealedEvent {
 }
 
 /// What a check found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct AuditReport {
     /// Rows that were looked at.
     pub checked: u64,

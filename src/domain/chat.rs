@@ -47,7 +47,7 @@ pub const COMMANDS: [(&str, &str); 10] = [
     ("/look RUNNER", "a picture of its screen"),
     ("/approve RUNNER", "yes to the question that you were shown"),
     ("/deny RUNNER", "no to it"),
-    ("/send RUNNER TEXT", "type a line and submit it"),
+    ("/send RUNNER TEXT", "type a line and submit it, now or when its agent is at rest"),
     ("/stop RUNNER", "end it, after you have confirmed that"),
     ("/budget", "what is used of budgets"),
     ("/help", "this"),

@@ -111,6 +111,8 @@ pub enum EventType {
     TokenRevoked,
     /// Something inside a runner was refused a call.
     CallDenied,
+    /// A backup was taken away over the HTTP API.
+    BackupMade,
 }
 
 impl EventType {
@@ -167,6 +169,7 @@ impl EventType {
             Self::TokenCreated => "token.created",
             Self::TokenRevoked => "token.revoked",
             Self::CallDenied => "call.denied",
+            Self::BackupMade => "backup.made",
         }
     }
 }
@@ -195,6 +198,8 @@ pub struct NewEvent {
     /// Its entity begins with it, under an id that was made for it: nobody else can have counted an event
     /// of it, so that its sequence is 1 without a question to the database.
     pub is_first: bool,
+    /// Who caused it; empty for the user whom the daemon runs as.
+    pub by: String,
 }
 
 impl NewEvent {
@@ -249,7 +254,8 @@ pub struct Event {
     pub project: String,
     /// The runner's name, or empty.
     pub runner: String,
-    /// Who caused it.
+    /// Who caused it: the daemon's user (`uid:1000`), who called the HTTP API (`http:` and the name of
+    /// the token) or wrote to the bot (`telegram:` and the user's number).
     pub user_id: String,
     /// Where.
     pub hostname: String,

@@ -60,6 +60,15 @@ fn activity_text(state: &str, kind: &str, message: &str) -> (String, Mood) {
     }
 }
 
+fn prompt_text(kind: &str, note: &str) -> (String, Mood) {
+    match kind {
+        "prompt.delivered" => ("prompt typed".to_owned(), Mood::Muted),
+        "prompt.queued" => ("a prompt waits until it rests".to_owned(), Mood::Muted),
+        "prompt.cancelled" => ("the prompt that waited was taken back".to_owned(), Mood::Muted),
+        _ => (joined("prompt not typed", note), Mood::Warning),
+    }
+}
+
 /// What happened, in words.
 pub fn event_text(event: &Event) -> (String, Mood) {
     let field = |name: &str| event.data.get(name).and_then(|value| value.as_str()).unwrap_or("");
@@ -107,10 +116,7 @@ pub fn event_text(event: &Event) -> (String, Mood) {
             let tone = if field("decision") == "deny" { Mood::Warning } else { Mood::Muted };
             (joined(&format!("policy says {}", field("decision")), &wish), tone)
         }
-        "prompt.delivered" => ("prompt typed".to_owned(), Mood::Muted),
-        "prompt.queued" => ("a prompt waits until it rests".to_owned(), Mood::Muted),
-        "prompt.cancelled" => ("the prompt that waited was taken back".to_owned(), Mood::Muted),
-        "prompt.failed" => (joined("prompt not typed", field("note")), Mood::Warning),
+        kind if kind.starts_with("prompt.") => prompt_text(kind, field("note")),
         "budget.warning" => (field("text").to_owned(), Mood::Warning),
         "budget.exhausted" => (field("text").to_owned(), Mood::Bad),
         "system.alert" => {
@@ -126,6 +132,7 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "session.ended" => ("its conversation is over".to_owned(), Mood::Muted),
         "project.created" => ("project registered".to_owned(), Mood::Plain),
         "call.denied" => (joined("refused an agent's call", field("call")), Mood::Warning),
+        "backup.made" => ("a backup was taken away, keys included".to_owned(), Mood::Warning),
         "project.deleted" => ("project removed".to_owned(), Mood::Plain),
         "token.created" => (joined("token", &by(field("name"), field("by"))), Mood::Warning),
         "token.revoked" => (joined("token revoked", field("name")), Mood::Plain),

@@ -20,7 +20,7 @@ pub enum FailureKind {
     Unavailable,
     /// A quota or budget forbids it. Exit code 7.
     Limit,
-    /// A defect. Exit code 8.
+    /// A defect, or a schema from a newer version. Exit code 8.
     Internal,
 }
 
@@ -36,6 +36,20 @@ impl FailureKind {
             Self::Limit => 7,
             Self::Internal => 8,
         }
+    }
+
+    /// Returns the kind that an exit code tells.
+    pub fn of_exit_code(code: i32) -> Option<Self> {
+        const ALL: [FailureKind; 7] = [
+            FailureKind::Usage,
+            FailureKind::NotFound,
+            FailureKind::Conflict,
+            FailureKind::Denied,
+            FailureKind::Unavailable,
+            FailureKind::Limit,
+            FailureKind::Internal,
+        ];
+        ALL.into_iter().find(|kind| i32::from(kind.exit_code()) == code)
     }
 }
 

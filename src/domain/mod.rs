@@ -41,6 +41,7 @@ pub mod prompt;
 pub mod question;
 pub mod quota;
 pub mod redact;
+pub mod repeat;
 pub mod runner;
 pub mod session;
 pub mod size;

@@ -87,7 +87,12 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// The facts, as a sentence.
+    /// Whether it waits, or was submitted and nothing says that no turn came of it.
+    pub fn is_settled(&self) -> bool {
+        self.queued.is_some() || (self.submitted && self.started != Started::No)
+    }
+
+    /// The facts, as a sentence without its full stop.
     pub fn sentence(&self) -> String {
         let Self { runner, typed_bytes, .. } = self;
         if self.queued.is_some() {

@@ -42,6 +42,7 @@ mod real_servers;
 mod removing;
 #[path = "../servers/mod.rs"]
 mod servers;
+mod sharing;
 mod stopping;
 mod support;
 mod survival;

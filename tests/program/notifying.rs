@@ -32,6 +32,19 @@ report working
 exec sleep 600
 "#;
 
+/// A program that is at work when it has been given a line, until the file is there.
+const WORKS: &str = r#"
+stty -echo
+report() { printf '\033]7501;state=%s\033\\' "$1"; }
+report idle
+while read -r line; do
+  echo "got $line"
+  report working
+  until [ -e GO ]; do sleep 0.05; done
+  report done
+done
+"#;
+
 /// A world whose daemon tells people through this bot.
 fn told_by(bot: &Bot, more: &str) -> World {
     let world = World::new();
@@ -224,6 +237,33 @@ fn only_the_named_user_is_heard_and_only_in_the_private_chat() {
     // A line is not typed into a dialog.
     bot.write(&send);
     bot.wait("SendMessage", "It waits for an answer");
+}
+
+#[test]
+fn a_line_is_typed_when_its_agent_is_at_rest_and_what_is_known_is_told() {
+    let bot = Bot::start();
+    let world = told_by(&bot, "");
+    let go = world.path("go");
+    let name = world.launch(&[], &["bash", "-c", &WORKS.replace("GO", go.to_str().unwrap())]);
+    wait_until("it is at rest", LIMIT, || world.show(&name)["activity"]["state"] == "idle");
+    let first = bot.write(&format!("/send {name} one"));
+    let told =
+        bot.wait("SendMessage", &format!("typed 3 bytes into {name}, submitted, turn started"));
+    assert!(told.button("Look").is_some(), "{told:?}");
+    wait_until("it works", LIMIT, || world.show(&name)["activity"]["state"] == "working");
+    bot.write(&format!("/send {name} two"));
+    bot.wait("SendMessage", &format!("queued for {name}: typed when it is at rest"));
+    assert!(!logged(&world, &name).contains("got two"));
+    // The same again is not done again.
+    bot.repeat();
+    bot.wait_heard(first.max(bot.write("/budget")));
+    fs::write(&go, "").unwrap();
+    wait_until("it was typed", LIMIT, || logged(&world, &name).contains("got two"));
+    for line in ["got one", "got two"] {
+        assert_eq!(logged(&world, &name).matches(line).count(), 1, "{line}");
+    }
+    let asked = ["events", "list", "--type", "prompt.queued"];
+    assert_eq!(world.json(asked)[0]["user_id"], format!("telegram:{USER}"));
 }
 
 #[test]

@@ -136,5 +136,6 @@ pub(crate) fn event(entity: u64, nanos: u64) -> NewEvent {
         at: chrono::Utc::now(),
         trace_id: String::new(),
         is_first: false,
+        by: String::new(),
     }
 }

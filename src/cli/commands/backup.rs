@@ -11,7 +11,7 @@ use crate::{
         host::BackupArgs,
         printer::Printer,
     },
-    config::{environment, user_file},
+    config,
     daemon::{self, Entry, Manifest},
     domain::failure::Failure,
 };
@@ -43,12 +43,9 @@ async fn save(args: &BackupArgs, context: &Context, printer: Printer) -> Result<
 
 /// Where configuration is, with the names that it gets in a backup.
 fn configuration(context: &Context) -> Vec<(String, PathBuf)> {
-    let mut places = vec![("system".to_owned(), PathBuf::from("/etc/stratavore"))];
-    let user = environment::config_home().map(|home| user_file(&home));
-    let user = user.and_then(|file| file.parent().map(PathBuf::from));
-    places.extend(user.map(|dir| ("user".to_owned(), dir)));
+    let mut places = config::directories();
     let named = context.loaded.origins.values().find_map(|origin| match origin {
-        crate::config::Origin::File(path) => Some(path),
+        config::Origin::File(path) => Some(path),
         _ => None,
     });
     if let Some(path) = named.filter(|path| !places.iter().any(|(_, dir)| path.starts_with(dir))) {

@@ -5,9 +5,11 @@ use crate::{
     cli::{
         args::StatusArgs,
         context::Context,
+        doctor::WARNED,
         operations::{MetricsArgs, MetricsCommand, ReconcileArgs},
         printer::Printer,
     },
+    client::ComponentView,
     domain::failure::Failure,
 };
 
@@ -48,18 +50,27 @@ pub(super) async fn run(
     Ok(())
 }
 
-/// Checks each part of the daemon; a part that is not well makes the command fail.
+/// Checks each part of the daemon. One that fails makes the command fail; one that the rest does without
+/// is a warning, as those of a doctor.
 pub(super) async fn health(context: &Context, printer: Printer) -> Result<(), Failure> {
     let components = context.client().await?.health().await?;
     printer.list(&components, &["part", "state", "detail"], |component| {
         vec![component.name.clone(), component.state.clone(), component.detail.clone()]
     })?;
-    match components.iter().find(|component| component.state != "ok") {
-        None => Ok(()),
-        Some(component) => {
-            let what = format!("{} is {}: {}", component.name, component.state, component.detail);
-            Err(Failure::unavailable("UNHEALTHY", what))
-        }
+    let (warnings, failures): (Vec<_>, Vec<_>) = { components.iter() }
+        .filter(|component| component.state != "ok")
+        .partition(|component| component.state == "degraded");
+    let told = |component: &ComponentView| {
+        format!("{} is {}: {}", component.name, component.state, component.detail)
+    };
+    for component in &warnings {
+        printer.talk(&format!("warning: {}", told(component)));
+    }
+    match failures.first() {
+        Some(component) => Err(Failure::unavailable("UNHEALTHY", told(component))
+            .with_hint("stratavore doctor tells what to do")),
+        None if warnings.is_empty() => Ok(()),
+        None => Err(Failure::unavailable(WARNED, "some parts are degraded")),
     }
 }
 

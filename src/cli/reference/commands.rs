@@ -7,7 +7,8 @@ use crate::cli::args::Cli;
 
 const HEAD: &str = "# Commands\n\nGenerated from the program by `./tests/run docs`. Every listing takes \
 `--format table|json|yaml`.\n\nExit codes: 0 ok, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable \
-or too late, 7 limit, 8 defect, 130 interrupted; `doctor` also 1, when there are warnings.\n";
+or too late, 7 limit, 8 defect or a database of a newer version, 130 interrupted; `doctor` and `health` also 1, \
+when there are warnings alone.\n";
 
 #[test]
 fn the_reference_of_commands_is_what_the_program_understands() {
@@ -18,6 +19,18 @@ fn the_reference_of_commands_is_what_the_program_understands() {
     table(command.get_arguments().filter(|arg| arg.is_global_set()), &mut page);
     section(&command, &mut page);
     check("cli.md", &page);
+}
+
+/// Returns every command that does something, by the words that it is called with.
+pub(super) fn leaves(command: &Command) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in command.get_subcommands().filter(|part| !part.is_hide_set()) {
+        let below = leaves(part);
+        let acts_itself = below.is_empty() || part.get_positionals().next().is_some();
+        found.extend(acts_itself.then(|| part.get_name().to_owned()));
+        found.extend(below.into_iter().map(|name| format!("{} {name}", part.get_name())));
+    }
+    found
 }
 
 fn section(command: &Command, page: &mut String) {

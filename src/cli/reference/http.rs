@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{cell, check};
+use super::{calls, cell, check};
 use crate::daemon::api_document;
 
 const HEAD: &str = "# HTTP\n\nGenerated from the API's own description by `./tests/run docs`; the daemon serves \
@@ -22,8 +22,11 @@ runner is refused, whatever token it shows, but for reports of its own; each ref
 people, `hint` is what to do next.\n\
 - **Lists** come in pages: `limit` items, and `next` is the `cursor` of the following page.\n\
 - **Repeats**: a `POST` with an `Idempotency-Key` is done once. The same key with the same request gets the \
-first answer again, with another request 422. Keys are remembered for a day and as long as the daemon runs; \
-those of launches for as long as their runner is.\n\
+first answer again, with another request 422. Keys are remembered in the database for a day, the newest \
+10,000 of them; those of launches for as long as their runner is. An answer that holds a secret (a new token) or \
+has more than 16 KiB is given again by the same daemon only, afterwards 409 `IDEMPOTENCY_ANSWER_GONE`; a call whose \
+daemon died with it is not made again: 409 `IDEMPOTENCY_UNSETTLED`. While the database is away, keys are \
+remembered in memory.\n\
 - **Limits**: a body has a mebibyte at most and must be there within ten seconds, as must a header; a token \
 makes 50 calls in a second (`api.requests_per_second`), then 429 with `Retry-After`.\n\
 - **Following**: `events/stream` are server-sent events, whose `id` is the position in the log; who comes back \
@@ -92,6 +95,7 @@ fn the_reference_of_http_is_what_the_description_says() {
     for (tag, text) in &tags {
         page.push_str(&format!("\n## {tag}\n{text}"));
     }
+    page.push_str(&calls::table());
     let bodies = document["paths"].to_string();
     for (id, _) in BODIES {
         assert!(bodies.contains(&format!("\"operationId\":\"{id}\"")), "there is no {id}");
@@ -145,6 +149,8 @@ fn command(path: &str, method: &str, operation: &Value) -> String {
     let query: Vec<_> = needed
         .map(|one| match one["name"].as_str().unwrap() {
             "id" => "id=shop-1".to_owned(),
+            "agent" => "agent=claude".to_owned(),
+            "tool" => "tool=Bash".to_owned(),
             name => format!("{name}=panic"),
         })
         .collect();

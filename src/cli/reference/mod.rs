@@ -5,6 +5,7 @@
 
 #![expect(clippy::format_push_string, reason = "pages are short, and made by tests alone")]
 
+mod calls;
 mod commands;
 mod configuration;
 mod grpc;

@@ -42,7 +42,7 @@ impl System for Shared {
         let health = self.services.health().await;
         let components = health.iter().map(|component| Component {
             name: component.name.clone(),
-            state: if component.healthy { "ok" } else { "degraded" }.to_owned(),
+            state: component.state.as_str().to_owned(),
             detail: component.detail.clone(),
         });
         Ok(Response::new(GetHealthResponse {

@@ -28,8 +28,8 @@ pub(super) fn head() -> OpenApi {
     let about = "Everything that the command line can do. A call shows a token: `Authorization: \
 Bearer …`; `stratavore tokens create` makes one. Failures are problems of RFC 9457, whose `code` stays the \
 same. Lists come in pages: `next` of one is the `cursor` of the following. A POST with an \
-`Idempotency-Key` is done once: for a day, and as long as the daemon runs, the same key and the same body \
-get the first answer again; a launch is remembered beyond that.";
+`Idempotency-Key` is done once: for a day, also over a restart of the daemon, the same key and the same \
+body get the first answer again; a launch is remembered beyond that.";
     let info = InfoBuilder::new()
         .title("Stratavore")
         .version(env!("CARGO_PKG_VERSION"))

@@ -23,9 +23,16 @@ use opentelemetry::trace::SpanKind;
 use tokio::time::{Instant, timeout};
 use utoipa::openapi::OpenApi;
 
-use super::{document::operations, peer::Peer, problem::Problem, rate::Rate, repeats::Repeats};
+use super::{
+    document::operations,
+    peer::Peer,
+    problem::Problem,
+    rate::Rate,
+    repeats::{Named, Repeats},
+};
 use crate::{
     daemon::{
+        actor,
         fleet::Caller,
         services::Services,
         trace::{self, Span, Trace},
@@ -43,6 +50,9 @@ const READING: Duration = Duration::from_secs(10);
 
 /// What an agent may call; the handlers see to it that it is about its own runner.
 const AGENT_MAY: &[&str] = &["/api/v1/heartbeat", "/api/v1/runners/{runner}/heartbeat"];
+
+/// Launches: their keys are remembered with the runners.
+const REMEMBERED: &[&str] = &["/api/v1/runners", "/api/v1/runners/launch"];
 
 /// Names a call, so that it is done once.
 const REPEAT_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -284,6 +294,7 @@ impl Rules {
         let (name, scope) =
             token.map_or((String::new(), Scope::Viewer), |token| (token.name, token.scope));
         let name = runner.map_or_else(|| format!("http:{name}"), |id| format!("runner:{id}"));
+        let behalf = actor::Actor::of(name.as_str());
         parts.extensions.insert(Actor { name, scope, runner, repeat });
         let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
         let trace = Trace::of_header(header);
@@ -291,14 +302,16 @@ impl Rules {
         let call = format!("{} {}", parts.method, route.as_deref().unwrap_or("nothing"));
         let Some(repeat) = repeat else {
             let answer = next.run(Request::from_parts(parts, body));
-            return Ok(traced(trace, call, answer).await);
+            return Ok(actor::within(behalf, traced(trace, call, answer)).await);
         };
         let bytes = to_bytes(body, BODY).await.map_err(|_read_before| Problem::unguarded())?;
         let asked = format!("{} {}", parts.method, parts.uri).into_bytes();
         let asked = api_token::hash(&[asked.as_slice(), &[0], &bytes].concat());
         let answer = next.run(Request::from_parts(parts, Body::from(bytes)));
-        let answer = traced(trace, call, answer);
-        Ok(Arc::clone(&self.repeats).once(repeat.to_string(), asked, answer).await)
+        let answer = actor::within(behalf, traced(trace, call, answer));
+        let is_remembered = route.as_deref().is_some_and(|route| REMEMBERED.contains(&route));
+        let named = Named { key: repeat, asked, is_remembered };
+        Ok(Arc::clone(&self.repeats).once(self.services.clone(), named, answer).await)
     }
 }
 

@@ -33,6 +33,7 @@ mod system;
 mod terminal;
 mod timed;
 mod tokens;
+mod upkeep;
 mod usage;
 mod worktrees;
 
@@ -90,6 +91,7 @@ fn routes() -> OpenApiRouter<Http> {
         events::routes,
         worktrees::routes,
         operations::routes,
+        upkeep::routes,
         system::routes,
         tokens::routes,
     ];

@@ -100,7 +100,10 @@ async fn listen(services: &Services) -> TcpListener {
     loop {
         match TcpListener::bind(address).await {
             Ok(listener) => return listener,
-            Err(error) => fail(services, &format!("listen on {address}: {error}")),
+            Err(error) => {
+                let why = format!("listen on {address}: {error}; api.listen names another address");
+                fail(services, &why);
+            }
         }
         sleep(AGAIN).await;
     }

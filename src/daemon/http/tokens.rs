@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{extract::State, http::StatusCode};
+use axum::{Extension, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
@@ -13,6 +13,7 @@ use super::{
     guard::Actor,
     lists::{Page, Paging, newest},
     problem::Problem,
+    repeats::Secret,
 };
 use crate::domain::api_token::{ApiToken, Scope};
 
@@ -69,11 +70,11 @@ async fn create_token(
     State(http): State<Http>,
     actor: Actor,
     Json(body): Json<TokenBody>,
-) -> Result<(StatusCode, Json<TokenMade>), Problem> {
+) -> Result<(StatusCode, Extension<Secret>, Json<TokenMade>), Problem> {
     let lifetime = body.lifetime_seconds.map(Duration::from_secs);
     let made = http.services.create_token(&body.name, body.scope, lifetime, &actor.name).await?;
     let (token, text) = made;
-    Ok((StatusCode::CREATED, Json(TokenMade { token, text })))
+    Ok((StatusCode::CREATED, Extension(Secret), Json(TokenMade { token, text })))
 }
 
 /// Revokes a token.

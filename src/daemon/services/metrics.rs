@@ -97,11 +97,11 @@ impl Services {
     /// Returns how it stands with the metrics, `None` when they are not to be served.
     pub(super) fn metrics_component(&self) -> Option<Component> {
         let known = self.figures.0.served.lock().unwrap_or_else(PoisonError::into_inner);
-        let (healthy, detail) = match known.as_ref()? {
-            Ok(address) => (true, format!("http://{address}/metrics")),
-            Err(why) => (false, format!("{why}; docker.prometheus.port names another port")),
+        let outcome = match known.as_ref()? {
+            Ok(address) => Ok(format!("http://{address}/metrics")),
+            Err(why) => Err(format!("{why}; docker.prometheus.port names another port")),
         };
-        Some(Component { name: "metrics".to_owned(), healthy, detail })
+        Some(Component::extra("metrics", outcome))
     }
 
     /// Returns all metrics.

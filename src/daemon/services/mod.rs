@@ -27,6 +27,7 @@ mod projects;
 mod prompts;
 mod quotas;
 mod removal;
+mod repeats;
 mod retention;
 mod room;
 mod runners;
@@ -38,6 +39,7 @@ mod terminal;
 mod tokens;
 mod transcripts;
 mod unrecorded;
+mod upkeep;
 mod usage;
 mod worktrees;
 
@@ -55,7 +57,7 @@ use self::{
     approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
     intake::Intake, locks::Locks, metrics::Figures, nodes::Membership, notifications::Outside,
     prompts::Prompts, quotas::Excesses, surfaces::Surfaces, transcripts::Transcripts,
-    unrecorded::Unrecorded, worktrees::Worktrees,
+    unrecorded::Unrecorded, upkeep::Upkeep, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -64,11 +66,12 @@ pub use self::{
     inbox::InboxFeed,
     notifications::{NotifyPlace, Step},
     sessions::Resume,
-    system::{Component, Reconciled, SystemStatus},
+    system::{Component, PartState, Reconciled, SystemStatus},
     terminal::{AttachGrant, History, Screen},
 };
 use crate::{
     daemon::{
+        actor,
         broker::BrokerStatus,
         context::Context,
         fleet::{Caller, Fleet},
@@ -83,7 +86,7 @@ use crate::{
     process::UnknownProcess,
 };
 
-pub use crate::daemon::store::ItemFilter;
+pub use crate::daemon::{database::DatabaseReport, store::ItemFilter};
 
 /// The first look at what runs is waited for so long at most after the start.
 const LOOKING: Duration = Duration::from_secs(1);
@@ -130,6 +133,8 @@ pub struct Services {
     figures: Figures,
     /// What listens beside the socket.
     surfaces: Surfaces,
+    /// What takes long, one piece at a time.
+    upkeep: Upkeep,
     /// Whether the numbers of lost runners are remembered.
     numbered: Arc<AtomicBool>,
     /// But nobody waits for it longer than until then.
@@ -169,6 +174,7 @@ impl Services {
             outside: Outside::default(),
             figures: Figures::default(),
             surfaces: Surfaces::default(),
+            upkeep: Upkeep::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,
         }
@@ -262,7 +268,8 @@ impl Services {
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
-        let joined = tokio::spawn(trace::within(trace::here(), change)).await;
+        let change = actor::within(actor::here(), trace::within(trace::here(), change));
+        let joined = tokio::spawn(change).await;
         joined.map_err(|error| Failure::internal(format!("finish a change: {error}")))?
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 
 /// Bytes that must be free below the root for a runner to start: its record, how it ends, and what
 /// the database writes about it; also for those that run already.
-const ROOM: u64 = 16 << 20;
+pub(super) const ROOM: u64 = 16 << 20;
 
 impl Services {
     /// Refuses to start anything where nothing could be kept of it: on a disk that is full an agent would

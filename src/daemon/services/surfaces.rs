@@ -31,11 +31,7 @@ pub(super) struct Surfaces {
 impl Services {
     /// Takes note of how a surface is.
     pub fn note_surface(&self, name: &'static str, outcome: Result<String, String>) {
-        let component = Component {
-            name: name.to_owned(),
-            healthy: outcome.is_ok(),
-            detail: outcome.unwrap_or_else(|error| error),
-        };
+        let component = Component::extra(name, outcome);
         let mut states = self.surfaces.states.lock().unwrap_or_else(PoisonError::into_inner);
         states.insert(name, component);
     }

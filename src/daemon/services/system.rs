@@ -13,6 +13,9 @@ use crate::domain::{failure::Failure, node::Node, runner::RunnerStatus};
 /// An event that has waited for the broker so long is late.
 const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
 
+/// Fewer free bytes below the root are told.
+const LITTLE: u64 = 100 << 20;
+
 /// What a reconciliation did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Reconciled {
@@ -53,6 +56,29 @@ pub struct SystemStatus {
     pub database: String,
 }
 
+/// How a part of the daemon is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PartState {
+    /// It works.
+    Ok,
+    /// It does not, or not as it should; agents and commands do without.
+    Degraded,
+    /// It does not, and something that is always needed does not either.
+    Failed,
+}
+
+impl PartState {
+    /// The word for people and the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A part of the daemon and how it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Component {
@@ -60,8 +86,45 @@ pub struct Component {
     pub name: String,
     /// Whether it works.
     pub healthy: bool,
+    /// How bad it is if it does not.
+    pub state: PartState,
     /// More about it.
     pub detail: String,
+}
+
+impl Component {
+    /// Returns a part that nothing works without.
+    fn needed(name: &str, outcome: Result<String, String>) -> Self {
+        Self::new(name, outcome, PartState::Failed)
+    }
+
+    /// Returns a part that the rest does without.
+    pub(super) fn extra(name: &str, outcome: Result<String, String>) -> Self {
+        Self::new(name, outcome, PartState::Degraded)
+    }
+
+    fn new(name: &str, outcome: Result<String, String>, otherwise: PartState) -> Self {
+        let healthy = outcome.is_ok();
+        let state = if healthy { PartState::Ok } else { otherwise };
+        let detail = outcome.unwrap_or_else(|error| error);
+        Self { name: name.to_owned(), healthy, state, detail }
+    }
+}
+
+/// Returns how it stands with the room on the disk: little of it is told, none lets nothing start.
+fn disk(root: &std::path::Path) -> Component {
+    let name = "disk";
+    let fs = match rustix::fs::statvfs(root) {
+        Ok(fs) => fs,
+        Err(error) => return Component::needed(name, Err(error.to_string())),
+    };
+    let free = fs.f_bavail.saturating_mul(fs.f_frsize);
+    let text = format!("{} MiB free in {}", free >> 20, root.display());
+    match free {
+        free if free < room::ROOM => Component::needed(name, Err(text)),
+        free if free < LITTLE => Component::extra(name, Err(text)),
+        _ => Component::extra(name, Ok(text)),
+    }
 }
 
 impl Services {
@@ -101,21 +164,21 @@ impl Services {
     /// Returns how it stands with the broker, `None` when none is configured.
     pub fn broker(&self) -> Option<Component> {
         let status = self.broker.as_ref()?.borrow().clone();
-        let (healthy, detail) = match status {
-            BrokerStatus::Connecting => (false, "connecting".to_owned()),
-            BrokerStatus::Ready { server, warning: None } => (true, server),
+        let outcome = match status {
+            BrokerStatus::Connecting => Err("connecting".to_owned()),
+            BrokerStatus::Ready { server, warning: None } => Ok(server),
             BrokerStatus::Ready { server, warning: Some(warning) } => {
-                (false, format!("{server}: {warning}"))
+                Err(format!("{server}: {warning}"))
             }
             BrokerStatus::Blocked { reason } => {
-                (false, format!("it asks us to wait ({reason}); events are kept"))
+                Err(format!("it asks us to wait ({reason}); events are kept"))
             }
             BrokerStatus::Away { why, since } => {
                 let since = since.format("%H:%M:%S UTC");
-                (false, format!("away since {since}: {why}; events are kept"))
+                Err(format!("away since {since}: {why}; events are kept"))
             }
         };
-        Some(Component { name: "broker".to_owned(), healthy, detail })
+        Some(Component::extra("broker", outcome))
     }
 
     /// Returns how it stands with the queue to the broker.
@@ -159,11 +222,6 @@ impl Services {
 
     /// Returns how each part of the daemon is.
     pub async fn health(&self) -> Vec<Component> {
-        let component = |name: &str, outcome: Result<String, String>| Component {
-            name: name.to_owned(),
-            healthy: outcome.is_ok(),
-            detail: outcome.unwrap_or_else(|error| error),
-        };
         let kind = self.store.kind();
         let status = self.store.status().borrow().clone();
         let database = match status {
@@ -177,14 +235,8 @@ impl Services {
                 let since = since.format("%H:%M:%S UTC");
                 Err(format!("{kind} at {name} is away since {since}: {why}"))
             }
-            DatabaseStatus::Refused { why } => Err(why),
+            DatabaseStatus::Newer { .. } => Err(self.store.refusal().to_string()),
         };
-        let root = self.context.places.root();
-        let space = rustix::fs::statvfs(root).map_err(|error| error.to_string()).and_then(|fs| {
-            let free = fs.f_bavail.saturating_mul(fs.f_frsize) >> 20;
-            let text = format!("{free} MiB free in {}", root.display());
-            if free < 100 { Err(text) } else { Ok(text) }
-        });
         let own = &self.context.origin.node_id;
         let live = self.list_runners("", "live", 0).await;
         let live = live.map(|all| all.iter().filter(|runner| runner.node_id == *own).count());
@@ -194,18 +246,18 @@ impl Services {
             if linked < live { Err(text) } else { Ok(text) }
         });
         let mut components = vec![
-            component("daemon", Ok(format!("version {}", env!("CARGO_PKG_VERSION")))),
-            component("database", database),
-            component("disk", space),
-            component("supervisors", supervisors),
-            component("limits", Ok(self.limits.describe())),
-            component("room", room::describe_room()),
+            Component::needed("daemon", Ok(format!("version {}", env!("CARGO_PKG_VERSION")))),
+            Component::needed("database", database),
+            disk(self.context.places.root()),
+            Component::needed("supervisors", supervisors),
+            Component::extra("limits", Ok(self.limits.describe())),
+            Component::needed("room", room::describe_room()),
         ];
         if let Some(broker) = self.broker() {
             components.push(broker);
-            components.push(component("outbox", self.outbox_component().await));
+            components.push(Component::extra("outbox", self.outbox_component().await));
         } else if let Err(left) = self.outbox_left().await {
-            components.push(component("outbox", Err(left)));
+            components.push(Component::extra("outbox", Err(left)));
         }
         components.extend(self.notify_component().await);
         components.extend(self.metrics_component());

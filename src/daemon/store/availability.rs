@@ -23,9 +23,13 @@ pub enum DatabaseStatus {
         since: DateTime<Utc>,
     },
     /// Its schema is newer than this program: nothing can be recorded until that is changed.
-    Refused {
-        /// Why.
-        why: String,
+    Newer {
+        /// The server, without its password.
+        path: String,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        known: i64,
     },
 }
 
@@ -60,11 +64,17 @@ impl Availability {
     /// It does not.
     pub(super) fn lost(&self, error: &StoreError) {
         let now = match error {
+            StoreError::Newer { path, found, known } => {
+                DatabaseStatus::Newer { path: path.clone(), found: *found, known: *known }
+            }
             StoreError::Away { name, why } => {
                 let (name, why) = (name.clone(), why.clone());
                 DatabaseStatus::Away { name, why, since: self.clock.now() }
             }
-            other => DatabaseStatus::Refused { why: other.to_string() },
+            other => {
+                let (name, why) = ("database".to_owned(), other.to_string());
+                DatabaseStatus::Away { name, why, since: self.clock.now() }
+            }
         };
         self.status.send_if_modified(|status| {
             let is_news = *status == DatabaseStatus::Up;
@@ -82,7 +92,9 @@ impl Availability {
             DatabaseStatus::Away { name, why, .. } => {
                 StoreError::Away { name: name.clone(), why: why.clone() }
             }
-            DatabaseStatus::Refused { why } => StoreError::NotCommitted(why.clone()),
+            DatabaseStatus::Newer { path, found, known } => {
+                StoreError::Newer { path: path.clone(), found: *found, known: *known }
+            }
             DatabaseStatus::Up => StoreError::Closed,
         }
     }

@@ -79,6 +79,9 @@ impl StoreError {
     pub(super) fn again(&self) -> Self {
         match self {
             Self::Away { name, why } => Self::Away { name: name.clone(), why: why.clone() },
+            Self::Newer { path, found, known } => {
+                Self::Newer { path: path.clone(), found: *found, known: *known }
+            }
             Self::Unknown => Self::Unknown,
             Self::Closed => Self::Closed,
             Self::Refused(failure) => Self::Refused(failure.clone()),
@@ -99,7 +102,10 @@ impl From<StoreError> for Failure {
                 )
             }
             StoreError::Newer { .. } => {
-                Self::new(FailureKind::Internal, "SCHEMA_NEWER", error.to_string())
+                Self::new(FailureKind::Internal, "SCHEMA_NEWER", error.to_string()).with_hint(
+                    "install that stratavore again, or put back a backup from before it: \
+                     stratavore restore FILE",
+                )
             }
             StoreError::Unusable { .. } | StoreError::NotCommitted(_) | StoreError::Database(_) => {
                 Self::new(FailureKind::Unavailable, "DATABASE_UNAVAILABLE", error.to_string())

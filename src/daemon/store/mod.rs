@@ -35,6 +35,7 @@ mod query;
 mod quotas;
 mod recorder;
 mod removal;
+mod repeats;
 mod retention;
 mod runners;
 mod save;
@@ -245,6 +246,11 @@ impl Store {
     /// How it stands with the database.
     pub fn status(&self) -> watch::Receiver<DatabaseStatus> {
         self.availability.subscribe()
+    }
+
+    /// The refusal of what needs the database while it cannot be used.
+    pub fn refusal(&self) -> StoreError {
+        self.availability.refusal()
     }
 
     /// What kind of database it is, for display.

@@ -290,7 +290,7 @@ impl Recorder {
                 sequence,
                 project: new.project,
                 runner: new.runner,
-                user_id: self.origin.user.clone(),
+                user_id: if new.by.is_empty() { self.origin.user.clone() } else { new.by },
                 hostname: self.origin.hostname.clone(),
                 node_id: self.origin.node_id.clone(),
                 trace_id: new.trace_id,

@@ -37,6 +37,9 @@ pub(super) async fn run(services: Services) {
         if let Err(error) = services.prune_inbox().await {
             tracing::warn!(%error, "failed to remove old items of the inbox");
         }
+        if let Err(error) = services.prune_calls().await {
+            tracing::warn!(%error, "failed to forget old calls");
+        }
         sleep(LOOK).await;
     }
 }

@@ -363,7 +363,11 @@ impl State {
         }
         lines.push(Line::new("parts", "", Tone::Heading));
         for part in &daemon.parts {
-            let tone = if part.state == "ok" { Tone::Good } else { Tone::Bad };
+            let tone = match part.state.as_str() {
+                "ok" => Tone::Good,
+                "degraded" => Tone::Warning,
+                _ => Tone::Bad,
+            };
             let text = match part.detail.as_str() {
                 "" => part.state.clone(),
                 detail => format!("{}: {detail}", part.state),

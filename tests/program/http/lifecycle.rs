@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{HttpCall as Call, Say as _, World, demo_line, wait_until};
+use crate::support::{Api, HttpCall as Call, Say as _, World, demo_line, wait_until};
 
 #[test]
 fn a_runner_is_launched_watched_and_ended() {
@@ -83,11 +83,53 @@ fn a_call_that_is_made_again_is_done_once() {
     world.run(["status"]).expect_code(0);
     let url = world.api_url();
     let address = url.trim_start_matches("http://").parse().unwrap();
-    let operator = crate::support::Api { address, token: operator.token };
+    let operator = Api { address, token: operator.token };
     let body = json!({ "project": "p", "command": ["sleep", "60"] });
     let call = Call::new("POST", "/api/v1/runners").json(&body).header("Idempotency-Key", "a");
     let again = operator.send(call).expect(201);
     assert_eq!((again["runner"].text("name"), &again["repeated"]), ("p-1", &true.into()));
+}
+
+#[test]
+fn other_calls_are_remembered_by_the_next_daemon_too() {
+    let world = World::serving();
+    let admin = world.api("admin");
+    let directory = world.path("work");
+    std::fs::create_dir(&directory).unwrap();
+    let keyed = |api: &Api, path: &str, body: &Value| {
+        let call = Call::new("POST", &format!("/api/v1{path}")).json(body);
+        api.send(call.header("Idempotency-Key", "a"))
+    };
+    let body = json!({ "name": "w", "path": directory });
+    let created = keyed(&admin, "/projects", &body);
+    let project = created.expect(201);
+    let secret = json!({ "name": "ci", "scope": "viewer" });
+    let named = Call::new("POST", "/api/v1/tokens").json(&secret).header("Idempotency-Key", "b");
+    let made = admin.send(named.clone()).expect(201);
+    assert_eq!(admin.send(named.clone()).expect(201), made, "this daemon knows it");
+    // Refusals are answers, too.
+    let missing = Call::new("POST", "/api/v1/runners/none/kill").header("Idempotency-Key", "c");
+    admin.send(missing.clone()).expect_problem(404, "RUNNER_NOT_FOUND");
+
+    world.kill_daemon();
+    world.run(["status"]).expect_code(0);
+    let url = world.api_url();
+    let address = url.trim_start_matches("http://").parse().unwrap();
+    let admin = Api { address, token: admin.token };
+    let again = keyed(&admin, "/projects", &body);
+    assert_eq!(again.expect(201), project);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.header("content-type"), created.header("content-type"));
+    keyed(&admin, "/projects", &json!({ "name": "v", "path": directory }))
+        .expect_problem(422, "IDEMPOTENCY_KEY_REUSED");
+    admin.send(named).expect_problem(409, "IDEMPOTENCY_ANSWER_GONE");
+    let again = admin.send(missing);
+    again.expect_problem(404, "RUNNER_NOT_FOUND");
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(world.json(["projects", "list"]).as_array().unwrap().len(), 1);
+    let database = std::fs::read(world.root().join("stratavore.db")).unwrap();
+    let written = String::from_utf8_lossy(&database);
+    assert!(!written.contains(made.text("text")), "a token is in the database");
 }
 
 #[test]

@@ -117,6 +117,7 @@ fn everything_that_can_be_got_is_got() {
         let filled = match filled.rsplit('/').next().unwrap() {
             "search" => format!("{filled}?words=hello&text=hello"),
             "get" => format!("{filled}?id=p-1"),
+            "verdict" => format!("{filled}?agent=claude&tool=Bash"),
             _ => filled,
         };
         let answer = admin.send(Call::new("GET", &filled));

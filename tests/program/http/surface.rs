@@ -27,6 +27,11 @@ fn a_port_that_is_taken_stops_nothing() {
     let part = part(&world);
     assert_eq!(part["state"], "degraded", "{part}");
     assert!(part["detail"].as_str().unwrap().contains(&address), "{part}");
+    // It is named, with what to do, and nothing else is wrong: a warning.
+    let said = world.run(["health"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: api is degraded"), "{}", said.stderr);
+    assert!(said.stderr.contains("api.listen names another"), "{}", said.stderr);
     let name = world.launch(&[], &["sleep", "60"]);
     world.wait_status(&name, "running", Duration::from_secs(10));
 }

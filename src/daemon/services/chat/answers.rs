@@ -10,10 +10,14 @@ use super::{CONFIRMING, Conversation, MOST, Pending, Saying};
 use crate::{
     daemon::{notify::Button, services::Services},
     domain::{
-        activity::ActivityState, answer::Answer, chat::Press, failure::Failure, id::RunnerId,
+        activity::ActivityState,
+        answer::Answer,
+        chat::Press,
+        failure::Failure,
+        id::RunnerId,
+        prompt::{PromptWish, When},
         runner::Runner,
     },
-    proto::link::v1::Type,
 };
 
 /// How what is done from here is written down.
@@ -96,7 +100,8 @@ impl Services {
         Ok(Saying::words(format!("{}: sent.", told.runner)))
     }
 
-    /// Types a line into a runner.
+    /// Types a line into a runner that is at rest; else it waits in the queue until the runner is. What
+    /// is known of it is told, and nothing else.
     pub(super) async fn type_line(&self, word: &str, text: String) -> Result<Saying, Failure> {
         let runner = self.resolve(word).await?;
         if asked(&runner).is_some() {
@@ -105,9 +110,20 @@ impl Services {
             let words = format!("It waits for an answer; answer that first.\n\n{}", question.words);
             return Ok(Saying { words, ..question });
         }
-        let input = Type { text, submit: true, ..Type::default() };
-        self.send_input(&runner.id.to_string(), input).await?;
-        Ok(Saying::words(format!("{}: sent.", runner.name)))
+        let wish = PromptWish {
+            text,
+            submit: true,
+            run: Some(runner.run),
+            session: String::new(),
+            when: When::Queued,
+        };
+        let delivery = self.send_prompt(&runner.id.to_string(), wish).await?;
+        let mut words = format!("{}.", delivery.sentence());
+        if !delivery.is_settled() {
+            words.push_str(" It is not sent again; look what became of it.");
+        }
+        let look = button("👀 Look", &Press::Look { runner: runner.id });
+        Ok(Saying { buttons: vec![vec![look]], ..Saying::words(words) })
     }
 
     /// Asks back before a runner is ended.

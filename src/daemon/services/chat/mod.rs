@@ -19,7 +19,10 @@ use uuid::Uuid;
 
 use super::Services;
 use crate::{
-    daemon::notify::{Button, Fault, Incoming, Telegram, Update},
+    daemon::{
+        actor::{self, Actor},
+        notify::{Button, Fault, Incoming, Telegram, Update},
+    },
     domain::{
         chat::{self, COMMANDS, ChatCommand, Press},
         failure::Failure,
@@ -152,6 +155,7 @@ impl Services {
             }
             return;
         }
+        let behalf = Actor::of(format!("telegram:{user}"));
         // The number of a private chat is its user's.
         let chat = i64::try_from(user).unwrap_or_default();
         let said = match &update.what {
@@ -164,11 +168,13 @@ impl Services {
                     );
                     Saying::words(words)
                 } else {
-                    self.obey(conversation, user, text, *replies_to).await
+                    let obeyed = self.obey(conversation, user, text, *replies_to);
+                    actor::within(behalf, obeyed).await
                 }
             }
             Incoming::Press { id, message, data, .. } => {
-                let said = self.pressed(conversation, user, data).await;
+                let pressed = self.pressed(conversation, user, data);
+                let said = actor::within(behalf, pressed).await;
                 // However it ends, the button must not go on turning.
                 self.log(bot.heard(id, &said.words).await);
                 if said.is_settled {

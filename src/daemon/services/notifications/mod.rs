@@ -409,6 +409,6 @@ impl Services {
             });
         }
         let detail = words.join("; ");
-        Some(Component { name: "notifications".to_owned(), healthy, detail })
+        Some(Component::extra("notifications", if healthy { Ok(detail) } else { Err(detail) }))
     }
 }

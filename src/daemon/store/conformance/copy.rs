@@ -127,6 +127,16 @@ async fn fill(world: &World, events: usize) -> Runner {
          '00000000-0000-0000-0000-000000000001', '2026-01-02T00:00:00.000000Z')",
         "INSERT INTO api_tokens (id, name, secret_hash, scope, created_at) VALUES \
          ('00000000-0000-0000-0000-000000000009', 't', 'h', 'viewer', '2026-01-01T00:00:00.000000Z')",
+        "INSERT INTO notifications (channel, event_id, dedup_key, payload, state, attempts, created_at, \
+         due_at) VALUES ('telegram', '00000000-0000-0000-0000-00000000000a', 'k', '{\"title\": \"ü\"}', \
+         'waiting', 2, '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z'), ('ntfy', \
+         '00000000-0000-0000-0000-00000000000a', 'k', '{}', 'parked', 9, \
+         '2026-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z')",
+        "INSERT INTO notify_cursors (name, position, updated_at) VALUES ('notifier', 25, \
+         '2026-01-01T00:00:00.000000Z'), ('telegram/4242', 107, '2026-01-01T00:00:00.000000Z')",
+        "INSERT INTO http_repeats (key, asked, begun_at, status, content_type, body) VALUES \
+         ('00000000-0000-0000-0000-00000000000b', 'h', '2026-01-01T00:00:00.000000Z', 201, \
+         'application/json', '{}')",
         "INSERT INTO usage_days (project_name, day, tokens) VALUES ('p', '2026-01-01', 77)",
         "INSERT INTO usage_requests (key, project_name, at, input_tokens, counted, cost_nanos) \
          VALUES ('claude:1', 'p', '2026-01-01T00:00:00.000000Z', 70, 77, 9007199254740993)",
@@ -193,6 +203,11 @@ async fn everything_arrives_once_and_the_chain_holds(world: World) {
     let query = Query::new("SELECT limit_tokens FROM token_budgets");
     let limit = store.fetch(query).await.unwrap()[0].count("limit_tokens").unwrap();
     assert_eq!(limit, 9_007_199_254_740_993, "numbers keep every digit");
+    // What was told is not told again, what waits is told from there, and a bot's updates go on.
+    assert_eq!(store.cursor("notifier").await.unwrap(), Some(25));
+    assert_eq!(store.cursor("telegram/4242").await.unwrap(), Some(107));
+    let states = async |channel| store.notification_counts(channel).await.unwrap();
+    assert_eq!((states("telegram").await.waiting, states("ntfy").await.parked), (1, 1));
     // Names go on where they were, and so does an entity whose events are all gone.
     let news = World::new_runner("p");
     let caused = event(EventType::RunnerStarting, "runner", &news.id.to_string());
@@ -226,7 +241,26 @@ async fn what_is_there_is_merged_and_the_newer_wins(world: World) {
     let (third, _) = world.runner(&news).await;
     target.execute("UPDATE runners SET updated_at = '2001-01-01T00:00:00.000000Z'").await;
 
+    // A daemon there, which seals what was copied after it was, has read its log itself.
+    target
+        .execute(
+            "INSERT INTO notify_cursors (name, position, updated_at) VALUES ('notifier', 20, \
+             '2026-01-01T00:00:00.000000Z'), ('telegram/4242', 102, '2026-01-01T00:00:00.000000Z') \
+             ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+        )
+        .await;
+    world
+        .database
+        .execute(
+            "UPDATE notifications SET state = 'sent', reference = 'm', settled_at = \
+        '2026-01-02T00:00:00.000000Z' WHERE channel = 'telegram'",
+        )
+        .await;
+
     let copied = copy_into(&world, &target, false, &mut |_| {}).await.unwrap();
+    assert_eq!(store.cursor("telegram/4242").await.unwrap(), Some(107), "it was further");
+    assert_eq!(store.cursor("notifier").await.unwrap(), Some(20), "that log is read by its own");
+    assert_eq!(store.notification_counts("telegram").await.unwrap().waiting, 0);
     let events = copied.tables.iter().find(|table| table.table == "events").unwrap();
     // That it failed is told to a person, too.
     assert_eq!(events.written, 4, "{copied:?}");

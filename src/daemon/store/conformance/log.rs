@@ -198,7 +198,7 @@ async fn newer_schemas_are_refused(world: World) {
     store.close().await;
     database.execute("UPDATE _sqlx_migrations SET version = 9997 + version").await;
     let error = database.open(dir.path(), "node").await.unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 10_008, .. }), "{error}");
+    assert!(matches!(error, StoreError::Newer { found: 10_009, .. }), "{error}");
 }
 
 on_both! {

@@ -144,6 +144,7 @@ fn event(event_type: EventType, entity_type: &'static str, entity_id: &str) -> N
         project: "p".to_owned(),
         runner: String::new(),
         trace_id: String::new(),
+        by: String::new(),
         data: serde_json::json!({ "n": 1 }),
         at: at(0),
         is_first: false,
@@ -210,6 +211,7 @@ mod migration;
 mod notifications;
 mod prompts;
 mod quotas;
+mod repeats;
 mod retention;
 mod state;
 mod tokens;

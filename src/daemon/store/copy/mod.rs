@@ -5,6 +5,7 @@
 //! transaction, and what it wrote is found again by its keys: a copy that was cut short, at any
 //! moment, is completed by doing it again.
 
+mod cursors;
 mod events;
 mod names;
 mod table;
@@ -223,6 +224,7 @@ impl Copier<'_> {
             written.push((table, self.copy_table(table).await?));
         }
         written.push((&EVENTS, self.copy_events().await?));
+        self.copy_cursors().await?;
         written.push((&AGGREGATES, self.copy_table(&AGGREGATES).await?));
         self.recount().await?;
         for (table, written) in written {

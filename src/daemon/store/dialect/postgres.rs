@@ -57,6 +57,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (9, "prompts", include_str!("../../../../migrations/postgres/0009_prompts.sql")),
     (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
     (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
+    (12, "repeats", include_str!("../../../../migrations/postgres/0012_repeats.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:

@@ -46,6 +46,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (9, "prompts", include_str!("../../../../migrations/sqlite/0009_prompts.sql")),
     (10, "notifications", include_str!("../../../../migrations/sqlite/0010_notifications.sql")),
     (11, "tokens", include_str!("../../../../migrations/sqlite/0011_tokens.sql")),
+    (12, "repeats", include_str!("../../../../migrations/sqlite/0012_repeats.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

@@ -12,7 +12,10 @@ use std::{
 use stratavore::domain::{activity::ActivityState, hook::HookReport, launch::HOOK_VARIABLE};
 use tokio::time::timeout;
 
-use crate::{figures, world::World};
+use crate::{
+    figures,
+    world::{LONGEST, World},
+};
 
 /// Hooks that are answered.
 const HOOKS: usize = 20_000;
@@ -92,9 +95,24 @@ fn answered(meter: &str, number: usize) -> f64 {
     let begin = Instant::now();
     let mut socket = TcpStream::connect(host).expect("the supervisor listens");
     socket.write_all(&[head.as_bytes(), &body].concat()).expect("it takes a report");
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).expect("it answers");
+    socket.set_read_timeout(Some(LONGEST)).expect("a limit");
+    // The connection stays open: an answer ends where its length says.
+    let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+    while !is_whole(&answer) {
+        let count = socket.read(&mut piece).expect("it answers");
+        assert!(count > 0, "it leaves: {}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(piece.get(..count).unwrap_or_default());
+    }
     let took = begin.elapsed().as_secs_f64() * 1000.0;
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
     took
+}
+
+/// Whether an answer is there with all of its body.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let length = length.and_then(|length| length.trim().parse::<usize>().ok());
+    length.is_some_and(|length| body.len() >= length)
 }

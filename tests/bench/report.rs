@@ -124,12 +124,17 @@ impl Row {
     /// Name, our figure, each peer's with how many times ours is of it, target, verdict.
     fn cells(&self, peers: &[Peer]) -> Vec<String> {
         let (unit, ours) = (self.unit, self.figures.ours);
-        let figure = |value: f64| format!("{} {unit}", number(value)).trim_end().to_owned();
+        let figure = |value: f64| {
+            if value.is_infinite() {
+                return "never".to_owned();
+            }
+            format!("{} {unit}", number(value)).trim_end().to_owned()
+        };
         let mut cells = vec![self.name.clone(), figure(ours)];
         for at in 0..peers.len() {
             let theirs = self.figures.theirs.get(at).copied();
             cells.push(match theirs {
-                Some(Some(theirs)) if theirs > 0.0 => {
+                Some(Some(theirs)) if theirs > 0.0 && theirs.is_finite() => {
                     format!("{} ({:.2} ×)", figure(theirs), ours / theirs)
                 }
                 Some(Some(theirs)) => figure(theirs),
@@ -156,9 +161,6 @@ impl Row {
 
 /// Three digits that matter.
 fn number(value: f64) -> String {
-    if value.is_infinite() {
-        return "never".to_owned();
-    }
     let decimals = match value.abs() {
         100.0.. => 0,
         10.0.. => 1,

@@ -325,6 +325,8 @@ pub(crate) struct History {
     pub aggregates: BTreeMap<(String, String), i64>,
     /// What waited for the broker when everything that can be delivered was.
     pub waiting: Vec<Waiting>,
+    /// Events that were parked, and found not to be overtaken, before they were let go.
+    pub parked: usize,
     /// Events that an operator took out of the queue to the broker.
     pub discarded: BTreeSet<Uuid>,
     /// Leases in the order of the samples.

@@ -337,8 +337,9 @@ fn tell(facts: &Facts, wanted: Kills, found: &Found) -> String {
     );
     let verdict =
         if found.wrong.is_empty() { "nothing".to_owned() } else { found.wrong.join("; ") };
+    let on = if wanted.on_server { " --database server" } else { "" };
     format!(
-        "## A daemon killed again and again\n\n`./tests/run chaos --kills {kills} --runners {runners}`\n\n\
+        "## A daemon killed again and again\n\n`./tests/run chaos --kills {kills} --runners {runners}{on}`\n\n\
          {}\n{counts}\nViolated: {verdict}.\n\n{times}\nHow much later than asked for the agents began their \
          lines, all of them:\n\n{}\nFrom exec until every supervisor is linked:\n\n{}",
         facts.list(),

@@ -341,14 +341,15 @@ async fn settle(cluster: &Cluster<'_>, observers: &[Observer; 2]) -> [History; 2
             let passed = wrong.iter().find(|v| v.invariant == checker::Invariant::C11);
             assert_eq!(passed, None);
             assert_eq!(parked_otherwise(&histories[0]), Vec::<String>::new());
-            parked = Some(histories[0].waiting.len());
+            parked = Some(histories[0].waiting.iter().filter(|waiting| waiting.parked).count());
         }
         if parked.is_some() && retried.elapsed() > Duration::from_secs(3) {
             retried = Instant::now();
             free(cluster).await;
         }
         if missing.is_empty() && parked.is_some() {
-            println!("settled after {:?}; {parked:?} waited behind the poison", begun.elapsed());
+            println!("settled after {:?}; {parked:?} were poisoned", begun.elapsed());
+            histories[0].parked = parked.unwrap_or(0);
             return histories;
         }
         if begun.elapsed() > SETTLING {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::millis;
 use crate::{
@@ -24,6 +24,10 @@ const ROUNDS: usize = 3;
 /// What the output looks like, and how many times tmux's speed ours is to be at least.
 const LOOKS: [(&str, f64); 4] =
     [(helper::PLAIN, 1.5), (helper::COLOURED, 2.0), (helper::UNICODE, 1.0), (helper::REDRAW, 1.0)];
+
+/// The shell is asked so often whether it is there, and waited for so long each time.
+const TRIES: usize = 20;
+const ANSWER: Duration = Duration::from_millis(500);
 
 /// How long a flood may take.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
@@ -52,9 +56,14 @@ impl Watched {
         let running = world.start(side, &shell(&pipe, &quoted(&own)))?;
         let mut tty = Tty::attach(world, &running)?;
         tty.wait_taken()?;
-        // Said again: who keeps no output shows nothing of what was said before.
-        pipe.say("ready")?;
-        tty.wait_for(end_mark("ready").as_bytes(), PATIENCE)?;
+        // Who keeps no output shows nothing of what was said before it was quite attached.
+        let answered = |tty: &mut Tty| -> Result<bool> {
+            pipe.say("ready")?;
+            Ok(tty.wait_for(end_mark("ready").as_bytes(), ANSWER).is_ok())
+        };
+        if !(0..TRIES).map(|_| answered(&mut tty)).any(|heard| heard.is_ok_and(|heard| heard)) {
+            bail!("the shell does not answer ({side:?})");
+        }
         tty.drain(Duration::from_millis(50))?;
         Ok(Self { tty, pipe, speed: Sample::default(), bytes: 0 })
     }

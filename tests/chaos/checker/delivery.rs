@@ -133,6 +133,7 @@ fn bounded(history: &History, finder: &mut Finder<'_>) {
 
 /// C11: of an entity whose event is parked, nothing later is delivered.
 fn parked(history: &History, finder: &mut Finder<'_>) {
+    finder.saw(history.parked);
     for waiting in history.waiting.iter().filter(|waiting| waiting.parked) {
         finder.saw(1);
         let passed = history.deliveries.iter().find(|delivery| {

@@ -26,7 +26,9 @@ const MOST_MARKS: usize = 4;
 /// text and the lines of boxes a slow one.
 #[inline]
 pub(crate) fn may_join(c: char) -> bool {
-    matches!(c, '\u{2190}'..='\u{24ff}' | '\u{2600}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
+    // Most text ends the look here.
+    c >= '\u{2190}'
+        && matches!(c, '\0'..='\u{24ff}' | '\u{2600}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
 /// Whether `c` goes into a cell that begins with `base` and so far ends with `last`.

@@ -8,7 +8,7 @@ use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::Handler as _;
 
 use super::cluster::{EMOJI_SELECTOR, may_join, widens};
-use super::line::would_join;
+use super::line::{is_stranger, would_join};
 use super::screen::{Screen, row_index};
 
 /// Most characters beside the first in one cell; a longer cluster is no text.
@@ -99,9 +99,5 @@ impl Screen {
 
 /// Whether neighbouring cells of a row, printed in their order, would become one.
 pub(crate) fn has_strangers(cells: &[Cell]) -> bool {
-    let mut before: Option<&Cell> = None;
-    cells.iter().filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER)).any(|cell| {
-        let before = before.replace(cell);
-        may_join(cell.c) && before.is_some_and(|before| would_join(before, cell.c))
-    })
+    cells.iter().enumerate().any(|(at, cell)| may_join(cell.c) && is_stranger(cells, at))
 }

@@ -75,6 +75,13 @@ pub(crate) fn would_join(cell: &Cell, c: char) -> bool {
     joins(cell.c, last.copied().unwrap_or(cell.c), c)
 }
 
+/// Whether the character of a cell, printed behind the cell before it, would go into that.
+pub(crate) fn is_stranger(cells: &[Cell], at: usize) -> bool {
+    let before = cells.get(..at).unwrap_or_default().iter().rev();
+    let mut before = before.filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER));
+    before.next().zip(cells.get(at)).is_some_and(|(before, cell)| would_join(before, cell.c))
+}
+
 /// Returns how many cells of the row show something or stand before one that does.
 pub(crate) fn visible_len(row: &[Cell]) -> usize {
     row.iter().rposition(|cell| !is_blank(cell)).map_or(0, |last| last + 1)
@@ -145,15 +152,13 @@ impl LineEncoder {
         let mut style = Style::default();
         let mut line_color = None;
         let mut chars = 0;
-        let mut before: Option<&Cell> = None;
-        for cell in cells {
+        for (at, cell) in cells.iter().enumerate() {
             // Where a wide character had no room there is nothing but perhaps a colour.
             let leading = cell.flags.contains(Flags::LEADING_WIDE_CHAR_SPACER) && is_blank(cell);
             if leading || cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
                 continue;
             }
-            let before = before.replace(cell);
-            if may_join(cell.c) && before.is_some_and(|before| would_join(before, cell.c)) {
+            if may_join(cell.c) && is_stranger(cells, at) {
                 // Two cells all the same: read back, they would be one.
                 chars += 1;
                 self.push_char(NON_JOINER);

@@ -103,19 +103,12 @@ impl Scan {
     }
 }
 
-/// A piece of what is forwarded.
-#[derive(Debug)]
-enum Piece {
-    /// These bytes of the batch.
-    Batch(Range<usize>),
-    /// Others.
-    Other(Box<[u8]>),
-}
-
 /// Collects a [`Scan`].
 #[derive(Debug, Default)]
 pub(crate) struct ScanBuilder {
-    kept: Vec<Piece>,
+    kept: Vec<Range<usize>>,
+    /// Bytes that are not in the batch, and before which of the kept ranges they come.
+    added: Vec<(usize, Box<[u8]>)>,
     ops: Vec<Op>,
     signals: Vec<Signal>,
     queries: bool,
@@ -136,14 +129,16 @@ impl ScanBuilder {
     /// Forwards these bytes of the batch; ranges come in order.
     pub(crate) fn keep(&mut self, range: Range<usize>) {
         match self.kept.last_mut() {
-            Some(Piece::Batch(last)) if last.end == range.start => last.end = range.end,
-            _ => self.kept.push(Piece::Batch(range)),
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => self.kept.push(range),
         }
     }
 
     /// Forwards bytes that are not in the batch.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
-        self.kept.push(Piece::Other(bytes.into()));
+        self.added.push((self.kept.len(), bytes.into()));
+        // What is kept next comes behind it, wherever it lies.
+        self.kept.push(0..0);
     }
 
     /// Text for the screen and for viewers.
@@ -185,15 +180,19 @@ impl ScanBuilder {
 
     /// Finishes the batch.
     pub(crate) fn finish(self, input: &[u8]) -> Scan {
-        let forward = match self.kept.as_slice() {
-            [] => Forward::Prefix(0),
-            [Piece::Batch(only)] if only.start == 0 => Forward::Prefix(only.end),
-            pieces => {
-                let bytes = pieces.iter().map(|piece| match piece {
-                    Piece::Batch(range) => input.get(range.clone()).unwrap_or_default(),
-                    Piece::Other(bytes) => bytes,
-                });
-                Forward::Owned(bytes.collect::<Vec<_>>().concat())
+        let forward = match (self.added.is_empty(), self.kept.as_slice()) {
+            (true, []) => Forward::Prefix(0),
+            (true, [only]) if only.start == 0 => Forward::Prefix(only.end),
+            (_, kept) => {
+                let mut bytes = Vec::new();
+                let mut added = self.added.iter().peekable();
+                for (at, range) in kept.iter().enumerate() {
+                    while let Some((_, other)) = added.next_if(|(before, _)| *before <= at) {
+                        bytes.extend_from_slice(other);
+                    }
+                    bytes.extend_from_slice(input.get(range.clone()).unwrap_or_default());
+                }
+                Forward::Owned(bytes)
             }
         };
         let Self { ops, signals, queries, switched, .. } = self;

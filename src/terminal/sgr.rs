@@ -32,7 +32,13 @@ pub(crate) fn apply(screen: &mut Screen, sequence: &[u8]) -> bool {
     let mut rest = params.iter().copied();
     while let Some(code) = rest.next() {
         if let Some(attr) = attribute(code, &mut rest) {
-            screen.terminal_attribute(attr);
+            match attr {
+                Attr::BlinkSlow | Attr::BlinkFast | Attr::CancelBlink => {
+                    screen.terminal_attribute(attr);
+                }
+                // The engine's own, at once.
+                _ => screen.term.terminal_attribute(attr),
+            }
         }
     }
     true

@@ -4,7 +4,7 @@
 //! agent's child, no listening socket. Whatever is left fails the test that made it.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     fs,
     os::unix::{ffi::OsStrExt as _, net::UnixStream},
     path::{Path, PathBuf},
@@ -133,8 +133,7 @@ impl World {
             .env("TERM", "xterm-256color")
             .env("LANG", "C.UTF-8")
             .env("RUST_BACKTRACE", "1")
-            // Where an instrumented program writes what of it was run.
-            .envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)))
+            .envs(profile())
             .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .current_dir(self.home());
         command
@@ -270,4 +269,11 @@ pub(crate) fn write_script(path: &Path, text: &str, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, text).expect("write a script");
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set its mode");
+}
+
+/// Returns where an instrumented program writes what of it was run, as a variable.
+#[expect(clippy::disallowed_methods, reason = "it is for the instrumentation, not for the program")]
+fn profile() -> Option<(&'static str, OsString)> {
+    const FILE: &str = "LLVM_PROFILE_FILE";
+    std::env::var_os(FILE).map(|file| (FILE, file))
 }

@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prost::Message as _;
 use stratavore::{
     agents::{
         claude, codex, hooks, opencode, otlp,
@@ -28,7 +27,7 @@ struct Choices<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Choices<'a> {
+impl Choices<'_> {
     fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.rest.split_first() else { return 0 };
         self.rest = rest;
@@ -91,7 +90,7 @@ fn take(terminal: &mut Terminal, batch: &[u8]) -> Vec<u8> {
 
 /// The screen: output of any program. It never fails, and whoever attaches, at whatever byte, sees
 /// what the others see; so does a pane.
-pub fn screen(data: &[u8]) {
+pub(crate) fn screen(data: &[u8]) {
     let mut choices = Choices { rest: data };
     let size = TerminalSize::new(choices.within(2, 40), choices.within(2, 12));
     let (batch, joins) = (usize::from(choices.within(1, 64)), usize::from(choices.byte()) * 4);
@@ -156,7 +155,7 @@ pub fn screen(data: &[u8]) {
 
 /// What is forwarded and answered: no question goes through, and it does not matter how the stream
 /// was cut. The same for keys, from which answers are taken out.
-pub fn queries(data: &[u8]) {
+pub(crate) fn queries(data: &[u8]) {
     let mut choices = Choices { rest: data };
     let batch = usize::from(choices.within(1, 64));
     let size = TerminalSize::new(20, 5);
@@ -189,7 +188,7 @@ pub fn queries(data: &[u8]) {
 
 /// The link between supervisor and daemon: whatever arrives, in whatever pieces, is a message or an
 /// error; and frames are drawn, whoever made them.
-pub fn link(data: &[u8]) {
+pub(crate) fn link(data: &[u8]) {
     let mut choices = Choices { rest: data };
     let kind = choices.byte();
     let batch = usize::from(choices.within(1, 64));
@@ -251,7 +250,7 @@ fn draw(size: TerminalSize, frames: &[u8], batch: usize) {
 }
 
 /// What agents write down, each in its own way.
-pub fn transcripts(data: &[u8]) {
+pub(crate) fn transcripts(data: &[u8]) {
     let mut choices = Choices { rest: data };
     let agent = Agent::ALL[usize::from(choices.byte()) % Agent::ALL.len()];
     let Some(mut reader) = Reader::new(agent) else { return opencode(choices.rest) };
@@ -296,7 +295,7 @@ fn opencode(data: &[u8]) {
 }
 
 /// What agents report: telemetry, hooks, their own interfaces and state files.
-pub fn telemetry(data: &[u8]) {
+pub(crate) fn telemetry(data: &[u8]) {
     for agent in Agent::ALL {
         for record in otlp::usage(agent, data) {
             for name in [&record.model, &record.purpose, &record.conversation, &record.key] {
@@ -321,7 +320,7 @@ pub fn telemetry(data: &[u8]) {
 }
 
 /// Secrets: what is one is not shown, wherever it stands, and the rest is not touched.
-pub fn redactor(data: &[u8]) {
+pub(crate) fn redactor(data: &[u8]) {
     const SECRET: &str = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
     let mut choices = Choices { rest: data };
     let at = usize::from(choices.byte());
@@ -337,7 +336,7 @@ pub fn redactor(data: &[u8]) {
 }
 
 /// The configuration: any file is one, or is refused with a reason.
-pub fn configuration(data: &[u8]) {
+pub(crate) fn configuration(data: &[u8]) {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("stratavore-fuzz-{}-{number}.yaml", std::process::id());
@@ -354,8 +353,11 @@ pub fn configuration(data: &[u8]) {
     }
 }
 
+/// A target: its name, and what must be true of any input.
+type Target = (&'static str, fn(&[u8]));
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub(crate) const TARGETS: [Target; 7] = [
     ("screen", screen),
     ("queries", queries),
     ("link", link),

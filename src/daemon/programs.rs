@@ -1,4 +1,4 @@
-//! d0: what is known of an agent's program before it is started: where it lies, its version, and
+//! What is known of an agent's program before it is started: where it lies, its version, and
 //! whether the user has set it up to send its telemetry somewhere already.
 //!
 //! A version is asked once for each file as it is (its time and size) and remembered. Nothing here
@@ -20,7 +20,10 @@ use tokio::{process::Command, time::timeout};
 use crate::{
     agents::launch::own_telemetry,
     config::environment,
-    domain::{agent::Agent, launch::Environment},
+    domain::{
+        agent::Agent,
+        launch::{Environment, RUNNER_MARK},
+    },
 };
 
 /// How long a program may take to tell its version.
@@ -86,6 +89,9 @@ async fn ask(path: &Path, environment: &Environment) -> Option<String> {
         .arg("--version")
         .env_clear()
         .envs(environment.iter().map(|(name, value)| (name, value)))
+        // It belongs to no runner, also when it is asked on behalf of one: what carries a runner's mark is
+        // taken for a process of its agent.
+        .env_remove(RUNNER_MARK)
         .current_dir("/")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
@@ -125,12 +131,14 @@ mod tests {
         let file = dir.path().join("agent");
         let count = dir.path().join("count");
         let write = |version: &str| {
-            let script = format!("#!/bin/sh\necho x >> {}\necho {version}\n", count.display());
+            let count = count.display();
+            let script = format!("#!/bin/sh\necho x >> {count}\necho {version}${RUNNER_MARK}\n");
             fs::write(&file, script).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         };
         let programs = Programs::default();
-        let environment: Environment = vec![("PATH".into(), dir.path().into())];
+        let path = ("PATH".into(), dir.path().into());
+        let environment: Environment = vec![path, (RUNNER_MARK.into(), "-not".into())];
         let ask = async || programs.version(&"agent".into(), &environment, true).await;
         write("1.2");
         assert_eq!(ask().await.as_deref(), Some("1.2"));

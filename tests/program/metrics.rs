@@ -252,7 +252,7 @@ fn a_port_that_is_taken_is_told_and_stops_nothing() {
         Some(world.run(["health"])).filter(|health| health.stdout.contains("metrics"))
     });
     let taken = format!("127.0.0.1:{port} is taken by another program");
-    assert!(health.code == 6 && health.stdout.contains(&taken), "{}", health.stdout);
+    assert!(health.code == 1 && health.stdout.contains(&taken), "{}", health.stdout);
     // Where it cannot be scraped it can be asked.
     let values = world.json(["metrics", "show"]);
     assert_eq!(values["stratavore_component_healthy{component=\"metrics\"}"], 0.0);

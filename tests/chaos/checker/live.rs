@@ -86,6 +86,10 @@ fn ended(history: &History, finder: &mut Finder<'_>) {
         let (Some(row), Some(exit)) = (rows.get(testimony.runner.as_str()), testimony.exit) else {
             continue;
         };
+        // The last run has no agent that could tell of it: its launch was interrupted.
+        if i64::try_from(testimony.starts).is_ok_and(|starts| starts < row.run) {
+            continue;
+        }
         // Whose supervisor died, or could not write, has nobody who tells of its end.
         if history.killed_supervisors.contains(&row.id) || history.disk_was_full {
             continue;

@@ -345,6 +345,8 @@ pub(crate) struct History {
     pub killed_supervisors: BTreeSet<String>,
     /// The disk was full for a time: how an agent ended could not be written down.
     pub disk_was_full: bool,
+    /// The product's queue was deleted at some time, with what was in it.
+    pub queue_was_deleted: bool,
     /// What the product's own check of the log found; `None` when there is no such log.
     pub audit: Option<Result<(), String>>,
     /// Whether the calls are checked against the log.

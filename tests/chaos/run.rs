@@ -226,6 +226,7 @@ async fn look_back(
     (history.faults, history.window) = (report.faults, WINDOW);
     history.is_audited = true;
     history.disk_was_full = at == 1 && report.kinds.contains_key("DiskFull");
+    history.queue_was_deleted = report.kinds.contains_key("QueueDeleted");
     history.killed_supervisors.clone_from(&report.killed_supervisors);
     history.paused_supervisors.clone_from(&report.paused_supervisors);
     let (from, to) = if at == 0 { (0, SHARING) } else { (SHARING, SHARING + 1) };

@@ -45,12 +45,13 @@ fn stop_by_number(form: Form) -> History {
         // what is written down is from before.
         written_down.pid = strangers.add(&program, witness);
     }
+    let heard = Witness::new(dir.path().join("stranger"));
+    wait_until("the stranger is there", SOON, || !heard.lines().is_empty());
     match form {
         Form::Naive => kill(written_down.pid, Signal::TERM),
         Form::Right if written_down.is_alive() => written_down.signal(Signal::TERM),
         Form::Right => {}
     }
-    let heard = Witness::new(dir.path().join("stranger"));
     if form == Form::Naive {
         wait_until("the stranger is hit", SOON, || {
             heard.lines().iter().any(|l| l.starts_with("signal"))

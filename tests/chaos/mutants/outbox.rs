@@ -226,5 +226,5 @@ async fn mutant_05_three_publishers_that_skip_what_is_locked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mutant_06_a_mark_before_the_confirmation() {
-    prove_publisher(Invariant::C08, Publisher::MarkFirst, 5).await;
+    prove_publisher(Invariant::C08, Publisher::MarkFirst, 1).await;
 }

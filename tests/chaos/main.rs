@@ -16,6 +16,7 @@ mod cancel;
 mod checker;
 mod clock;
 mod cluster;
+mod deck;
 mod eyes;
 mod hindsight;
 mod history;

@@ -10,6 +10,7 @@ use super::{
     budgets::BudgetArgs,
     complete,
     corrections::CorrectArgs,
+    deferred::Deferred,
     duration::duration,
     host::{BackupArgs, DoctorArgs, InstallArgs, ManArgs, RestoreArgs, SupportArgs, UninstallArgs},
     inbox::InboxArgs,
@@ -65,103 +66,103 @@ pub(super) struct GlobalArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Register a directory as a project
-    New(NewArgs),
+    New(Deferred<NewArgs>),
     /// List, show and delete projects
     #[command(visible_alias = "project")]
-    Projects(ProjectsArgs),
+    Projects(Deferred<ProjectsArgs>),
     /// Show and set how much projects may use
-    Quotas(QuotasArgs),
+    Quotas(Deferred<QuotasArgs>),
     /// Start an agent, or any command, in a project
-    Launch(LaunchArgs),
+    Launch(Deferred<LaunchArgs>),
     /// Go into a runner's terminal
-    Attach(AttachArgs),
+    Attach(Deferred<AttachArgs>),
     /// List and show runners
     #[command(visible_alias = "runner")]
-    Runners(RunnersArgs),
+    Runners(Deferred<RunnersArgs>),
     /// End runners with everything they started
     #[command(visible_alias = "stop")]
-    Kill(KillArgs),
+    Kill(Deferred<KillArgs>),
     /// End a runner and start the same command again
-    Restart(RestartArgs),
+    Restart(Deferred<RestartArgs>),
     /// Stop a runner's processes where they stand
-    Pause(NamesArgs),
+    Pause(Deferred<NamesArgs>),
     /// Let a paused runner go on
-    Resume(NamesArgs),
+    Resume(Deferred<NamesArgs>),
     /// See to what waits for you: questions, failures, ended turns
-    Inbox(InboxArgs),
+    Inbox(Deferred<InboxArgs>),
     /// Show and test what agents may do without asking
-    Approvals(ApprovalsArgs),
+    Approvals(Deferred<ApprovalsArgs>),
     /// List and show agents' conversations
     #[command(visible_alias = "session")]
-    Sessions(SessionsArgs),
+    Sessions(Deferred<SessionsArgs>),
     /// Show and set how much may be used, in tokens or money
     #[command(visible_alias = "budgets")]
-    Budget(BudgetArgs),
+    Budget(Deferred<BudgetArgs>),
     /// Show what agents used: tokens and what they cost; make and revoke tokens of the HTTP API
     #[command(visible_alias = "usage")]
-    Tokens(TokensArgs),
+    Tokens(Deferred<TokensArgs>),
     /// Type text into a runner
-    Send(SendArgs),
+    Send(Deferred<SendArgs>),
     /// Show what a runner has changed since it was launched
-    Diff(DiffArgs),
+    Diff(Deferred<DiffArgs>),
     /// List, remove and restore the worktrees of runners
     #[command(visible_alias = "worktree")]
-    Worktrees(WorktreesArgs),
+    Worktrees(Deferred<WorktreesArgs>),
     /// Show what a runner, or the daemon, has written
-    Logs(LogsArgs),
+    Logs(Deferred<LogsArgs>),
     /// Show the state of everything
-    Status(StatusArgs),
+    Status(Deferred<StatusArgs>),
     /// Print runners as they change
-    Watch(WatchArgs),
+    Watch(Deferred<WatchArgs>),
     /// List and follow events
-    Events(EventsArgs),
+    Events(Deferred<EventsArgs>),
     /// Compare all runners with what really runs
-    Reconcile(ReconcileArgs),
+    Reconcile(Deferred<ReconcileArgs>),
     /// List the agents, which file each name means, and what each can
     Agents,
     /// List the nodes that share the database
     Nodes,
     /// Tell people outside something, and look after what they are told
-    Notify(NotifyArgs),
+    Notify(Deferred<NotifyArgs>),
     /// Set up a way to people outside
-    Setup(SetupArgs),
+    Setup(Deferred<SetupArgs>),
     /// Look after the queue of events to the broker
-    Outbox(OutboxArgs),
+    Outbox(Deferred<OutboxArgs>),
     /// Check that nobody tampered with the event log
-    Audit(AuditArgs),
+    Audit(Deferred<AuditArgs>),
     /// Check the parts of the daemon
     Health,
     /// Show the daemon's figures: runners, usage, queues, latencies
-    Metrics(MetricsArgs),
+    Metrics(Deferred<MetricsArgs>),
     /// Show, migrate and copy the database
-    Database(DatabaseArgs),
+    Database(Deferred<DatabaseArgs>),
     /// Show and check the configuration
-    Config(ConfigArgs),
+    Config(Deferred<ConfigArgs>),
     /// Control the daemon
-    Daemon(DaemonArgs),
+    Daemon(Deferred<DaemonArgs>),
     /// Find out what is wrong with this machine, and say how to mend it
-    Doctor(DoctorArgs),
+    Doctor(Deferred<DoctorArgs>),
     /// Write a support bundle: what helps to find a fault, without secrets and prompts
-    Support(SupportArgs),
+    Support(Deferred<SupportArgs>),
     /// Save the database, the audit key and what else cannot be made again
-    Backup(BackupArgs),
+    Backup(Deferred<BackupArgs>),
     /// Put a backup into the root directory
-    Restore(RestoreArgs),
+    Restore(Deferred<RestoreArgs>),
     /// Install the program, its service, manual and completions
-    Install(InstallArgs),
+    Install(Deferred<InstallArgs>),
     /// Remove what was installed
-    Uninstall(UninstallArgs),
+    Uninstall(Deferred<UninstallArgs>),
     /// Print the manual, or write its pages
-    Man(ManArgs),
+    Man(Deferred<ManArgs>),
     /// Print the shell's completion script
-    Completion(CompletionArgs),
+    Completion(Deferred<CompletionArgs>),
     /// Print the version
-    Version(VersionArgs),
+    Version(Deferred<VersionArgs>),
     /// Open the dashboard over scripted agents in a throw-away state
-    Demo(TryArgs),
+    Demo(Deferred<TryArgs>),
     /// Be a scripted agent
     #[command(hide = true)]
-    DemoAgent(DemoArgs),
+    DemoAgent(Deferred<DemoArgs>),
     /// Go into a project's agent, starting one if none runs
     #[command(external_subcommand)]
     Project(Vec<OsString>),

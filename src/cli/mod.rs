@@ -11,6 +11,7 @@ mod commands;
 mod complete;
 mod context;
 mod corrections;
+mod deferred;
 mod doctor;
 mod duration;
 mod hook;

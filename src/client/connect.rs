@@ -13,6 +13,10 @@ use crate::{config::Places, domain::failure::Failure};
 /// How long the socket may take to accept and the daemon to greet.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// A daemon that has been silent for so long while something of it is followed is asked whether it is
+/// there, and then has as long to answer: one that hangs is not shown as if it were well.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// Connects.
 ///
 /// # Errors
@@ -35,7 +39,10 @@ pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
             Ok::<_, io::Error>(TokioIo::new(stream))
         }
     });
-    let endpoint = Endpoint::from_static("http://stratavore").connect_timeout(LIMIT);
+    let endpoint = Endpoint::from_static("http://stratavore")
+        .connect_timeout(LIMIT)
+        .http2_keep_alive_interval(SILENCE)
+        .keep_alive_timeout(SILENCE);
     endpoint.connect_with_connector(connector).await.map_err(io::Error::other)
 }
 

@@ -51,6 +51,10 @@ pub struct LaunchRequest {
     pub max_tokens: Option<u64>,
 }
 
+/// What a warning ends with that others work in the same directory: the one of a later launch there names
+/// all whom an earlier one named.
+pub const MIXING: &str = "their changes mix";
+
 /// What came of a request to start an agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Launched {

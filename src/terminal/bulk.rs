@@ -37,7 +37,7 @@ impl Screen {
         if text.len() / 2 <= rows || !self.is_plain() {
             return Bulk::default();
         }
-        let lines: Vec<&[u8]> = plain_lines(text, cols).collect();
+        let lines: Vec<Line<'_>> = plain_lines(text, cols).collect();
         let unseen = (lines.len() + 1).saturating_sub(rows);
         if unseen == 0 {
             return Bulk { taken: 0, left: lines.len() };
@@ -46,10 +46,10 @@ impl Screen {
         self.save_rows(rows - 1);
         let mut taken = 0;
         for line in lines.iter().take(unseen) {
-            self.ring.push_plain(line);
-            taken += line.len() + LINE_END.len();
+            self.ring.push_plain(line.text);
+            taken += line.length;
         }
-        let mut last = lines.iter().take(unseen).rev().filter_map(|line| line.last());
+        let mut last = lines.iter().take(unseen).rev().filter_map(|line| line.text.last());
         if let Some(last) = last.next() {
             self.tracker.preceding = Some(char::from(*last));
         }
@@ -81,18 +81,30 @@ impl Screen {
     }
 }
 
-/// What ends a line: a terminal in its usual mode makes this of a line feed.
-const LINE_END: &[u8] = b"\r\n";
+/// What ends a line: a terminal in its usual mode makes this of a line feed, and the longer one of what
+/// a program already ended so.
+const LINE_ENDS: [&[u8]; 2] = [b"\r\n", b"\r\r\n"];
 
-/// The leading lines that fit into a row and are of printable ASCII, without their ends.
-fn plain_lines(text: &[u8], cols: usize) -> impl Iterator<Item = &[u8]> {
+/// A whole line.
+struct Line<'a> {
+    text: &'a [u8],
+    /// With its end.
+    length: usize,
+}
+
+/// The leading lines that fit into a row and are of printable ASCII.
+fn plain_lines(text: &[u8], cols: usize) -> impl Iterator<Item = Line<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let window = rest.get(..rest.len().min(cols + LINE_END.len()))?;
-        let length = printable(window);
-        let (line, after) = rest.split_at_checked(length).filter(|(line, _)| line.len() <= cols)?;
-        rest = after.strip_prefix(LINE_END)?;
-        Some(line)
+        let window = rest.get(..rest.len().min(cols + 1))?;
+        let (text, end) = rest.split_at_checked(printable(window))?;
+        if text.len() > cols {
+            return None;
+        }
+        let after = LINE_ENDS.iter().find_map(|wanted| end.strip_prefix(*wanted))?;
+        let length = rest.len() - after.len();
+        rest = after;
+        Some(Line { text, length })
     })
 }
 
@@ -122,6 +134,7 @@ mod tests {
             1 => "[a-zäö漢]{0,12}\r\n",
             1 => "[a-z]{0,5}\n",
             1 => "[a-z]{0,9}\r",
+            1 => "[ -~]{0,30}\r\r\n",
             1 => Just("\x1b[31mred\x1b[m\r\n".to_owned()),
             1 => Just("\x1b[7m".to_owned()),
             1 => Just("\x1b[m".to_owned()),

@@ -173,7 +173,7 @@ fn flood(mib: usize, look: &str) -> io::Result<()> {
             }
         } else {
             piece.push_str(&line(number, look, &mut picks));
-            piece.push_str("\r\n");
+            piece.push('\n');
             number += 1;
         }
     }

@@ -21,7 +21,7 @@ use crate::{
         agent_command::{Permission, Wishes},
         checkout::{SETUP_NOT_TRUSTED, SetupChoice, WorktreeWish},
         failure::Failure,
-        launch::{LaunchRequest, Launched},
+        launch::{LaunchRequest, Launched, MIXING},
         name::suggest_name_for,
         project::{NewProject, Project},
         quota::QuotaChange,
@@ -66,13 +66,13 @@ async fn launch(
         max_tokens: args.max_tokens,
     };
     let mut runners = Vec::new();
-    for _ in 0..args.count {
+    for left in (0..args.count).rev() {
         let Launched { runner, repeated, warnings } =
             launch_one(&client, &request, printer).await?;
         if repeated {
             printer.note(&format!("{} had been launched by this request before", runner.name));
         }
-        for warning in warnings {
+        for warning in warnings.iter().filter(|text| left == 0 || !text.ends_with(MIXING)) {
             printer.note(&format!("! {warning}"));
         }
         if let (Some(path), true) = (worktree_of(&runner), printer.is_table()) {

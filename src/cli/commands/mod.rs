@@ -45,6 +45,7 @@ mod worktrees;
 use super::{
     args::{Cli, Command},
     context::{Context, block_on},
+    deferred::Deferred,
     printer::Printer,
 };
 use crate::domain::failure::Failure;
@@ -61,7 +62,7 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
             return ("print the completion script", script.and_then(|s| printer.bytes(&s)));
         }
         Some(Command::Approvals(_)) => {
-            if let Some(Command::Approvals(args)) = cli.command {
+            if let Some(Command::Approvals(Deferred(args))) = cli.command {
                 return approvals::run(args, printer);
             }
         }
@@ -93,56 +94,66 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
 /// Runs a command that talks to the daemon.
 fn run(command: Command, context: &Context, printer: Printer) -> Outcome {
     match command {
-        Command::New(args) => ("register the project", block_on(new::run(args, context, printer))),
-        Command::Projects(args) => projects::run(args, context, printer),
-        Command::Quotas(args) => quotas::run(args, context, printer),
-        Command::Launch(args) => ("launch", launch::run(args, context, printer)),
+        Command::New(Deferred(args)) => {
+            ("register the project", block_on(new::run(args, context, printer)))
+        }
+        Command::Projects(Deferred(args)) => projects::run(args, context, printer),
+        Command::Quotas(Deferred(args)) => quotas::run(args, context, printer),
+        Command::Launch(Deferred(args)) => ("launch", launch::run(args, context, printer)),
         Command::Agents => ("list the agents", block_on(agents::run(context, printer))),
-        Command::Attach(args) => ("attach", attach::run(&args, context, printer)),
-        Command::Runners(args) => runners::run(args, context, printer),
-        Command::Kill(args) => ("end the runners", block_on(kill::run(&args, context, printer))),
-        Command::Restart(args) => {
+        Command::Attach(Deferred(args)) => ("attach", attach::run(&args, context, printer)),
+        Command::Runners(Deferred(args)) => runners::run(args, context, printer),
+        Command::Kill(Deferred(args)) => {
+            ("end the runners", block_on(kill::run(&args, context, printer)))
+        }
+        Command::Restart(Deferred(args)) => {
             ("restart the runner", block_on(runners::restart(&args, context, printer)))
         }
-        Command::Pause(args) => {
+        Command::Pause(Deferred(args)) => {
             ("pause", block_on(runners::set_paused(&args, true, context, printer)))
         }
-        Command::Resume(args) => {
+        Command::Resume(Deferred(args)) => {
             ("resume", block_on(runners::set_paused(&args, false, context, printer)))
         }
-        Command::Inbox(args) => inbox::run(args, context, printer),
-        Command::Sessions(args) => sessions::run(args, context, printer),
-        Command::Budget(args) => budget::run(args, context, printer),
-        Command::Tokens(args) => tokens::run(&args, context, printer),
-        Command::Send(args) => ("send", block_on(send::run(&args, context, printer))),
-        Command::Diff(args) => diff::run(&args, context, printer),
-        Command::Worktrees(args) => worktrees::run(args, context, printer),
-        Command::Logs(args) => ("show the log", block_on(logs::run(&args, context, printer))),
-        Command::Status(args) => {
+        Command::Inbox(Deferred(args)) => inbox::run(args, context, printer),
+        Command::Sessions(Deferred(args)) => sessions::run(args, context, printer),
+        Command::Budget(Deferred(args)) => budget::run(args, context, printer),
+        Command::Tokens(Deferred(args)) => tokens::run(&args, context, printer),
+        Command::Send(Deferred(args)) => ("send", block_on(send::run(&args, context, printer))),
+        Command::Diff(Deferred(args)) => diff::run(&args, context, printer),
+        Command::Worktrees(Deferred(args)) => worktrees::run(args, context, printer),
+        Command::Logs(Deferred(args)) => {
+            ("show the log", block_on(logs::run(&args, context, printer)))
+        }
+        Command::Status(Deferred(args)) => {
             ("show the status", block_on(status::run(&args, context, printer)))
         }
-        Command::Watch(args) => ("watch", block_on(watch::run(&args, context, printer))),
-        Command::Events(args) => events::run(args, context, printer),
-        Command::Reconcile(args) => {
+        Command::Watch(Deferred(args)) => ("watch", block_on(watch::run(&args, context, printer))),
+        Command::Events(Deferred(args)) => events::run(args, context, printer),
+        Command::Reconcile(Deferred(args)) => {
             ("reconcile", block_on(status::reconcile(&args, context, printer)))
         }
         Command::Nodes => ("list the nodes", block_on(nodes::run(context, printer))),
-        Command::Notify(args) => notify::run(args, context, printer),
-        Command::Setup(args) => setup::run(&args, context, printer),
-        Command::Outbox(args) => outbox::run(args, context, printer),
-        Command::Database(args) => database::run(&args, context, printer),
-        Command::Audit(args) => audit::run(args, context, printer),
+        Command::Notify(Deferred(args)) => notify::run(args, context, printer),
+        Command::Setup(Deferred(args)) => setup::run(&args, context, printer),
+        Command::Outbox(Deferred(args)) => outbox::run(args, context, printer),
+        Command::Database(Deferred(args)) => database::run(&args, context, printer),
+        Command::Audit(Deferred(args)) => audit::run(args, context, printer),
         Command::Health => ("check the health", block_on(status::health(context, printer))),
-        Command::Metrics(args) => {
+        Command::Metrics(Deferred(args)) => {
             ("show the metrics", block_on(status::metrics(&args, context, printer)))
         }
-        Command::Backup(args) => backup::run(&args, context, printer),
-        Command::Restore(args) => restore::run(&args, context, printer),
-        Command::Install(args) => ("install", block_on(install::install(&args, context, printer))),
-        Command::Uninstall(args) => ("uninstall", block_on(install::uninstall(&args, printer))),
-        Command::Daemon(args) => daemon::run(&args.command, context, printer),
+        Command::Backup(Deferred(args)) => backup::run(&args, context, printer),
+        Command::Restore(Deferred(args)) => restore::run(&args, context, printer),
+        Command::Install(Deferred(args)) => {
+            ("install", block_on(install::install(&args, context, printer)))
+        }
+        Command::Uninstall(Deferred(args)) => {
+            ("uninstall", block_on(install::uninstall(&args, printer)))
+        }
+        Command::Daemon(Deferred(args)) => daemon::run(&args.command, context, printer),
         Command::Version(_) => ("print the version", block_on(version::detailed(context, printer))),
-        Command::Demo(args) => ("run the demo", demo::run(&args, context, printer)),
+        Command::Demo(Deferred(args)) => ("run the demo", demo::run(&args, context, printer)),
         Command::Project(words) => smart::run(&words, context, printer),
         // Handled before.
         Command::Approvals(_)

@@ -151,7 +151,8 @@ const PROGRAMS: &[&str] = &["GET /openapi.json", "POST /runners/{runner}/heartbe
 
 /// Returns the table as it is shown; fails where it and the program disagree.
 pub(super) fn table() -> String {
-    let command = Cli::command();
+    let mut command = Cli::command();
+    command.build();
     let wanted: BTreeSet<_> = leaves(&command).into_iter().collect();
     let listed: BTreeSet<_> = TABLE.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(listed, wanted, "each command is in the table of calls");

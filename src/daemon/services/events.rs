@@ -29,6 +29,8 @@ pub struct EventFeed {
     doorbell: watch::Receiver<u64>,
     filter: EventFilter,
     position: u64,
+    /// Read up to where the log goes, as far as the doorbell told.
+    is_read: bool,
     ready: VecDeque<Event>,
 }
 
@@ -109,7 +111,7 @@ impl Services {
             None => self.store.event_newest().await?,
         };
         let store = self.store.clone();
-        Ok(EventFeed { store, doorbell, filter, position, ready: VecDeque::new() })
+        Ok(EventFeed { store, doorbell, filter, position, is_read: false, ready: VecDeque::new() })
     }
 }
 
@@ -134,24 +136,17 @@ impl EventFeed {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(event);
             }
-            self.doorbell.borrow_and_update();
-            let batch = self.store.event_after(self.position, BATCH).await?;
-            match batch.last() {
-                Some(last) => {
-                    self.position = last.position;
-                    let filter = &self.filter;
-                    self.ready.extend(batch.into_iter().filter(|event| filter.matches(event)));
-                }
-                None => match timeout(POLL, self.doorbell.changed()).await {
-                    Ok(Ok(())) | Err(_) => {}
-                    Ok(Err(_closed)) => {
-                        return Err(Failure::unavailable(
-                            "SHUTTING_DOWN",
-                            "the daemon is stopping",
-                        ));
-                    }
-                },
+            if self.is_read
+                && let Ok(Err(_closed)) = timeout(POLL, self.doorbell.changed()).await
+            {
+                return Err(Failure::unavailable("SHUTTING_DOWN", "the daemon is stopping"));
             }
+            let known = *self.doorbell.borrow_and_update();
+            let batch = self.store.event_after(self.position, BATCH).await?;
+            self.position = batch.last().map_or(self.position, |last| last.position);
+            self.is_read = batch.len() < BATCH as usize && known <= self.position;
+            let filter = &self.filter;
+            self.ready.extend(batch.into_iter().filter(|event| filter.matches(event)));
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        launch::{LaunchRequest, Launched, agent_environment},
+        launch::{LaunchRequest, Launched, MIXING, agent_environment},
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, agent_of},
@@ -376,11 +376,11 @@ fn mixing(sharers: &[String]) -> Option<String> {
     let (named, others) = sharers.split_at(sharers.len().min(NAMES));
     let who = match (named, others.len()) {
         ([], _) => return None,
-        ([one], 0) => return Some(format!("{one} works in the same directory: their changes mix")),
+        ([one], 0) => return Some(format!("{one} works in the same directory: {MIXING}")),
         (named, 0) => named.join(", "),
         (named, others) => format!("{} and {others} more", named.join(", ")),
     };
-    Some(format!("{who} work in the same directory: their changes mix"))
+    Some(format!("{who} work in the same directory: {MIXING}"))
 }
 
 /// Refuses what the kernel would refuse after the fork.

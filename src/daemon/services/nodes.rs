@@ -15,7 +15,7 @@ use crate::{
     daemon::store::RunnerChange,
     domain::{
         activity::{Activity, ActivitySource, ActivityState},
-        event::{Event, EventType, PARTITIONS},
+        event::{EventType, PARTITIONS},
         failure::Failure,
         node::{Node, short},
         runner::{Runner, RunnerStatus},
@@ -33,6 +33,9 @@ const SEALER: &str = "sealer";
 
 /// The lease of the one that tells people outside, and hears them.
 const NOTIFIER: &str = "notifier";
+
+/// Runners of which watchers are told one by one; of more they are told that much has changed.
+const MOST_TOLD: u32 = 200;
 
 /// This daemon's part in what several share.
 #[derive(Debug, Clone, Default)]
@@ -253,17 +256,34 @@ impl Services {
         }
     }
 
-    /// Tells watchers how a runner is that another node wrote about.
-    pub async fn announce(&self, event: &Event) {
-        let is_theirs = event.node_id != self.context.origin.node_id;
-        let Ok(id) = event.entity_id.parse() else { return };
-        if is_theirs && event.entity_type == "runner" && self.changes.is_watched() {
-            match self.store.runner_get(id).await {
-                Ok(Some(runner)) => self.changes.runner(&runner),
-                Ok(None) => self.changes.announce(Change::Removed(vec![id])),
-                Err(_) => self.changes.announce(Change::All),
+    /// Tells watchers how the runners are of which other nodes have written since a place of the log, which
+    /// moves on to where the log goes. Who begins to watch is told of all, so nothing is read for nobody.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails: the place is as it was.
+    pub async fn announce_others(&self, place: &mut Option<u64>) -> Result<(), Failure> {
+        let newest = match *place {
+            Some(_) => *self.store.doorbell().borrow(),
+            None => self.store.event_newest().await?,
+        };
+        let after = place.unwrap_or(newest);
+        if self.changes.is_watched() && after < newest {
+            let own = &self.context.origin.node_id;
+            match self.store.event_runners_of_others((after, newest), own, MOST_TOLD).await? {
+                Some(ids) => {
+                    for id in ids {
+                        match self.store.runner_get(id).await? {
+                            Some(runner) => self.changes.runner(&runner),
+                            None => self.changes.announce(Change::Removed(vec![id])),
+                        }
+                    }
+                }
+                None => self.changes.announce(Change::All),
             }
         }
+        *place = Some(newest.max(after));
+        Ok(())
     }
 
     /// Makes sure that a runner is this node's.

@@ -1,10 +1,15 @@
 //! The event log in the database.
 
+use uuid::Uuid;
+
 use super::{
     Store, StoreError,
     query::{Query, Record, Write},
 };
-use crate::domain::event::{Event, EventFilter, NewEvent};
+use crate::domain::{
+    event::{Event, EventFilter, NewEvent},
+    id::RunnerId,
+};
 
 /// Every column that makes an [`Event`], and what only this module wants of it.
 macro_rules! columns {
@@ -33,11 +38,11 @@ pub(super) const AFTER: &str =
 pub(super) const UNSEALED: &str =
     concat!("SELECT ", columns!(), " FROM events WHERE position IS NULL ORDER BY id LIMIT $1");
 
-const ONE: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM events WHERE CAST(event_id AS TEXT) = $1 OR position = $2 LIMIT 1"
-);
+const ONE: &str =
+    concat!("SELECT ", columns!(), " FROM events WHERE event_id = $1 OR position = $2 LIMIT 1");
+
+const OF_OTHERS: &str = "SELECT DISTINCT entity_id FROM events WHERE position > $1 \
+     AND position <= $2 AND node_id <> $3 AND entity_type = 'runner' LIMIT $4";
 
 impl Store {
     /// Writes events that come with no other change.
@@ -90,8 +95,34 @@ impl Store {
     /// When the database fails.
     pub async fn event_get(&self, word: &str) -> Result<Option<Event>, StoreError> {
         let position = word.parse::<i64>().unwrap_or(-1);
-        let query = Query::new(ONE).bind(word.to_lowercase()).bind(position);
+        let query = Query::new(ONE).bind(Uuid::parse_str(word).ok()).bind(position);
         self.fetch(query).await?.first().map(decode).transpose()
+    }
+
+    /// Returns the runners of which other nodes than this one have written between two positions; `None`
+    /// when there are more than so many.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn event_runners_of_others(
+        &self,
+        (after, up_to): (u64, u64),
+        own: &str,
+        most: u32,
+    ) -> Result<Option<Vec<RunnerId>>, StoreError> {
+        let query = Query::new(OF_OTHERS)
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::try_from(up_to).unwrap_or(i64::MAX))
+            .bind(own)
+            .bind(most + 1);
+        let rows = self.fetch(query).await?;
+        if rows.len() > most as usize {
+            return Ok(None);
+        }
+        let id = |row: &Record| Ok(row.text("entity_id")?.parse().ok());
+        let ids = rows.iter().map(id).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Some(ids.into_iter().flatten().collect()))
     }
 
     /// Returns the position of the newest sealed event, 0 when there is none.

@@ -272,7 +272,16 @@ impl Writer {
         let is_alone = writes.len() == 1;
         let mut outcomes: Vec<_> = writes.iter().map(|_| Err(StoreError::Closed)).collect();
         let mut events = Vec::new();
-        self.connection.begin(is_flushed || writes.is_empty()).await?;
+        // The lock of one that is alone is waited for as the transaction begins. Among several it may have to be
+        // undone by itself.
+        let lock = writes.first().filter(|write| is_alone && write.project.is_some());
+        let mut locked = match lock.and_then(|write| write.steps.first()) {
+            Some((lock, _)) => Some(self.connection.begin_with(is_flushed, lock).await?),
+            None => {
+                self.connection.begin(is_flushed || writes.is_empty()).await?;
+                None
+            }
+        };
         for (write, outcome) in in_lock_order(writes, &mut outcomes) {
             // The transaction itself is the savepoint of one that is alone.
             let needs_savepoint = !is_alone && write.is_refused_late();
@@ -280,7 +289,7 @@ impl Writer {
                 self.connection.savepoint().await?;
             }
             let mut caused = Vec::new();
-            match apply(&mut self.connection, &write.steps, &mut caused).await {
+            match apply(&mut self.connection, &write.steps, locked.take(), &mut caused).await {
                 Ok(rows) => {
                     if needs_savepoint {
                         self.connection.release().await?;
@@ -367,16 +376,20 @@ fn named(events: &[NewEvent], rows: &[Record]) -> Vec<NewEvent> {
     events
 }
 
-/// Applies the statements of one write; returns the rows of the last one that returned any, without
-/// those that only cause events.
+/// Applies the statements of one write, of which the first may have been run; returns the rows of the last
+/// one that returned any, without those that only cause events.
 async fn apply(
     connection: &mut Connection,
     steps: &[(Query, Expect)],
+    mut first: Option<(u64, Vec<Record>)>,
     caused: &mut Vec<NewEvent>,
 ) -> Result<Vec<Record>, StoreError> {
     let mut returned = Vec::new();
     for (query, expect) in steps {
-        let (touched, rows) = connection.run(query.clone()).await?;
+        let (touched, rows) = match first.take() {
+            Some(done) => done,
+            None => connection.run(query.clone()).await?,
+        };
         if let Expect::Rows(refusal) = expect
             && touched == 0
             && rows.is_empty()
@@ -387,7 +400,7 @@ async fn apply(
             && touched == 0
             && rows.is_empty()
         {
-            Box::pin(apply(connection, why, caused)).await?;
+            Box::pin(apply(connection, why, None, caused)).await?;
             // It has gone between the two statements: another daemon has written.
             let what = "what stood in the way is gone; try again";
             return Err(StoreError::Refused(Failure::unavailable("CHANGED_MEANWHILE", what)));

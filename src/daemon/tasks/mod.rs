@@ -17,15 +17,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::{checkpoints::write_last, notify::tell_last};
-use crate::{
-    daemon::{
-        broker::Publisher,
-        fleet::Notice,
-        services::{Change, Services},
-        sources::Heard,
-        store::{DatabaseStatus, Store},
-    },
-    domain::event::EventFilter,
+use crate::daemon::{
+    broker::Publisher,
+    fleet::Notice,
+    services::{Change, Services},
+    sources::Heard,
+    store::{DatabaseStatus, Store},
 };
 
 /// Between two signs of life to other daemons; leases last three times as long.
@@ -34,6 +31,9 @@ const BEAT: Duration = Duration::from_millis(2500);
 /// How often launches are looked for that nobody is at any more: their slots return within 15 s
 /// (reliability.md R14), the time for settling one included.
 const LAUNCHES: Duration = Duration::from_secs(5);
+
+/// Events come in groups.
+const TOGETHER: Duration = Duration::from_millis(50);
 
 /// What the tasks are fed with.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub fn start(
     run(Box::pin(take_part(services.clone(), stop.clone())));
     run(Box::pin(heal(services.clone())));
     if store.is_shared() {
-        run(Box::pin(follow_others(services.clone())));
+        run(Box::pin(follow_others(services.clone(), store.clone())));
     }
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
     let transient = publisher.as_ref().map(|publisher| publisher.transient.clone());
@@ -126,14 +126,18 @@ async fn take_part(services: Services, stop: CancellationToken) {
 }
 
 /// Tells watchers of this daemon what happens on other nodes.
-async fn follow_others(services: Services) {
+async fn follow_others(services: Services, store: Store) {
+    let mut doorbell = store.doorbell();
+    let mut place = None;
     loop {
-        if let Ok(mut feed) = services.follow_events(EventFilter::default(), None).await {
-            while let Ok(event) = feed.next().await {
-                services.announce(&event).await;
+        match services.announce_others(&mut place).await {
+            Ok(()) if doorbell.changed().await.is_err() => return,
+            Ok(()) => sleep(TOGETHER).await,
+            Err(error) => {
+                tracing::debug!(%error, "failed to look what other nodes have done");
+                sleep(BEAT).await;
             }
         }
-        sleep(BEAT).await;
     }
 }
 

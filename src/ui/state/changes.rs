@@ -179,7 +179,8 @@ fn file_line(file: &FileChange) -> Line {
     Line { tail: state, ..line(&lines, &name, tone) }
 }
 
-fn counted(count: usize, what: &str) -> String {
+/// Returns a count of things, one of which is called so.
+pub(in crate::ui) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

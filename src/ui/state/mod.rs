@@ -53,7 +53,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(super) use self::{
     branches::{Branches, Checkout},
     budgets::{BudgetDialog, BudgetField, consequence, tone_of},
-    changes::ChangesView,
+    changes::{ChangesView, counted},
     choice::{project_for, unique_name},
     columns::{Columns, TREND, columns},
     conversation::{ConversationView, Target},

@@ -139,7 +139,7 @@ fn on_launched(state: &mut State, launched: Launched, is_alone: bool) {
     if is_alone {
         if warnings.is_empty() {
             let key = state.keys.label(Context::List, Action::Open);
-            state.say(format!("{} runs; {key} opens it", runner.name));
+            state.say(format!("{} is launched; {key} opens it", runner.name));
         } else {
             state.warn(warnings.join("; "));
         }

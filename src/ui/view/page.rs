@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use crate::ui::{
-    state::{Area, Line, State, Tone, View},
+    state::{Area, Line, State, Tone, View, counted, wrap},
     theme::{Role, Theme},
     widgets::{clip_front, fit, piece, put, width},
 };
@@ -44,8 +44,8 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         (false, true) if matches!(state.view, View::Evidence | View::Conversation) => String::new(),
         (false, true) if state.view == View::Inbox => format!("   {count} open"),
         (false, true) if state.view == View::Found => format!("   {count} found"),
-        (false, true) => format!("   {count} lines"),
-        (false, false) => format!("   {count} lines with `{search}`"),
+        (false, true) => format!("   {}", counted(count, "line")),
+        (false, false) => format!("   {} with `{search}`", counted(count, "line")),
     };
     title.push(piece(found, theme.style(Role::Muted)));
     if !state.page.find.is_blank() && !state.page.is_whole() {
@@ -79,7 +79,9 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
         );
     }
     if count == 0 {
-        for (row, text) in (1..area.height).zip(state.page_empty()) {
+        let room = usize::from(area.width).saturating_sub(3);
+        let texts = state.page_empty().into_iter().flat_map(|text| wrap(&text, room));
+        for (row, text) in (1..area.height).zip(texts) {
             put(buf, area, row, vec![piece(format!("  {text}"), theme.style(Role::Muted))]);
         }
     }

@@ -2,6 +2,7 @@
 //! texts that no one text could be. One file each; this one only chooses.
 
 mod bulk;
+mod inline;
 mod moment;
 pub(super) mod postgres;
 mod postgres_texts;
@@ -70,6 +71,21 @@ impl Connection {
     /// Begins a transaction, whose commit waits for the disk or not.
     pub(super) async fn begin(&mut self, is_flushed: bool) -> Result<(), StoreError> {
         either!(self, c => c.begin(is_flushed).await)
+    }
+
+    /// Begins one and runs its first statement, which waits for a lock; a server is asked for both at once.
+    pub(super) async fn begin_with(
+        &mut self,
+        is_flushed: bool,
+        lock: &Query,
+    ) -> Result<(u64, Vec<Record>), StoreError> {
+        if let Self::Postgres(connection) = self
+            && let Some(text) = inline::inlined(lock)
+        {
+            return Ok((connection.begin_with(is_flushed, &text).await?, Vec::new()));
+        }
+        self.begin(is_flushed).await?;
+        self.run(lock.clone()).await
     }
 
     /// Commits.

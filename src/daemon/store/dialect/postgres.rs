@@ -38,6 +38,9 @@ const OLDEST: i32 = 140_000;
 /// A reader waits so long for a connection: whoever asks has other sources, or wants to know.
 const READING: Duration = Duration::from_secs(3);
 
+/// A reading connection that has been unused for so long is asked whether it is still there.
+const UNTRIED: Duration = Duration::from_secs(1);
+
 /// Migrations may take so long; other daemons wait for them.
 const MIGRATING: Duration = Duration::from_mins(5);
 
@@ -58,6 +61,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
     (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
     (12, "repeats", include_str!("../../../../migrations/postgres/0012_repeats.sql")),
+    (13, "queue index", include_str!("../../../../migrations/postgres/0013_queue_index.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:
@@ -133,6 +137,7 @@ impl Server {
                 // A filter that is empty matches all: what is best depends on the values.
                 ("plan_cache_mode", "force_custom_plan"),
                 ("jit", "off"),
+                ("standard_conforming_strings", "on"),
             ])
             .disable_statement_logging();
         let name = format!(
@@ -158,6 +163,17 @@ impl Server {
             .max_connections(self.connections.saturating_sub(2).max(1))
             .min_connections(0)
             .acquire_timeout(self.connecting.min(READING))
+            // Each is asked for a sign of life when it comes back: to ask it again at once would be one
+            // more round trip for every read.
+            .test_before_acquire(false)
+            .before_acquire(|connection, about| {
+                Box::pin(async move {
+                    if about.idle_for >= UNTRIED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .idle_timeout(Duration::from_mins(1))
             .max_lifetime(Duration::from_mins(5))
             .connect_lazy_with(self.options.clone());
@@ -291,8 +307,20 @@ impl Connection {
         &mut self,
         is_flushed: bool,
     ) -> Result<(), StoreError> {
-        self.plain(if is_flushed { "BEGIN" } else { "BEGIN; SET LOCAL synchronous_commit = off" })
-            .await
+        self.plain(beginning(is_flushed)).await
+    }
+
+    /// Begins one and runs a statement that returns nothing; returns how many rows it touched.
+    pub(in crate::daemon::store) async fn begin_with(
+        &mut self,
+        is_flushed: bool,
+        text: &str,
+    ) -> Result<u64, StoreError> {
+        let limit = self.server.answering;
+        let both = AssertSqlSafe(format!("{}; {text}", beginning(is_flushed)));
+        let connection = self.get()?;
+        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(both))).await;
+        Ok(self.judge(outcome)?.rows_affected())
     }
 
     /// Runs a text without values.
@@ -373,11 +401,21 @@ impl Connection {
     }
 }
 
+/// What begins a transaction whose commit waits for the disk or not.
+fn beginning(is_flushed: bool) -> &'static str {
+    if is_flushed { "BEGIN" } else { "BEGIN; SET LOCAL synchronous_commit = off" }
+}
+
 /// Whether the server says that it, or the connection, is about to end, or that it cannot take writes
 /// now: SQLSTATE classes 08 (connection), 57P (operator intervention) and 25006 (read only).
 fn is_parting(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "25006")
+}
+
+/// Whether the connection is no more, which says nothing about the server.
+fn is_lost(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) || is_parting(error)
 }
 
 impl Readers {
@@ -386,7 +424,16 @@ impl Readers {
         &self,
         query: Query,
     ) -> Result<Vec<Record>, StoreError> {
-        let running = prepare(query).fetch_all(&self.pool);
+        let running = async {
+            match prepare(query.clone()).fetch_all(&self.pool).await {
+                // The others may be lost like this one: so the next is a new one.
+                Err(error) if is_lost(&error) => {
+                    let mut fresh = self.pool.connect_options().connect().await?;
+                    prepare(query).fetch_all(&mut fresh).await
+                }
+                outcome => outcome,
+            }
+        };
         match timeout(self.limit, running).await {
             Ok(Ok(rows)) => Ok(rows.into_iter().map(Record::Postgres).collect()),
             Ok(Err(error @ sqlx::Error::Database(_))) if !is_parting(&error) => Err(error.into()),

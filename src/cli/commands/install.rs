@@ -129,6 +129,10 @@ async fn start(
     } else {
         &["stratavore.service"]
     };
+    if args.socket && !is_dry {
+        // systemd does not listen for a service that runs already.
+        manager.run(&["stop", "stratavore.service"]).await?;
+    }
     for unit in units {
         steps.push(Step::new("enable", unit, "and start"));
         if !is_dry {

@@ -132,8 +132,7 @@ impl Services {
         let plan = if let Some(wish) = &request.worktree {
             Some(self.plan_worktree(&project, &cwd, wish).await?)
         } else {
-            new.checkout = self.capture(&cwd, id, &mut warnings).await;
-            sharers = self.sharers(&cwd, new.checkout.as_ref()).await;
+            (new.checkout, sharers) = self.surroundings(&cwd, id, &mut warnings).await;
             None
         };
         if let Some(warning) = mixing(&sharers) {

@@ -129,30 +129,47 @@ impl Services {
         }
     }
 
-    /// Returns the names of live runners that work in the same files, the oldest first.
-    pub(in crate::daemon::services) async fn sharers(
+    /// Returns what is checked out in a directory where a runner is launched, and the names of live runners
+    /// that work in the same files, the oldest first.
+    pub(in crate::daemon::services) async fn surroundings(
         &self,
         cwd: &Path,
-        checkout: Option<&RunnerCheckout>,
-    ) -> Vec<String> {
+        id: RunnerId,
+        warnings: &mut Vec<String>,
+    ) -> (Option<RunnerCheckout>, Vec<String>) {
         let own = &self.context.origin.node_id;
-        let Ok(places) = self.store.workplaces(own).await else { return Vec::new() };
-        let (cwd, checkout) = (cwd.to_owned(), checkout.cloned());
-        let names = tokio::task::spawn_blocking(move || {
-            let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-            let here = real(&cwd);
-            let mut known: HashMap<PathBuf, PathBuf> = HashMap::new();
-            let mut names = Vec::new();
-            for place in places {
-                let there = known.entry(place.cwd.clone()).or_insert_with(|| real(&place.cwd));
-                if *there == here || shares_checkout(&place, there, checkout.as_ref(), &here) {
-                    names.push(place.name);
-                }
-            }
-            names
-        });
-        timeout(LOOK, names).await.ok().and_then(Result::ok).unwrap_or_default()
+        let (checkout, places) =
+            tokio::join!(self.capture(cwd, id, warnings), self.store.workplaces(own));
+        let sharers = sharers(cwd, checkout.as_ref(), places.unwrap_or_default()).await;
+        (checkout, sharers)
     }
+}
+
+/// Returns the names of those that work in the same files, in their order.
+async fn sharers(
+    cwd: &Path,
+    checkout: Option<&RunnerCheckout>,
+    places: Vec<Workplace>,
+) -> Vec<String> {
+    // Most are alone, or side by side: then nobody has to ask the disk which directories are the same.
+    if places.iter().all(|place| place.cwd == cwd) {
+        return places.into_iter().map(|place| place.name).collect();
+    }
+    let (cwd, checkout) = (cwd.to_owned(), checkout.cloned());
+    let names = tokio::task::spawn_blocking(move || {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let here = real(&cwd);
+        let mut known: HashMap<PathBuf, PathBuf> = HashMap::new();
+        let mut names = Vec::new();
+        for place in places {
+            let there = known.entry(place.cwd.clone()).or_insert_with(|| real(&place.cwd));
+            if *there == here || shares_checkout(&place, there, checkout.as_ref(), &here) {
+                names.push(place.name);
+            }
+        }
+        names
+    });
+    timeout(LOOK, names).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 /// The runner is told exactly all the same, until git tidies up.

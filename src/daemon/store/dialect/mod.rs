@@ -6,6 +6,7 @@ mod inline;
 mod moment;
 pub(super) mod postgres;
 mod postgres_texts;
+mod postgres_values;
 mod rows;
 pub(super) mod sqlite;
 
@@ -80,9 +81,9 @@ impl Connection {
         lock: &Query,
     ) -> Result<(u64, Vec<Record>), StoreError> {
         if let Self::Postgres(connection) = self
-            && let Some(text) = inline::inlined(lock)
+            && let Some(touched) = connection.begin_with(is_flushed, lock).await?
         {
-            return Ok((connection.begin_with(is_flushed, &text).await?, Vec::new()));
+            return Ok((touched, Vec::new()));
         }
         self.begin(is_flushed).await?;
         self.run(lock.clone()).await

@@ -5,27 +5,22 @@
 //! server and one here, and no transaction is ever cancelled half way: what does not answer loses its
 //! connection, so that the server undoes it.
 
-use std::{str::FromStr as _, time::Duration};
+use std::{borrow::Cow, str::FromStr as _, time::Duration};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
-    encode::IsNull,
-    error::{BoxDynError, DatabaseError},
-    postgres::{
-        PgArgumentBuffer, PgArguments, PgConnectOptions, PgConnection, PgHasArrayType, PgPool,
-        PgPoolOptions, PgSslMode, PgTypeInfo,
-    },
-    query::Query as SqlxQuery,
+    error::DatabaseError,
+    postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode},
 };
 use tokio::time::timeout;
 
-use super::{Kind, Record, moment};
+use super::{Record, inline::call, moment, postgres_values::prepare};
 use crate::{
     config::DatabaseConfig,
     daemon::store::{
         StoreError,
         migrations::{NEWEST, Step, migrator, newest},
-        query::{Query, Value},
+        query::Query,
     },
 };
 
@@ -74,6 +69,8 @@ const WRITING: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqs
 pub(in crate::daemon::store) struct Connection {
     server: Server,
     connection: Option<PgConnection>,
+    /// Statements with which transactions begin, as this connection knows them. There are few.
+    prepared: Vec<Cow<'static, str>>,
 }
 
 /// The reading connections.
@@ -178,7 +175,8 @@ impl Server {
             .max_lifetime(Duration::from_mins(5))
             .connect_lazy_with(self.options.clone());
         let limit = self.answering + self.connecting;
-        (Connection { server: self, connection: None }, Readers { pool, limit })
+        let connection = Connection { server: self, connection: None, prepared: Vec::new() };
+        (connection, Readers { pool, limit })
     }
 
     /// Returns what reads everything as it is at one moment; see [`moment::pool`].
@@ -299,6 +297,7 @@ impl Connection {
             return Ok(false);
         }
         self.connection = Some(self.server.connect().await?);
+        self.prepared.clear();
         Ok(true)
     }
 
@@ -310,16 +309,28 @@ impl Connection {
         self.plain(beginning(is_flushed)).await
     }
 
-    /// Begins one and runs a statement that returns nothing; returns how many rows it touched.
+    /// Begins one and runs a statement that returns nothing; returns how many rows it touched, or `None`
+    /// and does nothing when its values are not simple. The statement is planned once, as any other is.
     pub(in crate::daemon::store) async fn begin_with(
         &mut self,
         is_flushed: bool,
-        text: &str,
-    ) -> Result<u64, StoreError> {
+        query: &Query,
+    ) -> Result<Option<u64>, StoreError> {
+        let place = self.prepared.iter().position(|sql| *sql == query.sql);
+        let name = format!("first_{}", place.unwrap_or(self.prepared.len()));
+        let Some(call) = call(&name, &query.values) else { return Ok(None) };
+        if place.is_none() {
+            self.send(format!("PREPARE {name} AS {}", query.sql)).await?;
+            self.prepared.push(query.sql.clone());
+        }
+        self.send(format!("{}; {call}", beginning(is_flushed))).await.map(Some)
+    }
+
+    /// Runs a text made here; returns how many rows it touched.
+    async fn send(&mut self, text: String) -> Result<u64, StoreError> {
         let limit = self.server.answering;
-        let both = AssertSqlSafe(format!("{}; {text}", beginning(is_flushed)));
         let connection = self.get()?;
-        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(both))).await;
+        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(AssertSqlSafe(text)))).await;
         Ok(self.judge(outcome)?.rows_affected())
     }
 
@@ -453,83 +464,5 @@ impl Readers {
     /// Closes the connections.
     pub(in crate::daemon::store) async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-/// Binds the values of a query.
-fn prepare(query: Query) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
-    let sql = AssertSqlSafe(query.sql);
-    query.values.into_iter().fold(sqlx::query(sql), |prepared, value| match value {
-        Value::Text(text) => prepared.bind(text),
-        Value::OptionalText(text) => prepared.bind(text),
-        Value::Integer(number) => prepared.bind(number),
-        Value::OptionalInteger(number) => prepared.bind(number),
-        Value::Real(number) => prepared.bind(number),
-        Value::Bool(truth) => prepared.bind(truth),
-        Value::Id(id) => prepared.bind(id),
-        Value::OptionalId(id) => prepared.bind(id),
-        Value::Time(time) => prepared.bind(time),
-        Value::OptionalTime(time) => prepared.bind(time),
-        Value::Json(json) => prepared.bind(json),
-        Value::OptionalJson(json) => prepared.bind(json),
-        Value::JsonText(text) => prepared.bind(JsonText(text)),
-        Value::Texts(texts) => prepared.bind(texts),
-        Value::List(kind, list) => bind_list(prepared, kind, list),
-    })
-}
-
-/// Binds many values of one kind.
-fn bind_list(
-    query: SqlxQuery<'static, sqlx::Postgres, PgArguments>,
-    kind: Kind,
-    list: Vec<Value>,
-) -> SqlxQuery<'static, sqlx::Postgres, PgArguments> {
-    /// Binds those that have one of these forms; what has another one is nothing.
-    macro_rules! bind {
-        ($($form:pat => $value:expr),* $(,)?) => {{
-            let values = list.into_iter().map(|value| match value { $($form => $value,)* _ => None });
-            query.bind(values.collect::<Vec<_>>())
-        }};
-    }
-    match kind {
-        Kind::Text => bind!(Value::Text(text) => Some(text), Value::OptionalText(text) => text),
-        Kind::Integer => {
-            bind!(Value::Integer(number) => Some(number), Value::OptionalInteger(number) => number)
-        }
-        Kind::Real => bind!(Value::Real(number) => Some(number)),
-        Kind::Truth => bind!(Value::Bool(truth) => Some(truth)),
-        Kind::Id => bind!(Value::Id(id) => Some(id), Value::OptionalId(id) => id),
-        Kind::Time => bind!(Value::Time(time) => Some(time), Value::OptionalTime(time) => time),
-        Kind::Json => bind!(
-            Value::JsonText(text) => Some(JsonText(text)),
-            Value::Json(json) => Some(JsonText(json.to_string())),
-            Value::OptionalJson(json) => json.map(|json| JsonText(json.to_string())),
-        ),
-        // A list of lists has one length: neither of these is ever one of many.
-        Kind::Texts | Kind::Bytes => bind!(Value::Text(text) => Some(text)),
-    }
-}
-
-/// A JSON value that is text already.
-struct JsonText(String);
-
-impl sqlx::Type<sqlx::Postgres> for JsonText {
-    fn type_info() -> PgTypeInfo {
-        <serde_json::Value as sqlx::Type<sqlx::Postgres>>::type_info()
-    }
-}
-
-impl PgHasArrayType for JsonText {
-    fn array_type_info() -> PgTypeInfo {
-        <serde_json::Value as PgHasArrayType>::array_type_info()
-    }
-}
-
-impl sqlx::Encode<'_, sqlx::Postgres> for JsonText {
-    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
-        // The version of the binary form; the text follows.
-        buffer.push(1);
-        buffer.extend_from_slice(self.0.as_bytes());
-        Ok(IsNull::No)
     }
 }

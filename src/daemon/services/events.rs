@@ -29,7 +29,7 @@ pub struct EventFeed {
     doorbell: watch::Receiver<u64>,
     filter: EventFilter,
     position: u64,
-    /// Read up to where the log goes, as far as the doorbell told.
+    /// Read up to where the log goes, until the doorbell rings again.
     is_read: bool,
     ready: VecDeque<Event>,
 }
@@ -141,10 +141,12 @@ impl EventFeed {
             {
                 return Err(Failure::unavailable("SHUTTING_DOWN", "the daemon is stopping"));
             }
-            let known = *self.doorbell.borrow_and_update();
+            // Who goes away while it is read finds it unread.
+            self.is_read = false;
+            self.doorbell.borrow_and_update();
             let batch = self.store.event_after(self.position, BATCH).await?;
             self.position = batch.last().map_or(self.position, |last| last.position);
-            self.is_read = batch.len() < BATCH as usize && known <= self.position;
+            self.is_read = batch.len() < BATCH as usize;
             let filter = &self.filter;
             self.ready.extend(batch.into_iter().filter(|event| filter.matches(event)));
         }

@@ -229,11 +229,7 @@ pub(super) fn collect(
 
 /// Returns bytes as hexadecimal digits, `none` for no bytes.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    if bytes.is_empty() {
-        return "none".to_owned();
-    }
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('?');
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    if bytes.is_empty() { "none".to_owned() } else { hex::encode(bytes) }
 }
 
 /// Counts and checksums what is sent.

@@ -84,12 +84,12 @@ impl ApiToken {
 
 /// Returns the text of a token, which is shown once.
 pub fn text(id: Uuid, secret: &[u8; 32]) -> String {
-    format!("{PREFIX}{}_{}", id.simple(), hex(secret))
+    format!("{PREFIX}{}_{}", id.simple(), hex::encode(secret))
 }
 
 /// Returns what is kept of a secret.
 pub fn hash(secret: &[u8]) -> String {
-    hex(&Sha256::digest(secret))
+    hex::encode(Sha256::digest(secret))
 }
 
 /// Returns the id in a token's text and what is kept of its secret; `None` for what is no token.
@@ -110,14 +110,6 @@ pub fn is_same(a: &str, b: &str) -> bool {
     a.len() == b.len() && std::hint::black_box(differs) == 0
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +126,7 @@ mod tests {
         for wrong in ["", "svt_", "svt_x_y", short, &format!("{token}00"), "svt_é_é"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
-        assert!(!hash(&secret).contains(&hex(&secret)));
+        assert!(!hash(&secret).contains(&hex::encode(secret)));
     }
 
     #[test]

@@ -219,22 +219,13 @@ fn code(key: &Code, parts: &[&[u8]]) -> Code {
 
 /// Returns the hexadecimal digits of a code.
 pub fn to_hex(code: &Code) -> String {
-    use fmt::Write as _;
-    code.iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    hex::encode(code)
 }
 
 /// Parses the hexadecimal digits of a code.
 pub fn from_hex(text: &str) -> Option<Code> {
     let mut code = BEGINNING;
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (index, byte) in code.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
+    hex::decode_to_slice(text, &mut code).ok()?;
     Some(code)
 }
 

@@ -1,6 +1,6 @@
 //! How Codex is started: without the server that its windows share, its hooks trusted by their hash.
 
-use std::{ffi::OsString, fmt::Write as _};
+use std::ffi::OsString;
 
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -153,10 +153,7 @@ fn codex_hooks(hook: &str) -> Vec<String> {
             r#"{{"event_name":"{name}","hooks":[{{"async":false,"command":{quoted},"timeout":{HOOK_TIMEOUT},"type":"command"}}]}}"#
         );
         let hash = Sha256::digest(identity.as_bytes());
-        let hash = hash.iter().fold(String::new(), |mut text, byte| {
-            write!(text, "{byte:02x}").ok();
-            text
-        });
+        let hash = hex::encode(hash);
         trusted.push(format!(
             r#""/<session-flags>/config.toml:{name}:0:0"={{trusted_hash="sha256:{hash}"}}"#
         ));

@@ -117,7 +117,7 @@ impl<W> Summed<W> {
     }
 
     fn checksum(self) -> String {
-        hex(&self.sum.finalize())
+        hex::encode(self.sum.finalize())
     }
 }
 
@@ -132,15 +132,6 @@ impl<W: Write> Write for Summed<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
-}
-
-/// Bytes in hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
 
 #[cfg(test)]

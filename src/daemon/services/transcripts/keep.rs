@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     daemon::{
-        blobs::{Packed, S3, S3Error, local::hex, pack, unpack},
+        blobs::{Packed, S3, S3Error, pack, unpack},
         services::Services,
         store::Blob,
     },
@@ -238,7 +238,7 @@ fn key_of(session: &str, path: &Path) -> String {
     let safe = |name: &str| {
         let is_plain = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_');
         let is_safe = !name.is_empty() && name.len() <= 100 && name.chars().all(is_plain);
-        if is_safe { name.to_owned() } else { hex(&Sha256::digest(name.as_bytes())) }
+        if is_safe { name.to_owned() } else { hex::encode(Sha256::digest(name.as_bytes())) }
     };
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     format!("transcripts/{}/{}.jsonl.gz", safe(session), safe(&name))

@@ -109,9 +109,5 @@ fn to_text(time: DateTime<Utc>) -> String {
 
 /// As `PostgreSQL` writes bytes.
 fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold("\\x".to_owned(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    format!("\\x{}", hex::encode(bytes))
 }

@@ -3,16 +3,22 @@
 //! Invariant: the project's row is locked in a statement of its own, and what forbids the launch is looked
 //! for in a later one (see [`quotas`]).
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use uuid::Uuid;
 
 use super::{
     Store, StoreError, budgets, checkouts,
-    query::{Expect, Query, Write},
+    query::{Expect, Query, Record, Write},
     quotas, runners,
 };
 use crate::domain::{
-    checkout::RunnerCheckout, event::NewEvent, failure::Failure, id::RunnerId, runner::Runner,
+    activity::Activity,
+    checkout::RunnerCheckout,
+    event::NewEvent,
+    failure::Failure,
+    id::RunnerId,
+    runner::{Runner, RunnerStatus},
+    usage::{Cost, Quality},
 };
 
 /// A runner about to be launched.
@@ -50,6 +56,56 @@ pub struct NewRunner {
     pub max_tokens: Option<u64>,
     /// Now.
     pub at: DateTime<Utc>,
+}
+
+impl NewRunner {
+    /// Returns the runner as its row has just been made; what the row alone knows is in its answer. To have all
+    /// of it told by the database would be a part of each launch.
+    fn inserted(&self, rows: &[Record]) -> Result<Runner, StoreError> {
+        let row = rows.first().ok_or_else(|| StoreError::Garbled("answer to a write".into()))?;
+        // No database keeps more of a time.
+        let at = self.at.trunc_subsecs(6);
+        let checkout = self.checkout.clone();
+        Ok(Runner {
+            id: self.id,
+            name: row.text("name")?,
+            project: self.project.clone(),
+            project_path: row.text("project_path")?.into(),
+            agent: self.agent.clone(),
+            command: self.command.clone(),
+            cwd: self.cwd.clone().into(),
+            checkout: checkout.filter(|checkout| !checkout.repository.as_os_str().is_empty()),
+            status: RunnerStatus::Starting,
+            reason: None,
+            activity: Activity::default(),
+            title: String::new(),
+            node_id: self.node_id.clone(),
+            run: 1,
+            pid: None,
+            supervisor_pid: None,
+            exit_code: None,
+            exit_signal: None,
+            cpu_percent: 0.0,
+            memory_mb: 0,
+            processes: 0,
+            restart: self.restart.clone(),
+            restart_attempts: 0,
+            max_restart_attempts: self.max_restart_attempts,
+            tokens_used: 0,
+            cost: Cost::default(),
+            usage_quality: Quality::default(),
+            max_tokens: self.max_tokens,
+            hold: None,
+            session_id: self.session_id.clone(),
+            adopted: false,
+            survivors: Vec::new(),
+            created_at: at,
+            started_at: at,
+            last_heartbeat: None,
+            terminated_at: None,
+            updated_at: at,
+        })
+    }
 }
 
 impl Store {
@@ -106,7 +162,7 @@ impl Store {
             write = write.run(budgets::promise(new.id, most, new.at));
         }
         match self.write(write).await {
-            Ok(rows) => Ok((runners::first(&rows)?, false)),
+            Ok(rows) => Ok((new.inserted(&rows)?, false)),
             // Two calls with one key raced; the other one has won and is the answer to both.
             Err(StoreError::Refused(failure)) if failure.reason == "REQUEST_REPEATED" => self
                 .runner_by_request(new)
@@ -151,8 +207,7 @@ macro_rules! insert {
              $8, $9, $10, $11, $11, $11, $13, $14, $15, $16, $17, $18, $19, $20, $21 \
              FROM projects WHERE name = $3 ",
             $($condition,)*
-            " ON CONFLICT (request_id) DO NOTHING RETURNING ",
-            runners::columns!()
+            " ON CONFLICT (request_id) DO NOTHING RETURNING name, project_path",
         )
     };
 }

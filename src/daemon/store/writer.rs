@@ -276,8 +276,10 @@ impl Writer {
         // undone by itself.
         let lock = writes.first().filter(|write| is_alone && write.project.is_some());
         let mut locked = match lock.and_then(|write| write.steps.first()) {
-            Some((lock, _)) => Some(self.connection.begin_with(is_flushed, lock).await?),
-            None => {
+            Some((lock, Expect::Anything | Expect::Rows(_))) => {
+                Some(self.connection.begin_with(is_flushed, lock).await?)
+            }
+            _ => {
                 self.connection.begin(is_flushed || writes.is_empty()).await?;
                 None
             }

@@ -38,6 +38,38 @@ async fn projects_are_registered_once_and_forgotten_with_their_numbers_kept(worl
     assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-2");
 }
 
+async fn a_launched_runner_is_told_as_its_row_is(world: World) {
+    world.project("p").await;
+    let at = at(1) + chrono::TimeDelta::nanoseconds(1_234_567);
+    let plain = NewRunner { at, ..World::new_runner("p") };
+    let checkout = RunnerCheckout {
+        repository: "/src/.git".into(),
+        worktree: Some("/src/tree".into()),
+        branch: "fix".into(),
+        base_branch: "main".into(),
+        base_commit: "b".into(),
+        launch_commit: "c".into(),
+        launch_snapshot: "s".into(),
+    };
+    let full = NewRunner {
+        name: Some("full".into()),
+        checkout: Some(checkout),
+        session_id: Some("session".into()),
+        request_id: Some(uuid::Uuid::new_v4()),
+        max_tokens: Some(7),
+        ..World::new_runner("p")
+    };
+    let nowhere = NewRunner {
+        checkout: Some(RunnerCheckout::default()),
+        restart: "on-failure".into(),
+        ..World::new_runner("p")
+    };
+    for new in [plain, full, nowhere] {
+        let (runner, _) = world.runner(&new).await;
+        assert_eq!(world.store.runner_get(new.id).await.unwrap(), Some(runner));
+    }
+}
+
 async fn a_runner_may_be_given_a_name_that_nobody_has(world: World) {
     world.project("p").await;
     let named = || NewRunner { name: Some("reviewer".into()), ..World::new_runner("p") };
@@ -335,6 +367,7 @@ async fn an_ended_runner_is_removed_with_its_event_and_its_number_is_kept(world:
 on_both! {
     an_ended_runner_is_removed_with_its_event_and_its_number_is_kept,
     projects_are_registered_once_and_forgotten_with_their_numbers_kept,
+    a_launched_runner_is_told_as_its_row_is,
     a_runner_may_be_given_a_name_that_nobody_has,
     a_request_is_carried_out_once,
     parallel_launches_get_numbers_without_repeats_and_events_without_gaps,

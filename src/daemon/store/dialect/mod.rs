@@ -74,13 +74,15 @@ impl Connection {
         either!(self, c => c.begin(is_flushed).await)
     }
 
-    /// Begins one and runs its first statement, which waits for a lock; a server is asked for both at once.
+    /// Begins one and runs its first statement, which waits for a lock; a server is asked for both at once
+    /// where that returns no rows.
     pub(super) async fn begin_with(
         &mut self,
         is_flushed: bool,
         lock: &Query,
     ) -> Result<(u64, Vec<Record>), StoreError> {
         if let Self::Postgres(connection) = self
+            && !lock.sql.contains("RETURNING")
             && let Some(touched) = connection.begin_with(is_flushed, lock).await?
         {
             return Ok((touched, Vec::new()));

@@ -56,7 +56,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
     (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
     (12, "repeats", include_str!("../../../../migrations/postgres/0012_repeats.sql")),
-    (13, "queue index", include_str!("../../../../migrations/postgres/0013_queue_index.sql")),
+    (13, "fewer indexes", include_str!("../../../../migrations/postgres/0013_fewer_indexes.sql")),
 ];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:

@@ -47,7 +47,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (10, "notifications", include_str!("../../../../migrations/sqlite/0010_notifications.sql")),
     (11, "tokens", include_str!("../../../../migrations/sqlite/0011_tokens.sql")),
     (12, "repeats", include_str!("../../../../migrations/sqlite/0012_repeats.sql")),
-    (13, "queue index", include_str!("../../../../migrations/sqlite/0013_queue_index.sql")),
+    (13, "fewer indexes", include_str!("../../../../migrations/sqlite/0013_fewer_indexes.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

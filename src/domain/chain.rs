@@ -22,9 +22,24 @@ pub type Code = [u8; 32];
 /// The seal before the first event.
 pub const BEGINNING: Code = [0; 32];
 
-/// A key of one epoch.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Key(Code);
+/// A key of one epoch, and what is made of it once for all the codes that it makes.
+#[derive(Clone)]
+pub struct Key {
+    bytes: Code,
+    signing: Keyed,
+    sealing: Keyed,
+}
+
+/// What has taken a key in and no message yet.
+type Keyed = Hmac<Sha256>;
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Key {}
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -35,41 +50,43 @@ impl fmt::Debug for Key {
 impl Key {
     /// Returns the key with these bytes.
     pub fn new(bytes: Code) -> Self {
-        Self(bytes)
+        let own = keyed(&bytes);
+        let signing = keyed(&code(&own, &[b"stratavore signature"]));
+        let sealing = keyed(&code(&own, &[b"stratavore seal"]));
+        Self { bytes, signing, sealing }
     }
 
     /// Returns its 64 hexadecimal digits, for the file it is kept in.
     pub fn to_hex(&self) -> String {
-        to_hex(&self.0)
+        to_hex(&self.bytes)
     }
 
     /// Parses 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
-        from_hex(text.trim()).map(Self)
+        from_hex(text.trim()).map(Self::new)
     }
 
     /// Returns the key of the next epoch; there is no way back.
     #[must_use]
     pub fn next(&self) -> Self {
-        Self(code(&self.0, &[b"stratavore next key"]))
+        Self::new(code(&keyed(&self.bytes), &[b"stratavore next key"]))
     }
 
     /// Returns the name of the chain of keys that begins with this one: 16 hexadecimal digits, from
     /// which nothing of the key can be told.
     pub fn name(&self) -> String {
-        to_hex(&code(&self.0, &[b"stratavore key name"])).chars().take(16).collect()
+        to_hex(&code(&keyed(&self.bytes), &[b"stratavore key name"])).chars().take(16).collect()
     }
 
     /// Returns the signature of an event's fields.
     pub fn sign(&self, canonical: &[u8]) -> Code {
-        code(&code(&self.0, &[b"stratavore signature"]), &[canonical])
+        code(&self.signing, &[canonical])
     }
 
     /// Returns the seal of an event at its place.
     pub fn seal(&self, before: &Code, position: u64, signature: &str, canonical: &[u8]) -> Code {
         let position = position.to_be_bytes();
-        let key = code(&self.0, &[b"stratavore seal"]);
-        code(&key, &[before, &position, signature.as_bytes(), canonical])
+        code(&self.sealing, &[before, &position, signature.as_bytes(), canonical])
     }
 }
 
@@ -206,10 +223,16 @@ fn put(bytes: &mut Vec<u8>, part: &[u8]) {
     bytes.extend(part);
 }
 
+/// Returns what makes codes with a key. A key that is shorter than a block is filled up with zeros (RFC 2104).
+fn keyed(key: &Code) -> Keyed {
+    let mut block = [0; 64];
+    block.iter_mut().zip(key).for_each(|(place, byte)| *place = *byte);
+    Keyed::new(&block.into())
+}
+
 /// Returns the code of the parts, each with its length.
-fn code(key: &Code, parts: &[&[u8]]) -> Code {
-    // A key of any length is good.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return BEGINNING };
+fn code(keyed: &Keyed, parts: &[&[u8]]) -> Code {
+    let mut mac = keyed.clone();
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);

@@ -51,8 +51,8 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn event_append(&self, events: Vec<NewEvent>) -> Result<(), StoreError> {
-        let write = Write::causing(events.clone()).minding_alerts(&events);
-        self.write(write).await?;
+        let alerts = Write::default().minding_alerts(&events);
+        self.write(Write { events, ..alerts }).await?;
         Ok(())
     }
 

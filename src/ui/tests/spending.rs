@@ -256,7 +256,7 @@ fn sessions_are_listed_and_one_is_shown_whole() {
     let shown = screen(&state);
     assert!(shown.contains("00000012-1111") && shown.contains("SESSION"), "{shown}");
     key(&mut state, Key::Escape);
-    assert!(screen(&state).contains("1 lines with `port`"), "{}", screen(&state));
+    assert!(screen(&state).contains("1 line with `port`"), "{}", screen(&state));
     key(&mut state, Key::Escape);
     key(&mut state, Key::Escape);
     assert_eq!(state.view, View::Dashboard);

@@ -55,7 +55,7 @@ async fn a_launched_runner_is_told_as_its_row_is(world: World) {
         name: Some("full".into()),
         checkout: Some(checkout),
         session_id: Some("session".into()),
-        request_id: Some(uuid::Uuid::new_v4()),
+        request_id: Some(Uuid::new_v4()),
         max_tokens: Some(7),
         ..World::new_runner("p")
     };

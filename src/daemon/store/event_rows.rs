@@ -1,6 +1,11 @@
 //! Events as rows: of the log, and of the queue to the broker.
 
-use std::{collections::HashMap, fmt::Write as _, mem, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    mem,
+    sync::{Arc, OnceLock},
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -210,30 +215,19 @@ pub(super) async fn insert_at_once(
 ) -> Result<Option<Vec<QueuedEvent>>, StoreError> {
     let Some(fence) = connection.texts().fence_at_once else { return Ok(None) };
     let mut queueing = Queueing::of(sealed)?;
-    let rows = sealed.iter().map(|sealed| row(&sealed.signed, Some(sealed))).collect();
-    let (log, mut values) = EVENTS.lists(Some("fence"), rows, 3);
-    let mut sql = format!("WITH fence AS MATERIALIZED ({fence}), logged AS ({log} RETURNING 1)");
     let begun = begun(sealed.iter().map(|sealed| &sealed.signed));
-    if !begun.is_empty() {
-        let (count, mut lists) = BEGUN.lists(Some("fence"), begun, 3 + values.len());
-        values.append(&mut lists);
-        write!(sql, ", begun AS ({count})").ok();
+    let queued = mem::take(&mut queueing.rows);
+    let (begins, queues, count) = (!begun.is_empty(), !queued.is_empty(), queued.len().max(1));
+    let mut values = vec![Bound::from(holder), Bound::from(i64::try_from(epoch).unwrap_or(0))];
+    values.extend(EVENTS.lists(sealed.iter().map(|it| row(&it.signed, Some(it))).collect()));
+    if begins {
+        values.extend(BEGUN.lists(begun));
     }
-    sql.push(' ');
-    let count = if queueing.rows.is_empty() {
-        sql.push_str("SELECT 1 AS done FROM logged LIMIT 1");
-        1
-    } else {
-        let rows = mem::take(&mut queueing.rows);
-        let count = rows.len();
-        let (queue, mut lists) = QUEUE.lists(Some("fence"), rows, 3 + values.len());
-        values.append(&mut lists);
-        write!(sql, "{queue} {}", QUEUE.tail).ok();
-        count
-    };
-    let epoch = i64::try_from(epoch).unwrap_or(0);
-    values.splice(0..0, [Bound::from(holder), Bound::from(epoch)]);
-    let (_, returned) = connection.run(Query { sql: sql.into(), values }).await?;
+    if queues {
+        values.extend(QUEUE.lists(queued));
+    }
+    let sql = at_once(fence, begins, queues).into();
+    let (_, returned) = connection.run(Query { sql, values }).await?;
     match returned.len() {
         0 => Ok(None),
         // Without a broker nothing is queued, and the row only says that it was done.
@@ -241,6 +235,40 @@ pub(super) async fn insert_at_once(
         all if all == count => queueing.placed(&returned).map(Some),
         part => Err(StoreError::Garbled(format!("answer: {part} of {count} events are queued"))),
     }
+}
+
+/// Returns the text of that statement, of which there are four: for each, the same whenever it is wanted.
+fn at_once(fence: &str, begins: bool, queues: bool) -> &'static str {
+    static TEXTS: [OnceLock<String>; 4] = [const { OnceLock::new() }; 4];
+    let made = || {
+        let mut first = 3;
+        let mut next = |bulk: &Bulk| {
+            let text = bulk.from_lists(Some("fence"), first);
+            first += bulk.columns.len();
+            text
+        };
+        let mut sql = format!(
+            "WITH fence AS MATERIALIZED ({fence}), logged AS ({} RETURNING 1)",
+            next(&EVENTS)
+        );
+        if begins {
+            write!(sql, ", begun AS ({})", next(&BEGUN)).ok();
+        }
+        if queues {
+            write!(sql, " {} {}", next(&QUEUE), QUEUE.tail).ok();
+        } else {
+            sql.push_str(" SELECT 1 AS done FROM logged LIMIT 1");
+        }
+        sql
+    };
+    let [plain, begun, queued, both] = &TEXTS;
+    let text = match (begins, queues) {
+        (false, false) => plain,
+        (true, false) => begun,
+        (false, true) => queued,
+        (true, true) => both,
+    };
+    text.get_or_init(made)
 }
 
 /// Returns an event as a row.

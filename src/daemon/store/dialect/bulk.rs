@@ -48,9 +48,8 @@ impl Connection {
                 }
                 Self::Postgres(_) => {
                     let rows = rows.by_ref().take(MOST).collect();
-                    let (sql, values) = bulk.lists(None, rows, 1);
-                    let sql = format!("{sql} {}", bulk.tail);
-                    Query { sql: sql.into(), values }
+                    let sql = format!("{} {}", bulk.from_lists(None, 1), bulk.tail);
+                    Query { sql: sql.into(), values: bulk.lists(rows) }
                 }
             };
             let (_, mut found) = self.run(query).await?;
@@ -77,14 +76,24 @@ impl Bulk {
         text
     }
 
-    /// Returns a statement that takes a list for each column, the first of them at this placeholder, and
-    /// its values. Nothing is inserted where `source`, if there is one, has no row.
-    pub(in crate::daemon::store) fn lists(
+    /// Returns a text that takes a list for each column, the first of them at this placeholder. Nothing is
+    /// inserted where `source`, if there is one, has no row.
+    pub(in crate::daemon::store) fn from_lists(
         &self,
         source: Option<&str>,
-        rows: Vec<Vec<Value>>,
         first: usize,
-    ) -> (String, Vec<Value>) {
+    ) -> String {
+        let kinds = self.columns.iter().enumerate();
+        let places =
+            kinds.map(|(n, (_, kind))| format!("${}::{}[]", n + first, kind.in_postgres()));
+        let places = places.collect::<Vec<_>>().join(", ");
+        let (table, names) = (self.table, self.names());
+        let source = source.map(|source| format!("{source}, ")).unwrap_or_default();
+        format!("INSERT INTO {table} ({names}) SELECT u.* FROM {source}unnest({places}) AS u")
+    }
+
+    /// Returns the lists that it takes.
+    pub(in crate::daemon::store) fn lists(&self, rows: Vec<Vec<Value>>) -> Vec<Value> {
         let mut lists: Vec<_> =
             self.columns.iter().map(|(_, kind)| (*kind, Vec::with_capacity(rows.len()))).collect();
         for row in rows {
@@ -92,14 +101,6 @@ impl Bulk {
                 list.push(value);
             }
         }
-        let kinds = self.columns.iter().enumerate();
-        let places =
-            kinds.map(|(n, (_, kind))| format!("${}::{}[]", n + first, kind.in_postgres()));
-        let places = places.collect::<Vec<_>>().join(", ");
-        let (table, names) = (self.table, self.names());
-        let source = source.map(|source| format!("{source}, ")).unwrap_or_default();
-        let sql =
-            format!("INSERT INTO {table} ({names}) SELECT u.* FROM {source}unnest({places}) AS u");
-        (sql, lists.into_iter().map(|(kind, list)| Value::List(kind, list)).collect())
+        lists.into_iter().map(|(kind, list)| Value::List(kind, list)).collect()
     }
 }

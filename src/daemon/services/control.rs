@@ -96,7 +96,7 @@ impl Services {
         }
         match heard.news {
             News::Told(Told::Activity(state, kind, message)) => {
-                let word = Word { state, kind, message, at: heard.at };
+                let word = Word::new((state, kind, message), heard.at);
                 let title = runner.title.clone();
                 self.say(&runner, vec![(heard.source, Some(word))], &title).await
             }

@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::Services;
@@ -51,12 +51,8 @@ impl Services {
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();
-        let own = (told.source == ActivitySource::Osc7501).then(|| Word {
-            state: told.state,
-            kind: told.kind,
-            message: told.message,
-            at: told.since.unwrap_or(now),
-        });
+        let own = (told.source == ActivitySource::Osc7501)
+            .then(|| Word::new((told.state, told.kind, told.message), told.since.unwrap_or(now)));
         let mut said = vec![(ActivitySource::Osc7501, own)];
         if status.title != runner.title {
             let name = self.context.screens_of(&runner.agent);
@@ -68,17 +64,23 @@ impl Services {
         Ok(())
     }
 
-    /// Takes in what a hook says.
+    /// Takes in what hooks say; `begins` where a turn has begun with it.
     pub(super) async fn on_hook(
         &self,
         runner: &Runner,
-        (state, kind, message): (ActivityState, Option<String>, Option<String>),
+        said: (ActivityState, Option<String>, Option<String>),
+        begins: bool,
         at: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(runner.id, runner.run).await? else { return Ok(()) };
-        let word = Word { state, kind, message, at };
+        let word = Word::new(said, at);
         let title = runner.title.clone();
-        self.say(&runner, vec![(ActivitySource::Hook, Some(word))], &title).await
+        let mut said = vec![(ActivitySource::Hook, Some(word))];
+        if begins {
+            // Of a turn that was broken off hooks said the same: this one must not be as old as that one.
+            said.insert(0, (ActivitySource::Hook, None));
+        }
+        self.say(&runner, said, &title).await
     }
 
     /// Looks at a screen that has changed, unless a better source speaks.
@@ -169,7 +171,11 @@ impl Services {
         }
         // Read under the lock: another source may have written meanwhile.
         let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
-        let activity = evidence.verdict(&before.activity);
+        let now = self.context.clock.now();
+        let activity = evidence.verdict(&before.activity, now);
+        if let Some(at) = evidence.due(now) {
+            self.look_again(runner, at - now);
+        }
         let outcome = if has_changed || title != before.title || activity != before.activity {
             self.write_activity(&before, &activity, title, &evidence).await
         } else {
@@ -177,6 +183,23 @@ impl Services {
         };
         all.insert(runner.id, evidence);
         outcome
+    }
+
+    /// Judges what was said once more after a time: nobody may say anything until then.
+    fn look_again(&self, runner: &Runner, after: TimeDelta) {
+        let (services, id, run) = (self.clone(), runner.id, runner.run);
+        tokio::spawn(async move {
+            tokio::time::sleep(after.to_std().unwrap_or_default()).await;
+            let outcome = async {
+                let runner = services.at_run(id, run).await?;
+                let Some(runner) = runner.filter(|it| it.status.is_live()) else { return Ok(()) };
+                let title = runner.title.clone();
+                Box::pin(services.say(&runner, Vec::new(), &title)).await
+            };
+            if let Err(error) = outcome.await {
+                tracing::debug!(runner.id = %id, %error, "failed to record what follows from silence");
+            }
+        });
     }
 
     async fn write_activity(
@@ -231,7 +254,7 @@ impl Services {
     pub async fn explain(&self, word: &str) -> Result<Explanation, Failure> {
         let runner = self.resolve(word).await?;
         let evidence = self.store.runner_evidence(runner.id).await?.of_run(runner.run);
-        let author = evidence.author();
+        let author = evidence.author(self.context.clock.now());
         Ok(Explanation { runner, words: evidence.words.into_iter().collect(), author })
     }
 
@@ -244,5 +267,5 @@ impl Services {
 }
 
 fn word(seen: Seen, message: Option<String>, at: DateTime<Utc>) -> Word {
-    Word { state: seen.state, kind: seen.kind, message, at }
+    Word::new((seen.state, seen.kind, message), at)
 }

@@ -47,7 +47,7 @@ impl Services {
         status: &Status,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
-        self.follow_interface(id, run);
+        self.follow_interface(&runner);
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();

@@ -28,6 +28,9 @@ use crate::{
     proto::link::v1::Status,
 };
 
+/// So long the input box of an agent that is at rest is waited for.
+const BOX: TimeDelta = TimeDelta::seconds(20);
+
 /// The evidence of this node's runners, and which screen of each was looked at last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
@@ -140,6 +143,32 @@ impl Services {
                 tracing::debug!(runner.id = %runner.id, %error, "failed to record what a screen says");
             }
         });
+    }
+
+    /// Whether the input box of an agent at rest is there, as far as that can be told. Hooks, titles and
+    /// interfaces tell of rest seconds before a program that starts reads its input: what is typed then is
+    /// lost, or Enter is. A box that does not come within [`BOX`] is not waited for any longer: rules may
+    /// not know it.
+    pub(super) async fn has_box(&self, runner: &Runner) -> Result<bool, Failure> {
+        let activity = &runner.activity;
+        let tells_itself =
+            matches!(activity.source, ActivitySource::Osc7501 | ActivitySource::Taught);
+        let since = activity.since.unwrap_or(runner.started_at);
+        if activity.state != ActivityState::Idle
+            || tells_itself
+            || self.context.clock.now() - since >= BOX
+            || !self.context.screens.know_rest(&self.context.screens_of(&runner.agent))
+        {
+            return Ok(true);
+        }
+        let is_box = |evidence: &Evidence| {
+            let seen = evidence.words.get(&ActivitySource::Screen);
+            evidence.run == runner.run && seen.is_some_and(|it| it.state == ActivityState::Idle)
+        };
+        if let Some(evidence) = self.told.all.lock().await.get(&runner.id) {
+            return Ok(is_box(evidence));
+        }
+        Ok(is_box(&self.store.runner_evidence(runner.id).await?))
     }
 
     /// Whether a dialog that only the screen or a hook told of still stands on the screen.

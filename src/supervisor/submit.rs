@@ -18,8 +18,10 @@ const AFTER_PASTE: Duration = Duration::from_millis(300);
 /// An agent that has not read the text after so long is not pressed Enter for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// So long one that has read a paste may take to draw it; what draws nothing is pressed Enter for then.
-const DRAWING: Duration = Duration::from_secs(2);
+/// An agent that has read a paste is about it, or still starting, while it draws: Enter waits until nothing
+/// was drawn for so long. One that draws all the time is pressed Enter for after a while all the same.
+const QUIET: Duration = Duration::from_millis(200);
+const DRAWING: Duration = Duration::from_secs(4);
 
 /// So long a text waits for an agent that is still starting, and does not take pastes yet.
 const BEGINNING: Duration = Duration::from_secs(2);
@@ -34,41 +36,59 @@ pub(super) struct Submit {
     until: Instant,
     /// What is to be typed before.
     text: Option<String>,
-    /// It was pasted: what is drawn tells when it was taken in.
-    is_paste: bool,
-    /// The agent has read it; how far its output was then.
-    read: Option<u64>,
-    /// It was not drawn when it was first looked for.
-    is_late: bool,
+    /// From when the agent has read it to Enter, at least.
+    gap: Duration,
+    /// What is drawn tells when it was taken in.
+    awaits_drawing: bool,
+    /// The agent has read it.
+    taken: Option<Taken>,
     /// A question stood there already when the text was typed.
     was_asked: bool,
     /// Connection and number of the request, and the bytes that were typed.
     reply: Option<(u64, u64, u64)>,
 }
 
+/// A text that the agent has read.
+#[derive(Debug)]
+struct Taken {
+    at: Instant,
+    /// How far the agent's output is, and when it went on last since then.
+    output: u64,
+    drawn: Option<Instant>,
+}
+
 impl Submit {
+    fn new(now: Instant, was_asked: bool, reply: (u64, u64, u64)) -> Self {
+        Self {
+            due: now + LOOK,
+            until: now + PATIENCE,
+            text: None,
+            gap: AFTER_TEXT,
+            awaits_drawing: false,
+            taken: None,
+            was_asked,
+            reply: Some(reply),
+        }
+    }
+
     /// Returns when to look again, while it is too early for Enter: counted from when the agent has read the
     /// text, which on a busy machine is long after it was typed.
     fn postponed(&mut self, now: Instant, is_unread: bool, output: u64) -> Option<Instant> {
         if is_unread {
             return (now < self.until).then_some(now + LOOK);
         }
-        let Some(before) = self.read else {
-            self.read = Some(output);
-            let after = if self.is_paste { AFTER_PASTE } else { AFTER_TEXT };
-            self.until = now + after + DRAWING;
-            return Some(now + after);
+        let Some(taken) = &mut self.taken else {
+            self.taken = Some(Taken { at: now, output, drawn: None });
+            return Some(now + if self.awaits_drawing { LOOK } else { self.gap });
         };
-        if !self.is_paste {
+        if !self.awaits_drawing || now >= taken.at + DRAWING {
             return None;
         }
-        if output > before {
-            self.is_paste = false;
-            // What comes late is followed by more.
-            return self.is_late.then_some(now + AFTER_TEXT);
+        if output != taken.output {
+            (taken.output, taken.drawn) = (output, Some(now));
         }
-        self.is_late = true;
-        (now < self.until).then_some(now + LOOK)
+        let is_quiet = taken.drawn.is_some_and(|drawn| now >= drawn + QUIET);
+        (!is_quiet || now < taken.at + self.gap).then_some(now + LOOK)
     }
 }
 
@@ -90,14 +110,10 @@ impl Supervisor {
         let was_asked = self.is_asking();
         if input.submit && input.awaits_paste && !self.takes_pastes() {
             self.submit = Some(Submit {
-                due: now + LOOK,
                 until: now + BEGINNING,
                 text: Some(input.text.clone()),
-                is_paste: false,
-                read: None,
-                is_late: false,
-                was_asked,
-                reply: Some((request.0, request.1, 0)),
+                awaits_drawing: true,
+                ..Submit::new(now, was_asked, (request.0, request.1, 0))
             });
             return Ok(None);
         }
@@ -112,14 +128,9 @@ impl Supervisor {
             return Ok(Some(accepted));
         }
         self.submit = Some(Submit {
-            due: now + LOOK,
-            until: now + PATIENCE,
-            text: None,
-            is_paste,
-            read: None,
-            is_late: false,
-            was_asked,
-            reply: Some((request.0, request.1, accepted)),
+            gap: if is_paste { AFTER_PASTE } else { AFTER_TEXT },
+            awaits_drawing: is_paste && input.awaits_paste,
+            ..Submit::new(now, was_asked, (request.0, request.1, accepted))
         });
         Ok(None)
     }
@@ -186,7 +197,8 @@ impl Supervisor {
         let text = submit.text.take().unwrap_or_default();
         submit.due = now + LOOK;
         submit.until = now + PATIENCE;
-        submit.is_paste = is_paste;
+        submit.gap = if is_paste { AFTER_PASTE } else { AFTER_TEXT };
+        submit.awaits_drawing = is_paste;
         // A question that came up meanwhile would be answered by the text itself.
         let typed = if came_up && !submit.was_asked {
             Err("it asks something by now; nothing was typed".to_owned())
@@ -215,53 +227,48 @@ impl Supervisor {
 mod tests {
     use super::*;
 
-    fn submit(now: Instant, is_paste: bool) -> Submit {
-        let until = now + PATIENCE;
-        Submit {
-            due: now,
-            until,
-            text: None,
-            is_paste,
-            read: None,
-            is_late: false,
-            was_asked: false,
-            reply: None,
+    fn pasted(now: Instant) -> Submit {
+        let own = Submit::new(now, false, (0, 0, 0));
+        Submit { gap: AFTER_PASTE, awaits_drawing: true, ..own }
+    }
+
+    #[test]
+    fn enter_is_counted_from_when_the_text_was_read_however_late_that_is() {
+        let begin = monotonic();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let mut text = Submit::new(begin, false, (0, 0, 0));
+        assert_eq!(text.postponed(at(20), true, 5), Some(at(40)));
+        assert_eq!(text.postponed(at(2000), true, 5), Some(at(2020)));
+        assert_eq!(text.postponed(at(2020), false, 5), Some(at(2020) + AFTER_TEXT));
+        assert_eq!(text.postponed(at(2100), false, 5), None, "it need not be drawn");
+    }
+
+    #[test]
+    fn an_agent_has_drawn_a_paste_and_nothing_else_since_before_enter() {
+        let begin = monotonic();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let mut quick = pasted(begin);
+        assert!(quick.postponed(at(20), false, 5).is_some());
+        assert!(quick.postponed(at(40), false, 6).is_some());
+        assert!(quick.postponed(at(300), false, 6).is_some(), "no sooner than {AFTER_PASTE:?}");
+        assert_eq!(quick.postponed(at(320), false, 6), None);
+        let mut busy = pasted(begin);
+        for millis in (20..3000).step_by(20) {
+            assert!(busy.postponed(at(millis), false, millis / 100).is_some(), "{millis}");
         }
-    }
-
-    #[test]
-    fn enter_is_pressed_a_while_after_the_text_was_read_however_late_that_is() {
-        let begin = Instant::now();
-        let at = |millis| begin + Duration::from_millis(millis);
-        let mut submit = submit(begin, true);
-        assert_eq!(submit.postponed(at(20), true, 5), Some(at(40)));
-        assert_eq!(submit.postponed(at(2000), true, 5), Some(at(2020)));
-        assert_eq!(submit.postponed(at(2020), false, 5), Some(at(2020) + AFTER_PASTE));
-        assert_eq!(submit.postponed(at(2320), false, 9), None, "it was drawn");
-    }
-
-    #[test]
-    fn a_paste_is_drawn_before_enter_unless_nothing_ever_is() {
-        let begin = Instant::now();
-        let at = |millis| begin + Duration::from_millis(millis);
-        let mut late = submit(begin, true);
-        assert_eq!(late.postponed(at(20), false, 5), Some(at(320)));
-        assert_eq!(late.postponed(at(320), false, 5), Some(at(340)));
-        assert_eq!(late.postponed(at(900), false, 6), Some(at(900) + AFTER_TEXT));
-        assert_eq!(late.postponed(at(980), false, 6), None);
-        let mut never = submit(begin, true);
-        never.postponed(at(20), false, 5);
-        assert_eq!(never.postponed(at(320) + DRAWING, false, 5), None);
-        let mut text = submit(begin, false);
-        assert_eq!(text.postponed(at(20), false, 5), Some(at(100)));
-        assert_eq!(text.postponed(at(100), false, 5), None, "a line may be edited in the kernel");
+        assert!(busy.postponed(at(3000), false, 29).is_some());
+        assert_eq!(busy.postponed(at(3120), false, 29), None);
+        let mut never = pasted(begin);
+        assert!(never.postponed(at(20), false, 5).is_some());
+        assert!(never.postponed(at(4000), false, 5).is_some());
+        assert_eq!(never.postponed(at(20) + DRAWING, false, 5), None);
     }
 
     #[test]
     fn what_is_never_read_is_waited_for_so_long_and_no_longer() {
-        let begin = Instant::now();
-        let mut submit = submit(begin, true);
-        assert!(submit.postponed(begin + PATIENCE - LOOK, true, 5).is_some());
+        let begin = monotonic();
+        let mut submit = pasted(begin);
+        assert!(submit.postponed(begin + LOOK, true, 5).is_some());
         assert_eq!(submit.postponed(begin + PATIENCE, true, 5), None);
     }
 }

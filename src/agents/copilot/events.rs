@@ -47,6 +47,13 @@ pub struct Word {
     pub at: DateTime<Utc>,
 }
 
+impl Word {
+    /// Whether a person is asked.
+    pub fn asks(&self) -> bool {
+        matches!(self.told, Told::Activity(ActivityState::Blocked, ..))
+    }
+}
+
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Line<'a> {

@@ -158,7 +158,9 @@ impl Services {
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
         let typed = self.context.clock.now();
-        let awaits_paste = Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
+        // One at work draws all the time.
+        let awaits_paste =
+            !was_at_work && Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
         let (text, submit) = (wish.text.clone(), wish.submit);
         let input = Type { text, submit, awaits_paste, ..Type::default() };
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;

@@ -130,15 +130,18 @@ async fn follow_one(
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
-        let word = reading.follower.word().filter(|word| word.at >= since);
-        if word != said.as_ref() {
-            match word {
+        for word in std::mem::take(&mut reading.changes) {
+            let word = word.filter(|word| word.at >= since);
+            if word == said {
+                continue;
+            }
+            match &word {
                 Some(word) => {
                     mouth.say_at(News::Told(word.told.clone()), word.at.min(now())).await;
                 }
                 None => mouth.say(News::Lost).await,
             }
-            said = word.cloned();
+            said = word;
         }
         if reading.follower.is_over() && reading.is_young(since) {
             return Ok(());
@@ -157,6 +160,8 @@ struct Reading {
     path: PathBuf,
     offset: u64,
     follower: Follower,
+    /// What it has said since this was taken, in order: a turn that is over when it is read has begun, too.
+    changes: Vec<Option<Word>>,
 }
 
 impl Reading {
@@ -173,6 +178,8 @@ impl Reading {
         let mut file = BufReader::new(file);
         file.seek(SeekFrom::Start(self.offset))?;
         let mut line = Vec::new();
+        // What happened before it was followed is the past: only how it stands counts.
+        let is_past = self.offset == 0;
         loop {
             line.clear();
             let mut read = (&mut file).take(LONGEST).read_until(b'\n', &mut line)? as u64;
@@ -187,6 +194,16 @@ impl Reading {
             }
             self.offset += read;
             self.follower.line(&line);
+            let word = self.follower.word();
+            if self.changes.last().is_none_or(|last| last.as_ref() != word) {
+                // What was asked and answered meanwhile needs nobody.
+                if is_past
+                    || self.changes.last().is_some_and(|last| last.as_ref().is_some_and(Word::asks))
+                {
+                    self.changes.pop();
+                }
+                self.changes.push(word.cloned());
+            }
         }
     }
 
@@ -267,7 +284,18 @@ mod tests {
         write(line("tool.execution_complete", Utc::now(), &long));
         write(line("user.message", Utc::now(), ""));
         assert_eq!(next().await, told(ActivityState::Working, None));
-        write(line("abort", Utc::now(), ""));
+        // A turn that is over when it is read; what it asked was answered meanwhile.
+        let request = ",\"data\":{\"requestId\":\"r\"}";
+        let turn = [
+            line("abort", Utc::now(), ""),
+            line("user.message", Utc::now(), ""),
+            line("permission.requested", Utc::now(), request),
+            line("permission.completed", Utc::now(), request),
+            line("abort", Utc::now(), ""),
+        ];
+        write(turn.concat());
+        assert_eq!(next().await, told(ActivityState::Idle, Some(INTERRUPTED)));
+        assert_eq!(next().await, told(ActivityState::Working, None));
         assert_eq!(next().await, told(ActivityState::Idle, Some(INTERRUPTED)));
         // It lets go of this one and begins another.
         fs::remove_file(first.join(&mark)).unwrap();

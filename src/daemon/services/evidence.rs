@@ -18,6 +18,7 @@ use crate::{
     daemon::fleet::LookFor,
     domain::{
         activity::{Activity, ActivitySource, ActivityState},
+        agent::Agent,
         event::EventType,
         evidence::{Evidence, Explanation, Word},
         failure::Failure,
@@ -161,6 +162,9 @@ impl Services {
         {
             return Ok(true);
         }
+        if Agent::of(&runner.agent).is_some_and(Agent::reports_itself) {
+            return Ok(activity.source == ActivitySource::Api);
+        }
         let is_box = |evidence: &Evidence| {
             let seen = evidence.words.get(&ActivitySource::Screen);
             evidence.run == runner.run && seen.is_some_and(|it| it.state == ActivityState::Idle)
@@ -257,6 +261,9 @@ impl Services {
             });
             event = Some(self.context.runner_event(EventType::RunnerActivity, runner, data));
         }
+        let is_at_it =
+            |it: &Activity| matches!(it.state, ActivityState::Working | ActivityState::Blocked);
+        let has_ended = is_at_it(before) && !is_at_it(activity);
         let now = self.context.clock.now();
         let viewers = self.fleet.last_status(runner.id).map_or(0, |status| status.viewers);
         let items = inbox::after_activity(runner, activity, viewers > 0);
@@ -268,6 +275,9 @@ impl Services {
         self.changes.runner(&runner);
         self.keep_lines(&runner, &items);
         self.pair_opened(&runner, &items).await;
+        if let Some(session) = runner.session_id.as_deref().filter(|_| has_ended) {
+            self.transcripts.turn_ended(session);
+        }
         // A turn that begins under a budget that is used up is not waited for.
         if runner.hold.is_some() {
             self.enforcing.ring();

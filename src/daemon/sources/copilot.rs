@@ -195,13 +195,15 @@ impl Reading {
             self.offset += read;
             self.follower.line(&line);
             let word = self.follower.word();
-            if self.changes.last().is_none_or(|last| last.as_ref() != word) {
-                // What was asked and answered meanwhile needs nobody.
-                if is_past
-                    || self.changes.last().is_some_and(|last| last.as_ref().is_some_and(Word::asks))
-                {
-                    self.changes.pop();
-                }
+            let last = self.changes.last().map(Option::as_ref);
+            // What was asked and answered meanwhile needs nobody.
+            let is_passed = |last: Option<&Word>| is_past || last.is_some_and(Word::asks);
+            if last.is_some_and(|last| last != word && is_passed(last)) {
+                self.changes.pop();
+            }
+            let told = |word: &Word| word.told.clone();
+            let last = self.changes.last().map(|last| last.as_ref().map(told));
+            if last != Some(word.map(told)) {
                 self.changes.push(word.cloned());
             }
         }

@@ -1,8 +1,8 @@
 //! What agents tell over interfaces of their own, in one form: what they are doing, which conversation
 //! they hold, what a response used, and what they ask.
 //!
-//! The readers are [`super::opencode::events`], [`super::codex::server`] and
-//! [`super::claude::state_file`]; who holds the connections is the daemon's matter.
+//! The readers are [`super::opencode::events`], [`super::codex::server`],
+//! [`super::claude::state_file`] and [`super::copilot::events`]; who holds the connections is the daemon's matter.
 
 use serde_json::{Value, json};
 

@@ -40,6 +40,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "copilot/working-1",
     "qwen/blocked-permission-1",
     "qwen/idle-1",
+    "qwen/idle-2",
     "qwen/working-1",
 ];
 

@@ -146,6 +146,11 @@ pub fn activity(
     }
 }
 
+/// Whether a turn begins with what a hook tells.
+pub fn begins_turn(told: &HookReport) -> bool {
+    told.agent.is_empty() && matches!(told.event.as_str(), "UserPromptSubmit" | "BeforeAgent")
+}
+
 /// Whether an agent's hooks can end a turn that runs. Codex (0.169) and Qwen Code (0.24.4) go on after any
 /// answer to those that come within one.
 pub fn ends_turns(agent: Agent) -> bool {

@@ -158,6 +158,12 @@ impl Rules {
         all.get(&agent)
     }
 
+    /// Whether there is a rule by which a screen tells that the agent rests: that its input box is there.
+    pub fn know_rest(&self) -> bool {
+        let is_rest = |rule: &Rule| rule.on == On::Screen && rule.state == ActivityState::Idle;
+        self.all.iter().any(is_rest)
+    }
+
     /// Returns what a title or a screen tells; `None` where no rule matches.
     pub fn look(&self, on: On, text: &str) -> Option<Seen> {
         let rule = self.all.iter().find(|rule| rule.matches(on, text))?;

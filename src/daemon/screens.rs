@@ -95,6 +95,12 @@ impl ScreenRules {
         self.known().added.contains_key(program)
     }
 
+    /// Whether a screen of a program tells, by the rules that nobody has taught, that its input box is there.
+    pub fn know_rest(&self, program: &str) -> bool {
+        let known = self.known();
+        known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_rest)
+    }
+
     /// Returns what a title or a screen of a program tells by the rules that nobody has taught.
     pub fn look(&self, program: &str, on: On, text: &str) -> Option<Seen> {
         let known = self.known();

@@ -46,6 +46,12 @@ impl Agent {
         }
     }
 
+    /// Whether it reports by OSC 7501, whatever its version that we know: Codex (0.169) draws its box before
+    /// its session is there, and reports then.
+    pub fn reports_itself(self) -> bool {
+        self == Self::Codex
+    }
+
     /// Whether its terminal interface takes pastes as such, from when it reads its input (seen with all
     /// that are named).
     pub fn takes_pastes(self) -> bool {

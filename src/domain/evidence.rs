@@ -3,6 +3,9 @@
 //! One source is the author at a time, the best that has spoken; what the others say is kept, to
 //! explain why. Invariant: a weaker source overrules a better one only where the better one is known
 //! to stay silent: no hook tells that a person pressed Esc.
+//!
+//! Titles and screens lag, so that what they say is believed over a hook only when the hook has been
+//! silent for a while. That while passes without any news: [`Evidence::due`] says when to look again.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +17,13 @@ use super::{
     runner::Runner,
 };
 
-/// A weaker source must have spoken so much later to overrule a hook: titles and screens lag.
+/// A hook must have been silent for so long before a weaker source overrules it: titles and screens lag.
 const LATER: TimeDelta = TimeDelta::milliseconds(1500);
+
+/// As [`LATER`], for one that says the same as before the hook spoke: a busy machine may not have come to
+/// draw what the hook told. One that is drawn anew and says the same tells of a turn that was broken off
+/// before anything else was drawn.
+const STILL: TimeDelta = TimeDelta::seconds(4);
 
 /// What two sources say so close together is about the same question.
 const TOGETHER: TimeDelta = TimeDelta::seconds(2);
@@ -31,6 +39,20 @@ pub struct Word {
     pub message: Option<String>,
     /// Since when it says so.
     pub at: DateTime<Utc>,
+    /// When it said so last, if that was not the first time. A daemon that starts looks again.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub again: Option<DateTime<Utc>>,
+}
+
+impl Word {
+    /// Returns what is said for the first time.
+    pub fn new(
+        (state, kind, message): (ActivityState, Option<String>, Option<String>),
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self { state, kind, message, at, again: None }
+    }
 }
 
 /// The last word of each source, for one run of an agent.
@@ -72,7 +94,8 @@ impl Evidence {
                     (known.state, &known.kind, &known.message)
                         == (word.state, &word.kind, &word.message)
                 };
-                if self.words.get(&source).is_some_and(same) {
+                if let Some(known) = self.words.get_mut(&source).filter(|known| same(known)) {
+                    known.again = Some(word.at);
                     return false;
                 }
                 self.words.insert(source, word);
@@ -81,8 +104,8 @@ impl Evidence {
         }
     }
 
-    /// Returns the source that is believed.
-    pub fn author(&self) -> Option<ActivitySource> {
+    /// Returns the source that is believed at a time.
+    pub fn author(&self, now: DateTime<Utc>) -> Option<ActivitySource> {
         let (best, word) = self.words.first_key_value()?;
         // A dialog stands on the screen under a title that speaks of rest.
         let is_asked = |word: &Word| word.state == ActivityState::Blocked;
@@ -92,19 +115,56 @@ impl Evidence {
         {
             return Some(ActivitySource::Screen);
         }
+        // Not every dialog of an agent is in the file that it keeps; one that is was drawn with it.
+        if *best == ActivitySource::File
+            && self
+                .words
+                .get(&ActivitySource::Screen)
+                .is_some_and(|seen| is_asked(seen) && !is_asked(word) && seen.at - word.at >= LATER)
+        {
+            return Some(ActivitySource::Screen);
+        }
         if *best != ActivitySource::Hook {
             return Some(*best);
         }
+        match self.objection(word) {
+            Some((source, from)) if from <= now => Some(source),
+            _ => Some(*best),
+        }
+    }
+
+    /// Returns when another source will be believed although nobody says anything until then.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (best, word) = self.words.first_key_value()?;
+        let (_, from) = self.objection(word).filter(|_| *best == ActivitySource::Hook)?;
+        (from > now).then_some(from)
+    }
+
+    /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
+    /// believed.
+    fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
         // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
-        let overrules = |(_, other): &(&ActivitySource, &Word)| {
-            let is_stale = matches!(word.state, ActivityState::Working | ActivityState::Blocked);
-            is_stale && other.state != word.state && other.at - word.at >= LATER
+        let from = match word.state {
+            ActivityState::Working => word.at,
+            // What is seen right behind a question was drawn before it.
+            ActivityState::Blocked => word.at + LATER,
+            _ => return None,
+        };
+        let objects = |(source, other): (&ActivitySource, &Word)| {
+            if other.state == word.state {
+                None
+            } else if other.at > word.at && other.at >= from {
+                Some((*source, word.at + LATER))
+            } else {
+                let is_still = word.state == ActivityState::Working
+                    && other.again.is_some_and(|again| again > word.at);
+                is_still.then_some((*source, word.at + STILL))
+            }
         };
         let weaker = self
             .words
             .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
-        let later = weaker.into_iter().find(overrules).map(|(source, _)| *source);
-        Some(later.unwrap_or(*best))
+        weaker.into_iter().find_map(objects)
     }
 
     /// What is asked, where the source that is believed has no words for it: those of the best of the
@@ -121,9 +181,9 @@ impl Evidence {
         others.into_iter().find_map(|(_, other)| other.message.clone())
     }
 
-    /// Returns what the agent is doing by all that was said, after what it was doing before.
-    pub fn verdict(&self, before: &Activity) -> Activity {
-        let Some(source) = self.author() else { return Activity::default() };
+    /// Returns what the agent is doing at a time by all that was said, after what it was doing before.
+    pub fn verdict(&self, before: &Activity, now: DateTime<Utc>) -> Activity {
+        let Some(source) = self.author(now) else { return Activity::default() };
         let Some(word) = self.words.get(&source) else { return Activity::default() };
         let was_at_it = match before.state {
             ActivityState::Working | ActivityState::Done => true,
@@ -141,7 +201,10 @@ impl Evidence {
             state => state,
         };
         let message = word.message.clone().or_else(|| self.asked(word));
-        Activity { state, kind: word.kind.clone(), message, source, since: Some(word.at) }
+        // What overrules a hook holds since the hook spoke, however long it was said before.
+        let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
+        let since = hook.map_or(word.at, |hook| word.at.max(hook.at));
+        Activity { state, kind: word.kind.clone(), message, source, since: Some(since) }
     }
 }
 
@@ -149,13 +212,20 @@ impl Evidence {
 mod tests {
     use super::*;
 
+    fn at(second: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1000 + second, 0).unwrap()
+    }
+
     fn word(state: ActivityState, second: i64) -> Word {
-        let at = DateTime::from_timestamp(1000 + second, 0).unwrap();
-        Word { state, kind: None, message: None, at }
+        Word::new((state, None, None), at(second))
     }
 
     fn state(evidence: &Evidence) -> (ActivityState, ActivitySource) {
-        let verdict = evidence.verdict(&Activity::default());
+        state_at(evidence, 1000)
+    }
+
+    fn state_at(evidence: &Evidence, second: i64) -> (ActivityState, ActivitySource) {
+        let verdict = evidence.verdict(&Activity::default(), at(second));
         (verdict.state, verdict.source)
     }
 
@@ -191,12 +261,60 @@ mod tests {
     }
 
     #[test]
+    fn esc_right_after_the_beginning_of_a_turn_is_believed_when_the_hooks_stay_silent() {
+        use ActivitySource::{Hook, Screen};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Hook, Some(word(Working, 5)));
+        assert_eq!(evidence.due(at(5)), None);
+        evidence.note(Screen, Some(word(Idle, 6)));
+        assert_eq!(state_at(&evidence, 6), (Working, Hook), "it may be drawn late");
+        assert_eq!(evidence.due(at(6)), Some(at(5) + LATER));
+        assert_eq!(state_at(&evidence, 7), (Idle, Screen));
+        assert_eq!(evidence.due(at(7)), None);
+    }
+
+    #[test]
+    fn esc_before_anything_was_drawn_is_seen_on_a_screen_that_says_the_same_again() {
+        use ActivitySource::{Hook, Screen};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Screen, Some(word(Idle, 0)));
+        evidence.note(Hook, Some(word(Working, 5)));
+        assert_eq!(evidence.due(at(5)), None);
+        assert!(!evidence.note(Screen, Some(word(Idle, 6))));
+        assert_eq!(evidence.due(at(6)), Some(at(5) + STILL));
+        assert_eq!(state_at(&evidence, 8), (Working, Hook), "it may be drawn later still");
+        let verdict = evidence.verdict(&Activity::default(), at(9));
+        assert_eq!((verdict.state, verdict.source), (Idle, Screen));
+        assert_eq!(verdict.since, Some(at(5)), "not as old as what was said before the turn");
+        // The next turn.
+        evidence.note(Hook, None);
+        evidence.note(Hook, Some(word(Working, 20)));
+        assert_eq!(state(&evidence), (Working, Hook));
+    }
+
+    #[test]
+    fn what_is_drawn_right_behind_a_question_is_older_than_it() {
+        use ActivitySource::{Hook, Screen};
+        use ActivityState::{Blocked, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Hook, Some(word(Blocked, 5)));
+        evidence.note(Screen, Some(word(Working, 6)));
+        assert_eq!(state(&evidence), (Blocked, Hook));
+        assert_eq!(evidence.due(at(6)), None);
+        evidence.note(Screen, None);
+        evidence.note(Screen, Some(word(Working, 7)));
+        assert_eq!(state(&evidence), (Working, Screen));
+    }
+
+    #[test]
     fn what_is_asked_is_told_by_whoever_has_words_for_it() {
         use ActivitySource::{Hook, Osc7501, Screen};
         use ActivityState::Blocked;
         let says =
             |text: &str, second| Word { message: Some(text.to_owned()), ..word(Blocked, second) };
-        let told = |evidence: &Evidence| evidence.verdict(&Activity::default()).message;
+        let told = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(1000)).message;
         let mut evidence = Evidence::default();
         evidence.note(Osc7501, Some(word(Blocked, 20)));
         evidence.note(Hook, Some(says("Bash(rm) of before", 10)));
@@ -220,12 +338,27 @@ mod tests {
     }
 
     #[test]
+    fn a_dialog_of_which_a_file_does_not_tell_is_seen() {
+        use ActivitySource::{File, Screen};
+        use ActivityState::{Blocked, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Screen, Some(word(Blocked, 9)));
+        evidence.note(File, Some(word(Working, 10)));
+        assert_eq!(state(&evidence), (Working, File), "it was answered");
+        evidence.note(Screen, None);
+        evidence.note(Screen, Some(word(Blocked, 12)));
+        assert_eq!(state(&evidence), (Blocked, Screen));
+        evidence.note(File, Some(word(Blocked, 12)));
+        assert_eq!(state(&evidence), (Blocked, File));
+    }
+
+    #[test]
     fn rest_after_a_turn_is_a_turn_done() {
         let mut evidence = Evidence::default();
         evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
-        assert_eq!(evidence.verdict(&working).state, ActivityState::Done);
-        assert_eq!(evidence.verdict(&Activity::default()).state, ActivityState::Idle);
+        assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Done);
+        assert_eq!(evidence.verdict(&Activity::default(), at(1000)).state, ActivityState::Idle);
     }
 
     #[test]
@@ -235,7 +368,7 @@ mod tests {
         let rest = Word { kind, ..word(ActivityState::Idle, 0) };
         evidence.note(ActivitySource::Api, Some(rest));
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
-        assert_eq!(evidence.verdict(&working).state, ActivityState::Idle);
+        assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Idle);
     }
 
     #[test]
@@ -247,8 +380,8 @@ mod tests {
             kind: Some(kind.to_owned()),
             ..Activity::default()
         };
-        assert_eq!(evidence.verdict(&blocked("auth")).state, ActivityState::Idle);
-        assert_eq!(evidence.verdict(&blocked("permission")).state, ActivityState::Done);
+        assert_eq!(evidence.verdict(&blocked("auth"), at(1000)).state, ActivityState::Idle);
+        assert_eq!(evidence.verdict(&blocked("permission"), at(1000)).state, ActivityState::Done);
     }
 
     #[test]

@@ -62,13 +62,9 @@ impl TryFrom<v1::ExplainRunnerResponse> for Explanation {
             wire.runner.ok_or_else(|| Failure::internal("understand the daemon: no runner"))?;
         let word = |word: v1::SourceWord| {
             let source = ActivitySource::parse(&word.source);
-            let word = Word {
-                state: ActivityState::parse(&word.state).unwrap_or_default(),
-                kind: some(word.kind),
-                message: some(word.message),
-                at: or_epoch(word.at.as_ref()),
-            };
-            (source, word)
+            let state = ActivityState::parse(&word.state).unwrap_or_default();
+            let said = (state, some(word.kind), some(word.message));
+            (source, Word::new(said, or_epoch(word.at.as_ref())))
         };
         Ok(Self {
             runner: runner.try_into()?,

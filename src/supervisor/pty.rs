@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::{
-    io::Errno,
+    io::{Errno, ioctl_fionread},
     process::Pid,
     termios::{Winsize, tcgetpgrp, tcsetwinsize},
 };
@@ -71,9 +71,16 @@ impl Pty {
         self.ended
     }
 
-    /// Whether input waits for the agent.
+    /// Whether input waits here for room in the kernel.
     pub(super) fn has_input(&self) -> bool {
         !self.input.is_empty()
+    }
+
+    /// Whether input waits for the agent: here, or in the kernel until the agent reads it.
+    pub(super) fn has_unread(&self) -> bool {
+        // Of a line that is edited in the kernel nothing can be read before its end, so that this says 0.
+        let in_kernel = || ioctl_fionread(self.slave.as_ref()?).ok();
+        self.has_input() || in_kernel().is_some_and(|count| count > 0)
     }
 
     /// Bytes that can still be queued.

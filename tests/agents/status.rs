@@ -52,8 +52,6 @@ fn script(agent: Agent) -> Vec<Step> {
     let escape: &[u8] = match agent {
         Agent::Opencode => b"\x1b\x1b",
         Agent::Copilot => b"\x03",
-        // It puts the prompt that was broken off back into its line.
-        Agent::Qwen => b"\x1b\x15",
         _ => b"\x1b",
     };
     // Who has hooks only tells neither an interruption nor an error, its title and its screen do not name them.
@@ -71,6 +69,10 @@ fn script(agent: Agent) -> Vec<Step> {
         // Who has only a title does not tell an end from an interruption.
         ("esc", Keys(escape), if tells_ends { &[&[Idle]] } else { &[REST] }),
     ];
+    if agent == Agent::Qwen {
+        // It puts the prompt that was broken off back into its line; the next one would be typed behind it.
+        steps.push(("its line", Keys(b"\x15"), &[]));
+    }
     if agent == Agent::Claude {
         let question = r#"@mock tool AskUserQuestion {"questions":[{"question":"Which?","header":"R","options":[{"label":"R","description":"r"},{"label":"B","description":"b"}],"multiSelect":false}]}"#;
         steps.push(("question", Prompt(question), &[&[Working], &[Blocked]]));

@@ -114,3 +114,33 @@ fn what_is_queued_for_a_run_is_not_typed_into_the_next() {
     });
     assert_eq!(got(&world, &name, "late"), 0);
 }
+
+/// Tells of its rest by its title, and begins to read seconds later, as Gemini CLI does on a busy machine:
+/// what is typed before is thrown away.
+const STARTING: &str = r#"#!/bin/bash
+stty -echo
+title() { printf '\033]2;%s\033\\' "$1"; }
+title '◇  Ready (a)'
+sleep 4
+while read -r -t 0.01 -n 1; do :; done
+printf '\033[?2004h > Type your message\r\n'
+while read -r line; do
+  title '✦  Working… (a)'
+  line=${line//$'\033[200~'/}
+  echo "got ${line//$'\033[201~'/}"
+  sleep 1
+  title '◇  Ready (a)'
+done
+"#;
+
+#[test]
+fn an_agent_that_rests_before_it_reads_is_typed_into_when_its_box_is_there() {
+    let world = World::with_project();
+    let program = world.path("gemini");
+    write_script(&program, STARTING, 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    wait_state(&world, &name, "idle");
+    let told = world.json(["send", &name, "hello"]);
+    assert_eq!(told[0]["started"]["is"], "yes", "{told}");
+    wait_until("it has it", SOON, || got(&world, &name, "hello") == 1);
+}

@@ -1,4 +1,5 @@
 //! GitHub Copilot CLI.
 
+pub mod events;
 pub mod otlp;
 pub mod transcript;

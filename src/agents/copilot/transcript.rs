@@ -23,14 +23,14 @@ pub struct State {
     conversation: String,
     /// Whether the agent is at work.
     working: bool,
-    /// Whether the last answer asked for tools.
+    /// Whether the last request has no answer yet, or one that asked for tools.
     tools: bool,
     /// Responses, by id.
     recent: Recent,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct Line<'a> {
     #[serde(borrow)]
     r#type: Scalar<'a>,
@@ -38,6 +38,9 @@ struct Line<'a> {
     timestamp: Scalar<'a>,
     #[serde(borrow)]
     id: Scalar<'a>,
+    /// A subagent's.
+    #[serde(borrow)]
+    agent_id: Scalar<'a>,
     #[serde(borrow)]
     data: Object<Data<'a>>,
 }
@@ -128,6 +131,7 @@ impl State {
     pub(in crate::agents) fn line(&mut self, line: &[u8], found: &mut dyn FnMut(Entry)) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
         let at = line.timestamp.at();
+        let is_side = !line.agent_id.str().is_empty();
         let Object(data) = line.data;
         let message = |role| {
             let id = data.message_id.text().unwrap_or(line.id.str()).to_owned();
@@ -141,19 +145,28 @@ impl State {
                 found(Entry::Title(data.title.owned()));
             }
             "user.message" => {
-                if !std::mem::replace(&mut self.working, true) {
+                if !is_side && !std::mem::replace(&mut self.working, true) {
                     found(Entry::TurnStarted { at });
                 }
                 found(message(Role::User));
             }
+            // What is broken off ends its round, too, but without an answer.
+            "assistant.turn_start" if !is_side => self.tools = true,
             "assistant.message" => {
-                self.tools = !data.tool_requests.0.is_empty();
+                if !is_side {
+                    self.tools = !data.tool_requests.0.is_empty();
+                }
                 if !data.content.str().is_empty() {
                     found(message(Role::Assistant));
                 }
             }
             // A round ends with each answer; the turn with one that asks for no tool.
-            "assistant.turn_end" if !self.tools && std::mem::take(&mut self.working) => {
+            "assistant.turn_end"
+                if !is_side && !self.tools && std::mem::take(&mut self.working) =>
+            {
+                found(Entry::TurnEnded { at, interrupted: false });
+            }
+            "session.error" if std::mem::take(&mut self.working) => {
                 found(Entry::TurnEnded { at, interrupted: false });
             }
             "abort" if std::mem::take(&mut self.working) => {
@@ -215,6 +228,20 @@ mod tests {
     use crate::agents::transcript::tests::{entries, said, used};
 
     const SAMPLE: &str = include_str!("../../../tests/fixtures/agents/copilot-1.0-events.jsonl");
+
+    const INTERACTIVE: &str =
+        include_str!("../../../tests/fixtures/agents/copilot-1.0-interactive-events.jsonl");
+
+    #[test]
+    fn a_turn_ends_with_its_answer_or_is_broken_off_or_fails_and_subagents_end_none() {
+        let ends = entries(Agent::Copilot, INTERACTIVE).into_iter().filter_map(|it| match it {
+            Entry::TurnEnded { interrupted, .. } => Some(interrupted),
+            _ => None,
+        });
+        let ends: Vec<_> = ends.collect();
+        // In a permission, in an answer, and in the last permission somebody broke it off.
+        assert_eq!(ends, [false, false, true, true, false, false, false, false, true]);
+    }
 
     #[test]
     fn each_call_counts_under_its_id_and_the_sum_agrees() {

@@ -1,10 +1,15 @@
 //! Types into agents.
 
+use std::time::Duration;
+
 use super::{Fleet, FleetError, LIMIT};
 use crate::{
     domain::id::RunnerId,
     proto::link::v1::{Type, request::Command},
 };
+
+/// How long a supervisor may take to submit a text: it waits until a busy agent has read and drawn it.
+const SUBMITTING: Duration = Duration::from_secs(12);
 
 /// What became of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +41,7 @@ impl Fleet {
         let (link, frames) = self.frame_hub(id)?;
         frames.typed();
         let wants_enter = input.submit;
-        let reply = link.ask(Command::Type(input), LIMIT).await?;
+        let reply = link.ask(Command::Type(input), SUBMITTING).await?;
         // An old supervisor answers before it presses Enter, which it always does.
         let submitted = wants_enter && reply.submitted.unwrap_or(true);
         Ok(Typed { bytes: reply.accepted_bytes, submitted })

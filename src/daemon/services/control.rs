@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use prost::Message as _;
 use serde_json::json;
 
@@ -28,18 +29,19 @@ use crate::{
 
 impl Services {
     /// Connects to the interface of a linked runner's agent, if it has one and that is not done.
-    pub(super) fn follow_interface(&self, id: RunnerId, run: u32) {
+    pub(super) fn follow_interface(&self, runner: &Runner) {
+        let (id, run) = (runner.id, runner.run);
         if self.sources.is_open(id, run) {
             return;
         }
         let known = self.fleet.known(id).filter(|known| known.identity.run == run);
         let Some(known) = known else { return };
-        if let Some(endpoint) = self.endpoint(&known) {
+        if let Some(endpoint) = self.endpoint(&known, runner.started_at) {
             self.sources.open(id, run, endpoint);
         }
     }
 
-    fn endpoint(&self, known: &Known) -> Option<Endpoint> {
+    fn endpoint(&self, known: &Known, since: DateTime<Utc>) -> Option<Endpoint> {
         let spec = || {
             // With the environment, which is on the disk alone.
             let bytes = self.fleet.dir(known.id).read_spec().ok()?;
@@ -57,15 +59,25 @@ impl Services {
             Some(control) if control.kind == "codex" => {
                 Some(Endpoint::Codex { socket: PathBuf::from(&control.socket) })
             }
-            _ if Agent::of(&known.spec.agent) == Some(Agent::Claude) => {
+            _ => {
+                let agent = Agent::of(&known.spec.agent)?;
+                let (own, default, folder) = match agent {
+                    Agent::Claude => ("CLAUDE_CONFIG_DIR", ".claude", "sessions"),
+                    Agent::Copilot => ("COPILOT_HOME", ".copilot", "session-state"),
+                    _ => return None,
+                };
                 let spec = spec()?;
-                let own = variable(&spec, "CLAUDE_CONFIG_DIR").map(PathBuf::from);
-                let home = || Some(PathBuf::from(variable(&spec, "HOME")?).join(".claude"));
+                let own = variable(&spec, own).map(PathBuf::from);
+                let home = || Some(PathBuf::from(variable(&spec, "HOME")?).join(default));
+                let dir = own.or_else(home)?.join(folder);
                 let pid = i32::try_from(known.identity.pid).ok()?;
                 let process = ProcessId { pid, start_time: known.identity.start_time };
-                Some(Endpoint::Claude { dir: own.or_else(home)?.join("sessions"), process })
+                Some(if agent == Agent::Claude {
+                    Endpoint::Claude { dir, process }
+                } else {
+                    Endpoint::Copilot { dir, process, since }
+                })
             }
-            _ => None,
         }
     }
 
@@ -96,7 +108,7 @@ impl Services {
         }
         match heard.news {
             News::Told(Told::Activity(state, kind, message)) => {
-                let word = Word { state, kind, message, at: heard.at };
+                let word = Word::new((state, kind, message), heard.at);
                 let title = runner.title.clone();
                 self.say(&runner, vec![(heard.source, Some(word))], &title).await
             }

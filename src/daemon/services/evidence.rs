@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 
 use super::Services;
@@ -18,6 +18,7 @@ use crate::{
     daemon::fleet::LookFor,
     domain::{
         activity::{Activity, ActivitySource, ActivityState},
+        agent::Agent,
         event::EventType,
         evidence::{Evidence, Explanation, Word},
         failure::Failure,
@@ -27,6 +28,9 @@ use crate::{
     },
     proto::link::v1::Status,
 };
+
+/// So long the input box of an agent that is at rest is waited for.
+const BOX: TimeDelta = TimeDelta::seconds(20);
 
 /// The evidence of this node's runners, and which screen of each was looked at last.
 #[derive(Debug, Clone, Default)]
@@ -47,16 +51,12 @@ impl Services {
         status: &Status,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
-        self.follow_interface(id, run);
+        self.follow_interface(&runner);
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();
-        let own = (told.source == ActivitySource::Osc7501).then(|| Word {
-            state: told.state,
-            kind: told.kind,
-            message: told.message,
-            at: told.since.unwrap_or(now),
-        });
+        let own = (told.source == ActivitySource::Osc7501)
+            .then(|| Word::new((told.state, told.kind, told.message), told.since.unwrap_or(now)));
         let mut said = vec![(ActivitySource::Osc7501, own)];
         if status.title != runner.title {
             let name = self.context.screens_of(&runner.agent);
@@ -68,17 +68,23 @@ impl Services {
         Ok(())
     }
 
-    /// Takes in what a hook says.
+    /// Takes in what hooks say; `begins` where a turn has begun with it.
     pub(super) async fn on_hook(
         &self,
         runner: &Runner,
-        (state, kind, message): (ActivityState, Option<String>, Option<String>),
+        said: (ActivityState, Option<String>, Option<String>),
+        begins: bool,
         at: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(runner.id, runner.run).await? else { return Ok(()) };
-        let word = Word { state, kind, message, at };
+        let word = Word::new(said, at);
         let title = runner.title.clone();
-        self.say(&runner, vec![(ActivitySource::Hook, Some(word))], &title).await
+        let mut said = vec![(ActivitySource::Hook, Some(word))];
+        if begins {
+            // Of a turn that was broken off hooks said the same: this one must not be as old as that one.
+            said.insert(0, (ActivitySource::Hook, None));
+        }
+        self.say(&runner, said, &title).await
     }
 
     /// Looks at a screen that has changed, unless a better source speaks.
@@ -140,6 +146,35 @@ impl Services {
         });
     }
 
+    /// Whether the input box of an agent at rest is there, as far as that can be told. Hooks, titles and
+    /// interfaces tell of rest seconds before a program that starts reads its input: what is typed then is
+    /// lost, or Enter is. A box that does not come within [`BOX`] is not waited for any longer: rules may
+    /// not know it.
+    pub(super) async fn has_box(&self, runner: &Runner) -> Result<bool, Failure> {
+        let activity = &runner.activity;
+        let tells_itself =
+            matches!(activity.source, ActivitySource::Osc7501 | ActivitySource::Taught);
+        let since = activity.since.unwrap_or(runner.started_at);
+        if activity.state != ActivityState::Idle
+            || tells_itself
+            || self.context.clock.now() - since >= BOX
+            || !self.context.screens.know_rest(&self.context.screens_of(&runner.agent))
+        {
+            return Ok(true);
+        }
+        if Agent::of(&runner.agent).is_some_and(Agent::reports_itself) {
+            return Ok(activity.source == ActivitySource::Api);
+        }
+        let is_box = |evidence: &Evidence| {
+            let seen = evidence.words.get(&ActivitySource::Screen);
+            evidence.run == runner.run && seen.is_some_and(|it| it.state == ActivityState::Idle)
+        };
+        if let Some(evidence) = self.told.all.lock().await.get(&runner.id) {
+            return Ok(is_box(evidence));
+        }
+        Ok(is_box(&self.store.runner_evidence(runner.id).await?))
+    }
+
     /// Whether a dialog that only the screen or a hook told of still stands on the screen.
     pub(super) async fn still_asks(&self, runner: &Runner) -> Result<bool, Failure> {
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
@@ -169,7 +204,11 @@ impl Services {
         }
         // Read under the lock: another source may have written meanwhile.
         let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
-        let activity = evidence.verdict(&before.activity);
+        let now = self.context.clock.now();
+        let activity = evidence.verdict(&before.activity, now);
+        if let Some(at) = evidence.due(now) {
+            self.look_again(runner, at - now);
+        }
         let outcome = if has_changed || title != before.title || activity != before.activity {
             self.write_activity(&before, &activity, title, &evidence).await
         } else {
@@ -177,6 +216,23 @@ impl Services {
         };
         all.insert(runner.id, evidence);
         outcome
+    }
+
+    /// Judges what was said once more after a time: nobody may say anything until then.
+    fn look_again(&self, runner: &Runner, after: TimeDelta) {
+        let (services, id, run) = (self.clone(), runner.id, runner.run);
+        tokio::spawn(async move {
+            tokio::time::sleep(after.to_std().unwrap_or_default()).await;
+            let outcome = async {
+                let runner = services.at_run(id, run).await?;
+                let Some(runner) = runner.filter(|it| it.status.is_live()) else { return Ok(()) };
+                let title = runner.title.clone();
+                Box::pin(services.say(&runner, Vec::new(), &title)).await
+            };
+            if let Err(error) = outcome.await {
+                tracing::debug!(runner.id = %id, %error, "failed to record what follows from silence");
+            }
+        });
     }
 
     async fn write_activity(
@@ -205,6 +261,9 @@ impl Services {
             });
             event = Some(self.context.runner_event(EventType::RunnerActivity, runner, data));
         }
+        let is_at_it =
+            |it: &Activity| matches!(it.state, ActivityState::Working | ActivityState::Blocked);
+        let has_ended = is_at_it(before) && !is_at_it(activity);
         let now = self.context.clock.now();
         let viewers = self.fleet.last_status(runner.id).map_or(0, |status| status.viewers);
         let items = inbox::after_activity(runner, activity, viewers > 0);
@@ -216,6 +275,9 @@ impl Services {
         self.changes.runner(&runner);
         self.keep_lines(&runner, &items);
         self.pair_opened(&runner, &items).await;
+        if let Some(session) = runner.session_id.as_deref().filter(|_| has_ended) {
+            self.transcripts.turn_ended(session);
+        }
         // A turn that begins under a budget that is used up is not waited for.
         if runner.hold.is_some() {
             self.enforcing.ring();
@@ -231,7 +293,7 @@ impl Services {
     pub async fn explain(&self, word: &str) -> Result<Explanation, Failure> {
         let runner = self.resolve(word).await?;
         let evidence = self.store.runner_evidence(runner.id).await?.of_run(runner.run);
-        let author = evidence.author();
+        let author = evidence.author(self.context.clock.now());
         Ok(Explanation { runner, words: evidence.words.into_iter().collect(), author })
     }
 
@@ -244,5 +306,5 @@ impl Services {
 }
 
 fn word(seen: Seen, message: Option<String>, at: DateTime<Utc>) -> Word {
-    Word { state: seen.state, kind: seen.kind, message, at }
+    Word::new((seen.state, seen.kind, message), at)
 }

@@ -162,7 +162,7 @@ impl Services {
         let mut taken = TakenIn { position: Some(position), ..TakenIn::default() };
         let mut session = runner.session_id.clone();
         let mut events = Vec::new();
-        let (mut said_last, mut wishes) = (None, Vec::new());
+        let (mut said_last, mut begins, mut wishes) = (None, false, Vec::new());
         for report in reports {
             match report.kind {
                 ReportKind::Otlp => {
@@ -177,6 +177,7 @@ impl Services {
                     let told = told.bounded();
                     if let Some(said) = hooks::activity(agent, &told) {
                         said_last = Some((said, at(report)));
+                        begins |= hooks::begins_turn(&told);
                     }
                     if !told.ask.is_empty() || !told.decision.is_empty() {
                         wishes.push(told.clone());
@@ -219,7 +220,7 @@ impl Services {
             self.transcripts.look();
         }
         if let Some((said, at)) = said_last {
-            self.on_hook(runner, said, at).await?;
+            self.on_hook(runner, said, begins, at).await?;
         }
         for wish in wishes {
             if let Err(error) = self.on_wish(runner, &wish).await {

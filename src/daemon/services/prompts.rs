@@ -34,7 +34,8 @@ use crate::{
     proto::link::v1::Type,
 };
 
-/// After a failure of the database, and as often as the queue is looked at without any news.
+/// After a failure of the database, and as often as an agent is looked at whose prompt waits to be typed; as
+/// often as the queue is looked at without any news.
 const PAUSE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -111,7 +112,10 @@ impl Services {
                 Err(Obstacle::Refused(failure)) => return Err(failure),
                 Err(Obstacle::Busy) => {}
             }
-            if timeout_at(until, next_of(&mut changes, id)).await.is_err() {
+            // That an input box does not come is told by nobody.
+            let look = until.min(Instant::now() + PAUSE);
+            if timeout_at(look, next_of(&mut changes, id)).await.is_err() && Instant::now() >= until
+            {
                 return Err(busy(&runner));
             }
         }
@@ -144,6 +148,9 @@ impl Services {
         Self::check_hold(&runner).map_err(refused)?;
         if wish.when != When::Now && wish.submit {
             match self.readiness(&runner) {
+                Readiness::Ready if !self.has_box(&runner).await.map_err(refused)? => {
+                    return Err(Obstacle::Busy);
+                }
                 Readiness::Ready => {}
                 Readiness::Busy => return Err(Obstacle::Busy),
                 Readiness::Asks => return Err(refused(asks(&runner))),
@@ -151,7 +158,9 @@ impl Services {
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
         let typed = self.context.clock.now();
-        let awaits_paste = Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
+        // One at work draws all the time.
+        let awaits_paste =
+            !was_at_work && Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
         let (text, submit) = (wish.text.clone(), wish.submit);
         let input = Type { text, submit, awaits_paste, ..Type::default() };
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;

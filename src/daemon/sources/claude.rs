@@ -1,26 +1,18 @@
-//! Claude Code's state files: one watch for all runners that share a configuration.
+//! Claude Code's state files.
 //!
 //! A file is written anew at each change. Which is a runner's own is known by its name, a process id,
 //! and by what it says of that process's start.
 
 use std::{
-    collections::HashMap,
-    fs, io,
+    fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use chrono::DateTime;
-use futures_util::StreamExt as _;
-use inotify::{Inotify, WatchMask};
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, timeout},
-};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Mouth, News, now};
+use super::{Mouth, News, files::Files, now};
 use crate::{
     agents::claude::state_file,
     process::{ProcessId, Table, start_time},
@@ -39,95 +31,52 @@ const PAUSE: Duration = Duration::from_millis(500);
 const MOMENT: Duration = Duration::from_millis(20);
 const HALVES: u32 = 5;
 
-/// Room for the notices that are read at once, in bytes.
-const NOTICES: usize = 4096;
-
-/// Directories that are watched, each for all who follow a file in it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Files(Arc<Mutex<HashMap<PathBuf, Weak<Watched>>>>);
-
-/// A directory that is watched; every change of a file in it changes the number.
-#[derive(Debug)]
-struct Watched {
-    changes: watch::Sender<u64>,
-    _reader: AbortOnDropHandle<()>,
-}
-
-impl Files {
-    /// Returns the watch of a directory.
-    fn watch(&self, dir: &Path) -> io::Result<Arc<Watched>> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(watched) = all.get(dir).and_then(Weak::upgrade) {
-            return Ok(watched);
+/// Says what the file of a process, or of one below it, says, until the process is gone.
+pub(super) async fn follow(mouth: &Mouth, files: &Files, dir: &Path, process: ProcessId) {
+    let until = Instant::now() + PATIENCE;
+    let (watched, file) = loop {
+        // The watch comes first, so that no change falls in between.
+        if let Ok(watched) = files.watch(dir)
+            && let Some(file) = own_file(dir, process)
+        {
+            break (watched, file);
         }
-        let inotify = Inotify::init()?;
-        let mask = WatchMask::CREATE
-            | WatchMask::MODIFY
-            | WatchMask::DELETE
-            | WatchMask::MOVE
-            | WatchMask::ONLYDIR;
-        inotify.watches().add(dir, mask)?;
-        let mut notices = inotify.into_event_stream(vec![0; NOTICES])?;
-        let changes = watch::Sender::new(0);
-        let bell = changes.clone();
-        let reader = tokio::spawn(async move {
-            while let Some(Ok(_)) = notices.next().await {
-                bell.send_modify(|number| *number += 1);
+        if Instant::now() > until || !process.is_alive() {
+            tracing::debug!(runner.id = %mouth.id, "an agent keeps no state file");
+            // What an earlier daemon read of one does not hold any more.
+            mouth.say(News::Lost).await;
+            return;
+        }
+        sleep(PAUSE).await;
+    };
+    let mut changes = watched.changes.subscribe();
+    let mut last = None;
+    let mut halves = 0;
+    loop {
+        changes.borrow_and_update();
+        match read(&file) {
+            Some(stand) => {
+                halves = 0;
+                if last.as_ref() != Some(&stand) {
+                    say(mouth, &stand).await;
+                    last = Some(stand);
+                }
             }
-        });
-        let watched = Arc::new(Watched { changes, _reader: AbortOnDropHandle::new(reader) });
-        all.retain(|_, watched| watched.strong_count() > 0);
-        all.insert(dir.to_owned(), Arc::downgrade(&watched));
-        Ok(watched)
-    }
-
-    /// Says what the file of a process, or of one below it, says, until the process is gone.
-    pub(super) async fn follow(&self, mouth: &Mouth, dir: &Path, process: ProcessId) {
-        let until = Instant::now() + PATIENCE;
-        let (watched, file) = loop {
-            // The watch comes first, so that no change falls in between.
-            if let Ok(watched) = self.watch(dir)
-                && let Some(file) = own_file(dir, process)
-            {
-                break (watched, file);
+            // It is being written, or says what we do not know.
+            None if file.process.is_alive() && file.path.exists() => {
+                if halves < HALVES {
+                    halves += 1;
+                    timeout(MOMENT, changes.changed()).await.ok();
+                    continue;
+                }
             }
-            if Instant::now() > until || !process.is_alive() {
-                tracing::debug!(runner.id = %mouth.id, "an agent keeps no state file");
-                // What an earlier daemon read of one does not hold any more.
+            None => {
                 mouth.say(News::Lost).await;
                 return;
             }
-            sleep(PAUSE).await;
-        };
-        let mut changes = watched.changes.subscribe();
-        let mut last = None;
-        let mut halves = 0;
-        loop {
-            changes.borrow_and_update();
-            match read(&file) {
-                Some(stand) => {
-                    halves = 0;
-                    if last.as_ref() != Some(&stand) {
-                        say(mouth, &stand).await;
-                        last = Some(stand);
-                    }
-                }
-                // It is being written, or says what we do not know.
-                None if file.process.is_alive() && file.path.exists() => {
-                    if halves < HALVES {
-                        halves += 1;
-                        timeout(MOMENT, changes.changed()).await.ok();
-                        continue;
-                    }
-                }
-                None => {
-                    mouth.say(News::Lost).await;
-                    return;
-                }
-            }
-            if changes.changed().await.is_err() {
-                return;
-            }
+        }
+        if changes.changed().await.is_err() {
+            return;
         }
     }
 }
@@ -210,7 +159,7 @@ mod tests {
         let id = RunnerId::random();
         let mouth = Mouth { id, run: 1, source: ActivitySource::File, heard };
         let (files, place) = (Files::default(), dir.clone());
-        let task = tokio::spawn(async move { files.follow(&mouth, &place, own).await });
+        let task = tokio::spawn(async move { follow(&mouth, &files, &place, own).await });
         fs::create_dir(&dir).unwrap();
         // Left over by a process with the same number.
         let path = dir.join(format!("{}.json", own.pid));

@@ -4,7 +4,7 @@
 //!  services ──open(Target)──▶ Sources ── a task a runner ──▶ opencode  HTTP + SSE, 127.0.0.1, password
 //!     ▲  ▲                       │                           codex     JSON-RPC over its app-server's socket
 //!     │  └── answer, interrupt ──┤                           claude    <config>/sessions/<pid>.json
-//!     └───── Heard (channel) ◀───┘
+//!     └───── Heard (channel) ◀───┘                           copilot   <config>/session-state/<id>/events.jsonl
 //! ```
 //!
 //! What a source tells becomes a [`Heard`], in order, which services write down as the word of
@@ -20,6 +20,8 @@
 
 mod claude;
 mod codex;
+mod copilot;
+mod files;
 mod opencode;
 
 use std::{
@@ -101,6 +103,15 @@ pub enum Endpoint {
         /// The agent's process; the file may be that of a process below.
         process: ProcessId,
     },
+    /// Copilot's events.
+    Copilot {
+        /// The directory of all conversations.
+        dir: PathBuf,
+        /// The agent's process; a process below may hold the conversation.
+        process: ProcessId,
+        /// When it began: what was written before is of another.
+        since: DateTime<Utc>,
+    },
 }
 
 impl Endpoint {
@@ -108,7 +119,7 @@ impl Endpoint {
     pub fn source(&self) -> ActivitySource {
         match self {
             Self::Opencode { .. } | Self::Codex { .. } => ActivitySource::Api,
-            Self::Claude { .. } => ActivitySource::File,
+            Self::Claude { .. } | Self::Copilot { .. } => ActivitySource::File,
         }
     }
 }
@@ -158,7 +169,7 @@ type Asks = Arc<Mutex<Vec<Ask>>>;
 #[derive(Clone)]
 pub struct Sources {
     open: Arc<Mutex<HashMap<RunnerId, Open>>>,
-    files: claude::Files,
+    files: files::Files,
     heard: mpsc::Sender<Heard>,
 }
 
@@ -172,7 +183,7 @@ impl Sources {
     /// Returns sources that hold nothing yet; what they hear goes to the receiver, in order per runner.
     pub fn new() -> (Self, mpsc::Receiver<Heard>) {
         let (heard, receiver) = mpsc::channel(256);
-        let files = claude::Files::default();
+        let files = files::Files::default();
         (Self { open: Arc::default(), files, heard }, receiver)
     }
 
@@ -333,10 +344,15 @@ struct Ended {
 }
 
 /// Connects, follows, and begins again, until it is cancelled.
-async fn follow(mut line: Line, endpoint: Endpoint, files: claude::Files) {
-    if let Endpoint::Claude { dir, process } = &endpoint {
-        files.follow(&line.mouth, dir, *process).await;
-        return;
+async fn follow(mut line: Line, endpoint: Endpoint, files: files::Files) {
+    match &endpoint {
+        Endpoint::Claude { dir, process } => {
+            return claude::follow(&line.mouth, &files, dir, *process).await;
+        }
+        Endpoint::Copilot { dir, process, since } => {
+            return copilot::follow(&line.mouth, &files, dir, *process, *since).await;
+        }
+        Endpoint::Opencode { .. } | Endpoint::Codex { .. } => {}
     }
     let (mut tries, mut pause, mut has_said) = (0_u32, FIRST_PAUSE, false);
     loop {
@@ -345,7 +361,7 @@ async fn follow(mut line: Line, endpoint: Endpoint, files: claude::Files) {
                 opencode::follow(&mut line, *port, password).await
             }
             Endpoint::Codex { socket } => codex::follow(&mut line, socket).await,
-            Endpoint::Claude { .. } => return,
+            Endpoint::Claude { .. } | Endpoint::Copilot { .. } => return,
         };
         line.set_asks(Vec::new());
         if ended.had_begun {

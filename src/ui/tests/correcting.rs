@@ -20,12 +20,8 @@ use crate::{
 };
 
 fn word(state: ActivityState, message: Option<&str>, seconds: i64) -> Word {
-    Word {
-        state,
-        kind: message.map(|_| "permission".to_owned()),
-        message: message.map(str::to_owned),
-        at: now() - TimeDelta::seconds(seconds),
-    }
+    let kind = message.map(|_| "permission".to_owned());
+    Word::new((state, kind, message.map(str::to_owned)), now() - TimeDelta::seconds(seconds))
 }
 
 /// The view of why `api-3` is blocked, with what was told.

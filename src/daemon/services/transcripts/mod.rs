@@ -69,6 +69,16 @@ impl Transcripts {
         self.0.keeping.notify_one();
     }
 
+    /// Has the file of a session that was searched for in vain searched for again: a turn of it has ended,
+    /// and with its first one some agents begin the file.
+    pub(super) fn turn_ended(&self, session: &str) {
+        let mut searched = self.0.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        if searched.remove(session).is_some() {
+            drop(searched);
+            self.look();
+        }
+    }
+
     /// Whether the file of a session may be searched for: all files of its agent are looked through.
     fn may_search_for(&self, session: &str) -> bool {
         let mut searched = self.0.searched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -86,5 +96,21 @@ impl Transcripts {
 
     fn stamps(&self) -> MutexGuard<'_, HashMap<PathBuf, Stamp>> {
         self.0.stamps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_searched_for_now_and_then_and_when_a_turn_has_ended() {
+        let transcripts = Transcripts::default();
+        assert!(transcripts.may_search_for("a"));
+        assert!(!transcripts.may_search_for("a"), "everything is looked through for it");
+        transcripts.turn_ended("b");
+        assert!(!transcripts.may_search_for("a"));
+        transcripts.turn_ended("a");
+        assert!(transcripts.may_search_for("a"));
     }
 }

@@ -294,7 +294,7 @@ async fn heartbeats_and_activities_are_applied(world: World) {
         since: Some(at(9)),
     };
     let told = event(EventType::RunnerActivity, "runner", &one.id.to_string());
-    let word = Word { state: ActivityState::Blocked, kind: None, message: None, at: at(9) };
+    let word = Word::new((ActivityState::Blocked, None, None), at(9));
     let evidence = Evidence { run: 1, words: [(ActivitySource::Osc7501, word)].into() };
     let set = world.store.runner_set_activity(
         &one,

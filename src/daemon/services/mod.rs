@@ -24,6 +24,7 @@ mod nodes;
 mod notifications;
 mod outbox;
 mod projects;
+mod prompt_refusals;
 mod prompts;
 mod quotas;
 mod removal;

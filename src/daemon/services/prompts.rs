@@ -18,7 +18,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Change, Services, terminal::MAX_TEXT};
+use super::{
+    Change, Services,
+    prompt_refusals::{asks, busy, check_occupant},
+    terminal::MAX_TEXT,
+};
 use crate::{
     domain::{
         agent::Agent,
@@ -116,7 +120,8 @@ impl Services {
             let look = until.min(Instant::now() + PAUSE);
             if timeout_at(look, next_of(&mut changes, id)).await.is_err() && Instant::now() >= until
             {
-                return Err(busy(&runner));
+                let now = self.store.runner_get(id).await?;
+                return Err(busy(now.as_ref().unwrap_or(&runner)));
             }
         }
     }
@@ -457,41 +462,6 @@ impl Services {
         self.settle_prompt(&prompt, change, &delivery.sentence()).await?;
         Ok(true)
     }
-}
-
-/// Refuses a prompt that is meant for another occupant.
-fn check_occupant(runner: &Runner, wish: &PromptWish) -> Result<(), Failure> {
-    let changed = |what: String| {
-        Err(Failure::conflict("OCCUPANT_CHANGED", format!("{what}; nothing was typed"))
-            .with_hint(format!("stratavore runners show {}", runner.name)))
-    };
-    if !runner.status.is_live() {
-        let what = format!("{} has ended ({})", runner.name, runner.status.as_str());
-        return Err(Failure::conflict("RUNNER_ENDED", what));
-    }
-    if let Some(run) = wish.run.filter(|run| *run != runner.run) {
-        return changed(format!("{} is at run {}, not {run}", runner.name, runner.run));
-    }
-    let held = runner.session_id.as_deref().unwrap_or_default();
-    if !wish.session.is_empty() && !held.starts_with(&wish.session) {
-        let held = if held.is_empty() { "none that is known" } else { held };
-        return changed(format!("{} holds the conversation {held}", runner.name));
-    }
-    Ok(())
-}
-
-fn busy(runner: &Runner) -> Failure {
-    let state = runner.activity.state.as_str();
-    let what = format!("{} is not at rest ({state}); nothing was typed", runner.name);
-    Failure::conflict("AGENT_BUSY", what)
-        .with_hint("--when-idle queues it, --now types it all the same")
-}
-
-fn asks(runner: &Runner) -> Failure {
-    let what =
-        format!("{} asks something, which a text would answer; nothing was typed", runner.name);
-    Failure::conflict("AGENT_ASKS", what)
-        .with_hint(format!("stratavore attach {}, or --when-idle queues it", runner.name))
 }
 
 /// Waits for news of a runner.

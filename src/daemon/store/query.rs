@@ -202,6 +202,20 @@ impl Write {
         self.steps.iter().skip(1).any(|(_, expect)| !is_sure(expect))
     }
 
+    /// The statements with which its transaction may begin: the lock, and with it what looks by itself whether
+    /// it may do something, and so does nothing where the lock found nothing.
+    pub(super) fn first_steps(&self) -> impl Iterator<Item = &Query> {
+        let is_first = |(at, expect): (usize, &Expect)| match at {
+            0 => matches!(expect, Expect::Anything | Expect::Rows(_)),
+            1 => matches!(expect, Expect::RowsOr(_)),
+            _ => false,
+        };
+        let steps = self.steps.iter().enumerate();
+        steps
+            .take_while(move |(at, (_, expect))| is_first((*at, expect)))
+            .map(|(_, (query, _))| query)
+    }
+
     /// Locks the project's row in a statement of its own, so that every later one sees what was
     /// committed by whoever had the lock before. Must come first: all daemons lock the project, then
     /// runners, then the rest.

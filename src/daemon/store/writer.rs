@@ -6,7 +6,7 @@
 //! the group is undone and each is tried alone. Nobody is answered before the commit. The task owns
 //! its connection, and no caller that goes away can cut a transaction short.
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -272,18 +272,12 @@ impl Writer {
         let is_alone = writes.len() == 1;
         let mut outcomes: Vec<_> = writes.iter().map(|_| Err(StoreError::Closed)).collect();
         let mut events = Vec::new();
-        // The lock of one that is alone is waited for as the transaction begins. Among several it may have to be
-        // undone by itself.
-        let lock = writes.first().filter(|write| is_alone && write.project.is_some());
-        let mut locked = match lock.and_then(|write| write.steps.first()) {
-            Some((lock, Expect::Anything | Expect::Rows(_))) => {
-                Some(self.connection.begin_with(is_flushed, lock).await?)
-            }
-            _ => {
-                self.connection.begin(is_flushed || writes.is_empty()).await?;
-                None
-            }
-        };
+        // The lock of one that is alone is waited for as the transaction begins, with what follows it. Among
+        // several it may have to be undone by itself.
+        let alone = writes.first().filter(|write| is_alone && write.project.is_some());
+        let first = alone.iter().flat_map(|write| write.first_steps());
+        let begins = is_flushed || writes.is_empty();
+        let mut done = self.connection.begin_with(begins, first).await?.into_iter();
         for (write, outcome) in in_lock_order(writes, &mut outcomes) {
             // The transaction itself is the savepoint of one that is alone.
             let needs_savepoint = !is_alone && write.is_refused_late();
@@ -291,7 +285,7 @@ impl Writer {
                 self.connection.savepoint().await?;
             }
             let mut caused = Vec::new();
-            match apply(&mut self.connection, &write.steps, locked.take(), &mut caused).await {
+            match apply(&mut self.connection, &write.steps, &mut done, &mut caused).await {
                 Ok(rows) => {
                     if needs_savepoint {
                         self.connection.release().await?;
@@ -378,17 +372,17 @@ fn named(events: &[NewEvent], rows: &[Record]) -> Vec<NewEvent> {
     events
 }
 
-/// Applies the statements of one write, of which the first may have been run; returns the rows of the last
-/// one that returned any, without those that only cause events.
+/// Applies the statements of one write, of which the first may be done; returns the rows of the last one
+/// that returned any, without those that only cause events.
 async fn apply(
     connection: &mut Connection,
     steps: &[(Query, Expect)],
-    mut first: Option<(u64, Vec<Record>)>,
+    done: &mut (impl Iterator<Item = (u64, Vec<Record>)> + Send),
     caused: &mut Vec<NewEvent>,
 ) -> Result<Vec<Record>, StoreError> {
     let mut returned = Vec::new();
     for (query, expect) in steps {
-        let (touched, rows) = match first.take() {
+        let (touched, rows) = match done.next() {
             Some(done) => done,
             None => connection.run(query.clone()).await?,
         };
@@ -402,7 +396,7 @@ async fn apply(
             && touched == 0
             && rows.is_empty()
         {
-            Box::pin(apply(connection, why, None, caused)).await?;
+            Box::pin(apply(connection, why, &mut iter::empty(), caused)).await?;
             // It has gone between the two statements: another daemon has written.
             let what = "what stood in the way is gone; try again";
             return Err(StoreError::Refused(Failure::unavailable("CHANGED_MEANWHILE", what)));

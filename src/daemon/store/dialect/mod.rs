@@ -74,21 +74,17 @@ impl Connection {
         either!(self, c => c.begin(is_flushed).await)
     }
 
-    /// Begins one and runs its first statement, which waits for a lock; a server is asked for both at once
-    /// where that returns no rows.
-    pub(super) async fn begin_with(
+    /// Begins one and runs the first of these statements with it, as many as can go together; returns how many
+    /// rows each of them touched and those that it returned.
+    pub(super) async fn begin_with<'a>(
         &mut self,
         is_flushed: bool,
-        lock: &Query,
-    ) -> Result<(u64, Vec<Record>), StoreError> {
-        if let Self::Postgres(connection) = self
-            && !lock.sql.contains("RETURNING")
-            && let Some(touched) = connection.begin_with(is_flushed, lock).await?
-        {
-            return Ok((touched, Vec::new()));
+        first: impl Iterator<Item = &'a Query> + Send,
+    ) -> Result<Vec<(u64, Vec<Record>)>, StoreError> {
+        match self {
+            Self::Sqlite(connection) => connection.begin(is_flushed).await.map(|()| Vec::new()),
+            Self::Postgres(connection) => connection.begin_with(is_flushed, first).await,
         }
-        self.begin(is_flushed).await?;
-        self.run(lock.clone()).await
     }
 
     /// Commits.

@@ -14,7 +14,12 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
-use super::{Record, inline::call, moment, postgres_values::prepare};
+use super::{
+    Record,
+    inline::{call, preparation},
+    moment,
+    postgres_values::prepare,
+};
 use crate::{
     config::DatabaseConfig,
     daemon::store::{
@@ -309,29 +314,54 @@ impl Connection {
         self.plain(beginning(is_flushed)).await
     }
 
-    /// Begins one and runs a statement that returns nothing; returns how many rows it touched, or `None`
-    /// and does nothing when its values are not simple. The statement is planned once, as any other is.
-    pub(in crate::daemon::store) async fn begin_with(
+    /// Begins one and runs the first of these statements with it, as many as change something and have simple
+    /// values: all in one round trip. Returns how many rows each touched and those that it returned.
+    pub(in crate::daemon::store) async fn begin_with<'a>(
         &mut self,
         is_flushed: bool,
-        query: &Query,
-    ) -> Result<Option<u64>, StoreError> {
-        let place = self.prepared.iter().position(|sql| *sql == query.sql);
-        let name = format!("first_{}", place.unwrap_or(self.prepared.len()));
-        let Some(call) = call(&name, &query.values) else { return Ok(None) };
-        if place.is_none() {
-            self.send(format!("PREPARE {name} AS {}", query.sql)).await?;
-            self.prepared.push(query.sql.clone());
+        first: impl Iterator<Item = &'a Query>,
+    ) -> Result<Vec<(u64, Vec<Record>)>, StoreError> {
+        let (mut text, before) = (beginning(is_flushed).to_owned(), 1 + usize::from(!is_flushed));
+        let changes =
+            |query: &&Query| ["UPDATE ", "INSERT "].iter().any(|w| query.sql.starts_with(w));
+        for query in first.take_while(changes) {
+            let place = self.prepared.iter().position(|sql| *sql == query.sql);
+            let name = format!("first_{}", place.unwrap_or(self.prepared.len()));
+            let (Some(call), Some(preparation)) =
+                (call(&name, &query.values), preparation(&name, query))
+            else {
+                break;
+            };
+            if place.is_none() {
+                self.send(preparation).await?;
+                self.prepared.push(query.sql.clone());
+            }
+            text.extend(["; ", &call]);
         }
-        self.send(format!("{}; {call}", beginning(is_flushed))).await.map(Some)
+        let mut done = self.send(text).await?;
+        Ok(done.split_off(before.min(done.len())))
     }
 
-    /// Runs a text made here; returns how many rows it touched.
-    async fn send(&mut self, text: String) -> Result<u64, StoreError> {
+    /// Runs a text made here; returns for each statement how many rows it touched and those it returned.
+    async fn send(&mut self, text: String) -> Result<Vec<(u64, Vec<Record>)>, StoreError> {
+        use futures_util::TryStreamExt as _;
         let limit = self.server.answering;
         let connection = self.get()?;
-        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(AssertSqlSafe(text)))).await;
-        Ok(self.judge(outcome)?.rows_affected())
+        let running = async {
+            let (mut done, mut rows) = (Vec::new(), Vec::new());
+            let mut results = connection.fetch_many(sqlx::raw_sql(AssertSqlSafe(text)));
+            while let Some(result) = results.try_next().await? {
+                match result {
+                    sqlx::Either::Left(end) => {
+                        done.push((end.rows_affected(), std::mem::take(&mut rows)));
+                    }
+                    sqlx::Either::Right(row) => rows.push(Record::Postgres(row)),
+                }
+            }
+            Ok(done)
+        };
+        let outcome = timeout(limit, running).await;
+        self.judge(outcome)
     }
 
     /// Runs a text without values.

@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
     let path = places.socket();
     let first = timeout(LIMIT, open(&path)).await.map_err(|_elapsed| {
-        io::Error::new(io::ErrorKind::TimedOut, "the daemon does not accept connections")
+        io::Error::new(io::ErrorKind::TimedOut, "the daemon does not answer")
     })??;
     // The first connection is the one just opened: whether a daemon is there is known at once.
     let mut first = Some(first);
@@ -95,7 +95,12 @@ pub(super) fn failure(places: &Places, error: &io::Error) -> Failure {
     if let Err(error) = places.prepare() {
         return Failure::usage("UNSAFE_DIRECTORY", error.to_string());
     }
-    let what = format!("connect to `{}`: {error}", places.socket().display());
+    let socket = places.socket();
+    let what = match error.kind() {
+        // Shown where there is little room: what is the matter comes first.
+        io::ErrorKind::TimedOut => format!("{error}: `{}`", socket.display()),
+        _ => format!("connect to `{}`: {error}", socket.display()),
+    };
     if error.kind() == io::ErrorKind::PermissionDenied {
         Failure::denied("SOCKET_NOT_OURS", what)
     } else {

@@ -35,8 +35,7 @@ const SILENCE: Duration = Duration::from_secs(20);
 /// Events a second from commit to consumer, beside what the broker confirms without us.
 pub(crate) async fn delivery(figures: &mut Figures) {
     const EVENTS: u64 = 60_000;
-    let callers_count: u64 =
-        std::env::var("CALLERS").ok().and_then(|t| t.parse().ok()).unwrap_or(256);
+    let CALLERS: u64 = std::env::var("CALLERS").ok().and_then(|t| t.parse().ok()).unwrap_or(256);
     for kind in Kind::BOTH {
         let server = RabbitMq::start();
         let node = Node::start(kind, Some(&server.url())).await;
@@ -44,12 +43,12 @@ pub(crate) async fn delivery(figures: &mut Figures) {
         let raw = raw_rate(&channel).await;
         let consumer = consume(&channel, EVENTS).await;
         let (began, before) = (Instant::now(), Cost::now());
-        let callers: Vec<_> = (0..callers_count)
+        let callers: Vec<_> = (0..CALLERS)
             .map(|caller| {
                 let store = node.store.clone();
                 tokio::spawn(async move {
-                    for n in 0..=EVENTS / callers_count {
-                        let entity = (caller + n * callers_count) % ENTITIES;
+                    for n in 0..=EVENTS / CALLERS {
+                        let entity = (caller + n * CALLERS) % ENTITIES;
                         store.event_append(vec![event(entity, 0)]).await.expect("commit");
                     }
                 })
@@ -58,8 +57,8 @@ pub(crate) async fn delivery(figures: &mut Figures) {
         for caller in callers {
             caller.await.expect("a caller");
         }
-        let committed = (EVENTS / callers_count + 1) as f64 * callers_count as f64
-            / began.elapsed().as_secs_f64();
+        let committed =
+            (EVENTS / CALLERS + 1) as f64 * CALLERS as f64 / began.elapsed().as_secs_f64();
         let received = consumer.await.expect("the consumer").len() as f64;
         let delivered = received / began.elapsed().as_secs_f64();
         let cost = Cost::now().since(&before, received);

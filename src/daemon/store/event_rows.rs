@@ -243,7 +243,7 @@ fn at_once(fence: &str, begins: bool, queues: bool) -> &'static str {
     let made = || {
         let mut first = 3;
         let mut next = |bulk: &Bulk| {
-            let text = bulk.from_lists(Some("fence"), first);
+            let text = bulk.taking_lists(Some("fence"), first);
             first += bulk.columns.len();
             text
         };

@@ -48,7 +48,7 @@ impl Connection {
                 }
                 Self::Postgres(_) => {
                     let rows = rows.by_ref().take(MOST).collect();
-                    let sql = format!("{} {}", bulk.from_lists(None, 1), bulk.tail);
+                    let sql = format!("{} {}", bulk.taking_lists(None, 1), bulk.tail);
                     Query { sql: sql.into(), values: bulk.lists(rows) }
                 }
             };
@@ -78,7 +78,7 @@ impl Bulk {
 
     /// Returns a text that takes a list for each column, the first of them at this placeholder. Nothing is
     /// inserted where `source`, if there is one, has no row.
-    pub(in crate::daemon::store) fn from_lists(
+    pub(in crate::daemon::store) fn taking_lists(
         &self,
         source: Option<&str>,
         first: usize,

@@ -10,7 +10,7 @@ use std::{borrow::Cow, str::FromStr as _, time::Duration};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
     error::DatabaseError,
-    postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgSslMode},
+    postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, PgRow, PgSslMode},
 };
 use tokio::time::timeout;
 
@@ -73,7 +73,7 @@ const WRITING: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqs
 #[derive(Debug)]
 pub(in crate::daemon::store) struct Connection {
     server: Server,
-    connection: Option<PgConnection>,
+    open: Option<PgConnection>,
     /// Statements with which transactions begin, as this connection knows them. There are few.
     prepared: Vec<Cow<'static, str>>,
 }
@@ -180,7 +180,7 @@ impl Server {
             .max_lifetime(Duration::from_mins(5))
             .connect_lazy_with(self.options.clone());
         let limit = self.answering + self.connecting;
-        let connection = Connection { server: self, connection: None, prepared: Vec::new() };
+        let connection = Connection { server: self, open: None, prepared: Vec::new() };
         (connection, Readers { pool, limit })
     }
 
@@ -298,10 +298,10 @@ async fn newest_migration(connection: &mut PgConnection) -> Result<i64, sqlx::Er
 impl Connection {
     /// Makes sure that there is a connection; true when it is a new one.
     pub(in crate::daemon::store) async fn ensure(&mut self) -> Result<bool, StoreError> {
-        if self.connection.is_some() {
+        if self.open.is_some() {
             return Ok(false);
         }
-        self.connection = Some(self.server.connect().await?);
+        self.open = Some(self.server.connect().await?);
         self.prepared.clear();
         Ok(true)
     }
@@ -404,7 +404,7 @@ impl Connection {
 
     /// Whether there is a connection.
     pub(in crate::daemon::store) fn ensure_alive(&self) -> Result<(), StoreError> {
-        match &self.connection {
+        match &self.open {
             Some(_) => Ok(()),
             None => Err(self.server.away("the connection was lost")),
         }
@@ -412,14 +412,14 @@ impl Connection {
 
     /// Takes leave of the server.
     pub(in crate::daemon::store) async fn close(self) {
-        if let Some(connection) = self.connection {
+        if let Some(connection) = self.open {
             timeout(self.server.answering, connection.close()).await.ok();
         }
     }
 
     fn get(&mut self) -> Result<&mut PgConnection, StoreError> {
         let away = self.server.away("the connection was lost");
-        self.connection.as_mut().ok_or(away)
+        self.open.as_mut().ok_or(away)
     }
 
     /// Drops a connection of which nobody knows how it stands: the server undoes what it was at.
@@ -431,11 +431,11 @@ impl Connection {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error @ sqlx::Error::Database(_))) if !is_parting(&error) => Err(error.into()),
             Ok(Err(error)) => {
-                self.connection = None;
+                self.open = None;
                 Err(self.server.away(error))
             }
             Err(_elapsed) => {
-                self.connection = None;
+                self.open = None;
                 Err(self.server.away(format!("no answer within {:?}", self.server.answering)))
             }
         }
@@ -468,10 +468,7 @@ impl Readers {
         let running = async {
             match prepare(query.clone()).fetch_all(&self.pool).await {
                 // The others may be lost like this one: so the next is a new one.
-                Err(error) if is_lost(&error) => {
-                    let mut fresh = self.pool.connect_options().connect().await?;
-                    prepare(query).fetch_all(&mut fresh).await
-                }
+                Err(error) if is_lost(&error) => Box::pin(self.fetch_anew(query)).await,
                 outcome => outcome,
             }
         };
@@ -484,6 +481,12 @@ impl Readers {
                 why: format!("no answer within {:?}", self.limit),
             }),
         }
+    }
+
+    /// Runs a query on a connection of its own.
+    async fn fetch_anew(&self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut fresh = self.pool.connect_options().connect().await?;
+        prepare(query).fetch_all(&mut fresh).await
     }
 
     /// The connections themselves.

@@ -33,7 +33,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let world = World::new();
     let told = world.json(["database"]);
     assert_eq!((&told["is_reachable"], &told["schema"]), (&false.into(), &0.into()));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 12"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 13"]);
     world.run(["database", "migrate"]).expect_error(0, &["up to date"]);
     let told = world.json(["database", "status"]);
     assert_eq!((&told["is_reachable"], &told["kind"]), (&true.into(), &"SQLite".into()));
@@ -42,19 +42,19 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let url = Postgres::shared().database().await;
     configure(&world, &url);
     let output = world.run(["database"]).expect_code(0);
-    assert!(output.stdout.contains("from 0 to 12"), "{}", output.stdout);
+    assert!(output.stdout.contains("from 0 to 13"), "{}", output.stdout);
     assert!(output.stdout.contains("database.url in"), "{}", output.stdout);
     assert!(!output.stdout.contains(PASSWORD));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 12"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 13"]);
     let told = world.json(["database"]);
-    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &12.into()));
+    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &13.into()));
     assert!(!told["pgvector"].as_str().unwrap().is_empty());
 
     let mut raw = PgConnection::connect(&url).await.unwrap();
     raw.execute("UPDATE _sqlx_migrations SET version = 9994 + version").await.unwrap();
     raw.close().await.unwrap();
     for words in [&["database"][..], &["database", "migrate"], &["database", "copy"]] {
-        let output = world.run(words).expect_error(8, &["schema 10006", "newer stratavore"]);
+        let output = world.run(words).expect_error(8, &["schema 10007", "newer stratavore"]);
         assert!(!output.stderr.contains(PASSWORD));
     }
     for (wrong, port) in [("another-password", None), (PASSWORD, Some("1"))] {

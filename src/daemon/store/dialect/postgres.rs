@@ -369,10 +369,7 @@ impl Connection {
         &mut self,
         sql: &'static str,
     ) -> Result<(), StoreError> {
-        let limit = self.server.answering;
-        let connection = self.get()?;
-        let outcome = timeout(limit, connection.execute(sqlx::raw_sql(sql))).await;
-        self.judge(outcome).map(drop)
+        self.send(sql.to_owned()).await.map(drop)
     }
 
     /// Runs a statement; returns how many rows it touched and those it returned.

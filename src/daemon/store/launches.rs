@@ -213,7 +213,8 @@ macro_rules! insert {
 }
 
 /// Returns the statement that inserts a launched runner if its name is free and nothing stands in its
-/// way. Each statement is a round trip, to a server or to the thread that has the file.
+/// way: it finds nothing to insert where the lock before it found no project, so that a server may be asked
+/// for both at once. Each statement more would be a round trip to it, or to the thread that has the file.
 fn admit(new: &NewRunner) -> Query {
     const ADMIT: &str = insert!(
         "AND NOT EXISTS (SELECT 1 FROM runners AS o WHERE o.name = $12) \

@@ -55,8 +55,6 @@ pub struct QueuedEvent {
     pub event_type: String,
     /// The entity it is about: its type and id. Events of one leave in their order.
     pub aggregate: Arc<(String, String)>,
-    /// Counts the entity's events from 1 without gaps.
-    pub sequence: u64,
     /// Where the broker routes it.
     pub routing_key: String,
     /// The event as JSON, the message's body, as it stands in the database.

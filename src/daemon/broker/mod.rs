@@ -53,8 +53,6 @@ pub struct Message {
     pub event_type: String,
     /// When it happened; AMQP keeps whole seconds.
     pub timestamp: DateTime<Utc>,
-    /// More about it, for consumers that do not parse the body.
-    pub headers: Vec<(&'static str, String)>,
     /// JSON.
     pub body: Bytes,
 }

@@ -167,7 +167,6 @@ impl Queueing {
                 event_id: signed.id,
                 event_type: event.event_type.clone(),
                 aggregate: Arc::new((event.entity_type.clone(), event.entity_id.clone())),
-                sequence: event.sequence,
                 routing_key: routing_key.clone(),
                 payload: payload.into(),
                 trace_id: event.trace_id.clone(),

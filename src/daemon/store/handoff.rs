@@ -111,7 +111,6 @@ mod tests {
             event_id: Uuid::nil(),
             event_type: String::new(),
             aggregate: Arc::default(),
-            sequence: 1,
             routing_key: String::new(),
             payload: Bytes::new(),
             trace_id: String::new(),

@@ -31,7 +31,7 @@ macro_rules! columns {
 /// Every column that makes a [`QueuedEvent`]. The body is not taken apart: it leaves as it is.
 macro_rules! queued {
     () => {
-        "id, event_id, event_type, aggregate_type, aggregate_id, sequence, routing_key, \
+        "id, event_id, event_type, aggregate_type, aggregate_id, routing_key, \
          CAST(payload AS TEXT) AS body, trace_id, attempts, max_attempts, created_at, \
          next_retry_at, parked_at"
     };
@@ -278,7 +278,6 @@ fn queued(row: &Record) -> Result<QueuedEvent, StoreError> {
         event_id: row.id("event_id")?,
         event_type: row.text("event_type")?,
         aggregate: Arc::new((row.text("aggregate_type")?, row.text("aggregate_id")?)),
-        sequence: row.count("sequence")?,
         routing_key: row.text("routing_key")?,
         payload: row.text("body")?.into(),
         trace_id: row.text("trace_id")?,

@@ -56,7 +56,6 @@ fn message(services: &Services, beat: &Heartbeat) -> Message {
         routing_key: format!("{TYPE}.{id}"),
         event_type: TYPE.to_owned(),
         timestamp: now,
-        headers: vec![("entity_type", "runner".to_owned()), ("entity_id", id)],
         body: body.to_string().into(),
     }
 }

@@ -1,21 +1,16 @@
-//! A message in AMQP's terms, or why it has none. Pure.
+//! A message in AMQP's terms, or why it has none. Pure. It has no headers: all that is known of an event stands
+//! in its body, and a table of headers would cost every broker and consumer more than the rest of the envelope.
 //!
 //! Invariant: what is encoded here cannot make the client panic or the broker close the channel,
 //! so that no message can hold up the others.
 
-use lapin::{
-    BasicProperties,
-    types::{AMQPValue, FieldTable, LongString, ShortString},
-};
+use lapin::{BasicProperties, types::ShortString};
 
 use super::super::Message;
 
 /// Bytes that a body may have: what RabbitMQ 4 takes unless configured otherwise; 3 takes more.
 /// A broker that takes less says so, and the publisher remembers.
 pub(super) const MAX_BODY: usize = 16 * 1024 * 1024;
-
-/// Bytes that the headers may have together: they must fit in one frame, of 128 KiB by default.
-const MAX_HEADERS: usize = 64 * 1024;
 
 /// Written to the disks of the broker.
 const PERSISTENT: u8 = 2;
@@ -42,16 +37,6 @@ pub(super) fn encode(
         let size = message.body.len();
         return Err(format!("it has {size} bytes, the broker takes {max_body}"));
     }
-    let mut headers = FieldTable::default();
-    let mut size = 0;
-    for (name, value) in &message.headers {
-        size += name.len() + value.len() + 6;
-        let value = AMQPValue::LongString(LongString::from(value.as_str()));
-        headers.insert(short("a header's name", name)?, value);
-    }
-    if size > MAX_HEADERS {
-        return Err(format!("its headers have {size} bytes, at most {MAX_HEADERS} are possible"));
-    }
     // Before 1970 there is no time for AMQP.
     let timestamp = u64::try_from(message.timestamp.timestamp()).unwrap_or(0);
     let properties = BasicProperties::default()
@@ -60,8 +45,7 @@ pub(super) fn encode(
         .with_timestamp(timestamp)
         .with_content_type("application/json".into())
         .with_app_id("stratavore".into())
-        .with_delivery_mode(if persistent { PERSISTENT } else { IN_MEMORY })
-        .with_headers(headers);
+        .with_delivery_mode(if persistent { PERSISTENT } else { IN_MEMORY });
     Ok(Envelope { routing_key: short("the routing key", &message.routing_key)?, properties })
 }
 
@@ -84,7 +68,6 @@ mod tests {
             routing_key: "runner.started.p".into(),
             event_type: "runner.started".into(),
             timestamp: DateTime::from_timestamp(7, 0).unwrap(),
-            headers: vec![("sequence", "3".into())],
             body: Bytes::from_static(b"{}"),
         }
     }
@@ -101,7 +84,6 @@ mod tests {
         assert_eq!(properties.app_id().as_ref().map(ShortString::as_str), Some("stratavore"));
         let kind = properties.content_type().as_ref().map(ShortString::as_str);
         assert_eq!(kind, Some("application/json"));
-        assert!(properties.headers().as_ref().unwrap().contains_key("sequence"));
     }
 
     #[test]
@@ -111,7 +93,6 @@ mod tests {
             (Message { body: Bytes::from_static(b"{} "), ..message() }, "3 bytes"),
             (Message { routing_key: long.clone(), ..message() }, "the routing key has 256"),
             (Message { event_type: long, ..message() }, "the event's type has 256"),
-            (Message { headers: vec![("h", "v".repeat(70_000))], ..message() }, "its headers"),
         ];
         for (message, expected) in cases {
             let why = encode(&message, 2, true).err().unwrap();

@@ -360,7 +360,6 @@ mod tests {
             event_id: Uuid::from_u128(id.unsigned_abs().into()),
             event_type: "runner.started".into(),
             aggregate: Arc::new(("runner".into(), entity.into())),
-            sequence: 1,
             routing_key: String::new(),
             payload: bytes::Bytes::from_static(b"{}"),
             trace_id: String::new(),

@@ -464,19 +464,11 @@ async fn refuse(
 
 /// Returns the message of an entry.
 fn message(entry: QueuedEvent) -> Message {
-    let (entity_type, entity_id) = Aggregate::unwrap_or_clone(entry.aggregate);
-    let headers = vec![
-        ("entity_type", entity_type),
-        ("entity_id", entity_id),
-        ("sequence", entry.sequence.to_string()),
-        ("trace_id", entry.trace_id),
-    ];
     Message {
         id: entry.event_id,
         routing_key: entry.routing_key,
         event_type: entry.event_type,
         timestamp: entry.created_at,
-        headers,
         body: entry.payload,
     }
 }

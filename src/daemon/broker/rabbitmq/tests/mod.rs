@@ -51,7 +51,6 @@ fn message(number: usize, key: &str) -> Message {
         routing_key: key.to_owned(),
         event_type: "runner.started".to_owned(),
         timestamp: Utc::now(),
-        headers: vec![("sequence", number.to_string())],
         body: Bytes::from(format!("{{\"number\":{number}}}")),
     }
 }

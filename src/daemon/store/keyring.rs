@@ -3,6 +3,9 @@
 //! Invariant: the file is only readable by its owner and holds the present key alone; a key that was
 //! replaced is nowhere any more. The first key, which can check everything, waits in a second file
 //! until it has been shown once, and is then removed.
+//!
+//! A key is replaced while others go on writing events: no commit waits for this file's disk. The new one is used
+//! when the file holds it, so that a start never finds an older key than the log.
 
 use std::{
     fs::{self, OpenOptions},
@@ -12,12 +15,16 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use futures_util::FutureExt as _;
+use tokio::{
+    task::{JoinError, JoinHandle, spawn_blocking},
+    time::Instant,
+};
 
 use crate::domain::chain::{Key, KeyRef};
 
-/// A key seals so many events at most…
-const EVENTS: u64 = 256;
+/// A key makes about so many codes: it is replaced when it has, and makes those of the next commit meanwhile…
+const CODES: u64 = 256;
 
 /// …and, while events come, so long.
 const AGE: Duration = Duration::from_mins(10);
@@ -30,6 +37,15 @@ pub struct Keyring {
     reference: KeyRef,
     used: u64,
     since: Instant,
+    next: Option<Next>,
+}
+
+/// The key that follows, while it is written to the file.
+#[derive(Debug)]
+struct Next {
+    key: Key,
+    reference: KeyRef,
+    written: JoinHandle<io::Result<()>>,
 }
 
 impl Keyring {
@@ -53,7 +69,8 @@ impl Keyring {
             Err(error) if error.kind() == io::ErrorKind::NotFound => begin(path)?,
             Err(error) => return Err(error),
         };
-        Ok(Self { path: path.to_owned(), key, reference, used: 0, since: Instant::now() })
+        let (path, since) = (path.to_owned(), Instant::now());
+        Ok(Self { path, key, reference, used: 0, since, next: None })
     }
 
     /// The present key.
@@ -66,22 +83,45 @@ impl Keyring {
         &self.reference
     }
 
-    /// Takes note of events that were committed with this key, and replaces it when it is due. A disk
-    /// that refuses leaves the old one in the file: the next start then goes on from there.
-    pub fn used(&mut self, events: u64) {
-        self.used += events;
-        if self.used == 0 || (self.used < EVENTS && self.since.elapsed() < AGE) {
+    /// Takes note of codes that were committed, and begins to replace the key when that is due. A disk that
+    /// refuses leaves the old one in the file and in use; it is tried again with the next commit.
+    pub fn used(&mut self, codes: u64) {
+        self.used += codes;
+        let is_due = self.used >= CODES || (self.used > 0 && self.since.elapsed() >= AGE);
+        if !is_due || self.next.is_some() {
             return;
         }
         let key = self.key.next();
         let reference =
             KeyRef { name: self.reference.name.clone(), epoch: self.reference.epoch + 1 };
-        match write(&self.path, &format!("{reference} {}\n", key.to_hex())) {
+        let (path, text) = (self.path.clone(), format!("{reference} {}\n", key.to_hex()));
+        let written = spawn_blocking(move || write(&path, &text));
+        self.next = Some(Next { key, reference, written });
+    }
+
+    /// Goes over to the next key if the file holds it by now. To be called between commits: the codes of one
+    /// are made with one key.
+    pub fn turn(&mut self) {
+        if let Some(mut next) = self.next.take_if(|next| next.written.is_finished())
+            && let Some(written) = (&mut next.written).now_or_never()
+        {
+            self.follow(next, written);
+        }
+    }
+
+    /// Waits until nothing is being written any more.
+    pub async fn close(mut self) {
+        if let Some(mut next) = self.next.take() {
+            let written = (&mut next.written).await;
+            self.follow(next, written);
+        }
+    }
+
+    fn follow(&mut self, next: Next, written: Result<io::Result<()>, JoinError>) {
+        match written.map_err(io::Error::from).flatten() {
             Ok(()) => {
-                self.key = key;
-                self.reference = reference;
-                self.used = 0;
-                self.since = Instant::now();
+                (self.key, self.reference) = (next.key, next.reference);
+                (self.used, self.since) = (0, Instant::now());
             }
             Err(error) => {
                 tracing::warn!(%error, path = %self.path.display(), "failed to replace the audit key");
@@ -133,21 +173,30 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_key_is_kept_replaced_and_never_goes_back() {
+    #[tokio::test]
+    async fn the_key_is_kept_replaced_and_never_goes_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys").join("audit.key");
         let mut ring = Keyring::open(&path).unwrap();
         let first = ring.key().clone();
         let shown = fs::read_to_string(first_key_file(&path)).unwrap();
         assert_eq!(Key::parse(&shown), Some(first.clone()));
-        ring.used(EVENTS - 1);
-        assert_eq!(ring.reference().epoch, 0);
+        ring.used(CODES - 1);
+        assert!(ring.next.is_none());
         ring.used(1);
+        ring.used(CODES);
+        while ring.reference().epoch == 0 {
+            assert_eq!(ring.key(), &first, "in use until the file holds the next");
+            tokio::task::yield_now().await;
+            ring.turn();
+        }
         assert_eq!((ring.reference().epoch, ring.key()), (1, &first.next()));
         assert_eq!(ring.reference().name, first.name());
         let again = Keyring::open(&path).unwrap();
         assert_eq!((again.reference(), again.key()), (ring.reference(), ring.key()));
+        ring.used(CODES);
+        ring.close().await;
+        assert_eq!(Keyring::open(&path).unwrap().reference().epoch, 2);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o400);
         assert!(!fs::read_to_string(&path).unwrap().contains(&first.to_hex()));

@@ -140,6 +140,11 @@ impl Recorder {
         self.outgoing.undone();
     }
 
+    /// Waits until nothing is under way.
+    pub(super) async fn close(self) {
+        self.keyring.close().await;
+    }
+
     /// Writes events inside the present transaction, and seals what may be sealed; without events, it
     /// only seals what others have left.
     pub(super) async fn record(
@@ -147,6 +152,7 @@ impl Recorder {
         connection: &mut Connection,
         news: Vec<NewEvent>,
     ) -> Result<Recorded, StoreError> {
+        self.keyring.turn();
         let events = self.number(connection, news).await?;
         self.place(connection, events).await
     }
@@ -158,6 +164,7 @@ impl Recorder {
         connection: &mut Connection,
         mut imports: Vec<Import>,
     ) -> Result<Recorded, StoreError> {
+        self.keyring.turn();
         for import in &mut imports {
             storable(&mut import.event.entity_id);
         }

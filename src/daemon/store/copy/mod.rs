@@ -141,6 +141,7 @@ pub async fn copy(
     copier.step_down().await;
     copier.source.close().await;
     copier.target.close().await;
+    copier.recorder.close().await;
     remove(copying.scratch).map_err(|error| unusable(copying.scratch, &error))?;
     outcome.map(|()| copier.copied)
 }

@@ -265,3 +265,48 @@ fn both_databases_have_the_same_migrations() {
         assert_eq!(names(folder), names(&folders[0]), "{}", folder.display());
     }
 }
+
+#[test]
+fn every_guarantee_names_a_test_that_exists() {
+    let text = fs::read_to_string(root().join("assets/docs/guarantees.md")).unwrap();
+    let mut named = 0;
+    for words in text.lines().filter(|line| line.starts_with("| ")).flat_map(|row| row.split('`')) {
+        let (kind, path) = words.split_once(' ').unwrap_or_default();
+        let base = match kind {
+            "program" | "chaos" => root().join("tests").join(kind),
+            "lib" => root().join("src"),
+            _ => continue,
+        };
+        named += 1;
+        assert!(is_there(&base, &path.split("::").collect::<Vec<_>>()), "no such test: {words}");
+    }
+    assert!(named > 20, "{named}");
+}
+
+/// Whether a path leads to a file, or to something with this name in a file. Below `src` the first module may
+/// stand inside of another.
+fn is_there(base: &Path, path: &[&str]) -> bool {
+    let text = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let holds = |text: &str, name: &str| {
+        [format!("fn {name}("), format!("mod {name};"), format!("mod {name} {{")]
+            .iter()
+            .any(|item| text.contains(item.as_str()))
+    };
+    let mut places = vec![base.to_owned()];
+    if base.ends_with("src") {
+        places.push(base.join("daemon"));
+    }
+    places.iter().any(|place| {
+        let mut place = place.clone();
+        path.iter().all(|name| {
+            let below = place.join(name);
+            let is_file = below.with_extension("rs").is_file() || below.is_dir();
+            let inside = [place.with_extension("rs"), place.join("mod.rs")];
+            let is_inside = inside.iter().any(|file| holds(&text(file), name));
+            if is_file {
+                place = below;
+            }
+            is_file || is_inside
+        })
+    })
+}

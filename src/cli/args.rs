@@ -358,15 +358,8 @@ pub(super) struct EventsArgs {
 
 #[derive(Debug, Args, Clone)]
 pub(super) struct EventArgs {
-    /// Only of this project
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub project: String,
-    /// Only of this type, or, ending with a dot, types that begin so (`runner.`)
-    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
-    pub event_type: String,
-    /// Only about this runner
-    #[arg(long, default_value = "", hide_default_value = true)]
-    pub runner: String,
+    #[command(flatten)]
+    pub about: AboutArgs,
     /// Only of the last (10m, 2h, 1d)
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     pub since: Option<Duration>,
@@ -376,6 +369,31 @@ pub(super) struct EventArgs {
     /// The newest so many
     #[arg(long, default_value_t = 100)]
     pub limit: u32,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(super) struct FollowArgs {
+    #[command(flatten)]
+    pub about: AboutArgs,
+    /// First those of the last (10m, 2h, 1d)
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub since: Option<Duration>,
+    /// Of those the newest so many
+    #[arg(long, default_value_t = 1000, requires = "since")]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(super) struct AboutArgs {
+    /// Only of this project
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub project: String,
+    /// Only of this type, or, ending with a dot, types that begin so (`runner.`)
+    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
+    pub event_type: String,
+    /// Only about this runner
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub runner: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -388,7 +406,7 @@ pub(super) enum EventsCommand {
         event: String,
     },
     /// Print events as they happen, one JSON object a line with `--format json`
-    Subscribe(EventArgs),
+    Subscribe(FollowArgs),
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,13 @@
 //! `stratavore events`: list and follow the event log.
 
+use std::time::Duration;
+
 use chrono::{Local, Utc};
 
 use super::Outcome;
 use crate::{
     cli::{
-        args::{EventArgs, EventsArgs, EventsCommand},
+        args::{AboutArgs, EventArgs, EventsArgs, EventsCommand, FollowArgs},
         context::{Context, block_on},
         human,
         printer::Printer,
@@ -23,8 +25,8 @@ pub(super) fn run(args: EventsArgs, context: &Context, printer: Printer) -> Outc
         EventsCommand::List(filter) => {
             ("list the events", block_on(list(&filter, context, printer)))
         }
-        EventsCommand::Subscribe(filter) => {
-            ("follow the events", block_on(subscribe(&filter, context, printer)))
+        EventsCommand::Subscribe(args) => {
+            ("follow the events", block_on(subscribe(&args, context, printer)))
         }
         EventsCommand::Show { event } => {
             ("show the event", block_on(show(&event, context, printer)))
@@ -32,18 +34,20 @@ pub(super) fn run(args: EventsArgs, context: &Context, printer: Printer) -> Outc
     }
 }
 
-fn filter(args: &EventArgs) -> EventFilter {
+fn filter(about: &AboutArgs, since: Option<Duration>, until: Option<Duration>) -> EventFilter {
+    let before_now = |long: Duration| Utc::now() - long;
     EventFilter {
-        project: args.project.clone(),
-        event_type: args.event_type.clone(),
-        runner: args.runner.clone(),
-        since: args.since.map(|since| Utc::now() - since),
-        until: args.until.map(|until| Utc::now() - until),
+        project: about.project.clone(),
+        event_type: about.event_type.clone(),
+        runner: about.runner.clone(),
+        since: since.map(before_now),
+        until: until.map(before_now),
     }
 }
 
 async fn list(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
-    let events = context.client().await?.list_events(&filter(args), args.limit).await?;
+    let filter = filter(&args.about, args.since, args.until);
+    let events = context.client().await?.list_events(&filter, args.limit).await?;
     printer.list(&events, &["time", "event", "of", "what"], |event| {
         let time = event.timestamp.with_timezone(&Local);
         vec![
@@ -78,15 +82,25 @@ async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Fai
 }
 
 /// Prints events as they happen. A lost daemon is waited for, and nothing is missed: the log is
-/// followed by position.
-async fn subscribe(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
-    let filter = filter(args);
+/// followed by position. What was asked for of the past comes first; the log is followed before that is read, so
+/// that none falls in between, and what both told is printed once.
+async fn subscribe(args: &FollowArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    let filter = filter(&args.about, args.since, None);
     let mut client = context.client().await?;
     let mut position = None;
+    let (mut asks_for_past, mut printed) = (args.since.is_some(), 0);
     loop {
         let mut stream = client.subscribe_events(&filter, position).await?;
+        if std::mem::take(&mut asks_for_past) {
+            for event in client.list_events(&filter, args.limit).await? {
+                printed = printed.max(event.position);
+                print(&event, printer)?;
+            }
+        }
         while let Ok(Some(event)) = stream.next().await {
-            print(&event, printer)?;
+            if event.position > printed {
+                print(&event, printer)?;
+            }
         }
         position = stream.position();
         client = context.next_client().await?;

@@ -79,9 +79,8 @@ impl Context {
 
 /// Returns the failure of a configuration that was refused.
 pub(super) fn config_failure(error: &ConfigError) -> Failure {
-    Failure::usage("BAD_CONFIG", error.to_string()).with_hint(
-        "stratavore config validate checks it; stratavore config show --source lists the keys",
-    )
+    Failure::usage("BAD_CONFIG", error.to_string())
+        .with_hint("correct it there; stratavore config validate looks again")
 }
 
 /// Runs a command's future to its end, or until ctrl-c.

@@ -7,6 +7,7 @@ use std::io::{self, Write as _};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+use super::human::clip;
 use crate::domain::failure::Failure;
 
 /// The reason of the failure that means: nobody reads any more.
@@ -23,6 +24,12 @@ pub(super) enum Format {
     /// One YAML document.
     Yaml,
 }
+
+/// Between two columns of a table.
+const GAP: u16 = 2;
+
+/// A column is never cut to fewer characters.
+const LEAST: usize = 8;
 
 /// The standard streams.
 #[derive(Debug, Clone, Copy)]
@@ -55,9 +62,13 @@ impl Printer {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(heads.iter().map(|head| head.to_uppercase()));
-        table.add_rows(values.iter().map(row));
+        let mut rows: Vec<_> = values.iter().map(row).collect();
+        if let Some(width) = terminal_width() {
+            fit(heads, &mut rows, width);
+        }
+        table.add_rows(rows);
         for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+            column.set_padding((0, GAP));
         }
         for line in table.lines() {
             self.line(line.trim_end())?;
@@ -138,5 +149,56 @@ impl Printer {
     #[expect(clippy::unused_self, reason = "whoever prints holds the printer")]
     pub(super) fn talk(self, text: &str) {
         writeln!(io::stderr().lock(), "{text}").ok();
+    }
+}
+
+/// The columns of the terminal that data is printed to; `None` for a pipe, which gets every word.
+fn terminal_width() -> Option<usize> {
+    use io::IsTerminal as _;
+    let is_shown = io::stdout().is_terminal();
+    let (columns, _) = crossterm::terminal::size().ok().filter(|_| is_shown)?;
+    Some(usize::from(columns))
+}
+
+/// Cuts the longest cells of a table until its lines fit, one column after another by what is widest.
+fn fit(heads: &[&str], rows: &mut [Vec<String>], width: usize) {
+    let length = |text: &str| text.chars().count();
+    let widest = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| length(cell)).chain(heads.get(column).map(|head| length(head))).max()
+    };
+    let mut widths: Vec<_> = (0..heads.len()).map(|column| widest(column).unwrap_or(0)).collect();
+    let gaps = usize::from(GAP) * heads.len().saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > width {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > LEAST => *widest -= 1,
+            _ => break,
+        }
+    }
+    for row in rows {
+        for (cell, width) in row.iter_mut().zip(&widths) {
+            if length(cell) > *width {
+                *cell = clip(cell, *width);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_cut_where_it_is_widest_and_no_further() {
+        let row = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let rows = [row(&["shop-1", "failed (no such file or directory)", "a title of it"])];
+        let fitted = |width| {
+            let mut rows = rows.clone();
+            fit(&["name", "state", "title"], &mut rows, width);
+            rows.into_iter().flatten().collect::<Vec<_>>()
+        };
+        assert_eq!(fitted(80), rows[0]);
+        assert_eq!(fitted(39), ["shop-1", "failed (no such…", "a title of it"]);
+        assert_eq!(fitted(5), ["shop-1", "failed …", "a title…"], "never to nothing");
     }
 }

@@ -1,6 +1,6 @@
 //! The section `agents`: how the agents we know are run, and agents of the user's own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,11 +63,10 @@ impl AgentsConfig {
         self.0.get(name)?.template()
     }
 
-    /// The user's own agent whose program this is.
-    pub fn of_program(&self, program: &str) -> Option<(&str, Template)> {
-        let short = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-        let wanted = short(program);
-        self.own().find(|(_, own)| own.command.first().is_some_and(|word| short(word) == wanted))
+    /// The user's own agent that a command runs; none for the program of an agent that is known.
+    pub fn of_command(&self, command: &[OsString]) -> Option<(&str, Template)> {
+        let is_known = Agent::of(&command.first()?.to_string_lossy()).is_some();
+        self.own().find(|(_, own)| !is_known && own.makes(command))
     }
 
     /// Returns the first setting that makes no sense: its path, and why.

@@ -1,6 +1,6 @@
 //! What every part of the daemon shares: configuration, places, clock, identity.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use rustix::system::uname;
@@ -21,7 +21,7 @@ use crate::{
         clock::{Clock, to_micros},
         event::{EventType, NewEvent},
         price::Table,
-        runner::Runner,
+        runner::{Runner, agent_of},
     },
 };
 
@@ -78,9 +78,16 @@ impl Context {
         }
     }
 
+    /// Returns what the agent is called that a command runs: an agent of the user's own as the configuration
+    /// calls it, everything else as its program is called.
+    pub fn agent_of(&self, command: &[OsString]) -> String {
+        let own = self.config.agents.of_command(command);
+        own.map_or_else(|| agent_of(command), |(name, _)| name.to_owned())
+    }
+
     /// Returns the name of the rules by which the screen of a program is read.
     pub fn screens_of(&self, agent: &str) -> String {
-        let own = self.config.agents.of_program(agent).map(|(_, own)| own.screens);
+        let own = self.config.agents.named(agent).map(|own| own.screens);
         own.filter(|name| !name.is_empty()).unwrap_or_else(|| agent.to_owned())
     }
 
@@ -91,8 +98,8 @@ impl Context {
 
     /// Returns the keys that end a turn of a program.
     pub fn interrupt_keys(&self, agent: &str) -> &'static [u8] {
-        match self.config.agents.of_program(agent) {
-            Some((_, own)) => own.interrupt(),
+        match self.config.agents.named(agent) {
+            Some(own) => own.interrupt(),
             None => agents::interrupt(Agent::of(agent)),
         }
     }

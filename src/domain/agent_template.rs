@@ -76,6 +76,25 @@ impl Template {
         Ok(command)
     }
 
+    /// Whether a command may have been made by it: its program runs, and the words that stand in every such
+    /// command are there in their order.
+    pub fn makes(&self, command: &[OsString]) -> bool {
+        let short = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
+        let (Some(own), Some(program)) = (self.command.first(), command.first()) else {
+            return false;
+        };
+        let mut words = command.iter().skip(1);
+        let is_place = |word: &String| Self::PLACES.contains(&word.as_str());
+        let is_fixed = |(at, word): &(usize, &String)| {
+            let goes_with_next =
+                word.starts_with('-') && self.command.get(at + 1).is_some_and(is_place);
+            !goes_with_next && !Self::PLACES.iter().any(|place| word.contains(place))
+        };
+        let mut fixed = self.command.iter().enumerate().skip(1).filter(is_fixed);
+        short(own) == short(&program.to_string_lossy())
+            && fixed.all(|(_, wanted)| words.any(|word| word == wanted.as_str()))
+    }
+
     /// Returns the command to go on with a conversation; `None` where it cannot.
     pub fn go_on(&self, session: &str) -> Option<Vec<OsString>> {
         (!self.resume.is_empty()).then(|| put(&self.resume, &Wishes::default(), session))
@@ -136,6 +155,32 @@ mod tests {
 
     fn line(words: &[OsString]) -> String {
         words.join(std::ffi::OsStr::new(" ")).into_string().unwrap()
+    }
+
+    #[test]
+    fn what_it_makes_is_its_own_and_what_has_only_its_program_is_not() {
+        let wishes =
+            Wishes { model: "m".into(), permission: Permission::Everything, ..Wishes::default() };
+        for wishes in [Wishes::default(), wishes] {
+            assert!(template().makes(&template().fill(&wishes, "s").unwrap()));
+        }
+        let shell = Template {
+            command: ["/bin/bash", "-c", "agent"].map(str::to_owned).into(),
+            ..template()
+        };
+        assert!(shell.makes(&["bash".into(), "--yes".into(), "-c".into(), "agent".into()]));
+        for other in [
+            &["bash"][..],
+            &["bash", "-c", "ls"],
+            &["bash", "agent", "-c"],
+            &["zsh", "-c", "agent"],
+        ] {
+            assert!(
+                !shell.makes(&other.iter().map(OsString::from).collect::<Vec<_>>()),
+                "{other:?}"
+            );
+        }
+        assert!(!template().makes(&[]));
     }
 
     #[test]

@@ -17,6 +17,31 @@ pub(super) struct Looks {
     last: Option<(String, Theme)>,
 }
 
+/// Returns why the theme that is configured cannot be shown; `None` when it can, or when none is.
+pub fn theme_fault(config: &Config) -> Option<String> {
+    let wanted = &config.dashboard.theme;
+    let library = library();
+    (!wanted.is_empty() && !library.has(wanted)).then(|| {
+        let names: Vec<_> = library.list().into_iter().map(|(name, _)| name).collect();
+        format!("{}; there are {}", missing(&library, wanted), names.join(", "))
+    })
+}
+
+/// Reads the themes: those that are built in, and the user's.
+fn library() -> Library {
+    let directory = environment::config_home().map(|home| user_file(&home));
+    let directory = directory.map(|file| file.with_file_name("themes"));
+    directory.map_or_else(Library::built_in, |directory| Library::with_directory(&directory))
+}
+
+/// Says why there is no such theme.
+fn missing(library: &Library, wanted: &str) -> String {
+    let damaged = library.refused.iter().find(|why| {
+        why.strip_prefix("theme ").is_some_and(|why| why.starts_with(&format!("{wanted}:")))
+    });
+    damaged.cloned().unwrap_or_else(|| format!("there is no theme `{wanted}`"))
+}
+
 impl Looks {
     /// Reads the themes and tells the state which there are and which one is shown: the configured
     /// one, else the one that was chosen last.
@@ -26,20 +51,13 @@ impl Looks {
         origins: &BTreeMap<String, Origin>,
         places: &Places,
     ) -> Self {
-        let directory = environment::config_home().map(|home| user_file(&home));
-        let directory = directory.map(|file| file.with_file_name("themes"));
-        let library = directory
-            .map_or_else(Library::built_in, |directory| Library::with_directory(&directory));
+        let library = library();
         let configured = Some(config.dashboard.theme.clone()).filter(|name| !name.is_empty());
         let set_in = configured.as_ref().and_then(|_| origins.get("dashboard.theme"));
         let wanted = configured.or_else(|| choices::theme(places));
         let shown = wanted.clone().filter(|name| library.has(name));
         if let (Some(wanted), None) = (&wanted, &shown) {
-            let damaged = library.refused.iter().find(|why| {
-                why.strip_prefix("theme ").is_some_and(|why| why.starts_with(&format!("{wanted}:")))
-            });
-            let why = damaged.cloned().unwrap_or_else(|| format!("there is no theme `{wanted}`"));
-            state.complain(format!("{why}; this is {DEFAULT}"));
+            state.complain(format!("{}; this is {DEFAULT}", missing(&library, wanted)));
         } else if let Some(refused) = library.refused.first() {
             state.complain(refused.clone());
         }

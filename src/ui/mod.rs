@@ -51,6 +51,8 @@ mod tests;
 
 use std::path::PathBuf;
 
+pub use self::looks::theme_fault;
+
 use crate::{
     config::{Loaded, Places},
     domain::{failure::Failure, id::RunnerId, launch::Environment},

@@ -69,13 +69,19 @@ fn a_doctor_finds_what_is_wrong_and_says_how_it_is_mended() {
     let config = world.home().join(".config/stratavore");
     fs::create_dir_all(&config).unwrap();
     let file = config.join("stratavore.yaml");
-    fs::write(&file, "docker:\n  rabbitmq:\n    host: 127.0.0.1\n    port: 1\n").unwrap();
+    let text =
+        "docker:\n  rabbitmq:\n    host: 127.0.0.1\n    port: 1\ndashboard:\n  theme: nosuch\n";
+    fs::write(&file, text).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let log = world.root().join("log");
     fs::set_permissions(&log, fs::Permissions::from_mode(0o755)).unwrap();
     let (code, found) = examine(&world, with_agent(&world));
     assert_eq!(code, 6);
-    assert!(of(&found, "configuration", "warning")[0].text("fix").contains("chmod 600"));
+    let warnings = of(&found, "configuration", "warning");
+    assert!(warnings[0].text("what").contains("has changed since"), "{found}");
+    assert!(warnings[0].text("fix").contains("daemon restart"), "{found}");
+    assert!(warnings[1].text("what").contains("there is no theme `nosuch`; there are "), "{found}");
+    assert!(warnings[2].text("fix").contains("chmod 600"), "{found}");
     assert!(of(&found, "directories", "broken")[0].text("what").contains("chmod 700"));
     assert!(of(&found, "broker", "broken")[0].text("what").contains("127.0.0.1:1"), "{found}");
     assert!(of(&found, "daemon", "ok")[0].text("what").contains("process"));

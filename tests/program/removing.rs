@@ -83,6 +83,10 @@ fn followers_and_dashboards_drop_it_at_once() {
     wait_until("followers are told", SOON, || {
         events.lines().iter().any(|line| line.contains("runner.removed"))
     });
+    // Who asks for the past, too, gets it first, and nothing twice.
+    let words = ["events", "subscribe", "--type", "runner.removed", "--since", "1h"];
+    let later = Follower::start(world.command(words));
+    wait_until("the past is told", SOON, || later.lines().len() == 1);
     // From the dashboard itself, the last one that is left.
     world.run(["kill", &other]).expect_code(0);
     terminal.wait_for("FINISHED");
@@ -92,6 +96,8 @@ fn followers_and_dashboards_drop_it_at_once() {
     wait_until("it is removed", SOON, || world.runners().is_empty());
     terminal.wait_for("No agents yet");
     wait_until("its directory is gone", SOON, || directories(&world).is_empty());
+    wait_until("what comes is told", SOON, || later.lines().len() >= 2);
+    assert_eq!(later.lines().len(), 2, "{:?}", later.lines());
 }
 
 #[test]

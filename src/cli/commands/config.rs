@@ -12,6 +12,7 @@ use crate::{
     },
     config::{self, Loaded, Sources},
     domain::failure::Failure,
+    ui,
 };
 
 /// Runs what was asked for; needs no daemon.
@@ -30,6 +31,9 @@ pub(super) fn run(args: &ConfigArgs, global: &GlobalArgs, printer: Printer) -> O
                     printer.talk(&format!(
                         "warning: others can read `{path}`; run: chmod 600 '{path}'"
                     ));
+                }
+                if let Some(why) = ui::theme_fault(&loaded.config) {
+                    printer.talk(&format!("warning: dashboard.theme: {why}"));
                 }
                 printer.note("the configuration is valid");
             }),

@@ -48,7 +48,10 @@ async fn launch(
     let client = context.client().await?;
     let project = match &args.project {
         Some(name) => name.clone(),
-        None => project_here(&client, args.yes, printer).await?.name,
+        None => {
+            not_a_project(&args, &client).await?;
+            project_here(&client, args.yes, printer).await?.name
+        }
     };
     let cwd = args.cwd.as_deref().map(absolute).transpose()?;
     let command = wished(&args, context, printer)?;
@@ -111,6 +114,19 @@ fn wished(
         printer.warn(&format!("god mode: {}", wishes.permission.allows()));
     }
     Ok(command)
+}
+
+/// `--worktree PROJECT` is read as a branch of that name in the project of this directory: hardly what was meant.
+async fn not_a_project(args: &LaunchArgs, client: &Client) -> Result<(), Failure> {
+    let Some(branch) = args.worktree.worktree.as_deref().filter(|branch| !branch.is_empty()) else {
+        return Ok(());
+    };
+    if client.list_projects("").await?.iter().any(|project| project.name == branch) {
+        let what = format!("`{}` is a project, and no project is named", branch.escape_debug());
+        let hint = format!("stratavore launch {branch} --worktree, with the project first");
+        return Err(Failure::usage("PROJECT_AS_BRANCH", what).with_hint(hint));
+    }
+    Ok(())
 }
 
 /// Returns what worktree is wished for.

@@ -33,6 +33,9 @@ async fn restore(args: &RestoreArgs, context: &Context, printer: Printer) -> Res
         printer.note(&format!("what was there is in {}", restored.put_aside));
     }
     printer.note("the configuration that was saved is in its folder config, for looking at");
-    printer.note("next: stratavore audit verify, then stratavore daemon start");
+    printer.note(
+        "next: stratavore audit verify (with --verify-key HEX if the key was printed once), then \
+         stratavore daemon start",
+    );
     Ok(())
 }

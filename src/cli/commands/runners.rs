@@ -49,6 +49,9 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
         None => "no source has said anything".to_owned(),
     };
     printer.line(&format!("{} is {}: {why}", runner.name, human::state(runner)))?;
+    if told.words.is_empty() {
+        return Ok(());
+    }
     let now = Utc::now();
     let heads = ["", "source", "says", "why", "since"];
     printer.list(&told.words, &heads, |(source, word)| {
@@ -67,16 +70,23 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
 async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Result<(), Failure> {
     let client = context.client().await?;
     let runners = client.list_runners(&filter.project, &filter.status, filter.limit).await?;
+    // The list is what was asked for; quotas, which stand in the database, tell whether that was all.
+    let quotas = client.list_quotas(&filter.project).await;
+    let is_away = matches!(&quotas, Err(failure) if failure.reason == "DATABASE_AWAY");
     if runners.is_empty() && printer.is_table() {
-        printer.note("no runners");
-        printer.note("  next: stratavore launch");
-        return Ok(());
+        printer.note(if is_away { "no live runners" } else { "no runners" });
+        if !is_away {
+            printer.note("  next: stratavore launch");
+        }
+    } else {
+        table(&runners, printer)?;
     }
-    table(&runners, printer)?;
+    if let (true, Err(failure)) = (is_away, &quotas) {
+        printer
+            .talk(&format!("! only live runners of this machine are listed: {}", failure.message));
+    }
     if printer.is_table() {
-        // Only told where it can be: the list is what was asked for.
-        let quotas = client.list_quotas(&filter.project).await.unwrap_or_default();
-        quotas::excesses(&quotas, printer);
+        quotas::excesses(&quotas.unwrap_or_default(), printer);
     }
     Ok(())
 }

@@ -16,7 +16,14 @@ pub(super) async fn examine(machine: &Machine, found: &mut Findings) {
     let (report, failure) = daemon::database_status(config, places).await;
     match failure {
         Some(failure) => {
-            let hint = if failure.hint.is_empty() { "stratavore database" } else { &failure.hint };
+            let hint = match failure.reason.as_str() {
+                "DATABASE_AWAY" => {
+                    "start the server or correct database.url; with database.local: true the file is used \
+                     meanwhile, after stratavore daemon restart"
+                }
+                _ if failure.hint.is_empty() => "stratavore database",
+                _ => &failure.hint,
+            };
             found.broken("database", failure.message.clone(), hint);
         }
         None if !report.is_reachable => found.ok("database", report.migration),

@@ -1,9 +1,12 @@
 //! The program itself and its configuration.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::SystemTime};
 
 use super::{Findings, Machine};
-use crate::config::{environment, nearest};
+use crate::{
+    config::{Loaded, Origin, environment, nearest},
+    ui,
+};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -65,16 +68,44 @@ fn path(own: Option<&Path>, found: &mut Findings) {
     }
 }
 
+/// The files of the configuration that were written after a time.
+fn newer(loaded: &Loaded, time: SystemTime) -> BTreeSet<&Path> {
+    let files = loaded.origins.values().filter_map(|origin| match origin {
+        Origin::File(path) => Some(path.as_path()),
+        _ => None,
+    });
+    let written = |path: &&Path| fs::metadata(path).and_then(|meta| meta.modified());
+    files.filter(|path| written(path).is_ok_and(|written| written > time)).collect()
+}
+
 fn configuration(machine: &Machine, found: &mut Findings) {
     let loaded = match &machine.loaded {
         Ok(loaded) => loaded,
         Err(error) => {
-            found.broken("configuration", error.to_string(), "stratavore config validate");
+            found.broken(
+                "configuration",
+                error.to_string(),
+                "correct it there; stratavore doctor looks again",
+            );
             return;
         }
     };
-    let set = loaded.origins.values().filter(|origin| **origin != crate::config::Origin::Default);
+    let set = loaded.origins.values().filter(|origin| **origin != Origin::Default);
     found.ok("configuration", format!("valid; {} settings are not the defaults", set.count()));
+    if let Some(daemon) = machine.daemon() {
+        let started = daemon.status.started_at;
+        for path in newer(loaded, started.into()) {
+            let what = format!("`{}` has changed since the daemon read it", path.display());
+            found.warn("configuration", what, "stratavore daemon restart; runners go on");
+        }
+    }
+    if let Some(why) = ui::theme_fault(&loaded.config) {
+        found.warn(
+            "configuration",
+            format!("dashboard.theme: {why}"),
+            "name one of these, or none",
+        );
+    }
     for path in &loaded.exposed {
         let path = path.display();
         found.warn(

@@ -264,6 +264,16 @@ fn check_known(
     if known.contains_key(key) || presets::is_field(key) || agents::is_field(key) {
         return Ok(());
     }
+    let below = format!("{key}.");
+    let is_section = |known: &&String| known.starts_with(&below);
+    let some = known.keys().find(is_section).map(String::as_str);
+    if let Some(one) = some.or((key == "presets").then_some("presets.NAME.command")) {
+        return Err(ConfigError::BadValue {
+            key: key.to_owned(),
+            origin: origin.to_owned(),
+            why: format!("it is a section with keys of its own, such as `{one}`"),
+        });
+    }
     Err(ConfigError::UnknownKey {
         key: key.to_owned(),
         origin: origin.to_owned(),
@@ -349,8 +359,10 @@ fn build(
     }
     serde_path_to_error::deserialize(Value::Object(tree)).map_err(|error| {
         let key = error.path().to_string();
+        // Of what stands in a list, the list is what somebody has set.
+        let set = key.split('[').next().unwrap_or(&key);
         ConfigError::BadValue {
-            origin: origins.get(&key).map_or_else(|| "defaults".into(), ToString::to_string),
+            origin: origins.get(set).map_or_else(|| "defaults".into(), ToString::to_string),
             key,
             why: error.inner().to_string(),
         }

@@ -52,6 +52,10 @@ fn empty_files_are_defaults() {
 fn what_is_wrong_is_named() {
     let cases = [
         ("daemon: [", "c.yaml"),
+        ("notify:\n  rules:\n    - mut: true\n", "c.yaml"),
+        ("api: 3\n", "a section with keys of its own, such as `api."),
+        ("agents: 3\n", "such as `agents.codex.mode`"),
+        ("presets: 3\n", "such as `presets.NAME.command`"),
         ("- a\n", "mapping"),
         ("daemon:\n  heartbeat_interval_second: 3\n", "heartbeat_interval_seconds"),
         ("runner:\n  history_lines: many\n", "runner.history_lines"),

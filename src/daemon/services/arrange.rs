@@ -32,7 +32,7 @@ impl Services {
     ) -> Result<Started, Failure> {
         let program = command.first().cloned().unwrap_or_default();
         let Some(agent) = Agent::of(&program.to_string_lossy()) else {
-            let own = self.context.config.agents.of_program(&program.to_string_lossy());
+            let own = self.context.config.agents.of_command(command);
             if let Some((_, own)) = own {
                 return own_agent(&own, command, resume).ok_or_else(|| {
                     let what = format!("{} has no template to resume a session", program.display());

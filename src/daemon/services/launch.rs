@@ -28,7 +28,7 @@ use crate::{
         launch::{LaunchRequest, Launched, MIXING, agent_environment},
         name::check_runner_name,
         project::Project,
-        runner::{Runner, RunnerStatus, agent_of},
+        runner::{Runner, RunnerStatus},
         size::TerminalSize,
     },
     proto::link::v1::{Identity, LaunchSpec},
@@ -69,7 +69,10 @@ impl Services {
         let project = self.get_project(&request.project).await?;
         if !request.name.is_empty() {
             check_runner_name(&request.name)
-                .map_err(|error| Failure::usage("BAD_NAME", error.to_string()))?;
+                .map_err(|error| Failure::usage("BAD_NAME", error.to_string()))
+                .map_err(|failure| {
+                    failure.with_hint("another --name, or none: then it is given")
+                })?;
         }
         let command = self.command(&request)?;
         check_arguments(&command)?;
@@ -196,7 +199,7 @@ impl Services {
             name: (!request.name.is_empty()).then(|| request.name.clone()),
             project_path: project.path.to_string_lossy().into_owned(),
             node_id: self.context.origin.node_id.clone(),
-            agent: agent_of(command),
+            agent: self.context.agent_of(command),
             command: command.iter().map(|word| word.to_string_lossy().into_owned()).collect(),
             cwd: cwd.to_string_lossy().into_owned(),
             checkout: None,

@@ -30,6 +30,11 @@ pub(super) fn check_occupant(runner: &Runner, wish: &PromptWish) -> Result<(), F
 
 /// It works, or does not read its input yet.
 pub(super) fn busy(runner: &Runner) -> Failure {
+    if runner.status == RunnerStatus::Paused {
+        let what = format!("{} is paused; nothing was typed", runner.name);
+        let hint = format!("stratavore resume {}; --when-idle queues it", runner.name);
+        return Failure::conflict("AGENT_BUSY", what).with_hint(hint);
+    }
     let what = match runner.activity.state {
         ActivityState::Idle if runner.status == RunnerStatus::Running => {
             format!("{} rests, but its input box is not there yet; nothing was typed", runner.name)

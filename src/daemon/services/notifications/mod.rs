@@ -266,7 +266,9 @@ impl Services {
             format!("`{}` is none of {}", channel.escape_debug(), names.join(", "))
         };
         Err(Failure::not_found("NO_CHANNEL", what)
-            .with_hint("stratavore setup telegram; or notify.ntfy.url, notify.webhook.url"))
+            .with_hint(
+                "stratavore setup telegram; or set notify.ntfy.url or notify.webhook.url, then stratavore daemon restart",
+            ))
     }
 
     /// Sends a test at once, on one channel or all; returns what came of it.

@@ -20,7 +20,7 @@ pub struct Abilities {
     pub control: &'static str,
     /// How it goes on with a conversation: `id`, `directory`, `no`.
     pub resume: &'static str,
-    /// What tells its state first of all: `osc7501`, `api`, `title`, `screen`.
+    /// What tells its state first of all: `osc7501`, `api`, `hook`, `title`, `screen`.
     pub status: &'static str,
     /// Whether it has a god mode.
     pub god: bool,

@@ -21,7 +21,7 @@ pub struct DatabaseConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresqlConfig {
-    /// Its name, address, or the directory of its socket; empty for none.
+    /// The server's name, address, or the directory of its socket; empty for none.
     pub host: String,
     /// Its port, 1…65535.
     pub port: u64,

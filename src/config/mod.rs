@@ -74,7 +74,7 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// Where state and events are kept.
     pub database: DatabaseConfig,
-    /// The broker that events are published to.
+    /// Broker, metrics and Telegram. The name is historical; Docker is not needed.
     pub docker: DockerConfig,
     /// The HTTP API.
     pub api: ApiConfig,
@@ -82,7 +82,7 @@ pub struct Config {
     pub events: EventsConfig,
     /// What makes the event log tamper-evident.
     pub audit: AuditConfig,
-    /// Agents: how those that are known are run, and the user's own.
+    /// How known agents are run, and agents of your own; all their keys are in `agents.md`.
     pub agents: AgentsConfig,
     /// How agents are run.
     pub runner: RunnerConfig,
@@ -100,9 +100,9 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// Who is told, and how, that somebody is needed.
     pub notify: NotifyConfig,
-    /// Launches by a name.
+    /// Launches by a name, for the dashboard's launch dialog; see Keys with a structure.
     pub presets: presets::Presets,
-    /// What models cost, in place of the bundled list.
+    /// What models cost: each price takes the place of the bundled list's; see Keys with a structure.
     pub prices: Vec<prices::ModelPrice>,
     /// The keys of the dashboard.
     pub keys: KeysConfig,

@@ -22,8 +22,8 @@ pub struct NotifyConfig {
     pub desktop: bool,
     /// Outside of the dashboard: a notification of the desktop by `notify-send`, where that is found.
     pub notify_send: bool,
-    /// What is pushed where; the first that fits an event decides. Without one that fits, an event is
-    /// pushed everywhere from `min_severity` up.
+    /// What is pushed where; the first rule that fits an event decides. An event that none fits is pushed
+    /// everywhere from `min_severity` up. See Keys with a structure.
     pub rules: Vec<Rule>,
     /// info, warning or critical: what weighs less is not pushed.
     pub min_severity: Severity,

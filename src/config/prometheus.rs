@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrometheusConfig {
-    /// Whether they are served.
+    /// Whether metrics are served.
     pub enabled: bool,
     /// The address that is listened on. Whoever can reach another one than a loopback address can read
     /// the metrics.

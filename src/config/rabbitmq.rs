@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PrometheusConfig, Secret, TelegramConfig};
 
-/// The outer section `docker`.
+/// Broker, metrics and Telegram. The name is historical; Docker is not needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DockerConfig {
@@ -26,7 +26,7 @@ pub struct RabbitMqConfig {
     /// `amqp://user:password@host:port/vhost` or `amqps://…`; replaces the settings from `host` to
     /// `tls`.
     pub url: Secret,
-    /// Its name or address; empty for none.
+    /// The broker's name or address; empty for none.
     pub host: String,
     /// Nodes of a cluster, `name` or `name:port`, tried in turn after `host`.
     pub hosts: Vec<String>,
@@ -34,7 +34,7 @@ pub struct RabbitMqConfig {
     pub port: u64,
     /// The user.
     pub user: String,
-    /// Their password; empty for the user `guest` is the broker's own default, `guest`.
+    /// The user's password. If it is empty and the user is `guest`, it is the broker's own default, `guest`.
     pub password: Secret,
     /// The virtual host.
     pub vhost: String,

@@ -36,15 +36,15 @@ impl Default for StorageConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct S3Config {
-    /// Its address, `https://…`; empty for none.
+    /// The server's address, `https://…`; empty for none.
     pub endpoint: String,
     /// The bucket, which must be there.
     pub bucket: String,
     /// The region that signatures name.
     pub region: String,
-    /// Who we are there.
+    /// The id of the access key.
     pub access_key: Secret,
-    /// What proves it.
+    /// The secret of the access key.
     pub secret_key: Secret,
     /// What all our keys begin with.
     pub prefix: String,

@@ -27,7 +27,7 @@ pub struct TelegramConfig {
     /// the one whose private chat `chat_id` is.
     #[serde(deserialize_with = "numbers")]
     pub users: Vec<u64>,
-    /// Whether it takes commands at all.
+    /// Whether the bot takes commands at all.
     pub commands: bool,
     /// The Bot API; another one than Telegram's own for a server at home.
     pub api_url: String,

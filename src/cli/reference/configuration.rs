@@ -11,17 +11,57 @@ use crate::config::Config;
 const HEAD: &str = "# Configuration\n\nGenerated from the program's types by `./tests/run docs`.\n\n\
 Layers, later ones win: the defaults, `/etc/stratavore/stratavore.yaml`, \
 `~/.config/stratavore/stratavore.yaml`, files that hold one secret each, variables, flags. A file named by \
-`--config` or `$STRATAVORE_CONFIG` takes the place of the first two files. An unknown key is refused with the \
-nearest one that exists.\n\n\
+`--config` or `$STRATAVORE_CONFIG` takes the place of the first two files, `$XDG_CONFIG_HOME` that of `~/.config`. \
+An unknown key is refused with the nearest one that exists. The daemon reads its configuration when it starts: after \
+a change run `stratavore daemon restart`; runners go on. The dashboard and the command line read it at each \
+start.\n\n\
 - A variable is `STRATAVORE_` and the key in capitals with `_` for `.`: `STRATAVORE_DATABASE_URL`. Lists are \
-divided by commas.\n\
+divided by commas. An unknown variable is ignored, also one that is misspelt: `stratavore config show --source` \
+tells whether yours was taken.\n\
 - A secret may stand in a file of its own: `url_file` in place of `url`, a variable with `_FILE` at its end \
 (`STRATAVORE_DATABASE_URL_FILE`), or a credential of systemd with the key's name \
 (`LoadCredential=database.url:/etc/stratavore/url`).\n\
 - `stratavore config show --source` lists every key with its value and where that is from, and \
 `stratavore config validate` checks all of it. Secrets are shown as `********`.\n\n\
 The keys of the dashboard, `keys.CONTEXT.ACTION`, are listed by `stratavore config show` and, where they work, \
-by `?`.\n";
+by `?`.\n\n\
+## Keys with a structure\n\n\
+Four keys hold more than a value each. They stand in a file; variables and flags cannot set them, but for \
+`agents.codex.mode`.\n\n\
+```yaml\n\
+presets:                      # each key may be left out\n\
+\x20 review:\n\
+\x20   command: codex            # program and arguments, as typed\n\
+\x20   permissions: ask          # own, plan, ask, edits, auto, god\n\
+\x20   prompt: review the last commit\n\
+\x20   model: gpt-5\n\
+\x20   project: shop             # a project's name, or a directory\n\
+\x20   worktree: new             # or a branch\n\
+\x20   name: \"*3\"                # the runner's name; *3 launches three\n\
+\x20   max_tokens: 500k\n\
+prices:                       # in dollars per million tokens\n\
+\x20 - model: my-model           # as its agent names it\n\
+\x20   input: 3\n\
+\x20   output: 15\n\
+\x20   cache_read: 0.3           # without it as input\n\
+\x20   cache_write_5m: 3.75      # without it as input\n\
+\x20   cache_write_1h: 6         # without it as cache_write_5m\n\
+notify:\n\
+\x20 rules:                      # the first that fits decides; each key may be left out\n\
+\x20   - event: runner.          # a type of event, or the beginning of some, with a dot at its end\n\
+\x20     project: experiments\n\
+\x20     severity: warning       # fits from this weight up: info, warning, critical\n\
+\x20     channels: [ntfy]        # telegram, ntfy, webhook, desktop; without it all\n\
+\x20     mute: false             # true: not pushed at all\n\
+agents:\n\
+\x20 mine:\n\
+\x20   command: [mine, --model, \"{model}\", \"{prompt}\"]\n```\n\n\
+- **Presets** are chosen in the last field of the dashboard's launch dialog (`N`). `ctrl-s` there keeps what is filled \
+in, under the name in that field, in `dashboard.presets` of the root directory; a preset of the configuration goes \
+before one of the same name there. What each permission means: [agents](agents.md).\n\
+- **Types of events** are listed in [events](events.md). Rules also know `runner.activity.blocked`, \
+`runner.activity.error` and `runner.activity.done`.\n\
+- **Agents of your own** have `command`, `god`, `resume`, `interrupt` and `screens`: [agents](agents.md).\n";
 
 /// A field: its comment and the last word of its type.
 struct Field {

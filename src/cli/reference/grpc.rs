@@ -7,7 +7,17 @@ use super::{cell, check, root};
 const HEAD: &str = "# gRPC\n\nGenerated from `proto/stratavore/v1` by `./tests/run docs`.\n\n\
 The daemon serves on the unix socket `run/daemon.sock` of the root directory, for processes of its own user \
 that are not inside a runner; those may call `SendHeartbeat` for their own runner, and nothing else. Failures \
-carry a stable reason, a sentence and what to do next. Fields and calls are only ever added.\n";
+carry a stable reason, a sentence and what to do next. Fields and calls are only ever added.\n\n\
+A call's full name is `/stratavore.v1.SERVICE/CALL`, `/stratavore.v1.Runners/ListRunners` for example. There is no \
+reflection: a client needs the protocol files, or bytes. An empty request is five zero bytes:\n\n\
+```shell\nprintf '\\0\\0\\0\\0\\0' | curl -sS --http2-prior-knowledge \\\n  \
+--unix-socket ~/.local/state/stratavore/run/daemon.sock \\\n  -H 'content-type: application/grpc' -H 'te: trailers' \
+--data-binary @- \\\n  http://localhost/stratavore.v1.Runners/ListRunners --output runners.bin\n```\n\n\
+The same with grpcio of Python, which adds these five bytes itself; the answer is a `ListRunnersResponse`:\n\n\
+```python\nimport grpc\nfrom pathlib import Path\n\n\
+socket = Path.home() / \".local/state/stratavore/run/daemon.sock\"\n\
+channel = grpc.insecure_channel(f\"unix:{socket}\", [(\"grpc.default_authority\", \"localhost\")])\n\
+answer = channel.unary_unary(\"/stratavore.v1.Runners/ListRunners\")(b\"\")\n```\n";
 
 #[test]
 fn the_reference_of_the_api_is_what_the_protocol_says() {

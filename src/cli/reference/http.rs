@@ -8,7 +8,8 @@ use super::{calls, cell, check};
 use crate::daemon::api_document;
 
 const HEAD: &str = "# HTTP\n\nGenerated from the API's own description by `./tests/run docs`; the daemon serves \
-that description, `OpenAPI` 3.1, at `/api/v1/openapi.json`.\n\n\
+that description, `OpenAPI` 3.1, at `/api/v1/openapi.json`. What answers hold is in `openapi.json`, \
+not on this page.\n\n\
 The API listens on `127.0.0.1:8077` (`api.listen`), on other addresses with a certificate only \
 (`api.tls_certificate`, `api.tls_key`). `stratavore health` tells the address, and why it is not served when \
 the port is taken. A call shows a token; it is printed once, and only its hash is kept:\n\n\

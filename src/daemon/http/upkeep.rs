@@ -48,8 +48,9 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 struct VerifyBody {
-    /// The first key of each node, as `stratavore audit key` has shown it. Whoever has one can write the
-    /// log anew: where this machine is not trusted, check the database from another one.
+    /// The first key of each node, as `stratavore audit key` has shown it: `{"keys":["HEX"]}`. Needed as
+    /// soon as it has been shown: it is then gone from the machine. Whoever has one can write the log anew:
+    /// where this machine is not trusted, check the database from another one.
     #[schema(max_items = 100)]
     keys: Vec<String>,
 }

@@ -31,6 +31,11 @@ const GAP: u16 = 2;
 /// A column is never cut to fewer characters.
 const LEAST: usize = 8;
 
+/// Columns that are cut where a table is wider than the terminal: prose. Names, ids, paths and figures are not:
+/// somebody may want to type them again, and half a figure is a lie.
+const PROSE: [&str; 10] =
+    ["about", "detail", "message", "prompt", "reason", "said", "state", "title", "what", "why"];
+
 /// The standard streams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Printer {
@@ -156,11 +161,13 @@ impl Printer {
 fn terminal_width() -> Option<usize> {
     use io::IsTerminal as _;
     let is_shown = io::stdout().is_terminal();
-    let (columns, _) = crossterm::terminal::size().ok().filter(|_| is_shown)?;
+    // A serial line does not know its size.
+    let (columns, _) =
+        crossterm::terminal::size().ok().filter(|(columns, _)| is_shown && *columns > 0)?;
     Some(usize::from(columns))
 }
 
-/// Cuts the longest cells of a table until its lines fit, one column after another by what is widest.
+/// Cuts the longest cells of a table's prose until its lines fit, whichever column is widest.
 fn fit(heads: &[&str], rows: &mut [Vec<String>], width: usize) {
     let length = |text: &str| text.chars().count();
     let widest = |column: usize| {
@@ -170,7 +177,8 @@ fn fit(heads: &[&str], rows: &mut [Vec<String>], width: usize) {
     let mut widths: Vec<_> = (0..heads.len()).map(|column| widest(column).unwrap_or(0)).collect();
     let gaps = usize::from(GAP) * heads.len().saturating_sub(1);
     while widths.iter().sum::<usize>() + gaps > width {
-        match widths.iter_mut().max() {
+        let prose = widths.iter_mut().zip(heads).filter(|(_, head)| PROSE.contains(head));
+        match prose.map(|(width, _)| width).max() {
             Some(widest) if *widest > LEAST => *widest -= 1,
             _ => break,
         }
@@ -191,14 +199,14 @@ mod tests {
     #[test]
     fn a_table_is_cut_where_it_is_widest_and_no_further() {
         let row = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        let rows = [row(&["shop-1", "failed (no such file or directory)", "a title of it"])];
+        let rows = [row(&["a-long-name", "failed (no such file or directory)", "a title of it"])];
         let fitted = |width| {
             let mut rows = rows.clone();
             fit(&["name", "state", "title"], &mut rows, width);
             rows.into_iter().flatten().collect::<Vec<_>>()
         };
         assert_eq!(fitted(80), rows[0]);
-        assert_eq!(fitted(39), ["shop-1", "failed (no such…", "a title of it"]);
-        assert_eq!(fitted(5), ["shop-1", "failed …", "a title…"], "never to nothing");
+        assert_eq!(fitted(44), ["a-long-name", "failed (no such…", "a title of it"]);
+        assert_eq!(fitted(5), ["a-long-name", "failed …", "a title…"], "no name, never to nothing");
     }
 }

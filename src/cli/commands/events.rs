@@ -138,5 +138,5 @@ fn summary(event: &Event) -> String {
         let words: Vec<_> = words.iter().filter_map(|word| word.as_str()).collect();
         parts.push(words.join(" "));
     }
-    parts.join(" · ")
+    human::one_line(&parts.join(" · "))
 }

@@ -46,12 +46,11 @@ async fn launch(
     printer: Printer,
 ) -> Result<Vec<Runner>, Failure> {
     let client = context.client().await?;
-    let project = match &args.project {
-        Some(name) => name.clone(),
-        None => {
-            not_a_project(&args, &client).await?;
-            project_here(&client, args.yes, printer).await?.name
-        }
+    let project = if let Some(name) = &args.project {
+        name.clone()
+    } else {
+        not_a_project(&args, &client).await?;
+        project_here(&client, args.yes, printer).await?.name
     };
     let cwd = args.cwd.as_deref().map(absolute).transpose()?;
     let command = wished(&args, context, printer)?;

@@ -91,7 +91,11 @@ fn configuration(machine: &Machine, found: &mut Findings) {
         }
     };
     let set = loaded.origins.values().filter(|origin| **origin != Origin::Default);
-    found.ok("configuration", format!("valid; {} settings are not the defaults", set.count()));
+    let text = match set.count() {
+        1 => "valid; 1 setting is not the default".to_owned(),
+        many => format!("valid; {many} settings are not the defaults"),
+    };
+    found.ok("configuration", text);
     if let Some(daemon) = machine.daemon() {
         let started = daemon.status.started_at;
         for path in newer(loaded, started.into()) {

@@ -50,6 +50,8 @@ struct Inner {
     why_not: String,
     /// What was written last for each project.
     written: Mutex<BTreeMap<String, Quota>>,
+    /// How many processes of each group were killed for its memory when that was asked last.
+    killed: Mutex<BTreeMap<PathBuf, u64>>,
 }
 
 impl Limits {
@@ -96,8 +98,11 @@ impl Limits {
             fs::remove_dir(base.join(OWN)).ok();
             return Err(failed("enable the memory and cpu controllers", &error));
         }
+        // Groups that a predecessor has left count from here.
+        let groups = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+        let killed = Mutex::new(groups.map(|group| (group.clone(), kills(&group))).collect());
         let base = Some(base.to_owned());
-        Ok(Self(Arc::new(Inner { base, has_memory, has_cpu, ..Inner::default() })))
+        Ok(Self(Arc::new(Inner { base, has_memory, has_cpu, killed, ..Inner::default() })))
     }
 
     /// Whether the kernel keeps projects below a limit of this kind.
@@ -183,14 +188,36 @@ impl Limits {
             let Some(project) = name.strip_prefix(PREFIX).filter(|_| name != OWN) else { continue };
             if !live.contains(project) && fs::remove_dir(base.join(&name)).is_ok() {
                 self.0.written.lock().unwrap_or_else(PoisonError::into_inner).remove(project);
+                self.0
+                    .killed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .remove(&base.join(&name));
             }
         }
+    }
+
+    /// Whether the kernel has killed processes of a project for its memory since this was asked last. Blocks
+    /// for a moment.
+    pub fn has_killed(&self, project: &str) -> bool {
+        let Some(group) = self.group(project) else { return false };
+        let now = kills(&group);
+        let before =
+            self.0.killed.lock().unwrap_or_else(PoisonError::into_inner).insert(group, now);
+        now > before.unwrap_or(0)
     }
 
     fn group(&self, project: &str) -> Option<PathBuf> {
         // Names of projects are safe in a path.
         self.0.base.as_ref().map(|base| base.join(format!("{PREFIX}{project}")))
     }
+}
+
+/// Returns how many processes of a group the kernel has killed for its memory.
+fn kills(group: &Path) -> u64 {
+    let told = fs::read_to_string(group.join("memory.events")).unwrap_or_default();
+    let count = told.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+    count.unwrap_or(0)
 }
 
 fn make_group(group: &Path) -> io::Result<()> {
@@ -243,6 +270,30 @@ mod tests {
         assert_eq!(said(&dir, "stratavore-web/cpu.max"), "");
         limits.apply("idle", &Quota::default()).unwrap();
         assert!(!dir.path().join("stratavore-idle").exists());
+    }
+
+    #[test]
+    fn what_the_kernel_killed_is_told_once_and_not_what_a_predecessor_saw() {
+        let dir = base("memory", "41");
+        let group = dir.path().join("stratavore-web");
+        fs::create_dir(&group).unwrap();
+        let tell = |kills: u64| {
+            let text = format!("low 0\nmax 93\noom 4\noom_kill {kills}\noom_group_kill 0\n");
+            fs::write(group.join("memory.events"), text).unwrap();
+        };
+        tell(2);
+        let limits = Limits::prepare(dir.path(), 41).unwrap();
+        assert!(!limits.has_killed("web"));
+        tell(3);
+        assert!(limits.has_killed("web") && !limits.has_killed("web"));
+        assert!(!limits.has_killed("no-group"));
+        // A group that is made anew counts anew.
+        fs::remove_dir_all(&group).unwrap();
+        fs::create_dir(&group).unwrap();
+        limits.retire(&BTreeSet::new());
+        fs::create_dir(&group).unwrap();
+        tell(1);
+        assert!(limits.has_killed("web"));
     }
 
     #[test]

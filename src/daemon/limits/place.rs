@@ -1,7 +1,13 @@
 //! Which control group the daemon was given, if it was given one.
 //!
-//! A group that we may write to is not ours for that: a service manager owns its tree, and says with
-//! an attribute what it leaves to others. The top of a container's view was left to the container.
+//! A group that we may write to is not ours for that: a service manager owns its tree. What it leaves to
+//! others it marks with an attribute, though not a user's own manager; and one that starts the daemon in a
+//! group of its own (`DelegateSubgroup=`, systemd 254) has left the group above to it. The top of a
+//! container's view was left to the container.
+//!
+//! Invariant: no service is taken that its manager starts in the group itself. Once groups with limits are
+//! below it that group may hold no process, and the manager could never start the daemon again (seen with
+//! systemd 252: status 219/CGROUP).
 
 use std::path::{Path, PathBuf};
 
@@ -27,20 +33,23 @@ pub(super) fn delegated() -> Result<PathBuf, String> {
     let group = groups.into_iter().find(|group| group.hierarchy == 0);
     let path = group.ok_or("this process is in no group of cgroup v2")?.pathname;
     let dir = directory(&mount, &path);
-    // A daemon that was started in a group of its own, by `DelegateSubgroup=` or by its predecessor.
-    let dir = match dir.parent() {
-        Some(parent) if dir.file_name().is_some_and(|name| name == OWN) => parent.to_owned(),
-        _ => dir,
-    };
+    // By its manager, or by a predecessor in a container.
+    let was_started_below = dir.file_name().is_some_and(|name| name == OWN);
+    let dir = if was_started_below { dir.parent().unwrap_or(&dir).to_owned() } else { dir };
     let shown = dir.display();
     if !dir.join("cgroup.type").exists() {
         return Err(format!("`{shown}` is the whole system's control group"));
     }
     let is_top = dir == mount.mount_point;
-    if !is_top && !is_marked(&dir) {
-        return Err(format!("the control group `{shown}` was not delegated"));
+    // A scope is not started again.
+    let is_scope = dir.extension().is_some_and(|kind| kind == "scope") && is_marked(&dir);
+    if is_top || is_scope || was_started_below {
+        return Ok(dir);
     }
-    Ok(dir)
+    Err(format!(
+        "the daemon was started in the control group `{shown}` itself and not in one below it \
+         (systemd 254 or newer does that, with Delegate=memory cpu and DelegateSubgroup={OWN})"
+    ))
 }
 
 /// The directory of a group: below where the file system is mounted, which may show a part only.

@@ -20,6 +20,7 @@ use crate::{
         event::{EventType, NewEvent},
         failure::Failure,
         quota::{ProjectQuota, Quota, QuotaChange, QuotaName},
+        runner::Exit,
     },
 };
 
@@ -160,6 +161,19 @@ impl Services {
                 tracing::warn!(project, "the kernel took too long to hold a runner to its limits");
             }
         }
+    }
+
+    /// Returns why an agent was killed, if the kernel has killed processes of its project for their memory
+    /// since the last one that was.
+    pub(super) async fn killed_for_memory(&self, project: &str, exit: &Exit) -> Option<String> {
+        let is_meant = !exit.stopped && exit.signal.as_deref() == Some("SIGKILL");
+        if !is_meant || !self.limits.holds(QuotaName::Memory) {
+            return None;
+        }
+        let (limits, name) = (self.limits.clone(), project.to_owned());
+        let asked = timeout(CONFINING, spawn_blocking(move || limits.has_killed(&name))).await;
+        matches!(asked, Ok(Ok(true)))
+            .then(|| format!("killed by the kernel: project {project} was at its limit of memory"))
     }
 
     /// Brings a project's control group up to date.

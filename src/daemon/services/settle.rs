@@ -94,6 +94,7 @@ impl Services {
             return Ok(());
         }
         let (status, reason) = exit.outcome();
+        let reason = self.killed_for_memory(&runner.project, &exit).await.or(reason);
         let event_type = match status {
             RunnerStatus::Terminated => EventType::RunnerStopped,
             _ => EventType::RunnerFailed,

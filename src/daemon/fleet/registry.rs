@@ -186,6 +186,13 @@ impl Fleet {
         self.lock().values().map(|entry| entry.known.clone()).collect()
     }
 
+    /// Those of them whose agent has not ended, as far as they have said.
+    pub fn at_work(&self) -> Vec<Known> {
+        let entries = self.lock();
+        let at_work = entries.values().filter(|entry| !entry.last_word.has_exited());
+        at_work.map(|entry| entry.known.clone()).collect()
+    }
+
     /// Whether a runner's supervisor is linked.
     pub fn is_linked(&self, id: RunnerId) -> bool {
         self.lock().contains_key(&id)

@@ -56,10 +56,10 @@ impl Services {
         }
     }
 
-    /// Returns the runners whose supervisors answer, newest first.
+    /// Returns the runners whose supervisors answer and have not told of an end, newest first.
     fn linked_runners(&self, is_wanted: impl Fn(&Runner) -> bool) -> Vec<Runner> {
         let mut runners: Vec<_> =
-            self.fleet.linked().iter().map(|known| self.runner_of(known)).collect();
+            self.fleet.at_work().iter().map(|known| self.runner_of(known)).collect();
         runners.retain(is_wanted);
         runners.sort_by(|a, b| (b.created_at, &b.name).cmp(&(a.created_at, &a.name)));
         runners
@@ -74,7 +74,7 @@ impl Services {
             Ok(projects) => Ok(projects),
             Err(error) if error.is_unavailable() => {
                 let mut projects = BTreeMap::new();
-                for known in self.fleet.linked() {
+                for known in self.fleet.at_work() {
                     let project = projects
                         .entry(known.spec.project.clone())
                         .or_insert_with(|| project_of(&known));

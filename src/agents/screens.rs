@@ -212,6 +212,7 @@ mod tests {
             (Agent::Claude, On::Screen, "❯ 1. Yes, I trust this folder", Blocked, "trust"),
             (Agent::Claude, On::Title, "◐ Fix it", Working, ""),
             (Agent::Codex, On::Title, "⠹ a", Working, ""),
+            (Agent::Codex, On::Title, "[ ! ] Action Required | a", Blocked, "permission"),
             (Agent::Opencode, On::Screen, "△ Permission required", Blocked, "permission"),
             (Agent::Opencode, On::Screen, "esc interrupt   ctrl+p commands", Working, ""),
             (Agent::Opencode, On::Screen, "ctrl+p commands", Idle, ""),

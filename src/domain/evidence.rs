@@ -25,6 +25,9 @@ const LATER: TimeDelta = TimeDelta::milliseconds(1500);
 /// before anything else was drawn.
 const STILL: TimeDelta = TimeDelta::seconds(4);
 
+/// So long an agent that works at its start is not believed to be at a turn, when no hook says so.
+const UNPROVEN: TimeDelta = TimeDelta::seconds(2);
+
 /// What two sources say so close together is about the same question.
 const TOGETHER: TimeDelta = TimeDelta::seconds(2);
 
@@ -138,6 +141,19 @@ impl Evidence {
         let (best, word) = self.words.first_key_value()?;
         let (_, from) = self.objection(word).filter(|_| *best == ActivitySource::Hook)?;
         (from > now).then_some(from)
+    }
+
+    /// Returns until when it is not believed that an agent works which says so at its start, too: no turn
+    /// begins without a hook. One whose hooks do not come is believed after a while.
+    pub fn unproven(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (_, word) = self.words.first_key_value()?;
+        let is_proof = |(source, word): (&ActivitySource, &Word)| {
+            *source == ActivitySource::Hook
+                || *source == ActivitySource::Api && word.state == ActivityState::Working
+        };
+        let until = word.at + UNPROVEN;
+        let is_unproven = word.state == ActivityState::Working && !self.words.iter().any(is_proof);
+        (is_unproven && now < until).then_some(until)
     }
 
     /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
@@ -292,6 +308,26 @@ mod tests {
         evidence.note(Hook, None);
         evidence.note(Hook, Some(word(Working, 20)));
         assert_eq!(state(&evidence), (Working, Hook));
+    }
+
+    #[test]
+    fn who_works_at_its_start_is_at_a_turn_when_a_hook_or_time_says_so() {
+        use ActivitySource::{Api, Hook, Osc7501};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.unproven(at(5)), None);
+        evidence.note(Osc7501, Some(word(Working, 5)));
+        assert_eq!(evidence.unproven(at(5)), Some(at(5) + UNPROVEN));
+        assert_eq!(evidence.unproven(at(5) + UNPROVEN), None);
+        evidence.note(Api, Some(word(Idle, 5)));
+        assert!(evidence.unproven(at(5)).is_some());
+        for source in [Api, Hook] {
+            let mut proven = evidence.clone();
+            proven.note(source, Some(word(Working, 5)));
+            assert_eq!(proven.unproven(at(5)), None);
+        }
+        evidence.note(Osc7501, Some(word(Idle, 6)));
+        assert_eq!(evidence.unproven(at(6)), None);
     }
 
     #[test]

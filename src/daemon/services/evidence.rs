@@ -205,8 +205,13 @@ impl Services {
         // Read under the lock: another source may have written meanwhile.
         let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
         let now = self.context.clock.now();
-        let activity = evidence.verdict(&before.activity, now);
-        if let Some(at) = evidence.due(now) {
+        let starts = Agent::of(&runner.agent).is_some_and(Agent::works_at_its_start);
+        let unproven = evidence.unproven(now).filter(|_| starts);
+        let activity = match unproven {
+            Some(_) => before.activity.clone(),
+            None => evidence.verdict(&before.activity, now),
+        };
+        if let Some(at) = unproven.or_else(|| evidence.due(now)) {
             self.look_again(runner, at - now);
         }
         let outcome = if has_changed || title != before.title || activity != before.activity {

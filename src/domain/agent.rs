@@ -58,6 +58,12 @@ impl Agent {
         self == Self::Codex
     }
 
+    /// Whether it asks its model on behind a turn: Qwen Code (0.24) for what may be said next, and for what is
+    /// to be remembered.
+    pub fn asks_behind_turns(self) -> bool {
+        self == Self::Qwen
+    }
+
     /// Whether it tells of a question before its dialog is there: Codex (0.171) keeps a dialog back until nobody
     /// has typed for a second. Keys that come before land in its input box, and Esc ends the turn.
     pub fn keeps_dialogs_back(self) -> bool {

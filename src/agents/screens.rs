@@ -41,6 +41,15 @@ struct File {
     adds: bool,
     #[serde(default, rename = "rule")]
     rules: Vec<Line>,
+    draft: Option<DraftLine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftLine {
+    pattern: String,
+    unless: Option<String>,
+    key: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,12 +95,23 @@ impl Rule {
     }
 }
 
+/// How a text that stands in the input box is seen, and taken out.
+#[derive(Debug)]
+struct Draft {
+    /// Matches the box with the text in it.
+    pattern: Regex,
+    unless: Option<Regex>,
+    /// The key that takes a part of it out.
+    key: String,
+}
+
 /// The rules of one agent.
 #[derive(Debug)]
 pub struct Rules {
     agent: String,
     adds: bool,
     all: Vec<Rule>,
+    draft: Option<Draft>,
 }
 
 /// What a rule told.
@@ -129,7 +149,17 @@ impl Rules {
             })
         });
         let rules = rules.collect::<Result<_, String>>()?;
-        Ok(Self { agent: file.agent, adds: file.adds, all: rules })
+        let draft = file.draft.map(|line| {
+            let compiled = |text: &String| compile(text).map_err(|what| format!("draft: {what}"));
+            let (pattern, unless) = (compiled(&line.pattern)?, line.unless.as_ref());
+            Ok::<_, String>(Draft {
+                pattern,
+                unless: unless.map(compiled).transpose()?,
+                key: line.key,
+            })
+        });
+        let draft = draft.transpose()?;
+        Ok(Self { agent: file.agent, adds: file.adds, all: rules, draft })
     }
 
     /// The program that it is for: an agent's name, or that of any other program.
@@ -162,6 +192,21 @@ impl Rules {
     pub fn know_rest(&self) -> bool {
         let is_rest = |rule: &Rule| rule.on == On::Screen && rule.state == ActivityState::Idle;
         self.all.iter().any(is_rest)
+    }
+
+    /// Whether they tell a text in the input box.
+    pub fn know_drafts(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Returns the keys that take the text out of the input box, from whose end on; `None` where none is seen in
+    /// it.
+    pub fn draft(&self, screen: &str) -> Option<Vec<u8>> {
+        let draft = self.draft.as_ref()?;
+        let found = draft.pattern.find_iter(screen).last()?.as_str();
+        let is_other = draft.unless.as_ref().is_some_and(|unless| unless.is_match(found));
+        // Each row has its beginning and its break.
+        (!is_other).then(|| draft.key.repeat(found.lines().count() * 2).into_bytes())
     }
 
     /// Returns what a title or a screen tells; `None` where no rule matches.
@@ -220,6 +265,23 @@ mod tests {
             assert_eq!(look(agent, on, text), Some((state, kind.to_owned())), "{text}");
         }
         assert_eq!(look(Agent::Claude, On::Title, "✳ Fix it"), None);
+    }
+
+    #[test]
+    fn a_text_in_an_input_box_is_seen() {
+        let rules = Rules::bundled(Agent::Qwen).unwrap();
+        let rule = "─".repeat(40);
+        let keys = |text: &str| {
+            let screen = format!("  > said\n\n{rule}\n{text}\n{rule}\n  ➜ work · gpt");
+            rules.draft(&screen).map(|keys| keys.len())
+        };
+        assert_eq!(keys(">   Type your message or @path/to/file"), None);
+        assert_eq!(keys("> \u{200b}"), None);
+        assert_eq!(keys(">"), None);
+        assert_eq!(keys("> @mock slow 20 \u{200b}"), Some(6));
+        assert_eq!(keys("> one\n\n  two"), Some(10));
+        assert_eq!(keys("* one"), Some(6));
+        assert_eq!(Rules::bundled(Agent::Claude).unwrap().draft("> x"), None);
     }
 
     #[test]

@@ -101,6 +101,18 @@ impl ScreenRules {
         known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_rest)
     }
 
+    /// Whether it can be told of a program that a text stands in its input box.
+    pub fn know_drafts(&self, program: &str) -> bool {
+        let known = self.known();
+        known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_drafts)
+    }
+
+    /// Returns the keys that take the text out of a program's input box; `None` where none is seen in it.
+    pub fn draft(&self, program: &str, screen: &str) -> Option<Vec<u8>> {
+        let known = self.known();
+        known.own.get(program).or_else(|| bundled(program))?.draft(screen)
+    }
+
     /// Returns what a title or a screen of a program tells by the rules that nobody has taught.
     pub fn look(&self, program: &str, on: On, text: &str) -> Option<Seen> {
         let known = self.known();

@@ -92,6 +92,9 @@ async fn known(stage: &Stage, id: &str, prompt: &str) -> Result<Session, String>
 async fn cut(stage: &mut Stage) -> Result<String, String> {
     let world = &mut stage.world;
     let before = Utc::now();
+    if world.runner().await.usage_quality == Quality::Floor {
+        return Err("the total is a floor before".to_owned());
+    }
     world.prompt("@mock slow 20").await?;
     world.reach(&[Working], before).await?;
     world.client.stop(&world.name, None, false).await.map_err(told)?;

@@ -19,7 +19,7 @@ use crate::ledger::{self, Billed};
 const START: Duration = Duration::from_secs(20);
 
 /// Agents ask on behind a turn, for titles and the like: after so long without a request they do not.
-const REST: Duration = Duration::from_secs(3);
+const REST: Duration = Duration::from_secs(6);
 
 /// A running stand-in.
 pub(crate) struct Mock {

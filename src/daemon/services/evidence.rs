@@ -35,7 +35,7 @@ const BOX: TimeDelta = TimeDelta::seconds(20);
 /// The evidence of this node's runners, and which screen of each was looked at last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
-    all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
+    pub(super) all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
     screens: Arc<Mutex<HashMap<RunnerId, u64>>>,
 }
 

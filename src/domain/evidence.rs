@@ -219,8 +219,11 @@ impl Evidence {
         let message = word.message.clone().or_else(|| self.asked(word));
         // What overrules a hook holds since the hook spoke, however long it was said before.
         let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
-        let since = hook.map_or(word.at, |hook| word.at.max(hook.at));
-        Activity { state, kind: word.kind.clone(), message, source, since: Some(since) }
+        let since = Some(hook.map_or(word.at, |hook| word.at.max(hook.at)));
+        // Who says later that it rests speaks of the same rest: no other turn has ended since.
+        let is_same = state != word.state && before.state == state;
+        let since = if is_same { before.since.or(since) } else { since };
+        Activity { state, kind: word.kind.clone(), message, source, since }
     }
 }
 
@@ -395,6 +398,22 @@ mod tests {
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
         assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Done);
         assert_eq!(evidence.verdict(&Activity::default(), at(1000)).state, ActivityState::Idle);
+    }
+
+    #[test]
+    fn a_turn_that_is_over_is_not_over_again_when_another_source_tells_of_rest() {
+        let mut evidence = Evidence::default();
+        evidence.note(ActivitySource::Screen, Some(word(ActivityState::Idle, 9)));
+        let done = Activity {
+            state: ActivityState::Done,
+            since: Some(at(3)),
+            source: ActivitySource::File,
+            ..Activity::default()
+        };
+        let verdict = evidence.verdict(&done, at(1000));
+        assert_eq!((verdict.state, verdict.since), (ActivityState::Done, Some(at(3))));
+        let working = Activity { state: ActivityState::Working, ..done };
+        assert_eq!(evidence.verdict(&working, at(1000)).since, Some(at(9)));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl Services {
         status: &Status,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
-        self.follow_interface(&runner);
+        self.follow_interface(&runner).await?;
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();
@@ -216,6 +216,28 @@ impl Services {
         }
         let outcome = if has_changed || title != before.title || activity != before.activity {
             self.write_activity(&before, &activity, title, &evidence).await
+        } else {
+            Ok(())
+        };
+        all.insert(runner.id, evidence);
+        outcome
+    }
+
+    /// Takes note that an agent has begun another conversation: the turns of the one before are not its own,
+    /// and nobody may say so.
+    pub(super) async fn forget_turns(&self, runner: &Runner) -> Result<(), Failure> {
+        let mut all = self.told.all.lock().await;
+        let known = match all.remove(&runner.id) {
+            Some(known) => known,
+            None => self.store.runner_evidence(runner.id).await?,
+        };
+        let evidence = known.of_run(runner.run);
+        let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
+        let outcome = if before.activity.state == ActivityState::Done {
+            let since = Some(self.context.clock.now());
+            let rest = Activity { state: ActivityState::Idle, since, ..before.activity.clone() };
+            let title = before.title.clone();
+            self.write_activity(&before, &rest, &title, &evidence).await
         } else {
             Ok(())
         };

@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn an_end_in_a_turn_or_right_behind_one_may_cut_off_a_response() {
         use ActivityState::{Blocked, Done, Idle, Working};
-        let at = |second| DateTime::from_timestamp(1000 + second, 0).unwrap();
+        let at = |second: i64| DateTime::from_timestamp(1000 + second, 0).unwrap();
         let exit = Exit {
             code: Some(0),
             signal: None,

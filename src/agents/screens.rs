@@ -50,6 +50,8 @@ struct DraftLine {
     pattern: String,
     unless: Option<String>,
     key: String,
+    #[serde(default)]
+    ghosts: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +105,19 @@ struct Draft {
     unless: Option<Regex>,
     /// The key that takes a part of it out.
     key: String,
+    /// What is seen in the box may be a suggestion, which no key takes out and any text takes the place of.
+    ghosts: bool,
+}
+
+/// A text that is seen in an input box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drafted {
+    /// It, with its box.
+    pub text: String,
+    /// The keys that take it out, where the cursor is at its end.
+    pub keys: Vec<u8>,
+    /// It may be no more than a suggestion.
+    pub may_be_ghost: bool,
 }
 
 /// The rules of one agent.
@@ -156,6 +171,7 @@ impl Rules {
                 pattern,
                 unless: unless.map(compiled).transpose()?,
                 key: line.key,
+                ghosts: line.ghosts,
             })
         });
         let draft = draft.transpose()?;
@@ -199,14 +215,17 @@ impl Rules {
         self.draft.is_some()
     }
 
-    /// Returns the keys that take the text out of the input box, from whose end on; `None` where none is seen in
-    /// it.
-    pub fn draft(&self, screen: &str) -> Option<Vec<u8>> {
+    /// Returns the text in the input box; `None` where none is seen in it.
+    pub fn draft(&self, screen: &str) -> Option<Drafted> {
         let draft = self.draft.as_ref()?;
         let found = draft.pattern.find_iter(screen).last()?.as_str();
         let is_other = draft.unless.as_ref().is_some_and(|unless| unless.is_match(found));
         // Each row has its beginning and its break.
-        (!is_other).then(|| draft.key.repeat(found.lines().count() * 2).into_bytes())
+        (!is_other).then(|| Drafted {
+            text: found.to_owned(),
+            keys: draft.key.repeat(found.lines().count() * 2).into_bytes(),
+            may_be_ghost: draft.ghosts,
+        })
     }
 
     /// Returns what a title or a screen tells; `None` where no rule matches.
@@ -273,7 +292,7 @@ mod tests {
         let rule = "─".repeat(40);
         let keys = |text: &str| {
             let screen = format!("  > said\n\n{rule}\n{text}\n{rule}\n  ➜ work · gpt");
-            rules.draft(&screen).map(|keys| keys.len())
+            rules.draft(&screen).map(|draft| draft.keys.len())
         };
         assert_eq!(keys(">   Type your message or @path/to/file"), None);
         assert_eq!(keys("> \u{200b}"), None);
@@ -281,7 +300,12 @@ mod tests {
         assert_eq!(keys("> @mock slow 20 \u{200b}"), Some(6));
         assert_eq!(keys("> one\n\n  two"), Some(10));
         assert_eq!(keys("* one"), Some(6));
-        assert_eq!(Rules::bundled(Agent::Claude).unwrap().draft("> x"), None);
+        let rules = Rules::bundled(Agent::Claude).unwrap();
+        let draft =
+            rules.draft(&format!("❯ said\n\n{rule}\n❯\u{a0}@mock slow 20\n{rule}\n  ⏸ manual"));
+        assert_eq!(draft.map(|it| (it.keys.len(), it.may_be_ghost)), Some((6, true)));
+        assert_eq!(rules.draft(&format!("❯ said\n\n{rule}\n❯\u{a0}\n{rule}\n  ⏸ manual")), None);
+        assert_eq!(rules.draft(&format!("{rule}\n❯ Try \"fix it\"\n{rule}\n")), None);
     }
 
     #[test]

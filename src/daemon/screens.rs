@@ -22,7 +22,7 @@ use std::{
 use crate::{
     agents::{
         fixtures::Fixture,
-        screens::{On, Rules, Seen, tail},
+        screens::{Drafted, On, Rules, Seen, tail},
     },
     domain::{agent::Agent, correction::Truth},
 };
@@ -107,8 +107,8 @@ impl ScreenRules {
         known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_drafts)
     }
 
-    /// Returns the keys that take the text out of a program's input box; `None` where none is seen in it.
-    pub fn draft(&self, program: &str, screen: &str) -> Option<Vec<u8>> {
+    /// Returns the text in a program's input box; `None` where none is seen in it.
+    pub fn draft(&self, program: &str, screen: &str) -> Option<Drafted> {
         let known = self.known();
         known.own.get(program).or_else(|| bundled(program))?.draft(screen)
     }

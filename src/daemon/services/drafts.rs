@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Services;
 use crate::{
+    agents::screens::Drafted,
     daemon::fleet::LookFor,
     domain::{
         activity::{ActivitySource, ActivityState},
@@ -34,22 +35,21 @@ impl Services {
         if !self.context.screens.know_drafts(&name) || !self.is_broken_off(runner).await? {
             return Ok(());
         }
-        let Some(keys) = self.draft(runner, &name).await? else { return Ok(()) };
-        let input = Type { raw: keys.into(), ..Type::default() };
+        let Some(before) = self.draft(runner, &name).await? else { return Ok(()) };
+        let input = Type { raw: before.keys.clone().into(), ..Type::default() };
         self.fleet.type_text(runner.id, input).await?;
         let until = Instant::now() + GONE;
         loop {
             sleep(LOOK).await;
-            if self.draft(runner, &name).await?.is_none() {
-                return Ok(());
-            }
+            let Some(now) = self.draft(runner, &name).await? else { return Ok(()) };
             if Instant::now() >= until {
-                return Err(stands(runner));
+                let is_ghost = now.may_be_ghost && now == before;
+                return if is_ghost { Ok(()) } else { Err(stands(runner)) };
             }
         }
     }
 
-    async fn draft(&self, runner: &Runner, name: &str) -> Result<Option<Vec<u8>>, Failure> {
+    async fn draft(&self, runner: &Runner, name: &str) -> Result<Option<Drafted>, Failure> {
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
         let lines: Vec<_> = screen.lines.iter().map(|line| line.trim_end()).collect();
         Ok(self.context.screens.draft(name, &lines.join("\n")))
@@ -62,7 +62,7 @@ impl Services {
             let is_begun = told.is_some_and(|it| {
                 matches!(it.state, ActivityState::Working | ActivityState::Blocked)
             });
-            evidence.run == runner.run && is_begun && runner.activity.source > ActivitySource::Hook
+            evidence.run == runner.run && is_begun && runner.activity.source != ActivitySource::Hook
         };
         if let Some(evidence) = self.told.all.lock().await.get(&runner.id) {
             return Ok(is_so(evidence));

@@ -24,7 +24,7 @@ use crate::{
         failure::Failure,
         id::RunnerId,
         inbox, question,
-        runner::Runner,
+        runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Status,
 };
@@ -207,9 +207,12 @@ impl Services {
         let now = self.context.clock.now();
         let starts = Agent::of(&runner.agent).is_some_and(Agent::works_at_its_start);
         let unproven = evidence.unproven(now).filter(|_| starts);
-        let activity = match unproven {
-            Some(_) => before.activity.clone(),
-            None => evidence.verdict(&before.activity, now),
+        // An agent that is being ended tells of its end: what it was at before says whether that cuts off a turn.
+        let is_ending = before.status == RunnerStatus::Stopping;
+        let activity = if unproven.is_some() || is_ending {
+            before.activity.clone()
+        } else {
+            evidence.verdict(&before.activity, now)
         };
         if let Some(at) = unproven.or_else(|| evidence.due(now)) {
             self.look_again(runner, at - now);

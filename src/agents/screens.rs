@@ -41,6 +41,17 @@ struct File {
     adds: bool,
     #[serde(default, rename = "rule")]
     rules: Vec<Line>,
+    draft: Option<DraftLine>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DraftLine {
+    pattern: String,
+    unless: Option<String>,
+    key: String,
+    #[serde(default)]
+    ghosts: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -86,12 +97,36 @@ impl Rule {
     }
 }
 
+/// How a text that stands in the input box is seen, and taken out.
+#[derive(Debug)]
+struct Draft {
+    /// Matches the box with the text in it.
+    pattern: Regex,
+    unless: Option<Regex>,
+    /// The key that takes a part of it out.
+    key: String,
+    /// What is seen in the box may be a suggestion, which no key takes out and any text takes the place of.
+    ghosts: bool,
+}
+
+/// A text that is seen in an input box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drafted {
+    /// It, with its box.
+    pub text: String,
+    /// The keys that take it out, where the cursor is at its end.
+    pub keys: Vec<u8>,
+    /// It may be no more than a suggestion.
+    pub may_be_ghost: bool,
+}
+
 /// The rules of one agent.
 #[derive(Debug)]
 pub struct Rules {
     agent: String,
     adds: bool,
     all: Vec<Rule>,
+    draft: Option<Draft>,
 }
 
 /// What a rule told.
@@ -129,7 +164,18 @@ impl Rules {
             })
         });
         let rules = rules.collect::<Result<_, String>>()?;
-        Ok(Self { agent: file.agent, adds: file.adds, all: rules })
+        let draft = file.draft.map(|line| {
+            let compiled = |text: &String| compile(text).map_err(|what| format!("draft: {what}"));
+            let (pattern, unless) = (compiled(&line.pattern)?, line.unless.as_ref());
+            Ok::<_, String>(Draft {
+                pattern,
+                unless: unless.map(compiled).transpose()?,
+                key: line.key,
+                ghosts: line.ghosts,
+            })
+        });
+        let draft = draft.transpose()?;
+        Ok(Self { agent: file.agent, adds: file.adds, all: rules, draft })
     }
 
     /// The program that it is for: an agent's name, or that of any other program.
@@ -162,6 +208,24 @@ impl Rules {
     pub fn know_rest(&self) -> bool {
         let is_rest = |rule: &Rule| rule.on == On::Screen && rule.state == ActivityState::Idle;
         self.all.iter().any(is_rest)
+    }
+
+    /// Whether they tell a text in the input box.
+    pub fn know_drafts(&self) -> bool {
+        self.draft.is_some()
+    }
+
+    /// Returns the text in the input box; `None` where none is seen in it.
+    pub fn draft(&self, screen: &str) -> Option<Drafted> {
+        let draft = self.draft.as_ref()?;
+        let found = draft.pattern.find_iter(screen).last()?.as_str();
+        let is_other = draft.unless.as_ref().is_some_and(|unless| unless.is_match(found));
+        // Each row has its beginning and its break.
+        (!is_other).then(|| Drafted {
+            text: found.to_owned(),
+            keys: draft.key.repeat(found.lines().count() * 2).into_bytes(),
+            may_be_ghost: draft.ghosts,
+        })
     }
 
     /// Returns what a title or a screen tells; `None` where no rule matches.
@@ -212,6 +276,7 @@ mod tests {
             (Agent::Claude, On::Screen, "❯ 1. Yes, I trust this folder", Blocked, "trust"),
             (Agent::Claude, On::Title, "◐ Fix it", Working, ""),
             (Agent::Codex, On::Title, "⠹ a", Working, ""),
+            (Agent::Codex, On::Title, "[ ! ] Action Required | a", Blocked, "permission"),
             (Agent::Opencode, On::Screen, "△ Permission required", Blocked, "permission"),
             (Agent::Opencode, On::Screen, "esc interrupt   ctrl+p commands", Working, ""),
             (Agent::Opencode, On::Screen, "ctrl+p commands", Idle, ""),
@@ -219,6 +284,28 @@ mod tests {
             assert_eq!(look(agent, on, text), Some((state, kind.to_owned())), "{text}");
         }
         assert_eq!(look(Agent::Claude, On::Title, "✳ Fix it"), None);
+    }
+
+    #[test]
+    fn a_text_in_an_input_box_is_seen() {
+        let rules = Rules::bundled(Agent::Qwen).unwrap();
+        let rule = "─".repeat(40);
+        let keys = |text: &str| {
+            let screen = format!("  > said\n\n{rule}\n{text}\n{rule}\n  ➜ work · gpt");
+            rules.draft(&screen).map(|draft| draft.keys.len())
+        };
+        assert_eq!(keys(">   Type your message or @path/to/file"), None);
+        assert_eq!(keys("> \u{200b}"), None);
+        assert_eq!(keys(">"), None);
+        assert_eq!(keys("> @mock slow 20 \u{200b}"), Some(6));
+        assert_eq!(keys("> one\n\n  two"), Some(10));
+        assert_eq!(keys("* one"), Some(6));
+        let rules = Rules::bundled(Agent::Claude).unwrap();
+        let draft =
+            rules.draft(&format!("❯ said\n\n{rule}\n❯\u{a0}@mock slow 20\n{rule}\n  ⏸ manual"));
+        assert_eq!(draft.map(|it| (it.keys.len(), it.may_be_ghost)), Some((6, true)));
+        assert_eq!(rules.draft(&format!("❯ said\n\n{rule}\n❯\u{a0}\n{rule}\n  ⏸ manual")), None);
+        assert_eq!(rules.draft(&format!("{rule}\n❯ Try \"fix it\"\n{rule}\n")), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::{
 use crate::{
     agents::{
         fixtures::Fixture,
-        screens::{On, Rules, Seen, tail},
+        screens::{Drafted, On, Rules, Seen, tail},
     },
     domain::{agent::Agent, correction::Truth},
 };
@@ -99,6 +99,18 @@ impl ScreenRules {
     pub fn know_rest(&self, program: &str) -> bool {
         let known = self.known();
         known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_rest)
+    }
+
+    /// Whether it can be told of a program that a text stands in its input box.
+    pub fn know_drafts(&self, program: &str) -> bool {
+        let known = self.known();
+        known.own.get(program).or_else(|| bundled(program)).is_some_and(Rules::know_drafts)
+    }
+
+    /// Returns the text in a program's input box; `None` where none is seen in it.
+    pub fn draft(&self, program: &str, screen: &str) -> Option<Drafted> {
+        let known = self.known();
+        known.own.get(program).or_else(|| bundled(program))?.draft(screen)
     }
 
     /// Returns what a title or a screen of a program tells by the rules that nobody has taught.

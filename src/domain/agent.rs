@@ -52,6 +52,24 @@ impl Agent {
         self == Self::Codex
     }
 
+    /// Whether it says that it works also while it starts, before any prompt: Codex (0.171), for as long as its
+    /// servers take to start, without any for some milliseconds.
+    pub fn works_at_its_start(self) -> bool {
+        self == Self::Codex
+    }
+
+    /// Whether it asks its model on behind a turn: Qwen Code (0.24) for what may be said next, and for what is
+    /// to be remembered.
+    pub fn asks_behind_turns(self) -> bool {
+        self == Self::Qwen
+    }
+
+    /// Whether it tells of a question before its dialog is there: Codex (0.171) keeps a dialog back until nobody
+    /// has typed for a second. Keys that come before land in its input box, and Esc ends the turn.
+    pub fn keeps_dialogs_back(self) -> bool {
+        self == Self::Codex
+    }
+
     /// Whether its terminal interface takes pastes as such, from when it reads its input (seen with all
     /// that are named).
     pub fn takes_pastes(self) -> bool {

@@ -25,6 +25,9 @@ const LATER: TimeDelta = TimeDelta::milliseconds(1500);
 /// before anything else was drawn.
 const STILL: TimeDelta = TimeDelta::seconds(4);
 
+/// So long an agent that works at its start is not believed to be at a turn, when no hook says so.
+const UNPROVEN: TimeDelta = TimeDelta::seconds(2);
+
 /// What two sources say so close together is about the same question.
 const TOGETHER: TimeDelta = TimeDelta::seconds(2);
 
@@ -140,6 +143,19 @@ impl Evidence {
         (from > now).then_some(from)
     }
 
+    /// Returns until when it is not believed that an agent works which says so at its start, too: no turn
+    /// begins without a hook. One whose hooks do not come is believed after a while.
+    pub fn unproven(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (_, word) = self.words.first_key_value()?;
+        let is_proof = |(source, word): (&ActivitySource, &Word)| {
+            *source == ActivitySource::Hook
+                || *source == ActivitySource::Api && word.state == ActivityState::Working
+        };
+        let until = word.at + UNPROVEN;
+        let is_unproven = word.state == ActivityState::Working && !self.words.iter().any(is_proof);
+        (is_unproven && now < until).then_some(until)
+    }
+
     /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
     /// believed.
     fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
@@ -203,8 +219,11 @@ impl Evidence {
         let message = word.message.clone().or_else(|| self.asked(word));
         // What overrules a hook holds since the hook spoke, however long it was said before.
         let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
-        let since = hook.map_or(word.at, |hook| word.at.max(hook.at));
-        Activity { state, kind: word.kind.clone(), message, source, since: Some(since) }
+        let since = Some(hook.map_or(word.at, |hook| word.at.max(hook.at)));
+        // Who says later that it rests speaks of the same rest: no other turn has ended since.
+        let is_same = state != word.state && before.state == state;
+        let since = if is_same { before.since.or(since) } else { since };
+        Activity { state, kind: word.kind.clone(), message, source, since }
     }
 }
 
@@ -295,6 +314,26 @@ mod tests {
     }
 
     #[test]
+    fn who_works_at_its_start_is_at_a_turn_when_a_hook_or_time_says_so() {
+        use ActivitySource::{Api, Hook, Osc7501};
+        use ActivityState::{Idle, Working};
+        let mut evidence = Evidence::default();
+        assert_eq!(evidence.unproven(at(5)), None);
+        evidence.note(Osc7501, Some(word(Working, 5)));
+        assert_eq!(evidence.unproven(at(5)), Some(at(5) + UNPROVEN));
+        assert_eq!(evidence.unproven(at(5) + UNPROVEN), None);
+        evidence.note(Api, Some(word(Idle, 5)));
+        assert!(evidence.unproven(at(5)).is_some());
+        for source in [Api, Hook] {
+            let mut proven = evidence.clone();
+            proven.note(source, Some(word(Working, 5)));
+            assert_eq!(proven.unproven(at(5)), None);
+        }
+        evidence.note(Osc7501, Some(word(Idle, 6)));
+        assert_eq!(evidence.unproven(at(6)), None);
+    }
+
+    #[test]
     fn what_is_drawn_right_behind_a_question_is_older_than_it() {
         use ActivitySource::{Hook, Screen};
         use ActivityState::{Blocked, Working};
@@ -359,6 +398,22 @@ mod tests {
         let working = Activity { state: ActivityState::Working, ..Activity::default() };
         assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Done);
         assert_eq!(evidence.verdict(&Activity::default(), at(1000)).state, ActivityState::Idle);
+    }
+
+    #[test]
+    fn a_turn_that_is_over_is_not_over_again_when_another_source_tells_of_rest() {
+        let mut evidence = Evidence::default();
+        evidence.note(ActivitySource::Screen, Some(word(ActivityState::Idle, 9)));
+        let done = Activity {
+            state: ActivityState::Done,
+            since: Some(at(3)),
+            source: ActivitySource::File,
+            ..Activity::default()
+        };
+        let verdict = evidence.verdict(&done, at(1000));
+        assert_eq!((verdict.state, verdict.since), (ActivityState::Done, Some(at(3))));
+        let working = Activity { state: ActivityState::Working, ..done };
+        assert_eq!(evidence.verdict(&working, at(1000)).since, Some(at(9)));
     }
 
     #[test]

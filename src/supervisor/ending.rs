@@ -10,7 +10,9 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
+use rustix::process::{
+    Pid, Signal, WaitOptions, kill_process_group, test_kill_process_group, wait,
+};
 
 use super::{
     clock::monotonic,
@@ -200,11 +202,10 @@ impl Supervisor {
 
     /// Asks what is left of the tree to leave.
     fn begin_sweep(&mut self, now: Instant) {
-        if let Some(stop) = &mut self.stop {
-            stop.hasten(now, LEFTOVER_GRACE);
-        } else {
+        if self.stop.is_none() {
             self.stop = Some(Stop::new(now, LEFTOVER_GRACE));
         }
+        self.hasten_leftovers(now);
         let own = own_pid();
         for process in Table::scan().below(own) {
             process.id.signal(Signal::TERM);
@@ -212,10 +213,21 @@ impl Supervisor {
         }
     }
 
+    /// Gives what is left as much time as leftovers get. What was started through a launcher, which leaves
+    /// at once (Qwen Code's does), is none: it has the time that the agent was given.
+    fn hasten_leftovers(&mut self, now: Instant) {
+        let group = i32::try_from(self.identity.pid).ok().and_then(Pid::from_raw);
+        let is_leaving = group.is_some_and(|group| test_kill_process_group(group).is_ok());
+        if let Some(stop) = self.stop.as_mut().filter(|_| !self.stop_asked || !is_leaving) {
+            stop.hasten(now, LEFTOVER_GRACE);
+        }
+    }
+
     /// Ends what is left of the tree; when nothing is, or time is up, tells everybody.
     fn sweep(&mut self, now: Instant) {
         let table = Table::scan();
         let left = !table.below(own_pid()).is_empty();
+        self.hasten_leftovers(now);
         let step = self.stop.as_mut().map_or(Step::GiveUp, |stop| stop.step(now));
         if left && step != Step::GiveUp {
             if step == Step::Kill {

@@ -8,11 +8,13 @@ use std::path::Path;
 
 use chrono::Utc;
 use stratavore::domain::{
-    activity::ActivityState::{Done, Idle, Starting},
+    activity::ActivityState::{Done, Idle, Starting, Working},
     agent::Agent,
     agent_command::{self, Permission, Wishes},
+    runner::Runner,
     session::Session,
     size::TerminalSize,
+    usage::Quality,
 };
 use tokio::time::{Duration, Instant, sleep};
 
@@ -33,10 +35,14 @@ pub(crate) async fn run(folder: &str, installed: &Path) -> usize {
     if stage.tell("first prompt", first).await {
         let usage = stage.world.settle_usage(&stage.mock).await;
         stage.tell("usage", usage).await;
+        // What an agent is billed for while it is ended nobody can tell: that total would be a floor.
+        stage.mock.rest(SOON);
         let second = second(&mut stage).await;
         stage.tell("resumed", second).await;
         let usage = stage.world.settle_usage(&stage.mock).await;
         stage.tell("usage", usage).await;
+        let cut = cut(&mut stage).await;
+        stage.tell("ended in a turn", cut).await;
     }
     stage.close().await
 }
@@ -80,6 +86,21 @@ async fn known(stage: &Stage, id: &str, prompt: &str) -> Result<Session, String>
         }
         sleep(Duration::from_millis(200)).await;
     }
+}
+
+/// Ends it in the middle of an answer: what that used is not known, and the total says so.
+async fn cut(stage: &mut Stage) -> Result<String, String> {
+    let world = &mut stage.world;
+    let before = Utc::now();
+    if world.runner().await.usage_quality == Quality::Floor {
+        return Err("the total is a floor before".to_owned());
+    }
+    world.prompt("@mock slow 20").await?;
+    world.reach(&[Working], before).await?;
+    world.client.stop(&world.name, None, false).await.map_err(told)?;
+    let is_floor = |runner: &Runner| runner.usage_quality == Quality::Floor;
+    let runner = world.until("a floor", is_floor).await?;
+    Ok(format!("{} tokens, {}", runner.tokens_used, runner.usage_quality.as_str()))
 }
 
 /// Ends it, goes on with its conversation, and says one more thing in it.

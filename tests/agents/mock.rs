@@ -18,6 +18,9 @@ use crate::ledger::{self, Billed};
 /// How long it may take to listen.
 const START: Duration = Duration::from_secs(20);
 
+/// Agents ask on behind a turn, for titles and the like: after so long without a request they do not.
+const REST: Duration = Duration::from_secs(6);
+
 /// A running stand-in.
 pub(crate) struct Mock {
     /// The program.
@@ -94,6 +97,19 @@ impl Mock {
         let end = Instant::now() + longest;
         while !self.billed().iter().any(|it| it.cut_off) && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Waits until nothing was billed for a while, or for as long as it may take.
+    pub(crate) fn rest(&self, longest: Duration) {
+        let end = Instant::now() + longest;
+        let mut last = (self.billed().len(), Instant::now());
+        while last.1.elapsed() < REST && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(100));
+            let count = self.billed().len();
+            if count != last.0 {
+                last = (count, Instant::now());
+            }
         }
     }
 

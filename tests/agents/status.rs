@@ -29,12 +29,17 @@ enum Deed {
     Keys(&'static [u8]),
     /// What it asks is answered with yes.
     Approve,
+    /// Nothing: this is what was said last in its conversation.
+    Said(&'static str),
     /// The daemon is killed and started again.
     DaemonDies,
 }
 
 /// A deed and the states that follow it, each one of several.
 type Step = (&'static str, Deed, &'static [&'static [ActivityState]]);
+
+/// How long it may take until what was said is known.
+const SOON: Duration = Duration::from_secs(10);
 
 const REST: &[ActivityState] = &[Done, Idle];
 
@@ -69,10 +74,6 @@ fn script(agent: Agent) -> Vec<Step> {
         // Who has only a title does not tell an end from an interruption.
         ("esc", Keys(escape), if tells_ends { &[&[Idle]] } else { &[REST] }),
     ];
-    if agent == Agent::Qwen {
-        // It puts the prompt that was broken off back into its line; the next one would be typed behind it.
-        steps.push(("its line", Keys(b"\x15"), &[]));
-    }
     if agent == Agent::Claude {
         let question = r#"@mock tool AskUserQuestion {"questions":[{"question":"Which?","header":"R","options":[{"label":"R","description":"r"},{"label":"B","description":"b"}],"multiSelect":false}]}"#;
         steps.push(("question", Prompt(question), &[&[Working], &[Blocked]]));
@@ -85,6 +86,10 @@ fn script(agent: Agent) -> Vec<Step> {
         steps.push(("after it", Prompt("@mock say x"), &[&[Working], &[Done]]));
     }
     steps.push(("turn begins", Prompt("@mock slow 12"), &[&[Working]]));
+    if agent == Agent::Qwen {
+        // It puts the prompt that was broken off back into its line.
+        steps.push(("its own text", Deed::Said("@mock slow 12"), &[]));
+    }
     steps.push(("daemon dies", DaemonDies, &[&[Done]]));
     steps
 }
@@ -128,10 +133,33 @@ async fn perform(world: &mut World, deed: &Deed) -> Result<(), String> {
             let asked = world.runner().await.activity.since.unwrap_or_default();
             world.client.answer(&world.name, asked, &Answer::Approve).await.map_err(told)
         }
+        Deed::Said(text) => said_last(world, text).await,
         Deed::DaemonDies => {
             world.kill_daemon().await;
             Ok(())
         }
+    }
+}
+
+/// Waits until a person is known to have said this last.
+async fn said_last(world: &World, wanted: &str) -> Result<(), String> {
+    let end = Instant::now() + SOON;
+    loop {
+        let session = world.runner().await.session_id.unwrap_or_default();
+        let mut reading = world.client.read_transcript(&session).await.map_err(told)?;
+        let mut last = String::new();
+        while let Some(one) = reading.next().await.map_err(told)? {
+            if one.role == "user" {
+                last = one.text;
+            }
+        }
+        if last == wanted {
+            return Ok(());
+        }
+        if Instant::now() >= end {
+            return Err(format!("`{last}` was said last"));
+        }
+        sleep(Duration::from_millis(200)).await;
     }
 }
 

@@ -82,6 +82,24 @@ fn a_child_that_holds_the_terminal_does_not_delay_the_end() {
 }
 
 #[test]
+fn what_was_started_through_a_launcher_has_the_time_that_was_given() {
+    // The launcher leaves at once; who does the work writes down what it has to, and takes two seconds.
+    const WORK: &str = r#"
+        sh -c 'leave() { trap "" TERM; sleep 2; echo > $LEFT; exit; }
+               trap "" HUP; trap leave TERM; echo ready; while :; do sleep 0.1; done' &
+        wait
+    "#;
+    let world = World::with_project();
+    let left = world.root().join("left");
+    let name = world.launch(&[], &["sh", "-c", &WORK.replace("$LEFT", left.to_str().unwrap())]);
+    wait_until("it works", SOON, || world.run(["logs", &name]).stdout.contains("ready"));
+    let begun = now();
+    world.run(["kill", &name, "--grace", "8s"]).expect_code(0);
+    assert!(left.exists(), "it was killed after {:?}", elapsed_since(begun));
+    assert!(elapsed_since(begun) < Duration::from_secs(7), "it was waited for when it was gone");
+}
+
+#[test]
 fn what_an_agent_leaves_behind_is_cleared_away_without_being_asked() {
     let world = World::with_project();
     let agent = world.agent("hold-pty", &["--seconds", "60", "--exit-code", "4"]);

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::Services;
@@ -15,6 +15,7 @@ use crate::{
     daemon::{sources::SourceError, store::ItemAct},
     domain::{
         activity::{ActivitySource, ActivityState},
+        agent::Agent,
         answer::{self, Answer, Step},
         approval::Decision,
         failure::Failure,
@@ -29,6 +30,10 @@ use crate::{
 /// An agent that asks the same for so long after an answer has not taken it (`supervisor::commands` takes
 /// another one then).
 const TAKEN: Duration = Duration::from_secs(3);
+
+/// So long the dialog of a question is waited for that its agent has told of, and how often it is looked for.
+const DRAWN: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Time for an agent whose dialog was refused to show its prompt again.
 const SETTLE: Duration = Duration::from_millis(400);
@@ -167,6 +172,25 @@ impl Services {
         }
     }
 
+    /// Waits for the dialog of a question to be on the screen: what is typed before goes elsewhere.
+    async fn await_dialog(&self, runner: &Runner, asked: DateTime<Utc>) -> Result<(), Failure> {
+        // What was seen on the screen is there, or gone.
+        let is_seen =
+            matches!(runner.activity.source, ActivitySource::Screen | ActivitySource::Taught);
+        let until = Instant::now() + DRAWN;
+        while !self.still_asks(runner).await? {
+            let now = self.resolve(&runner.id.to_string()).await?;
+            if is_seen || !is_asking(&now, asked) {
+                return Err(not_asked(&now));
+            }
+            if Instant::now() >= until {
+                return Err(not_drawn(&now));
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
     async fn type_steps(
         &self,
         runner: &Runner,
@@ -175,12 +199,15 @@ impl Services {
     ) -> Result<(), Failure> {
         // What is typed first ends the question; nobody can ask for it again after that. The supervisor
         // knows of questions that its agent reported; for others the screen has the last word.
-        let is_reported = runner.activity.source == ActivitySource::Osc7501;
+        let activity = &runner.activity;
+        let is_reported = activity.source == ActivitySource::Osc7501;
         // One that has told no more than that it waits may be about to draw its dialog.
-        let is_bare = runner.activity.message.is_none();
-        let is_looked_at = !is_reported || is_bare && self.context.is_screen_read(&runner.agent);
-        if is_looked_at && !self.still_asks(runner).await? {
-            return Err(not_asked(runner));
+        let is_bare = activity.message.is_none();
+        let is_kept_back = activity.kind.as_deref() == Some("permission")
+            && Agent::of(&runner.agent).is_some_and(Agent::keeps_dialogs_back);
+        let is_read = self.context.is_screen_read(&runner.agent);
+        if !is_reported || (is_bare || is_kept_back) && is_read {
+            self.await_dialog(runner, asked).await?;
         }
         let mut asked_us = is_reported.then(|| asked.timestamp_micros());
         for step in steps {
@@ -216,6 +243,12 @@ fn is_asking(runner: &Runner, asked: DateTime<Utc>) -> bool {
     runner.status == RunnerStatus::Running
         && runner.activity.state == ActivityState::Blocked
         && runner.activity.since == Some(asked)
+}
+
+fn not_drawn(runner: &Runner) -> Failure {
+    let name = &runner.name;
+    let what = format!("{name} asks, but its dialog is not on its screen; nothing was sent");
+    Failure::conflict("DIALOG_NOT_DRAWN", what).with_hint(format!("stratavore attach {name}"))
 }
 
 fn not_asked(runner: &Runner) -> Failure {

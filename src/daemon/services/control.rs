@@ -29,16 +29,29 @@ use crate::{
 
 impl Services {
     /// Connects to the interface of a linked runner's agent, if it has one and that is not done.
-    pub(super) fn follow_interface(&self, runner: &Runner) {
+    pub(super) async fn follow_interface(&self, runner: &Runner) -> Result<(), Failure> {
         let (id, run) = (runner.id, runner.run);
         if self.sources.is_open(id, run) {
-            return;
+            return Ok(());
         }
         let known = self.fleet.known(id).filter(|known| known.identity.run == run);
-        let Some(known) = known else { return };
-        if let Some(endpoint) = self.endpoint(&known, runner.started_at) {
-            self.sources.open(id, run, endpoint);
+        let Some(known) = known else { return Ok(()) };
+        let Some(mut endpoint) = self.endpoint(&known, runner.started_at) else { return Ok(()) };
+        if let Endpoint::Copilot { held, .. } = &mut endpoint {
+            *held = self.held_in_run(runner).await?;
         }
+        self.sources.open(id, run, endpoint);
+        Ok(())
+    }
+
+    /// The conversation that a runner is known to hold, if that was told of its present run.
+    async fn held_in_run(&self, runner: &Runner) -> Result<Option<String>, Failure> {
+        let Some(held) = &runner.session_id else { return Ok(None) };
+        let holders = self.store.session_follow(held).await?.map_or(Vec::new(), |it| it.holders);
+        let is_now = |(holder, since): &(RunnerId, DateTime<Utc>)| {
+            *holder == runner.id && *since >= runner.started_at
+        };
+        Ok(holders.iter().any(is_now).then(|| held.clone()))
     }
 
     fn endpoint(&self, known: &Known, since: DateTime<Utc>) -> Option<Endpoint> {
@@ -75,7 +88,7 @@ impl Services {
                 Some(if agent == Agent::Claude {
                     Endpoint::Claude { dir, process }
                 } else {
-                    Endpoint::Copilot { dir, process, since }
+                    Endpoint::Copilot { dir, process, since, held: None }
                 })
             }
         }
@@ -141,10 +154,14 @@ impl Services {
             sessions: if only_named { Vec::new() } else { vec![news] },
             ..TakenIn::default()
         };
+        let is_cleared = taken.sessions.iter().any(|news| news.origin == Some("cleared"));
         let guard = self.transcripts.accounts().await;
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;
         drop(guard);
         self.transcripts.look();
+        if is_cleared {
+            self.forget_turns(runner).await?;
+        }
         self.announce_runner(runner.id).await
     }
 

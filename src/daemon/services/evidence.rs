@@ -24,7 +24,7 @@ use crate::{
         failure::Failure,
         id::RunnerId,
         inbox, question,
-        runner::Runner,
+        runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Status,
 };
@@ -35,7 +35,7 @@ const BOX: TimeDelta = TimeDelta::seconds(20);
 /// The evidence of this node's runners, and which screen of each was looked at last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
-    all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
+    pub(super) all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
     screens: Arc<Mutex<HashMap<RunnerId, u64>>>,
 }
 
@@ -51,7 +51,7 @@ impl Services {
         status: &Status,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
-        self.follow_interface(&runner);
+        self.follow_interface(&runner).await?;
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
         let told = status.to_activity();
@@ -205,12 +205,42 @@ impl Services {
         // Read under the lock: another source may have written meanwhile.
         let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
         let now = self.context.clock.now();
-        let activity = evidence.verdict(&before.activity, now);
-        if let Some(at) = evidence.due(now) {
+        let starts = Agent::of(&runner.agent).is_some_and(Agent::works_at_its_start);
+        let unproven = evidence.unproven(now).filter(|_| starts);
+        // An agent that is being ended tells of its end: what it was at before says whether that cuts off a turn.
+        let is_ending = before.status == RunnerStatus::Stopping;
+        let activity = if unproven.is_some() || is_ending {
+            before.activity.clone()
+        } else {
+            evidence.verdict(&before.activity, now)
+        };
+        if let Some(at) = unproven.or_else(|| evidence.due(now)) {
             self.look_again(runner, at - now);
         }
         let outcome = if has_changed || title != before.title || activity != before.activity {
             self.write_activity(&before, &activity, title, &evidence).await
+        } else {
+            Ok(())
+        };
+        all.insert(runner.id, evidence);
+        outcome
+    }
+
+    /// Takes note that an agent has begun another conversation: the turns of the one before are not its own,
+    /// and nobody may say so.
+    pub(super) async fn forget_turns(&self, runner: &Runner) -> Result<(), Failure> {
+        let mut all = self.told.all.lock().await;
+        let known = match all.remove(&runner.id) {
+            Some(known) => known,
+            None => self.store.runner_evidence(runner.id).await?,
+        };
+        let evidence = known.of_run(runner.run);
+        let before = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
+        let outcome = if before.activity.state == ActivityState::Done {
+            let since = Some(self.context.clock.now());
+            let rest = Activity { state: ActivityState::Idle, since, ..before.activity.clone() };
+            let title = before.title.clone();
+            self.write_activity(&before, &rest, &title, &evidence).await
         } else {
             Ok(())
         };

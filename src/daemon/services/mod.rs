@@ -13,6 +13,7 @@ mod changes;
 mod chat;
 mod control;
 mod correct;
+mod drafts;
 mod events;
 mod evidence;
 mod inbox;

@@ -162,6 +162,9 @@ impl Services {
             }
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
+        if wish.submit && !was_at_work {
+            self.clear_draft(&runner).await.map_err(refused)?;
+        }
         let typed = self.context.clock.now();
         // One at work draws all the time.
         let awaits_paste =

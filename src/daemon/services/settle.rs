@@ -8,19 +8,26 @@ use super::Services;
 use crate::{
     daemon::{
         fleet::{Found, Notice},
-        store::RunnerChange,
+        store::{Counted, RunnerChange, TakenIn},
     },
     domain::{
+        activity::{Activity, ActivityState},
+        agent::Agent,
+        clock::to_micros,
         event::EventType,
         failure::{Failure, FailureKind},
         id::RunnerId,
         launch::RestartPolicy,
         runner::{Exit, RESTORED, Runner, RunnerStatus, SUPERVISOR_LOST},
+        usage::{INTERRUPTED, Quality, UsageRecord, UsageSource},
     },
 };
 
 /// A run this long is no part of a crash loop.
 const RAN_WELL: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
+
+/// So long behind a turn an agent that asks its model on may be about it.
+const BEHIND: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
 
 /// Pauses before automatic restarts grow from one second by doubling, to this.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -104,10 +111,38 @@ impl Services {
             "stopped": exit.stopped, "survivors": exit.survivors,
         });
         let event = self.context.runner_event(event_type, &runner, data);
+        let is_floor = Agent::of(&runner.agent).is_some_and(|it| cuts(it, &runner.activity, &exit));
+        let at = exit.at;
         let change = RunnerChange { reason, exit: Some(exit), ..RunnerChange::default() };
         let runner = self.store.runner_move(&runner, status, change, event).await?;
         self.changes.runner(&runner);
         self.transcripts.look();
+        if is_floor && let Err(error) = self.mark_floor(&runner, at).await {
+            tracing::warn!(runner.id = %id, %error, "failed to record that usage may be missing");
+        }
+        Ok(())
+    }
+
+    /// Records that what a runner used is at least what is known: nobody tells what a response used that was
+    /// on its way when its agent was ended.
+    async fn mark_floor(&self, runner: &Runner, at: DateTime<Utc>) -> Result<(), Failure> {
+        let record = UsageRecord {
+            key: format!("{}:{}:{}:cut", runner.agent, runner.id, runner.run),
+            purpose: INTERRUPTED.to_owned(),
+            at: to_micros(at),
+            source: UsageSource::Transcript,
+            quality: Quality::Floor,
+            ..UsageRecord::default()
+        };
+        let session = runner.session_id.clone().unwrap_or_default();
+        let request = Counted { record, session, list: None, is_placed: false };
+        let taken = TakenIn { requests: vec![request], ..TakenIn::default() };
+        let guard = self.transcripts.accounts().await;
+        self.store.take_in(runner, &taken, |_| Vec::new(), self.context.clock.now()).await?;
+        drop(guard);
+        if let Some(changed) = self.store.runner_get(runner.id).await? {
+            self.changes.runner(&changed);
+        }
         Ok(())
     }
 
@@ -222,6 +257,16 @@ impl Services {
     }
 }
 
+/// Whether an end may have cut off a response.
+fn cuts(agent: Agent, activity: &Activity, exit: &Exit) -> bool {
+    let is_forced = exit.stopped || exit.cut_off || exit.signal.is_some();
+    let is_just_over = activity.since.is_some_and(|since| exit.at - since < BEHIND);
+    // A turn must have begun: its rest is not the agent's first.
+    let is_behind =
+        agent.asks_behind_turns() && activity.state == ActivityState::Done && is_just_over;
+    is_forced && (activity.state == ActivityState::Working || is_behind)
+}
+
 /// Returns when a failed runner is to be started again and how often it then was, or `None` when it
 /// is not.
 fn restart_due(runner: &Runner) -> Option<(DateTime<Utc>, u32)> {
@@ -236,4 +281,35 @@ fn restart_due(runner: &Runner) -> Option<(DateTime<Utc>, u32)> {
     }
     let pause = Duration::from_secs(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
     Some((ended + pause, attempts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_in_a_turn_or_right_behind_one_may_cut_off_a_response() {
+        use ActivityState::{Blocked, Done, Idle, Working};
+        let at = |second: i64| DateTime::from_timestamp(1000 + second, 0).unwrap();
+        let exit = Exit {
+            code: Some(0),
+            signal: None,
+            at: at(10),
+            stopped: true,
+            cut_off: false,
+            survivors: Vec::new(),
+        };
+        let cut = |agent, state, second, exit: &Exit| {
+            let since = Some(at(second));
+            cuts(agent, &Activity { state, since, ..Activity::default() }, exit)
+        };
+        assert!(cut(Agent::Claude, Working, 0, &exit));
+        assert!(!cut(Agent::Claude, Done, 9, &exit));
+        assert!(!cut(Agent::Claude, Blocked, 9, &exit));
+        assert!(cut(Agent::Qwen, Done, 9, &exit));
+        assert!(!cut(Agent::Qwen, Done, 5, &exit));
+        assert!(!cut(Agent::Qwen, Idle, 9, &exit));
+        let by_itself = Exit { stopped: false, ..exit };
+        assert!(!cut(Agent::Qwen, Done, 9, &by_itself), "it has waited for what it asked");
+    }
 }

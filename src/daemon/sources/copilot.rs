@@ -38,16 +38,15 @@ const LATE_PAUSE: Duration = Duration::from_secs(3);
 /// So often it is looked whether the process is still there, and for what a notice was lost of.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// Says what the conversations of a process say, until it is gone. `dir` holds all conversations, and
-/// `since` is when the process began.
+/// Says what the conversations of a process say, until it is gone. `dir` holds all conversations, `since`
+/// is when the process began, and `before` is the conversation that it is known to have held last.
 pub(super) async fn follow(
     mouth: &Mouth,
     files: &Files,
     dir: &Path,
     process: ProcessId,
-    since: DateTime<Utc>,
+    (since, mut before): (DateTime<Utc>, Option<String>),
 ) {
-    let mut before: Option<String> = None;
     // What an earlier daemon has read may not hold any more.
     mouth.say(News::Lost).await;
     loop {
@@ -259,7 +258,9 @@ mod tests {
         let mouth = Mouth { id: RunnerId::random(), run: 1, source: ActivitySource::File, heard };
         let since = Utc::now();
         let (files, place) = (Files::default(), dir.clone());
-        let task = tokio::spawn(async move { follow(&mouth, &files, &place, own, since).await });
+        let (other, again) = (mouth.clone(), (files.clone(), place.clone()));
+        let task =
+            tokio::spawn(async move { follow(&mouth, &files, &place, own, (since, None)).await });
         let mut next = async || loop {
             let news = receiver.recv().await.unwrap().news;
             if news != News::Lost {
@@ -308,6 +309,14 @@ mod tests {
         assert_eq!((session.id.as_str(), session.parent.as_deref()), ("b", Some("a")));
         fs::write(dir.join("b/events.jsonl"), line("user.message", Utc::now(), "")).unwrap();
         assert_eq!(next().await, told(ActivityState::Working, None));
+        task.abort();
+        // Who comes later knows what it held before.
+        let held = Some("a".to_owned());
+        let (files, place) = again;
+        let task =
+            tokio::spawn(async move { follow(&other, &files, &place, own, (since, held)).await });
+        let News::Told(Told::Session(session)) = next().await else { panic!() };
+        assert_eq!((session.id.as_str(), session.parent.as_deref()), ("b", Some("a")));
         task.abort();
     }
 }

@@ -111,6 +111,8 @@ pub enum Endpoint {
         process: ProcessId,
         /// When it began: what was written before is of another.
         since: DateTime<Utc>,
+        /// The conversation that it is known to hold: it may have begun another while nobody followed it.
+        held: Option<String>,
     },
 }
 
@@ -349,8 +351,9 @@ async fn follow(mut line: Line, endpoint: Endpoint, files: files::Files) {
         Endpoint::Claude { dir, process } => {
             return claude::follow(&line.mouth, &files, dir, *process).await;
         }
-        Endpoint::Copilot { dir, process, since } => {
-            return copilot::follow(&line.mouth, &files, dir, *process, *since).await;
+        Endpoint::Copilot { dir, process, since, held } => {
+            let held = held.clone();
+            return copilot::follow(&line.mouth, &files, dir, *process, (*since, held)).await;
         }
         Endpoint::Opencode { .. } | Endpoint::Codex { .. } => {}
     }

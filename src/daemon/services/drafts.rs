@@ -1,0 +1,79 @@
+//! A prompt that was broken off and stands in the input box again: what is typed would be put behind it.
+//!
+//! Invariant: only the text of a turn that is known to have been broken off is taken out, and a prompt is typed
+//! only when it is seen to be gone. What a person has begun to type at rest is not touched.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Services;
+use crate::{
+    agents::screens::Drafted,
+    daemon::fleet::LookFor,
+    domain::{
+        activity::{ActivitySource, ActivityState},
+        evidence::Evidence,
+        failure::Failure,
+        runner::Runner,
+    },
+    proto::link::v1::Type,
+};
+
+/// So long it may take until the box is seen empty, and how often it is looked at.
+const GONE: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(100);
+
+impl Services {
+    /// Takes the prompt of a turn that was broken off out of the input box.
+    ///
+    /// # Errors
+    ///
+    /// `DRAFT_STANDS` when it does not go, or when the agent does not read.
+    pub(super) async fn clear_draft(&self, runner: &Runner) -> Result<(), Failure> {
+        let name = self.context.screens_of(&runner.agent);
+        if !self.context.screens.know_drafts(&name) || !self.is_broken_off(runner).await? {
+            return Ok(());
+        }
+        let Some(before) = self.draft(runner, &name).await? else { return Ok(()) };
+        let input = Type { raw: before.keys.clone().into(), ..Type::default() };
+        self.fleet.type_text(runner.id, input).await?;
+        let until = Instant::now() + GONE;
+        loop {
+            sleep(LOOK).await;
+            let Some(now) = self.draft(runner, &name).await? else { return Ok(()) };
+            if Instant::now() >= until {
+                let is_ghost = now.may_be_ghost && now == before;
+                return if is_ghost { Ok(()) } else { Err(stands(runner)) };
+            }
+        }
+    }
+
+    async fn draft(&self, runner: &Runner, name: &str) -> Result<Option<Drafted>, Failure> {
+        let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
+        let lines: Vec<_> = screen.lines.iter().map(|line| line.trim_end()).collect();
+        Ok(self.context.screens.draft(name, &lines.join("\n")))
+    }
+
+    /// Whether its last turn was broken off: hooks have told that it began, and nothing of its end.
+    async fn is_broken_off(&self, runner: &Runner) -> Result<bool, Failure> {
+        let is_so = |evidence: &Evidence| {
+            let told = evidence.words.get(&ActivitySource::Hook);
+            let is_begun = told.is_some_and(|it| {
+                matches!(it.state, ActivityState::Working | ActivityState::Blocked)
+            });
+            evidence.run == runner.run && is_begun && runner.activity.source != ActivitySource::Hook
+        };
+        if let Some(evidence) = self.told.all.lock().await.get(&runner.id) {
+            return Ok(is_so(evidence));
+        }
+        Ok(is_so(&self.store.runner_evidence(runner.id).await?))
+    }
+}
+
+fn stands(runner: &Runner) -> Failure {
+    let name = &runner.name;
+    let what =
+        format!("a text stands in the input box of {name} and does not go; nothing was typed");
+    Failure::conflict("DRAFT_STANDS", what).with_hint(format!("stratavore attach {name}"))
+}

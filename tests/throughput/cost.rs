@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Processor time by program.
-#[derive(Debug)]
+/// Processor time by program, in seconds.
+#[derive(Debug, Default)]
 pub(crate) struct Cost(BTreeMap<&'static str, f64>);
 
 impl Cost {
@@ -32,12 +32,24 @@ impl Cost {
         Self(used)
     }
 
-    /// Says what each has used for an event since then.
-    pub(crate) fn since(&self, then: &Self, events: f64) -> String {
-        let one = |(name, used): (&&str, &f64)| {
-            let used = used - then.0.get(name).unwrap_or(&0.0);
-            format!("{name} {:.0} µs", used * 1e6 / events)
-        };
+    /// What each has used since then.
+    pub(crate) fn since(&self, then: &Self) -> Self {
+        let used =
+            self.0.iter().map(|(name, used)| (*name, used - then.0.get(name).unwrap_or(&0.0)));
+        Self(used.collect())
+    }
+
+    /// Adds what was used in another stretch of time.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (name, used) in &other.0 {
+            *self.0.entry(name).or_default() += used;
+        }
+    }
+
+    /// Says what each has used for an event.
+    pub(crate) fn per_event(&self, events: u64) -> String {
+        let one =
+            |(name, used): (&&str, &f64)| format!("{name} {:.0} µs", used * 1e6 / events as f64);
         self.0.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 }

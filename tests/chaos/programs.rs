@@ -44,5 +44,20 @@ impl Programs {
             fs::copy(build, &new).expect("copy a build");
         }
         fs::rename(&new, at).expect("put a build in its place");
+        // Two names of one file are left as they are: the next would be copied onto what runs.
+        fs::remove_file(&new).ok();
+    }
+}
+
+#[test]
+fn a_build_takes_its_own_place_and_then_anothers() {
+    let programs = Programs::of(Path::new("/bin/true"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path().join("program");
+    for which in [0, 0, 1, 1, 0] {
+        programs.put(which, &at);
+        let same = |a: &Path, b: &Path| fs::read(a).expect("read") == fs::read(b).expect("read");
+        assert!(same(&at, &programs.builds[which]), "build {which}");
+        assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 1, "nothing is left beside it");
     }
 }

@@ -4,7 +4,7 @@
 //! replaced is nowhere any more. The first key, which can check everything, waits in a second file
 //! until it has been shown once, and is then removed.
 //!
-//! A key is replaced while others go on writing events: no commit waits for this file's disk. The new one is used
+//! A key is replaced between two commits, beside what else is done there. The new one is used
 //! when the file holds it, so that a start never finds an older key than the log.
 
 use std::{
@@ -15,19 +15,21 @@ use std::{
     time::Duration,
 };
 
-use futures_util::FutureExt as _;
 use tokio::{
     task::{JoinError, JoinHandle, spawn_blocking},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use crate::domain::chain::{Key, KeyRef};
 
-/// A key makes about so many codes: it is replaced when it has, and makes those of the next commit meanwhile…
+/// A key is replaced after the commit with which it has made so many codes, two for an event…
 const CODES: u64 = 256;
 
 /// …and, while events come, so long.
 const AGE: Duration = Duration::from_mins(10);
+
+/// The next commit waits so long for the file's disk at most; then it is made with the old key. Measured: 0.5 ms.
+const WRITING: Duration = Duration::from_millis(100);
 
 /// The present key.
 #[derive(Debug)]
@@ -99,13 +101,13 @@ impl Keyring {
         self.next = Some(Next { key, reference, written });
     }
 
-    /// Goes over to the next key if the file holds it by now. To be called between commits: the codes of one
+    /// Goes over to the next key as soon as the file holds it. To be called between commits: the codes of one
     /// are made with one key.
-    pub fn turn(&mut self) {
-        if let Some(mut next) = self.next.take_if(|next| next.written.is_finished())
-            && let Some(written) = (&mut next.written).now_or_never()
-        {
-            self.follow(next, written);
+    pub async fn turn(&mut self) {
+        let Some(mut next) = self.next.take() else { return };
+        match timeout(WRITING, &mut next.written).await {
+            Ok(written) => self.follow(next, written),
+            Err(_elapsed) => self.next = Some(next),
         }
     }
 
@@ -185,11 +187,8 @@ mod tests {
         assert!(ring.next.is_none());
         ring.used(1);
         ring.used(CODES);
-        while ring.reference().epoch == 0 {
-            assert_eq!(ring.key(), &first, "in use until the file holds the next");
-            tokio::task::yield_now().await;
-            ring.turn();
-        }
+        assert_eq!(ring.key(), &first, "in use until the file holds the next");
+        ring.turn().await;
         assert_eq!((ring.reference().epoch, ring.key()), (1, &first.next()));
         assert_eq!(ring.reference().name, first.name());
         let again = Keyring::open(&path).unwrap();

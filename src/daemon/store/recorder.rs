@@ -152,7 +152,7 @@ impl Recorder {
         connection: &mut Connection,
         news: Vec<NewEvent>,
     ) -> Result<Recorded, StoreError> {
-        self.keyring.turn();
+        self.keyring.turn().await;
         let events = self.number(connection, news).await?;
         self.place(connection, events).await
     }
@@ -164,7 +164,7 @@ impl Recorder {
         connection: &mut Connection,
         mut imports: Vec<Import>,
     ) -> Result<Recorded, StoreError> {
-        self.keyring.turn();
+        self.keyring.turn().await;
         for import in &mut imports {
             storable(&mut import.event.entity_id);
         }

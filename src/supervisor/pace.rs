@@ -1,31 +1,35 @@
 //! When a change may be told: the first few at once, those of a program that changes its mind all the
-//! time one by one. Pure; the clock is the caller's.
+//! time evenly, none later than [`SPACING`]. Pure; the clock is the caller's.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// Changes that are told at once.
-const BURST: usize = 4;
+const BURST: u32 = 4;
 
-/// The time in which no more than these are told.
-const WINDOW: Duration = Duration::from_secs(1);
+/// One more may be told after each of these, so that none waits longer: a state is promised within
+/// 250 ms.
+const SPACING: Duration = Duration::from_millis(200);
 
 /// The pace of one runner's changes.
 #[derive(Debug, Default)]
-pub(super) struct Pace(VecDeque<Instant>);
+pub(super) struct Pace {
+    /// When the last one was or will be told.
+    last: Option<Instant>,
+    /// When there would be room for [`BURST`] again.
+    rested: Option<Instant>,
+}
 
 impl Pace {
     /// Returns when a change that happens now is to be told.
     pub(super) fn due(&mut self, now: Instant) -> Instant {
-        if self.0.back().is_some_and(|last| *last > now) {
+        if let Some(waiting) = self.last.filter(|last| *last > now) {
             // It is told together with the one that waits.
-            return self.0.back().copied().unwrap_or(now);
+            return waiting;
         }
-        let oldest = if self.0.len() < BURST { None } else { self.0.pop_front() };
-        let due = oldest.map_or(now, |oldest| now.max(oldest + WINDOW));
-        self.0.push_back(due);
+        let rested = self.rested.map_or(now, |rested| rested.max(now));
+        let due = rested.checked_sub(SPACING * (BURST - 1)).map_or(now, |due| due.max(now));
+        self.rested = Some(rested + SPACING);
+        self.last = Some(due);
         due
     }
 }
@@ -43,15 +47,17 @@ mod tests {
         for ms in [0, 10, 20, 30] {
             assert_eq!(pace.due(at(ms)), at(ms));
         }
-        assert_eq!(pace.due(at(40)), at(1000));
-        assert_eq!(pace.due(at(500)), at(1000), "with the one that waits");
-        assert_eq!(pace.due(at(1001)), at(1010));
+        assert_eq!(pace.due(at(40)), at(200));
+        assert_eq!(pace.due(at(150)), at(200), "with the one that waits");
+        assert_eq!(pace.due(at(201)), at(400));
         let mut told = std::collections::BTreeSet::new();
         let mut flood = Pace::default();
         for ms in 0..10_000 {
-            told.insert(flood.due(at(ms)));
+            let due = flood.due(at(ms));
+            assert!(due <= at(ms) + SPACING, "one waits until {due:?}");
+            told.insert(due);
         }
-        assert!((37..=44).contains(&told.len()), "{} in ten seconds", told.len());
+        assert!((50..=54).contains(&told.len()), "{} in ten seconds", told.len());
         assert_eq!(pace.due(at(60_000)), at(60_000));
     }
 }

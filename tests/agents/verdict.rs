@@ -10,7 +10,7 @@ use std::{
 };
 
 use stratavore::domain::{activity::ActivityState, hook::HookReport, launch::HOOK_VARIABLE};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     figures,
@@ -20,8 +20,12 @@ use crate::{
 /// Hooks that are answered.
 const HOOKS: usize = 20_000;
 
-/// Changes that are watched.
-const CHANGES: usize = 500;
+/// Changes that are watched, of each pace.
+const CHANGES: usize = 200;
+
+/// An agent that changes its state as often as this is told at once each time; one that never stops is
+/// told at the pace of `supervisor/pace.rs`.
+const CALM: Duration = Duration::from_millis(250);
 
 /// Reports as an agent does, and waits to be told to change its state.
 const AGENT: &str = "#!/bin/sh\n\
@@ -50,9 +54,20 @@ pub(crate) async fn run() {
         took.push(answered(&meter, number));
     }
     println!("{:28} {}", "a hook is answered", figures::of(took, "ms"));
-    let mut lates = Vec::new();
+    let lates = watched(&mut world, CALM).await;
+    println!("{:28} {}", "a state is seen after", figures::of(lates, "ms"));
+    let lates = watched(&mut world, Duration::ZERO).await;
+    println!("{:28} {}", "of one that never rests", figures::of(lates, "ms"));
+    world.end().await;
+}
+
+/// Has the agent change its state, with a pause before each; returns how many milliseconds later each
+/// was seen.
+async fn watched(world: &mut World, pause: Duration) -> Vec<f64> {
+    let mut lates = Vec::with_capacity(CHANGES);
     for number in 0..CHANGES {
         let state = if number % 2 == 0 { "working" } else { "idle" };
+        sleep(pause).await;
         world.client.send_text(&world.name, state, true).await.expect("failed to type");
         // Rest is told as `done` until somebody has looked, and again as `idle` when that was so.
         let wanted: &[_] = match state {
@@ -68,8 +83,7 @@ pub(crate) async fn run() {
             }
         }
     }
-    println!("{:28} {}", "a state is seen after", figures::of(lates, "ms"));
-    world.end().await;
+    lates
 }
 
 /// Where a process's hooks report to.

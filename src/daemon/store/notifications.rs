@@ -150,7 +150,8 @@ impl Store {
         Ok(())
     }
 
-    /// Returns when the same was last told on a channel, or is going to be.
+    /// Returns when the same was last told on a channel, or is going to be, as far as that was decided
+    /// before `now`: what is written of the future says nothing about the pace of what is told.
     ///
     /// # Errors
     ///
@@ -159,16 +160,18 @@ impl Store {
         &self,
         channel: &str,
         key: &str,
+        now: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let query = Query::new(
             "SELECT created_at FROM notifications WHERE channel = $1 AND dedup_key = $2 \
-             AND state <> 'suppressed' ORDER BY created_at DESC LIMIT 1",
+             AND created_at <= $3 AND state <> 'suppressed' ORDER BY created_at DESC LIMIT 1",
         );
-        let rows = self.fetch(query.bind(channel).bind(key)).await?;
+        let rows = self.fetch(query.bind(channel).bind(key).bind(now)).await?;
         rows.first().map(|row| row.time("created_at")).transpose()
     }
 
-    /// Returns what is due on a channel, in order.
+    /// Returns what is due on a channel, in order. What was last decided in the future was so by a clock
+    /// that has been set right since: it is due, whenever it was put off to.
     ///
     /// # Errors
     ///
@@ -182,14 +185,14 @@ impl Store {
         let query = Query::new(concat!(
             "SELECT ",
             columns!(),
-            " FROM notifications WHERE channel = $1 AND state = 'waiting' AND due_at <= $2 \
-             ORDER BY due_at, id LIMIT $3"
+            " FROM notifications WHERE channel = $1 AND state = 'waiting' \
+             AND (due_at <= $2 OR coalesce(settled_at, created_at) > $2) ORDER BY due_at, id LIMIT $3"
         ));
         let rows = self.fetch(query.bind(channel).bind(now).bind(limit)).await?;
         rows.iter().map(decode).collect()
     }
 
-    /// Returns when the next is due on a channel.
+    /// Returns when the next is due on a channel, by what was decided of it.
     ///
     /// # Errors
     ///
@@ -220,7 +223,6 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut write = Write::causing(caused.into_iter().collect());
         for id in ids {
-            let done = (settled.state != DeliveryState::Waiting).then_some(now);
             let update = Query::new(
                 "UPDATE notifications SET state = $2, attempts = attempts + $3, \
                  due_at = coalesce($4, due_at), settled_at = $5, error = $6, reference = $7 \
@@ -230,7 +232,7 @@ impl Store {
             .bind(settled.state.as_str())
             .bind(i64::from(settled.was_tried))
             .bind(settled.due_at)
-            .bind(done)
+            .bind(now)
             .bind(settled.error.clone())
             .bind(settled.reference.clone());
             write = write.run(update);

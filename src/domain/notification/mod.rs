@@ -176,7 +176,7 @@ pub struct Delivery {
     pub created_at: DateTime<Utc>,
     /// It is not tried before.
     pub due_at: DateTime<Utc>,
-    /// When it was sent, parked or suppressed.
+    /// When it was sent, parked, suppressed or, while it waits, put off.
     pub settled_at: Option<DateTime<Utc>>,
     /// Why it was not sent, or not yet.
     pub error: Option<String>,

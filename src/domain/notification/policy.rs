@@ -195,9 +195,10 @@ impl Policy {
         if now - told.at > STALE {
             return Verdict::Suppress("it is more than 12 hours old".to_owned());
         }
+        // What has happened in the future was told by a clock that has been set right since.
         let mut due = now;
         if told.while_since.is_some() {
-            due = due.max(told.at + self.dwell);
+            due = due.max(told.at.min(now) + self.dwell);
         }
         if let Some(free) = last.map(|last| last + self.cooldown).filter(|free| *free > now) {
             if told.asks.is_none() {
@@ -279,6 +280,9 @@ mod tests {
         ));
         let long_ago = now - TimeDelta::seconds(61);
         assert_eq!(policy.decide(&failed, "telegram", now, Some(long_ago)), send(0));
+        // Told by a clock that was an hour ahead.
+        let ahead = Notification { at: now + TimeDelta::hours(1), ..asks };
+        assert_eq!(policy.decide(&ahead, "telegram", now, None), send(5));
         let later = now + TimeDelta::hours(13);
         assert!(matches!(policy.decide(&failed, "telegram", later, None), Verdict::Suppress(_)));
     }

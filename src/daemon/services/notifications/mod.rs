@@ -202,7 +202,7 @@ impl Services {
                 };
                 let last = match news.iter().rev().find(is_same) {
                     Some(_) => Some(now),
-                    None => self.store.notification_last(channel, &told.key).await?,
+                    None => self.store.notification_last(channel, &told.key, now).await?,
                 };
                 let mut due = match self.outside.policy.decide(&told, channel, now, last) {
                     Verdict::Ignore => continue,

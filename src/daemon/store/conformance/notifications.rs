@@ -79,8 +79,9 @@ async fn what_is_due_is_sent_and_settled(world: World) {
     let due = store.notification_due("a", at(1), 10).await.unwrap();
     assert_eq!(ids(&due), ["first", "second"]);
     assert_eq!(store.notification_next("a").await.unwrap(), Some(at(1)));
-    assert_eq!(store.notification_last("a", "first").await.unwrap(), Some(at(0)));
-    assert_eq!(store.notification_last("a", "never").await.unwrap(), None);
+    assert_eq!(store.notification_last("a", "first", at(0)).await.unwrap(), Some(at(0)));
+    assert_eq!(store.notification_last("a", "first", at(-1)).await.unwrap(), None);
+    assert_eq!(store.notification_last("a", "never", at(0)).await.unwrap(), None);
     let sent = Settled { reference: Some("77".into()), ..settled(DeliveryState::Sent) };
     store.notification_settle(&[due[0].id], &sent, at(2), None).await.unwrap();
     let found = store.notification_of("a", "77").await.unwrap().unwrap();
@@ -92,6 +93,11 @@ async fn what_is_due_is_sent_and_settled(world: World) {
     };
     store.notification_settle(&[due[1].id], &later, at(2), None).await.unwrap();
     assert_eq!(store.notification_next("a").await.unwrap(), Some(at(50)));
+    // By a clock that was an hour ahead, and is right again at 40.
+    assert!(store.notification_due("a", at(40), 10).await.unwrap().is_empty());
+    let ahead = Settled { due_at: Some(at(3608)), ..later.clone() };
+    store.notification_settle(&[due[1].id], &ahead, at(3600), None).await.unwrap();
+    assert_eq!(ids(&store.notification_due("a", at(40), 10).await.unwrap()), ["second"]);
     let alert = event(EventType::SystemAlert, "daemon", "node");
     let parked = settled(DeliveryState::Parked);
     store.notification_settle(&[due[1].id], &parked, at(3), Some(alert)).await.unwrap();

@@ -415,7 +415,7 @@ pub(super) const LAST_TABLES: &[Table] = &[
             ("error", Text, Newer),
             ("reference", Text, Newer),
         ],
-        newer: "excluded.settled_at IS NOT NULL AND notifications.settled_at IS NULL",
+        newer: "excluded.state <> 'waiting' AND notifications.state = 'waiting'",
         is_unique: true,
     },
     Table {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::doctor::{Findings, Machine};
 use crate::{
-    config::environment,
+    config::{Origin, environment},
     domain::{
         event::{Event, EventFilter},
         redact::redact,
@@ -148,15 +148,13 @@ fn system() -> String {
 fn configuration(machine: &Machine) -> String {
     match &machine.loaded {
         Err(error) => error.to_string(),
-        Ok(loaded) => loaded
-            .values
-            .iter()
-            .filter_map(|(key, value)| {
-                let origin = loaded.origins.get(key)?;
-                (*origin != crate::config::Origin::Default)
-                    .then(|| format!("{key} = {value}  # {origin}\n"))
-            })
-            .collect(),
+        Ok(loaded) => {
+            let values = loaded.values().unwrap_or_default();
+            let line = |(key, origin): (&String, &Origin)| {
+                Some(format!("{key} = {}  # {origin}\n", values.get(key)?))
+            };
+            loaded.origins.iter().filter_map(line).collect()
+        }
     }
 }
 

@@ -109,16 +109,30 @@ pub struct Config {
 }
 
 /// A configuration with the origin of every value.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Loaded {
     /// What is in force.
     pub config: Config,
-    /// The origin of each leaf by its path, `daemon.stop_grace_seconds`.
+    /// The origin of each leaf that is set, by its path, `daemon.stop_grace_seconds`.
     pub origins: BTreeMap<String, Origin>,
-    /// Each leaf's value by its path, for display.
-    pub values: BTreeMap<String, serde_json::Value>,
     /// Files that can be read by others although they may hold secrets; worth a warning.
     pub exposed: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Returns each leaf's value by its path, for display: without secrets.
+    ///
+    /// # Errors
+    ///
+    /// Never for what was loaded.
+    pub fn values(&self) -> Result<BTreeMap<String, serde_json::Value>, ConfigError> {
+        layers::leaves(&self.config)
+    }
+
+    /// Returns where the value of a leaf came from, in words.
+    pub fn origin(&self, key: &str) -> String {
+        self.origins.get(key).map_or_else(|| "default".to_owned(), ToString::to_string)
+    }
 }
 
 /// Why a configuration was refused. Every message names the file or the variable.
@@ -169,7 +183,10 @@ pub enum ConfigError {
 /// The first thing that is wrong in any layer; nothing is half applied.
 pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let loaded = layers::load(sources)?;
-    check(&loaded)?;
+    // That the defaults are in order, a test has seen.
+    if !loaded.origins.is_empty() {
+        check(&loaded)?;
+    }
     Ok(loaded)
 }
 
@@ -251,7 +268,7 @@ fn check(loaded: &Loaded) -> Result<(), ConfigError> {
         let why = format!("`{}` is none of error, warn, info, debug, trace", config.logging.level);
         return Err(bad("logging.level", why));
     }
-    let is_default = |key: &str| loaded.origins.get(key).is_none_or(|o| *o == Origin::Default);
+    let is_default = |key: &str| !loaded.origins.contains_key(key);
     for (name, preset) in &config.presets {
         if Permission::parse(&preset.permissions).is_none() {
             let all = Permission::ALL.map(Permission::as_str).join(", ");

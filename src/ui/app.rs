@@ -3,13 +3,7 @@
 //! `pace` says when a frame is drawn. Nothing is drawn when nothing changed, and nothing wakes up
 //! before an age on the screen reads differently.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Write as _,
-    panic::PanicHookInfo,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, io::Write as _, panic::PanicHookInfo, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use crossterm::event::EventStream;
@@ -44,7 +38,7 @@ use super::{
 };
 use crate::{
     client::{AttachEnd, AttachOptions, attach},
-    config::{AttachConfig, Origin, Places, environment},
+    config::{AttachConfig, Loaded, Places, environment},
     domain::{failure::Failure, id::RunnerId},
     terminal::Pane,
 };
@@ -115,7 +109,7 @@ impl App {
         let (events_tx, events) = mpsc::channel(AHEAD);
         let (client_tx, client) = watch::channel(None);
         let outlet = Outlet { events: events_tx.clone(), client: client_tx };
-        let config = options.loaded.config;
+        let config = options.loaded.config.clone();
         let mut state = State::new(here, Utc::now(), screen.size());
         state.settings = Settings::new(&config);
         let (layouts, found) = Layouts::open(&options.places, events_tx.clone());
@@ -133,7 +127,7 @@ impl App {
         // What is configured goes before what was kept here.
         state.presets = choices::presets(&options.places);
         state.presets.extend(config.presets);
-        state.config = config_rows(&options.loaded.values, &options.loaded.origins);
+        state.config = config_rows(&options.loaded);
         if options.picker {
             state.mode = Mode::Palette(Palette::new(Scope::Standalone, None));
         }
@@ -438,16 +432,13 @@ impl App {
 }
 
 /// Every setting with its value and where that is from.
-fn config_rows(
-    values: &BTreeMap<String, serde_json::Value>,
-    origins: &BTreeMap<String, Origin>,
-) -> Vec<(String, String, String)> {
-    let row = |(key, value): (&String, &serde_json::Value)| {
+fn config_rows(loaded: &Loaded) -> Vec<(String, String, String)> {
+    let row = |(key, value): (String, serde_json::Value)| {
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let origin = origins.get(key).map(ToString::to_string).unwrap_or_default();
-        (key.clone(), value, origin)
+        let origin = loaded.origin(&key);
+        (key, value, origin)
     };
-    values.iter().map(row).collect()
+    loaded.values().unwrap_or_default().into_iter().map(row).collect()
 }
 
 impl Drop for App {

@@ -28,11 +28,9 @@ const CLAUDE_EVENTS: [&str; 9] = [
     "SessionEnd",
 ];
 
-/// Those that newer versions know besides.
-const CLAUDE_NEWER_EVENTS: [&str; 2] = ["PermissionRequest", "StopFailure"];
-
-/// From this version of Claude Code on they are known (2.1.20 is too old, 2.1.328 was measured).
-const CLAUDE_NEWER: [u32; 3] = [2, 1, 300];
+/// Those that newer ones know besides, each from a version on: the first whose package names it.
+const CLAUDE_NEWER_EVENTS: [(&str, [u32; 3]); 2] =
+    [("PermissionRequest", [2, 0, 45]), ("StopFailure", [2, 1, 78])];
 
 /// Seconds for which the hook that asks for permission may be held.
 const ASK_TIMEOUT: u32 = 86_400;
@@ -65,9 +63,9 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         started.notes.push("its hooks are switched off by the command".to_owned());
     } else {
         let mut events = CLAUDE_EVENTS.to_vec();
-        if start.version.is_some_and(|version| at_least(version, CLAUDE_NEWER)) {
-            events.extend(CLAUDE_NEWER_EVENTS);
-        }
+        let is_known = |since| start.version.is_some_and(|version| at_least(version, since));
+        let newer = CLAUDE_NEWER_EVENTS.iter().filter(|(_, since)| is_known(*since));
+        events.extend(newer.map(|(event, _)| *event));
         let hook = hook_command(start.hook_program, Agent::Claude);
         if let Err(note) = add_settings(&mut started.command, &events, &hook) {
             started.notes.push(note);

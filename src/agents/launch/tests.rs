@@ -44,9 +44,17 @@ fn claude_gets_an_id_hooks_and_a_meter() {
 
 #[test]
 fn a_new_claude_has_more_events() {
-    let started =
-        begin(Agent::Claude, "claude", |start| start.version = Some("2.1.329 (Claude Code)"));
-    assert!(line(&started).contains("PermissionRequest"));
+    for (version, asks, fails) in [
+        ("2.0.44 (Claude Code)", false, false),
+        ("2.0.45 (Claude Code)", true, false),
+        ("2.1.77 (Claude Code)", true, false),
+        ("2.1.78 (Claude Code)", true, true),
+    ] {
+        let started = begin(Agent::Claude, "claude", |start| start.version = Some(version));
+        let line = line(&started);
+        assert_eq!(line.contains("PermissionRequest"), asks, "{version}");
+        assert_eq!(line.contains("StopFailure"), fails, "{version}");
+    }
 }
 
 #[test]

@@ -53,14 +53,10 @@ fn show(loaded: &Loaded, source: bool, printer: Printer) -> Result<(), Failure> 
     if !source && !printer.is_table() {
         return printer.one(&loaded.config, &[]);
     }
-    let settings: Vec<_> = loaded
-        .values
+    let values = loaded.values().map_err(|error| config_failure(&error))?;
+    let settings: Vec<_> = values
         .iter()
-        .map(|(key, value)| Setting {
-            key,
-            value,
-            source: loaded.origins.get(key).map(ToString::to_string).unwrap_or_default(),
-        })
+        .map(|(key, value)| Setting { key, value, source: loaded.origin(key) })
         .collect();
     let heads: &[&str] = if source { &["key", "value", "source"] } else { &["key", "value"] };
     printer.list(&settings, heads, |setting| {

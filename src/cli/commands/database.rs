@@ -96,10 +96,9 @@ fn source(context: &Context) -> String {
     } else {
         "database.postgresql.host"
     };
-    let origin = context.loaded.origins.get(key).map(ToString::to_string).unwrap_or_default();
-    match origin.as_str() {
-        "" | "default" => "by default: no server is configured".to_owned(),
-        origin => format!("{key} in {origin}"),
+    match context.loaded.origins.get(key) {
+        None => "by default: no server is configured".to_owned(),
+        Some(origin) => format!("{key} in {origin}"),
     }
 }
 

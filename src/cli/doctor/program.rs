@@ -90,8 +90,7 @@ fn configuration(machine: &Machine, found: &mut Findings) {
             return;
         }
     };
-    let set = loaded.origins.values().filter(|origin| **origin != Origin::Default);
-    let text = match set.count() {
+    let text = match loaded.origins.len() {
         1 => "valid; 1 setting is not the default".to_owned(),
         many => format!("valid; {many} settings are not the defaults"),
     };
@@ -119,7 +118,8 @@ fn configuration(machine: &Machine, found: &mut Findings) {
         );
     }
     let settings: Vec<_> = loaded
-        .values
+        .values()
+        .unwrap_or_default()
         .keys()
         .map(|key| format!("STRATAVORE_{}", key.replace('.', "_").to_uppercase()))
         .collect();

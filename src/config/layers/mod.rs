@@ -19,14 +19,15 @@ use super::{Config, ConfigError, Loaded, agents, presets, secret};
 /// Largest configuration file read; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
 
+/// What the name of a variable that sets something begins with.
+const PREFIX: &str = "STRATAVORE_";
+
 /// Variables that begin like settings and are none.
 const NOT_SETTINGS: &[&str] = &["STRATAVORE_HOME", "STRATAVORE_CONFIG", "STRATAVORE_RUNNER"];
 
-/// Where a value came from.
+/// Where a value that is not the default came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// Built in.
-    Default,
     /// A file.
     File(PathBuf),
     /// An environment variable.
@@ -38,7 +39,6 @@ pub enum Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Default => f.write_str("default"),
             Self::File(path) => write!(f, "{}", path.display()),
             Self::Environment(name) => write!(f, "${name}"),
             Self::Flag(name) => write!(f, "{name}"),
@@ -73,29 +73,36 @@ impl Sources {
 
 /// Merges all layers.
 pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
-    let defaults = serde_json::to_value(Config::default()).map_err(|error| {
-        ConfigError::Syntax { path: "defaults".to_owned(), why: error.to_string() }
-    })?;
-    let mut known = BTreeMap::new();
-    flatten("", &defaults, &mut known);
-    let mut values = known.clone();
-    let mut origins: BTreeMap<_, _> =
-        known.keys().map(|key| (key.clone(), Origin::Default)).collect();
     let mut exposed = Vec::new();
+    let paths = match &sources.explicit {
+        Some(path) => std::slice::from_ref(path),
+        None => sources.files.as_slice(),
+    };
+    let mut files = Vec::new();
+    for path in paths {
+        let Some((text, open)) = read(path, sources.explicit.is_some())? else { continue };
+        if open {
+            exposed.push(path.clone());
+        }
+        files.push((path, text));
+    }
+    let variables: Vec<_> = sources.environment.iter().filter_map(setting).collect();
+    let credentials = variable(sources, "CREDENTIALS_DIRECTORY");
+    if files.is_empty() && variables.is_empty() && sources.flags.is_empty() && credentials.is_none()
+    {
+        // To list all keys takes longer than a quick command's answer.
+        return Ok(Loaded::default());
+    }
+
+    let known = leaves(&Config::default())?;
+    let mut values = known.clone();
+    let mut origins = BTreeMap::new();
     let mut set = |key: String, value, origin: Origin| {
         origins.insert(key.clone(), origin);
         values.insert(key, value);
     };
 
-    let files = match &sources.explicit {
-        Some(path) => std::slice::from_ref(path),
-        None => sources.files.as_slice(),
-    };
-    for path in files {
-        let Some((text, open)) = read(path, sources.explicit.is_some())? else { continue };
-        if open {
-            exposed.push(path.clone());
-        }
+    for (path, text) in files {
         for (key, value) in parse(path, &text)? {
             let place = place_of(path, &text, &key);
             if let Some(secret) = secret::of_file_key(&key) {
@@ -109,7 +116,7 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
             set(key, value, Origin::File(path.clone()));
         }
     }
-    if let Some(directory) = variable(sources, "CREDENTIALS_DIRECTORY") {
+    if let Some(directory) = credentials {
         for key in secret::KEYS {
             let file = Path::new(directory).join(key);
             if file.exists() {
@@ -125,23 +132,27 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
             set((*key).to_owned(), value, Origin::Environment(name));
         }
     }
-    for (name, value) in &sources.environment {
+    for (name, value) in variables {
         let Some((key, value)) = from_variable(name, value, &known)? else { continue };
-        set(key, value, Origin::Environment(name.to_string_lossy().into_owned()));
+        set(key, value, Origin::Environment(name.to_owned()));
     }
     for (key, value, flag) in &sources.flags {
         check_known(key, &known, flag)?;
         set(key.clone(), value.clone(), Origin::Flag(flag.clone()));
     }
     let config = build(&values, &origins)?;
-    // What is shown is what the configuration shows of itself: its secrets it keeps.
-    let shown = serde_json::to_value(&config).map_err(|error| ConfigError::Syntax {
+    Ok(Loaded { config, origins, exposed })
+}
+
+/// Returns every value by its path, as the configuration shows it of itself: its secrets it keeps.
+pub(super) fn leaves(config: &Config) -> Result<BTreeMap<String, Value>, ConfigError> {
+    let shown = serde_json::to_value(config).map_err(|error| ConfigError::Syntax {
         path: "the configuration".to_owned(),
         why: error.to_string(),
     })?;
-    let mut values = BTreeMap::new();
-    flatten("", &shown, &mut values);
-    Ok(Loaded { config, origins, values, exposed })
+    let mut leaves = BTreeMap::new();
+    flatten("", &shown, &mut leaves);
+    Ok(leaves)
 }
 
 /// Returns a variable of the environment.
@@ -314,20 +325,20 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
+/// Returns an environment variable that may be a setting.
+fn setting((name, value): &(OsString, OsString)) -> Option<(&str, &str)> {
+    let name = name.to_str().filter(|name| name.starts_with(PREFIX))?;
+    (!NOT_SETTINGS.contains(&name)).then_some((name, value.to_str()?))
+}
+
 /// Returns the setting that an environment variable makes, if it is one.
 fn from_variable(
-    name: &OsStr,
-    value: &OsStr,
+    name: &str,
+    value: &str,
     known: &BTreeMap<String, Value>,
 ) -> Result<Option<(String, Value)>, ConfigError> {
-    let Some(text) = name.to_str() else { return Ok(None) };
-    let Some(rest) = text.strip_prefix("STRATAVORE_") else { return Ok(None) };
-    if NOT_SETTINGS.contains(&text) {
-        return Ok(None);
-    }
-    let wanted = rest.to_ascii_lowercase();
-    let key = known.keys().find(|key| key.replace('.', "_") == wanted);
-    let (Some(key), Some(value)) = (key, value.to_str()) else {
+    let wanted = name.trim_start_matches(PREFIX).to_ascii_lowercase();
+    let Some(key) = known.keys().find(|key| key.replace('.', "_") == wanted) else {
         // A stray variable is not worth refusing to start; `config validate` still lists settings.
         return Ok(None);
     };
@@ -335,7 +346,7 @@ fn from_variable(
         Some(Value::Number(_)) => {
             value.trim().parse::<u64>().map(Value::from).map_err(|error| ConfigError::BadValue {
                 key: key.clone(),
-                origin: format!("${text}"),
+                origin: format!("${name}"),
                 why: format!("`{}`: {error}", value.escape_debug()),
             })?
         }

@@ -25,7 +25,7 @@ fn later_layers_win_and_are_remembered() {
     assert_eq!(loaded.config.runner.stop_grace_seconds, 7);
     assert_eq!(loaded.config.runner.history_lines, 9);
     assert_eq!(loaded.config.logging.level, "debug");
-    let origin = |key: &str| loaded.origins.get(key).unwrap().to_string();
+    let origin = |key: &str| loaded.origin(key);
     assert_eq!(origin("runner.stop_grace_seconds"), path.display().to_string());
     assert_eq!(origin("runner.history_lines"), "$STRATAVORE_RUNNER_HISTORY_LINES");
     assert_eq!(origin("logging.level"), "--debug");
@@ -39,6 +39,13 @@ fn a_variable_sets_a_list() {
         ..Sources::default()
     });
     assert_eq!(loaded.unwrap().config.docker.rabbitmq.hosts, ["a", "b:5673"]);
+}
+
+#[test]
+fn defaults_are_in_order() {
+    assert_eq!(crate::config::check(&Loaded::default()), Ok(()));
+    let loaded = crate::config::load(&Sources::default()).unwrap();
+    assert_eq!(loaded, Loaded::default());
 }
 
 #[test]
@@ -92,7 +99,7 @@ fn a_password_is_nowhere_to_be_read() {
     let loaded = with_file(text).unwrap();
     assert_eq!(loaded.config.database.postgresql.password.reveal(), "hunter2");
     let shown = serde_json::to_string(&loaded.config).unwrap();
-    for shown in [format!("{loaded:?}"), shown, format!("{:?}", loaded.values)] {
+    for shown in [format!("{loaded:?}"), shown, format!("{:?}", loaded.values())] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let wrong = "database:\n  url: mysql://u:hunter2@h/d\n";
@@ -130,7 +137,7 @@ fn a_secret_comes_from_a_file_a_credential_or_a_variable_that_names_a_file() {
     };
     let token = |environment| {
         let loaded = load(environment).unwrap();
-        let origin = loaded.origins["docker.telegram.token"].to_string();
+        let origin = loaded.origin("docker.telegram.token");
         (loaded.config.docker.telegram.token.reveal().to_owned(), origin)
     };
     let (text, origin) = token(vec![]);

@@ -284,6 +284,12 @@ mod tests {
             assert_eq!(look(agent, on, text), Some((state, kind.to_owned())), "{text}");
         }
         assert_eq!(look(Agent::Claude, On::Title, "✳ Fix it"), None);
+        let line = "─".repeat(40);
+        let esc = format!("  ⎿  Interrupted · What should Claude do instead?\n{line}\n❯\n{line}");
+        let broken_off = Some((Idle, "interrupted".to_owned()));
+        assert_eq!(look(Agent::Claude, On::Screen, &esc), broken_off);
+        let next = esc.replace("do instead?\n", "do instead?\n❯ Go on\n● Done.\n");
+        assert_eq!(look(Agent::Claude, On::Screen, &next), Some((Idle, String::new())));
     }
 
     #[test]

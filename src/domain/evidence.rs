@@ -46,6 +46,10 @@ pub struct Word {
     #[serde(skip)]
     #[schema(ignore)]
     pub again: Option<DateTime<Utc>>,
+    /// Whether it said before this that a question stands there. A daemon that starts has not seen that.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_after_question: bool,
 }
 
 impl Word {
@@ -54,7 +58,7 @@ impl Word {
         (state, kind, message): (ActivityState, Option<String>, Option<String>),
         at: DateTime<Utc>,
     ) -> Self {
-        Self { state, kind, message, at, again: None }
+        Self { state, kind, message, at, again: None, is_after_question: false }
     }
 }
 
@@ -101,7 +105,9 @@ impl Evidence {
                     known.again = Some(word.at);
                     return false;
                 }
-                self.words.insert(source, word);
+                let known = self.words.get(&source).map(|known| known.state);
+                let is_after_question = known == Some(ActivityState::Blocked);
+                self.words.insert(source, Word { is_after_question, ..word });
                 true
             }
         }
@@ -160,16 +166,18 @@ impl Evidence {
     /// believed.
     fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
         // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
-        let from = match word.state {
-            ActivityState::Working => word.at,
-            // What is seen right behind a question was drawn before it.
-            ActivityState::Blocked => word.at + LATER,
-            _ => return None,
+        let from = |other: &Word| match word.state {
+            // What is seen right behind a question was drawn before it, unless the question was seen, too.
+            ActivityState::Blocked if !other.is_after_question => word.at + LATER,
+            _ => word.at,
         };
+        if !matches!(word.state, ActivityState::Working | ActivityState::Blocked) {
+            return None;
+        }
         let objects = |(source, other): (&ActivitySource, &Word)| {
             if other.state == word.state {
                 None
-            } else if other.at > word.at && other.at >= from {
+            } else if other.at > word.at && other.at >= from(other) {
                 Some((*source, word.at + LATER))
             } else {
                 let is_still = word.state == ActivityState::Working
@@ -311,6 +319,24 @@ mod tests {
         evidence.note(Hook, None);
         evidence.note(Hook, Some(word(Working, 20)));
         assert_eq!(state(&evidence), (Working, Hook));
+    }
+
+    #[test]
+    fn a_question_that_is_dismissed_at_once_does_not_stay() {
+        use ActivitySource::{Hook, Screen};
+        use ActivityState::{Blocked, Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Screen, Some(word(Working, 0)));
+        evidence.note(Hook, Some(word(Blocked, 5)));
+        let mut unseen = evidence.clone();
+        evidence.note(Screen, Some(word(Blocked, 6)));
+        evidence.note(Screen, Some(word(Idle, 6)));
+        assert_eq!(state_at(&evidence, 6), (Blocked, Hook), "hooks may have a word of it");
+        assert_eq!(evidence.due(at(6)), Some(at(5) + LATER));
+        assert_eq!(state_at(&evidence, 7), (Idle, Screen));
+        // Where no question was seen yet it is about to be drawn.
+        unseen.note(Screen, Some(word(Idle, 6)));
+        assert_eq!(state_at(&unseen, 60), (Blocked, Hook));
     }
 
     #[test]

@@ -107,6 +107,14 @@ impl Pane {
         !cells.any(|(row, col)| says(row, col))
     }
 
+    /// Whether every piece of a text stands on the screen, wrapped or in a frame as it may be: pieces end
+    /// at brackets, colons and dots between words, of which programs make layout.
+    pub fn says(&self, text: &str) -> bool {
+        let letters = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+        let shown = letters(&self.decoder.screen().contents());
+        text.split(['(', ')', ':', '·', '\n']).all(|piece| shown.contains(&letters(piece)))
+    }
+
     /// Returns the rows with their colours, as [`super::Still`] reads them.
     pub fn styled_rows(&self) -> Vec<String> {
         self.decoder.screen().rows_formatted(0, self.size.cols()).collect()

@@ -27,6 +27,8 @@ enum Deed {
     Prompt(&'static str),
     /// Keys are typed.
     Keys(&'static [u8]),
+    /// What it asks is dismissed with Esc.
+    Dismiss,
     /// What it asks is answered with yes.
     Approve,
     /// Nothing: this is what was said last in its conversation.
@@ -41,11 +43,14 @@ type Step = (&'static str, Deed, &'static [&'static [ActivityState]]);
 /// How long it may take until what was said is known.
 const SOON: Duration = Duration::from_secs(10);
 
+/// A dialog is drawn a moment after it is told, and nobody is quicker than this.
+const DRAWING: Duration = Duration::from_millis(700);
+
 const REST: &[ActivityState] = &[Done, Idle];
 
 /// What is done to each agent.
 fn script(agent: Agent) -> Vec<Step> {
-    use Deed::{Approve, DaemonDies, Keys, Prompt, Start};
+    use Deed::{Approve, DaemonDies, Dismiss, Keys, Prompt, Start};
     let shell = match agent {
         Agent::Codex => {
             r#"@mock tool exec_command {"cmd":"touch a1","sandbox_permissions":"require_escalated","justification":"ok?"}"#
@@ -77,7 +82,7 @@ fn script(agent: Agent) -> Vec<Step> {
     if agent == Agent::Claude {
         let question = r#"@mock tool AskUserQuestion {"questions":[{"question":"Which?","header":"R","options":[{"label":"R","description":"r"},{"label":"B","description":"b"}],"multiSelect":false}]}"#;
         steps.push(("question", Prompt(question), &[&[Working], &[Blocked]]));
-        steps.push(("esc at it", Keys(b"\x1b"), &[&[Idle]]));
+        steps.push(("esc at it", Dismiss, &[&[Idle]]));
         steps.push(("/compact", Prompt("/compact"), &[&[Working], REST]));
         steps.push(("after it", Prompt("@mock say x"), &[&[Working], &[Done]]));
     }
@@ -127,9 +132,12 @@ async fn perform(world: &mut World, deed: &Deed) -> Result<(), String> {
             Ok(())
         }
         Deed::Keys(keys) => world.keys(keys).await,
+        Deed::Dismiss => {
+            sleep(DRAWING).await;
+            world.keys(b"\x1b").await
+        }
         Deed::Approve => {
-            // The dialog is drawn a moment after it is told.
-            sleep(Duration::from_millis(700)).await;
+            sleep(DRAWING).await;
             let asked = world.runner().await.activity.since.unwrap_or_default();
             world.client.answer(&world.name, asked, &Answer::Approve).await.map_err(told)
         }

@@ -31,7 +31,7 @@ pub(in crate::ui) struct Unread {
 
 impl State {
     /// Whether all of a runner's question stands in its row, or on its screen where that is shown with
-    /// nothing cut off.
+    /// nothing cut off and says what is asked.
     pub(in crate::ui) fn is_question_in_sight(&self, runner: &Runner) -> bool {
         let areas = geometry(self);
         let screen = self.screens.get(&runner.id).filter(|screen| screen.is_live);
@@ -41,7 +41,11 @@ impl State {
             }
             _ => Some(areas.preview).filter(|_| self.selected == Some(runner.id)),
         };
-        let is_whole = |pane: &Pane, room: Area| pane.is_shown_whole(room.width, room.height);
+        // A program that only reports may ask in words that it does not draw.
+        let asked = runner.activity.message.as_deref().unwrap_or_default();
+        let is_whole = |pane: &Pane, room: Area| {
+            pane.is_shown_whole(room.width, room.height) && pane.says(asked)
+        };
         if let Some(room) = room.filter(|room| !room.is_empty())
             && screen
                 .and_then(|screen| screen.pane.as_ref())

@@ -282,8 +282,16 @@ fn a_screen_that_cuts_a_question_is_not_where_it_was_read() {
         assert_eq!((press(&mut cut, key_), &cut.mode), (vec![], &Mode::List));
         assert!(super::screen(&cut).contains("the same key again answers"));
     }
+    // A screen that says nothing of it.
+    let mut silent = asks();
+    screen_of(&mut silent, 1, (120, 20), "waiting");
+    look(&mut silent);
+    assert_eq!(press(&mut silent, "y"), []);
+    assert!(super::screen(&silent).contains("the same key again answers"));
     let mut whole = asks();
-    screen_of(&mut whole, 1, (120, 20), "Drop the table?\r\n────────────────────");
+    let dialog = "│ Bash command │\r\n│ psql -h db.internal -c 'DROP TAB │\r\n│ LE customers CASCADE' \
+                  production │\r\n────────────────────";
+    screen_of(&mut whole, 1, (120, 20), dialog);
     look(&mut whole);
     assert_eq!(sent(&press(&mut whole, "y")).0, id(1));
 }
@@ -302,7 +310,7 @@ fn a_text_answers_only_what_was_read() {
     let leave = crate::terminal::keys::KeyPress::parse("ctrl-\\").unwrap();
     update(&mut state, UiEvent::Key(leave));
     update(&mut state, one(|runner| runner.activity.since = Some(now())));
-    screen_of(&mut state, 1, (60, 10), "May I push?");
+    screen_of(&mut state, 1, (60, 10), "Bash command\r\ngit push\r\nMay I?");
     assert_eq!(press(&mut state, "r"), []);
     assert_eq!(state.mode, Mode::List, "nobody has seen it yet");
     look(&mut state);

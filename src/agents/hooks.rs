@@ -131,6 +131,8 @@ pub fn activity(
         "SessionStart" => plain(ActivityState::Idle),
         "UserPromptSubmit" | "BeforeAgent" | "PreToolUse" | "PostToolUse" | "BeforeTool"
         | "AfterTool" | "PreCompact" | "PreCompress" => plain(ActivityState::Working),
+        // What it asks stands on its screen alone.
+        "PermissionRequest" if told.name == QUESTION => blocked("question", ""),
         "PermissionRequest" => blocked("permission", &told.tool),
         "Notification" => match told.kind.as_str() {
             "permission_prompt" | "ToolPermission" => blocked("permission", &told.text),
@@ -144,6 +146,14 @@ pub fn activity(
         }
         _ => None,
     }
+}
+
+/// The tool by which Claude asks its user something; a permission for it (2.0.77) is no answer.
+const QUESTION: &str = "AskUserQuestion";
+
+/// Whether a hook asks whether its agent may do something.
+pub fn asks_permission(told: &HookReport) -> bool {
+    told.event == "PermissionRequest" && told.name != QUESTION
 }
 
 /// Whether a turn begins with what a hook tells.
@@ -262,6 +272,21 @@ mod tests {
         let short = told(2000);
         assert_eq!((short.argument.len(), short.is_cut), (2000, false));
         assert!(told(2001).is_cut);
+    }
+
+    #[test]
+    fn a_question_is_no_permission() {
+        let told = |name: &str| {
+            let input = json!({ "hook_event_name": "PermissionRequest", "tool_name": name });
+            read(input.to_string().as_bytes()).unwrap()
+        };
+        let kind = |told| activity(Some(Agent::Claude), told).and_then(|(_, kind, _)| kind);
+        let (question, shell) = (told("AskUserQuestion"), told("Bash"));
+        assert_eq!(
+            (kind(&question).as_deref(), asks_permission(&question)),
+            (Some("question"), false)
+        );
+        assert_eq!((kind(&shell).as_deref(), asks_permission(&shell)), (Some("permission"), true));
     }
 
     #[test]

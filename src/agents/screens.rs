@@ -288,6 +288,8 @@ mod tests {
         let esc = format!("  ⎿  Interrupted · What should Claude do instead?\n{line}\n❯\n{line}");
         let broken_off = Some((Idle, "interrupted".to_owned()));
         assert_eq!(look(Agent::Claude, On::Screen, &esc), broken_off);
+        let declined = format!("● User declined to answer questions\n{line}\n❯\n{line}");
+        assert_eq!(look(Agent::Claude, On::Screen, &declined), broken_off);
         let next = esc.replace("do instead?\n", "do instead?\n❯ Go on\n● Done.\n");
         assert_eq!(look(Agent::Claude, On::Screen, &next), Some((Idle, String::new())));
     }

@@ -70,7 +70,7 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
         tell(&meter, &told, until);
         return hooks::refusal(agent, &told.event, &reason);
     }
-    if told.event == "PermissionRequest"
+    if hooks::asks_permission(&told)
         && let Some(patience) = hooks::patience(agent)
     {
         told.is_brief = patience < LOOK;

@@ -27,9 +27,16 @@ fn span(delta: TimeDelta) -> String {
 /// Returns what a runner is at, with the reason where there is one: `blocked · permission: …`.
 pub(super) fn state(runner: &Runner) -> String {
     if runner.status != RunnerStatus::Running {
-        return match &runner.reason {
-            Some(reason) => format!("{} ({reason})", runner.status.as_str()),
-            None => runner.status.as_str().to_owned(),
+        let next = runner.next_start().map(|(at, _)| {
+            let left = until(at, Utc::now());
+            format!("starts again in {left}")
+        });
+        let why: Vec<_> = runner.reason.iter().cloned().chain(next).collect();
+        let status = runner.status.as_str();
+        return if why.is_empty() {
+            status.to_owned()
+        } else {
+            format!("{status} ({})", why.join("; "))
         };
     }
     let activity = &runner.activity;

@@ -51,7 +51,11 @@ pub(super) async fn start_and_connect(
     settings: &[(&str, &str)],
 ) -> Result<Channel, Failure> {
     if let Some(id) = environment::inside_runner() {
-        let what = format!("no daemon runs, and none is started from inside runner {id}");
+        let what = format!(
+            "a process inside a runner may only report for itself; no daemon runs at {}, and none is \
+             started from inside runner {id}",
+            places.root().display()
+        );
         return Err(Failure::unavailable("INSIDE_RUNNER", what)
             .with_hint("run stratavore daemon start in a terminal of your own"));
     }

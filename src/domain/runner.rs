@@ -24,6 +24,7 @@ use crate::domain::{
     checkout::RunnerCheckout,
     hook::Hold,
     id::RunnerId,
+    launch::RestartPolicy,
     usage::{Cost, Quality},
 };
 
@@ -142,6 +143,12 @@ const TOGETHER: TimeDelta = TimeDelta::minutes(10);
 /// The reason of a run that was live when the backup was made that its row is from.
 pub const RESTORED: &str = "restored from a backup";
 
+/// Whoever ran so long has not failed at its start: the next one is the first again.
+const RAN_WELL: TimeDelta = TimeDelta::minutes(10);
+
+/// Pauses between starts double from a second to this.
+pub const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(1);
+
 /// A runner as stored and shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Runner {
@@ -236,6 +243,22 @@ impl Runner {
             _ => text,
         };
         if text.is_empty() { self.title.trim() } else { text }
+    }
+
+    /// When it is started again by itself and how often it then was in a row, or `None` when it is not.
+    pub fn next_start(&self) -> Option<(DateTime<Utc>, u32)> {
+        let is_wanted = self.status == RunnerStatus::Failed
+            && RestartPolicy::parse(&self.restart) == Some(RestartPolicy::OnFailure)
+            // It may still run where the backup was made: a second one would be worse than none.
+            && self.reason.as_deref() != Some(RESTORED);
+        let ended = self.terminated_at?;
+        let attempts =
+            if ended - self.started_at > RAN_WELL { 1 } else { self.restart_attempts + 1 };
+        if !is_wanted || attempts > self.max_restart_attempts {
+            return None;
+        }
+        let pause = TimeDelta::seconds(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
+        Some((ended + pause, attempts))
     }
 
     /// Whether it ended without having been asked to and without meaning to: with its supervisor, or by

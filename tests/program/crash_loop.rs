@@ -28,6 +28,7 @@ fn a_crash_loop_is_slowed_down_and_given_up() {
 
     // A stop between two runs is a stop.
     world.wait_status(&stopped, "failed", Duration::from_secs(5));
+    world.run(["kill", &stopped]).expect_error(0, &["is not started again"]);
     world.run(["kill", &stopped]).expect_error(0, &["already stopped"]);
     let after_the_stop = starts(&world, "stopped").len();
 
@@ -56,6 +57,21 @@ fn a_crash_loop_is_slowed_down_and_given_up() {
     wait_until("it runs again", Duration::from_secs(5), || {
         starts(&world, "stopped").len() > after_the_stop
     });
+}
+
+#[test]
+fn a_project_that_is_stopped_does_not_come_back() {
+    let world = World::with_project();
+    let file = world.path("runs");
+    let script = format!("echo 1 >> {}; exit 1", file.display());
+    let name = world.launch(&["--restart", "on-failure"], &["sh", "-c", &script]);
+    world.wait_status(&name, "failed", Duration::from_secs(5));
+    let listed = world.run(["runners"]).expect_code(0).stdout;
+    assert!(listed.contains("starts again in"), "{listed}");
+    world.run(["kill", "all"]).expect_error(0, &[&name, "is not started again"]);
+    let runs = || fs::read_to_string(&file).unwrap_or_default().lines().count();
+    let before = runs();
+    stays("it stays ended", Duration::from_millis(4500), || runs() == before);
 }
 
 #[test]

@@ -50,7 +50,9 @@ pub(super) async fn run(
 
 fn tell(runner: &Runner, already: bool, printer: Printer) {
     let name = &runner.name;
-    if already {
+    if already && runner.next_start().is_some() {
+        printer.note(&format!("{name}: had ended, and is not started again"));
+    } else if already {
         printer.note(&format!("{name}: already stopped"));
     } else if runner.survivors.is_empty() {
         printer.note(&format!("{name}: stopped"));
@@ -62,7 +64,10 @@ fn tell(runner: &Runner, already: bool, printer: Printer) {
 /// Returns the names of the runners meant: a word is a runner, a project or `all`.
 async fn targets(args: &KillArgs, client: &Client) -> Result<Vec<String>, Failure> {
     let live = |project: String| async move {
-        let runners = client.list_runners(&project, "live", 0).await?;
+        let mut runners = client.list_runners(&project, "live", 0).await?;
+        // What has failed and waits for its next start comes back, unless it is stopped.
+        let failed = client.list_runners(&project, "failed", 0).await?.into_iter();
+        runners.extend(failed.filter(|runner| runner.next_start().is_some()));
         Ok::<_, Failure>(runners.into_iter().map(|runner| runner.name))
     };
     let mut names = Vec::new();

@@ -304,10 +304,10 @@ impl Services {
             }
             Effect::Stop => {
                 let services = self.clone();
-                let runner = runner.clone();
+                let (runner, reason) = (runner.clone(), reason.to_owned());
                 // Its grace period must not hold up the others.
                 tokio::spawn(async move {
-                    if let Err(error) = services.stop(&runner, None, false).await {
+                    if let Err(error) = services.stop(&runner, None, false, Some(&reason)).await {
                         tracing::warn!(runner.id = %runner.id, %error, "failed to stop a runner");
                     }
                 });

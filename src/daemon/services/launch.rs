@@ -317,7 +317,7 @@ impl Services {
         let services = self.clone();
         self.detached(async move {
             if runner.status.is_live() {
-                services.stop(&runner, grace_ms, false).await?;
+                services.stop(&runner, grace_ms, false, None).await?;
             }
             services.next_run(runner.id, 0, session.as_deref()).await
         })

@@ -90,7 +90,7 @@ impl Services {
             let mut stopped = Vec::new();
             if force {
                 for runner in services.store.runner_list(&name, "live", 0).await? {
-                    services.stop(&runner, None, false).await?;
+                    services.stop(&runner, None, false, None).await?;
                     stopped.push(runner.name);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tokio::{
     sync::broadcast,
     time::{Instant, timeout},
@@ -69,15 +70,16 @@ impl Services {
     ) -> Result<(Runner, bool), Failure> {
         let runner = self.resolve_here(word).await?;
         let services = self.clone();
-        self.detached(async move { services.stop(&runner, grace_ms, force).await }).await
+        self.detached(async move { services.stop(&runner, grace_ms, force, None).await }).await
     }
 
-    /// Ends a runner. Nothing the database does keeps an agent alive: the supervisor is told first.
+    /// Ends a runner, for a reason that is not its user's own word. Nothing the database does keeps an agent alive: the supervisor is told first.
     pub(super) async fn stop(
         &self,
         runner: &Runner,
         grace_ms: Option<u32>,
         force: bool,
+        why: Option<&str>,
     ) -> Result<(Runner, bool), Failure> {
         // What another node runs looks dead from here.
         self.here(runner).await?;
@@ -101,7 +103,7 @@ impl Services {
         let grace = if force { Duration::ZERO } else { asked };
         let mut changes = self.changes.subscribe();
         let (recorded, stopped) =
-            tokio::join!(self.mark_stopping(runner), self.end_linked(runner.id, grace));
+            tokio::join!(self.mark_stopping(runner, why), self.end_linked(runner.id, grace));
         match stopped {
             Err(FleetError::NoLink | FleetError::Silent) if force => {
                 self.end_silent(runner).await?;
@@ -164,13 +166,11 @@ impl Services {
         Ok(())
     }
 
-    async fn mark_stopping(&self, runner: &Runner) -> Result<(), Failure> {
-        let event =
-            self.context.runner_event(EventType::RunnerStopping, runner, serde_json::json!({}));
-        let moved = self
-            .store
-            .runner_move(runner, RunnerStatus::Stopping, RunnerChange::default(), event)
-            .await;
+    async fn mark_stopping(&self, runner: &Runner, why: Option<&str>) -> Result<(), Failure> {
+        let data = why.map_or_else(|| json!({}), |why| json!({ "reason": why }));
+        let event = self.context.runner_event(EventType::RunnerStopping, runner, data);
+        let change = RunnerChange { reason: why.map(str::to_owned), ..RunnerChange::default() };
+        let moved = self.store.runner_move(runner, RunnerStatus::Stopping, change, event).await;
         match moved {
             Ok(runner) => {
                 self.changes.runner(&runner);
@@ -224,7 +224,7 @@ impl Services {
                 return Err(Failure::conflict("ILLEGAL_TRANSITION", what));
             }
             services.fleet.set_paused(runner.id, paused).await?;
-            let event = services.context.runner_event(event_type, &runner, serde_json::json!({}));
+            let event = services.context.runner_event(event_type, &runner, json!({}));
             let change = RunnerChange::default();
             let moved = match services.store.runner_move(&runner, to, change, event).await {
                 Ok(moved) => moved,

@@ -1,7 +1,5 @@
 //! What supervisors say, written down; and what follows from their silence.
 
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 
 use super::Services;
@@ -17,20 +15,13 @@ use crate::{
         event::EventType,
         failure::{Failure, FailureKind},
         id::RunnerId,
-        launch::RestartPolicy,
-        runner::{Exit, RESTORED, Runner, RunnerStatus, SUPERVISOR_LOST},
+        runner::{Exit, LONGEST_PAUSE, RESTORED, Runner, RunnerStatus, SUPERVISOR_LOST},
         usage::{INTERRUPTED, Quality, UsageRecord, UsageSource},
     },
 };
 
-/// A run this long is no part of a crash loop.
-const RAN_WELL: chrono::TimeDelta = chrono::TimeDelta::minutes(10);
-
 /// So long behind a turn an agent that asks its model on may be about it.
 const BEHIND: chrono::TimeDelta = chrono::TimeDelta::seconds(5);
-
-/// Pauses before automatic restarts grow from one second by doubling, to this.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 impl Services {
     /// Takes note of what a supervisor said.
@@ -102,6 +93,9 @@ impl Services {
         }
         let (status, reason) = exit.outcome();
         let reason = self.killed_for_memory(&runner.project, &exit).await.or(reason);
+        // Who had it stopped may have said why.
+        let why = runner.reason.clone().filter(|_| runner.status == RunnerStatus::Stopping);
+        let reason = reason.or(why);
         let event_type = match status {
             RunnerStatus::Terminated => EventType::RunnerStopped,
             _ => EventType::RunnerFailed,
@@ -238,7 +232,7 @@ impl Services {
             if runner.node_id != self.context.origin.node_id {
                 continue;
             }
-            let Some((due, attempts)) = restart_due(&runner) else { continue };
+            let Some((due, attempts)) = runner.next_start() else { continue };
             if due > now {
                 next = Some(next.map_or(due, |next: DateTime<Utc>| next.min(due)));
                 continue;
@@ -265,22 +259,6 @@ fn cuts(agent: Agent, activity: &Activity, exit: &Exit) -> bool {
     let is_behind =
         agent.asks_behind_turns() && activity.state == ActivityState::Done && is_just_over;
     is_forced && (activity.state == ActivityState::Working || is_behind)
-}
-
-/// Returns when a failed runner is to be started again and how often it then was, or `None` when it
-/// is not.
-fn restart_due(runner: &Runner) -> Option<(DateTime<Utc>, u32)> {
-    let wanted = RestartPolicy::parse(&runner.restart) == Some(RestartPolicy::OnFailure)
-        // It may still run where the backup was made: a second one would be worse than none.
-        && runner.reason.as_deref() != Some(RESTORED);
-    let ended = runner.terminated_at?;
-    let attempts =
-        if ended - runner.started_at > RAN_WELL { 1 } else { runner.restart_attempts + 1 };
-    if !wanted || attempts > runner.max_restart_attempts {
-        return None;
-    }
-    let pause = Duration::from_secs(1 << (attempts - 1).min(10)).min(LONGEST_PAUSE);
-    Some((ended + pause, attempts))
 }
 
 #[cfg(test)]

@@ -96,13 +96,18 @@ pub fn after_move(
     const ALL: &[Class] = &[Class::Ask, Class::Turn, Class::End, Class::Budget];
     match to {
         RunnerStatus::Starting => vec![Consequence::Resolve(ALL, "the runner was started again")],
-        RunnerStatus::Terminated => vec![Consequence::Resolve(ALL, "the runner ended")],
-        RunnerStatus::Failed => {
+        RunnerStatus::Terminated if reason.is_none() => {
+            vec![Consequence::Resolve(ALL, "the runner ended")]
+        }
+        RunnerStatus::Terminated | RunnerStatus::Failed => {
             let message = clean(reason.unwrap_or("it failed"));
             let class = Class::End;
+            // What is ended in order, and with a reason, a budget has ended.
+            let is_failure = to == RunnerStatus::Failed;
+            let reason = if is_failure { Reason::Failed } else { Reason::Budget };
             vec![
                 Consequence::Resolve(ALL, "the runner ended"),
-                Consequence::Open(Opening { class, reason: Reason::Failed, message, asked_at: at }),
+                Consequence::Open(Opening { class, reason, message, asked_at: at }),
             ]
         }
         // Whoever stops it knows of it; the rest is told by its end.
@@ -325,12 +330,15 @@ mod tests {
     }
 
     #[test]
-    fn only_a_failure_of_the_runner_asks_for_a_person() {
+    fn only_an_end_that_nobody_wished_for_asks_for_a_person() {
         let one = runner(Activity::default());
-        let moved = |to| opens(&after_move(&one, to, Some("exit code 3"), one.created_at));
-        assert_eq!(moved(RunnerStatus::Failed), Some(Reason::Failed));
-        for to in [RunnerStatus::Terminated, RunnerStatus::Starting, RunnerStatus::Stopping] {
-            assert_eq!(moved(to), None);
+        let moved = |to, why| opens(&after_move(&one, to, why, one.created_at));
+        let why = Some("the total budget is used up");
+        assert_eq!(moved(RunnerStatus::Failed, Some("exit code 3")), Some(Reason::Failed));
+        assert_eq!(moved(RunnerStatus::Terminated, why), Some(Reason::Budget));
+        assert_eq!(moved(RunnerStatus::Terminated, None), None);
+        for to in [RunnerStatus::Starting, RunnerStatus::Stopping] {
+            assert_eq!(moved(to, why), None);
         }
     }
 

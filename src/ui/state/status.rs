@@ -209,12 +209,15 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
                 Some(said) => format!("{reason}: {said}"),
                 None => reason,
             };
-            Some(with_survivors(runner, reason))
+            let is_over = runner.next_start().is_none();
+            let next = if is_over { "" } else { " · starts again" };
+            Some(with_survivors(runner, reason) + next)
         }
         Group::Finished if runner.status == RunnerStatus::Failed => told(runner, Group::Failed),
-        Group::Finished => {
-            Some(with_survivors(runner, title.map_or_else(|| ended(runner), Into::into)))
-        }
+        Group::Finished => Some(with_survivors(
+            runner,
+            runner.reason.clone().or(title.map(Into::into)).unwrap_or_else(|| ended(runner)),
+        )),
         Group::Starting => None,
         Group::NeedsYou if is_held(runner) => held(runner),
         // Paused by a budget: who lets it go on is to know.

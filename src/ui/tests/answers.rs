@@ -310,7 +310,7 @@ fn a_text_answers_only_what_was_read() {
     let leave = crate::terminal::keys::KeyPress::parse("ctrl-\\").unwrap();
     update(&mut state, UiEvent::Key(leave));
     update(&mut state, one(|runner| runner.activity.since = Some(now())));
-    screen_of(&mut state, 1, (60, 10), "Bash command\r\ngit push\r\nMay I?");
+    screen_of(&mut state, 1, (60, 10), "Bash command\r\ngit push origin fix-login\r\nMay I?");
     assert_eq!(press(&mut state, "r"), []);
     assert_eq!(state.mode, Mode::List, "nobody has seen it yet");
     look(&mut state);

@@ -163,6 +163,17 @@ fn a_promise_is_kept_and_nobody_inside_raises_anything() {
 }
 
 #[test]
+fn a_conversation_that_never_began_is_not_gone_on_with() {
+    let world = World::with_project();
+    let program = world.path("claude");
+    write_script(&program, "#!/bin/sh\nexit 1\n");
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_status(&name, "failed", SOON);
+    assert!(!world.show(&name).text("session_id").is_empty(), "it was given one");
+    world.run(["restart", &name, "--preserve-session"]).expect_error(3, &["no session", "restart"]);
+}
+
+#[test]
 fn a_conversation_is_known_and_gone_on_with() {
     let (world, name) = world();
     world.say(&name, "prompt fix-it");

@@ -307,7 +307,12 @@ impl Services {
     ) -> Result<Runner, Failure> {
         let runner = self.resolve_here(word).await?;
         let session = runner.session_id.clone().filter(|_| preserve_session);
-        if preserve_session && session.is_none() {
+        // The id may have been given at the launch, to a conversation that never began.
+        let has_begun = match &session {
+            Some(id) => !self.store.session_find(id).await?.is_empty(),
+            None => false,
+        };
+        if preserve_session && !has_begun {
             let what = format!("no session of {} is known", runner.name);
             return Err(Failure::not_found("NO_SESSION", what)
                 .with_hint(format!("stratavore restart {} begins a new one", runner.name)));

@@ -166,7 +166,7 @@ fn a_promise_is_kept_and_nobody_inside_raises_anything() {
 fn a_conversation_that_never_began_is_not_gone_on_with() {
     let world = World::with_project();
     let program = world.path("claude");
-    write_script(&program, "#!/bin/sh\nexit 1\n");
+    write_script(&program, "#!/bin/sh\nexit 1\n", 0o755);
     let name = world.launch(&[], &[program.to_str().unwrap()]);
     world.wait_status(&name, "failed", SOON);
     assert!(!world.show(&name).text("session_id").is_empty(), "it was given one");

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio::time::{Instant, sleep};
 
 use super::Services;
@@ -24,6 +25,9 @@ use crate::{
 const GONE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 
+/// So long after a turn was broken off its prompt may still be put back.
+const PUT_BACK: TimeDelta = TimeDelta::seconds(1);
+
 impl Services {
     /// Takes the prompt of a turn that was broken off out of the input box.
     ///
@@ -35,7 +39,13 @@ impl Services {
         if !self.context.screens.know_drafts(&name) || !self.is_broken_off(runner).await? {
             return Ok(());
         }
-        let Some(before) = self.draft(runner, &name).await? else { return Ok(()) };
+        let mut seen = self.draft(runner, &name).await?;
+        // It is told first and put back a moment later, on a busy machine a long one.
+        while seen.is_none() && self.is_fresh(runner) {
+            sleep(LOOK).await;
+            seen = self.draft(runner, &name).await?;
+        }
+        let Some(before) = seen else { return Ok(()) };
         let input = Type { raw: before.keys.clone().into(), ..Type::default() };
         self.fleet.type_text(runner.id, input).await?;
         let until = Instant::now() + GONE;
@@ -47,6 +57,12 @@ impl Services {
                 return if is_ghost { Ok(()) } else { Err(stands(runner)) };
             }
         }
+    }
+
+    /// Whether what the agent is doing has only just begun.
+    fn is_fresh(&self, runner: &Runner) -> bool {
+        let now = self.context.clock.now();
+        runner.activity.since.is_some_and(|since| since <= now && now - since < PUT_BACK)
     }
 
     async fn draft(&self, runner: &Runner, name: &str) -> Result<Option<Drafted>, Failure> {

@@ -132,7 +132,7 @@ fn another_agent_of_the_selected_runners_project_is_what_is_offered() {
     let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
     assert_eq!((dialog.directory.text(), dialog.command.text()), ("~/src/web", "codex"));
     to(&mut state, LaunchField::Directory);
-    update(&mut state, UiEvent::Projects(vec![super::project("api")]));
+    update(&mut state, UiEvent::Projects(vec![project("api")]));
     update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-u").unwrap()));
     press(&mut state, "api");
     let effects = key(&mut state, Key::Enter);

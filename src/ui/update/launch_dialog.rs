@@ -216,13 +216,12 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
         Some(at) => (at + count - 1) % count,
     };
     let Some(choice) = choices.get(next) else { return };
-    match (dialog.field, state.presets.get(choice)) {
-        (LaunchField::Preset, Some(preset)) => dialog.fill(choice, preset),
-        _ => {
-            *dialog.line() = TextLine::new(choice);
-            // What is too long for the field is told apart by how it begins.
-            dialog.line().jump(is_short(choice));
-        }
+    if let (LaunchField::Preset, Some(preset)) = (dialog.field, state.presets.get(choice)) {
+        dialog.fill(choice, preset);
+    } else {
+        *dialog.line() = TextLine::new(choice);
+        // What is too long for the field is told apart by how it begins.
+        dialog.line().jump(is_short(choice));
     }
     dialog.wrong = None;
 }

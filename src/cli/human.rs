@@ -41,10 +41,7 @@ pub(super) fn state(runner: &Runner) -> String {
         };
     }
     let activity = &runner.activity;
-    let mut text = match activity.since {
-        Some(_) => activity.state.as_str().to_owned(),
-        None => runner.status.as_str().to_owned(),
-    };
+    let mut text = runner.at().to_owned();
     let why: Vec<_> = activity.kind.iter().chain(&activity.message).map(String::as_str).collect();
     if !why.is_empty() {
         text.push_str(" · ");

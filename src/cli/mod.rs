@@ -19,6 +19,7 @@ mod host;
 mod human;
 mod inbox;
 mod install;
+mod known;
 mod launch;
 mod man;
 mod notify;

@@ -45,6 +45,10 @@ async fn launch(
     context: &Context,
     printer: Printer,
 ) -> Result<Vec<Runner>, Failure> {
+    if args.name.as_deref() == Some("") {
+        return Err(Failure::usage("BAD_NAME", "a name must not be empty")
+            .with_hint("another --name, or none: then it is given"));
+    }
     let client = context.client().await?;
     let project = if let Some(name) = &args.project {
         name.clone()

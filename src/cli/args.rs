@@ -196,7 +196,7 @@ pub(super) struct RunnersArgs {
 #[derive(Debug, Args, Clone)]
 pub(super) struct RunnerFilter {
     /// Only those of this project
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCandidates::new(complete::projects))]
     pub project: String,
     /// Only those of this status; `live` for all that have not ended
     #[arg(long, default_value = "", hide_default_value = true)]
@@ -238,7 +238,7 @@ pub(super) struct RemoveArgs {
     #[arg(long)]
     pub ended: bool,
     /// Only those of this project
-    #[arg(long, value_name = "NAME", requires = "ended")]
+    #[arg(long, value_name = "NAME", requires = "ended", add = ArgValueCandidates::new(complete::projects))]
     pub project: Option<String>,
     /// Only those that ended at least so long ago (2h, 7d)
     #[arg(long, value_parser = duration, value_name = "DURATION", requires = "ended")]
@@ -251,7 +251,7 @@ pub(super) struct KillArgs {
     #[arg(required_unless_present = "project", add = ArgValueCandidates::new(complete::runners_and_projects))]
     pub targets: Vec<String>,
     /// All runners of this project
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(complete::projects))]
     pub project: Option<String>,
     /// Kill at once, without a grace period
     #[arg(long, short)]
@@ -343,7 +343,7 @@ pub(super) struct StatusArgs {
 #[derive(Debug, Args)]
 pub(super) struct WatchArgs {
     /// Only this project
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCandidates::new(complete::projects))]
     pub project: String,
 }
 
@@ -386,13 +386,13 @@ pub(super) struct FollowArgs {
 #[derive(Debug, Args, Clone)]
 pub(super) struct AboutArgs {
     /// Only of this project
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCandidates::new(complete::projects))]
     pub project: String,
     /// Only of this type, or, ending with a dot, types that begin so (`runner.`)
-    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE")]
+    #[arg(long = "type", default_value = "", hide_default_value = true, value_name = "TYPE", add = ArgValueCandidates::new(complete::event_types))]
     pub event_type: String,
     /// Only about this runner
-    #[arg(long, default_value = "", hide_default_value = true)]
+    #[arg(long, default_value = "", hide_default_value = true, add = ArgValueCandidates::new(complete::runners))]
     pub runner: String,
 }
 

@@ -1,7 +1,9 @@
 //! The command line of budgets.
 
 use clap::{Args, Subcommand};
+use clap_complete::ArgValueCandidates;
 
+use super::complete;
 use crate::domain::budget::{BudgetAction, BudgetScope, Limit, Period};
 
 #[derive(Debug, Args)]
@@ -16,7 +18,7 @@ pub(super) enum BudgetCommand {
     #[command(visible_alias = "list")]
     Show {
         /// Only those for this: global, project:NAME, runner:NAME; a bare name is a project's
-        #[arg(value_parser = scope)]
+        #[arg(value_parser = scope, add = ArgValueCandidates::new(complete::budget_scopes))]
         scope: Option<BudgetScope>,
     },
     /// Set one
@@ -30,17 +32,17 @@ pub(super) enum BudgetCommand {
 #[derive(Debug, Args)]
 pub(super) struct BudgetSetArgs {
     /// Whose use is counted: global, project:NAME, runner:NAME; a bare name is a project's
-    #[arg(value_parser = scope)]
+    #[arg(value_parser = scope, add = ArgValueCandidates::new(complete::budget_scopes))]
     pub scope: BudgetScope,
     /// How long it lasts until it begins anew: hourly, daily, weekly, monthly, total
-    #[arg(value_parser = period)]
+    #[arg(value_parser = period, add = ArgValueCandidates::new(complete::periods))]
     pub period: Period,
     /// How much: tokens (100000, 100k, 2.5M) or money ($5, 12.50usd)
     #[arg(value_parser = Limit::parse)]
     pub amount: Limit,
     /// How far it goes when it is used up, each with what comes before it: warn, hold (refuse launches
     /// and prompts), interrupt (the default: end running turns), pause, stop
-    #[arg(long, value_parser = action)]
+    #[arg(long, value_parser = action, add = ArgValueCandidates::new(complete::budget_actions))]
     pub action: Option<BudgetAction>,
     /// Count what is read from a cache too
     #[arg(long, value_name = "YES", num_args = 0..=1, default_missing_value = "true")]
@@ -56,10 +58,10 @@ pub(super) struct BudgetSetArgs {
 #[derive(Debug, Args)]
 pub(super) struct BudgetOneArgs {
     /// Whose: global, project:NAME, runner:NAME; a bare name is a project's
-    #[arg(value_parser = scope)]
+    #[arg(value_parser = scope, add = ArgValueCandidates::new(complete::budget_scopes))]
     pub scope: BudgetScope,
     /// Only this period; without it, all
-    #[arg(value_parser = period)]
+    #[arg(value_parser = period, add = ArgValueCandidates::new(complete::periods))]
     pub period: Option<Period>,
 }
 

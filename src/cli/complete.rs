@@ -5,11 +5,17 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 use clap::CommandFactory as _;
 use clap_complete::{CompletionCandidate, env::CompleteEnv, env::Shells};
 
-use super::{args::Cli, context::block_on};
+use super::{args::Cli, context::block_on, known};
 use crate::{
     client::{Client, ItemQuery},
-    config::Places,
-    domain::failure::Failure,
+    config::{self, Places},
+    domain::{
+        agent::Agent,
+        agent_command::Permission,
+        api_token::Scope,
+        budget::{BudgetAction, BudgetScope, Period},
+        failure::Failure,
+    },
 };
 
 /// A person waits with a finger on the tab key.
@@ -67,6 +73,67 @@ pub(super) fn projects() -> Vec<CompletionCandidate> {
         let projects = client.list_projects("").await?;
         Ok(projects.into_iter().map(|project| project.name).collect())
     })
+}
+
+/// The names of the HTTP API's tokens that are not revoked yet.
+pub(super) fn tokens() -> Vec<CompletionCandidate> {
+    ask(async |client| {
+        let mut tokens = client.list_tokens().await?;
+        tokens.retain(|token| token.revoked_at.is_none());
+        Ok(tokens.into_iter().map(|token| token.name).collect())
+    })
+}
+
+/// Whose use a budget can count.
+pub(super) fn budget_scopes() -> Vec<CompletionCandidate> {
+    let mut all = vec![CompletionCandidate::new("global")];
+    all.extend(ask(async |client| {
+        let projects = client.list_projects("").await?.into_iter().map(|one| one.name);
+        let mut scopes: Vec<_> =
+            projects.map(|name| BudgetScope::Project(name).to_string()).collect();
+        let runners = client.list_runners("", "live", 0).await?.into_iter().map(|one| one.name);
+        scopes.extend(runners.map(|name| BudgetScope::Runner(name).to_string()));
+        Ok(scopes)
+    }));
+    all
+}
+
+/// How long a budget lasts.
+pub(super) fn periods() -> Vec<CompletionCandidate> {
+    words(Period::ALL.map(Period::as_str))
+}
+
+/// What a budget does once it is used up.
+pub(super) fn budget_actions() -> Vec<CompletionCandidate> {
+    words(BudgetAction::ALL.map(BudgetAction::as_str))
+}
+
+/// What a token of the HTTP API may do.
+pub(super) fn token_scopes() -> Vec<CompletionCandidate> {
+    words(Scope::ALL.map(Scope::as_str))
+}
+
+/// What an agent may do without asking.
+pub(super) fn permissions() -> Vec<CompletionCandidate> {
+    words(Permission::ALL.map(Permission::as_str))
+}
+
+/// The agents that are known, and those of the user's own.
+pub(super) fn agents() -> Vec<CompletionCandidate> {
+    let mut all = words(Agent::ALL.map(Agent::as_str));
+    if let Ok(loaded) = config::load(&config::Sources::of_process(None)) {
+        all.extend(loaded.config.agents.own().map(|(name, _)| CompletionCandidate::new(name)));
+    }
+    all
+}
+
+/// The types of events.
+pub(super) fn event_types() -> Vec<CompletionCandidate> {
+    known::event_types().into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn words<const N: usize>(all: [&'static str; N]) -> Vec<CompletionCandidate> {
+    all.into_iter().map(CompletionCandidate::new).collect()
 }
 
 /// Both, and `all`.

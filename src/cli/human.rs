@@ -14,6 +14,14 @@ pub(super) fn until(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
     span(time - now)
 }
 
+/// Returns how long a time was, like [`age`], without a second unit that is nothing.
+pub(super) fn period(since: DateTime<Utc>, until: DateTime<Utc>) -> String {
+    let text = span(until - since);
+    let whole = text.strip_suffix("00s").or_else(|| text.strip_suffix("00m"));
+    let whole = whole.or_else(|| text.strip_suffix("d0h").map(|_| text.trim_end_matches("0h")));
+    whole.map_or_else(|| text.clone(), str::to_owned)
+}
+
 fn span(delta: TimeDelta) -> String {
     let seconds = delta.num_seconds().max(0);
     match seconds {
@@ -40,10 +48,7 @@ pub(super) fn state(runner: &Runner) -> String {
         };
     }
     let activity = &runner.activity;
-    let mut text = match activity.since {
-        Some(_) => activity.state.as_str().to_owned(),
-        None => runner.status.as_str().to_owned(),
-    };
+    let mut text = runner.at().to_owned();
     let why: Vec<_> = activity.kind.iter().chain(&activity.message).map(String::as_str).collect();
     if !why.is_empty() {
         text.push_str(" · ");
@@ -87,6 +92,21 @@ mod tests {
             [(-5, "0s"), (59, "59s"), (252, "4m12s"), (11_100, "3h05m"), (187_200, "2d4h")]
         {
             assert_eq!(span(TimeDelta::seconds(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_period_has_no_unit_that_is_nothing() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (600, "10m"),
+            (86_400, "1d"),
+            (864_000, "10d"),
+            (7200, "2h"),
+            (630, "10m30s"),
+        ] {
+            let now = Utc::now();
+            assert_eq!(period(now - TimeDelta::seconds(seconds), now), text);
         }
     }
 

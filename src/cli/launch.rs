@@ -13,7 +13,7 @@ pub(super) struct LaunchArgs {
     /// The project; without it, the one of this directory
     #[arg(add = ArgValueCandidates::new(complete::projects))]
     pub project: Option<String>,
-    /// Name the runner; without it, the project's name and the next number
+    /// Name the runner; without it, the project's name and a number, which counts its launches
     #[arg(long, value_name = "NAME", conflicts_with = "count")]
     pub name: Option<String>,
     /// Start so many
@@ -37,13 +37,13 @@ pub(super) struct LaunchArgs {
     #[arg(long, short)]
     pub yes: bool,
     /// Start this agent: one that `stratavore agents` lists
-    #[arg(long, value_name = "NAME", conflicts_with = "command")]
+    #[arg(long, value_name = "NAME", conflicts_with = "command", add = ArgValueCandidates::new(complete::agents))]
     pub agent: Option<String>,
     /// What model its agent is to use
     #[arg(long, value_name = "MODEL")]
     pub model: Option<String>,
     /// What its agent may do without asking: own, plan, ask, edits, auto, god
-    #[arg(long, value_parser = permission, value_name = "MODE")]
+    #[arg(long, value_parser = permission, value_name = "MODE", add = ArgValueCandidates::new(complete::permissions))]
     pub permission: Option<Permission>,
     /// Let its agent run every command and change every file without asking; budgets hold all the same
     #[arg(long, conflicts_with = "permission")]

@@ -19,6 +19,7 @@ mod host;
 mod human;
 mod inbox;
 mod install;
+mod known;
 mod launch;
 mod man;
 mod notify;
@@ -58,7 +59,7 @@ pub fn main() -> ExitCode {
     if environment::get("COMPLETE").is_some() {
         return complete::answer();
     }
-    let cli = match parse(std::env::args_os()) {
+    let cli = match parse(asked_for_help(std::env::args_os().collect()).into_iter()) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
@@ -71,6 +72,16 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(printer, verb, &failure),
     }
+}
+
+/// Reads `help [COMMAND]` as `[COMMAND] --help`. As a command of its own it would have all commands
+/// described, whichever is run.
+fn asked_for_help(mut words: Vec<OsString>) -> Vec<OsString> {
+    if words.get(1).is_some_and(|word| word == "help") {
+        words.remove(1);
+        words.push("--help".into());
+    }
+    words
 }
 
 /// Parses the arguments; prints help and errors as clap does.

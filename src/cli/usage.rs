@@ -25,10 +25,10 @@ pub(super) enum TokensCommand {
         /// What it is for
         name: String,
         /// What it may do: look (viewer), run agents (operator), everything (admin)
-        #[arg(long, default_value = "viewer", value_parser = scope)]
+        #[arg(long, default_value = "viewer", value_parser = scope, add = ArgValueCandidates::new(complete::token_scopes))]
         scope: Scope,
         /// It is accepted for so long (12h, 30d)
-        #[arg(long, value_parser = duration, value_name = "DURATION")]
+        #[arg(long, value_parser = lifetime, value_name = "DURATION")]
         expires: Option<Duration>,
     },
     /// List the tokens of the HTTP API
@@ -36,6 +36,7 @@ pub(super) enum TokensCommand {
     /// Refuse a token from now on
     Revoke {
         /// Its name, its id or a unique beginning of it
+        #[arg(add = ArgValueCandidates::new(complete::tokens))]
         token: String,
     },
 }
@@ -168,6 +169,12 @@ pub(super) struct SessionsListArgs {
     /// So many at most
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    let lasts = time >= Duration::from_secs(1);
+    if lasts { Ok(time) } else { Err("a token lasts a second at least".to_owned()) }
 }
 
 fn scope(word: &str) -> Result<Scope, String> {

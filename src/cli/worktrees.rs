@@ -5,11 +5,14 @@ use clap_complete::ArgValueCandidates;
 
 use super::complete;
 
+/// Stands for a branch that was not named: nobody can type it.
+const NO_BRANCH: &str = "\0";
+
 /// What `launch` is told about a worktree.
 #[derive(Debug, Args)]
 pub(super) struct WorktreeArgs {
     /// Make a git worktree for it, on this branch or a new one named after the runner
-    #[arg(long, value_name = "BRANCH", num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, value_name = "BRANCH", num_args = 0..=1, default_missing_value = NO_BRANCH, value_parser = branch)]
     pub worktree: Option<String>,
     /// Let a new branch begin here: a branch, a tag, a commit
     #[arg(long, value_name = "REF", requires = "worktree")]
@@ -71,4 +74,13 @@ pub(super) enum WorktreesCommand {
         /// Its name, or the ref that keeps it
         name: Option<String>,
     },
+}
+
+/// Reads a branch's name; empty where none was given.
+fn branch(text: &str) -> Result<String, String> {
+    match text {
+        NO_BRANCH => Ok(String::new()),
+        "" => Err("a branch's name must not be empty; without one it gets its own".to_owned()),
+        name => Ok(name.to_owned()),
+    }
 }

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{ConfigError, environment, layers, worktree::PROJECT_FILE};
+use super::{
+    ConfigError, environment, layers,
+    worktree::{self, PROJECT_FILE, WorktreeConfig},
+};
 use crate::domain::approval::{Decision, Policy, Rule};
 
 /// The key of the user's rules in their file, and of a project's in its file.
@@ -45,6 +48,15 @@ pub fn load(project: &Path) -> Result<Policy, ConfigError> {
     Ok(Policy { user, project: rules })
 }
 
+/// Says what else is wrong with a project's file: as it is, no worktree is made with it.
+///
+/// # Errors
+///
+/// The first thing that is wrong.
+pub fn check_project(project: &Path) -> Result<(), ConfigError> {
+    worktree::of_project(project, &WorktreeConfig::default()).map(drop)
+}
+
 /// Returns the directory of the project's file for an agent that works here: the nearest above it.
 pub fn project_of(cwd: &Path) -> PathBuf {
     let found = cwd.ancestors().take(CLIMB).find(|dir| dir.join(PROJECT_FILE).is_file());
@@ -57,6 +69,15 @@ fn rules(file: &Path, key: &str) -> Result<Vec<Rule>, ConfigError> {
     for (found, value) in layers::read_leaves(file)? {
         if found != key {
             if key == PROJECT_KEY {
+                // Rules that stand where nobody reads them would be taken for rules in force.
+                if found.starts_with("approvals.") {
+                    return Err(ConfigError::BadValue {
+                        key: found,
+                        origin: file.display().to_string(),
+                        why: "the rules of a project are a list directly below `approvals:`"
+                            .to_owned(),
+                    });
+                }
                 continue;
             }
             return Err(ConfigError::UnknownKey {
@@ -151,6 +172,16 @@ mod tests {
         std::fs::write(dir.path().join(PROJECT_FILE), "approvals: [{allow: Bash}]").unwrap();
         let error = load(dir.path()).unwrap_err().to_string();
         assert!(error.contains("not allow"), "{error}");
+        for text in ["approvals:\n  rules:\n  - deny: Bash\n", "approvals:\n  deny: Bash\n"] {
+            std::fs::write(dir.path().join(PROJECT_FILE), text).unwrap();
+            let error = load(dir.path()).unwrap_err().to_string();
+            assert!(error.contains("a list directly below"), "{error}");
+        }
+        let text = "approvals: [{deny: Bash}]\nworktree:\n  setp: x\n";
+        std::fs::write(dir.path().join(PROJECT_FILE), text).unwrap();
+        assert!(load(dir.path()).is_ok());
+        let error = check_project(dir.path()).unwrap_err().to_string();
+        assert!(error.contains("worktree.setup"), "{error}");
         let below = dir.path().join("a/b");
         std::fs::create_dir_all(&below).unwrap();
         assert_eq!(project_of(&below), dir.path());

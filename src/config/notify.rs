@@ -3,9 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, telegram::check_url};
+use super::{Secret, layers::nearest, telegram::check_url};
 use crate::domain::{
     budget::zone,
+    event::EventType,
     notification::{QuietHours, Rule, Severity, Summary},
 };
 
@@ -115,8 +116,32 @@ impl NotifyConfig {
             return Err(("notify.ntfy.url", "it ends with the topic's name".to_owned()));
         }
         for rule in &self.rules {
-            rule.check().map_err(|why| ("notify.rules", why))?;
+            rule.check()
+                .and_then(|()| check_event(&rule.event))
+                .map_err(|why| ("notify.rules", why))?;
         }
         Ok(())
     }
+}
+
+/// Says what is wrong with the type of event that a rule names: one that there never is would push and mute
+/// nothing, in silence.
+fn check_event(word: &str) -> Result<(), String> {
+    // An activity is named with its state.
+    const STATES: [&str; 3] =
+        ["runner.activity.blocked", "runner.activity.done", "runner.activity.error"];
+    let is_state =
+        |state: &&str| *state == word || (word.ends_with('.') && state.starts_with(word));
+    if word.is_empty() || EventType::is_there(word) || STATES.iter().any(is_state) {
+        return Ok(());
+    }
+    let types = EventType::ALL.map(EventType::as_str);
+    let begun = types.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned() + "."));
+    let names: Vec<String> =
+        begun.chain(types.iter().chain(&STATES).map(|name| (*name).to_owned())).collect();
+    let what = format!("no event is of the type `{}`", word.escape_debug());
+    Err(match nearest(word, &names) {
+        Some(near) => format!("{what}; did you mean `{near}`?"),
+        None => what,
+    })
 }

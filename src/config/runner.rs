@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default, deny_unknown_fields)]
 pub struct RunnerConfig {
     /// The program that a launch without a command starts; empty for the first of claude, codex,
-    /// gemini and opencode that is installed.
+    /// gemini, opencode, qwen, copilot and aider that is installed.
     pub default_command: String,
     /// Seconds an agent may take to leave before its tree is killed, 0…3600.
     pub stop_grace_seconds: u64,

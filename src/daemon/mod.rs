@@ -53,7 +53,7 @@ pub fn trace_id() -> String {
 }
 
 pub use self::{
-    backup::{Entry, Manifest, Restored, Trash, Wanted, backup, restore},
+    backup::{Entry, Manifest, Restored, Trash, Wanted, backup, check_output, restore},
     broker::broker_addresses,
     database::{DatabaseReport, copy_database, database_status, migrate_database},
     http::api_document,

@@ -52,6 +52,15 @@ pub struct Digest {
     pub is_cut: bool,
 }
 
+impl RunnerDigest {
+    /// Whether anything happened to it that can be told.
+    fn is_news(&self) -> bool {
+        let counts = self.turns > 0 || self.questions > 0 || self.waited_seconds > 0;
+        let is_at = self.is_waiting || self.failed.is_some() || self.has_ended;
+        counts || is_at || self.tokens > 0 || self.cost != Cost::default()
+    }
+}
+
 impl Digest {
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
@@ -68,6 +77,7 @@ impl Digest {
             (count(&|runner| runner.is_waiting), "waiting for you"),
             (count(&|runner| runner.failed.is_some()), "failed"),
             (turns as usize, if turns == 1 { "turn ended" } else { "turns ended" }),
+            (count(&|runner| runner.has_ended && runner.failed.is_none()), "ended"),
             (self.alerts as usize, if self.alerts == 1 { "alert" } else { "alerts" }),
         ];
         let told: Vec<_> = parts
@@ -76,6 +86,11 @@ impl Digest {
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
         told.join(", ")
+    }
+
+    /// All tokens used.
+    pub fn tokens(&self) -> u64 {
+        self.runners.iter().map(|runner| runner.tokens).sum()
     }
 
     /// What all of it cost.
@@ -103,6 +118,12 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
         }
         if event.entity_type != "runner" {
             continue;
+        }
+        if let ("runner.started", Some(one)) =
+            (event.event_type.as_str(), runners.get_mut(event.entity_id.as_str()))
+        {
+            // It runs again: that it ended is no longer where it is at.
+            one.has_ended = false;
         }
         let is_told = matches!(
             event.event_type.as_str(),
@@ -147,7 +168,7 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
             one.waited_seconds += seconds(until - from);
         }
     }
-    all.runners = runners.into_values().collect();
+    all.runners = runners.into_values().filter(RunnerDigest::is_news).collect();
     all.runners.sort_by(|a, b| {
         let key = |one: &RunnerDigest| (!one.is_waiting, one.failed.is_none(), one.runner.clone());
         key(a).cmp(&key(b))
@@ -210,6 +231,19 @@ mod tests {
         assert_eq!(told.runners[1].failed.as_deref(), Some("exit code 3"));
         assert_eq!((told.runners[2].turns, told.runners[2].tokens, told.cost()), (1, 7, Cost(5)));
         assert_eq!(told.line(), "1 waiting for you, 1 failed, 1 turn ended");
+    }
+
+    #[test]
+    fn who_runs_again_has_not_ended_and_who_did_nothing_is_not_told() {
+        let events = [
+            event(1, "p-1", "runner.stopped", json!({})),
+            event(2, "p-2", "runner.stopped", json!({})),
+            event(3, "p-1", "runner.started", json!({})),
+            event(4, "p-3", "inbox.closed", json!({ "class": "turn" })),
+        ];
+        let told = digest(at(0), at(9), &events);
+        assert_eq!(told.runners.len(), 1, "{told:?}");
+        assert_eq!((told.runners[0].runner.as_str(), told.line().as_str()), ("p-2", "1 ended"));
     }
 
     #[test]

@@ -116,6 +116,67 @@ pub enum EventType {
 }
 
 impl EventType {
+    /// All of them.
+    pub const ALL: [Self; 51] = [
+        Self::ProjectCreated,
+        Self::ProjectDeleted,
+        Self::RunnerStarting,
+        Self::RunnerStarted,
+        Self::RunnerPaused,
+        Self::RunnerResumed,
+        Self::RunnerStopping,
+        Self::RunnerStopped,
+        Self::RunnerFailed,
+        Self::RunnerAdopted,
+        Self::RunnerRemoved,
+        Self::RunnerActivity,
+        Self::TokensUsed,
+        Self::BudgetChanged,
+        Self::BudgetWarning,
+        Self::BudgetExhausted,
+        Self::RunnerHeld,
+        Self::InboxOpened,
+        Self::InboxUpdated,
+        Self::InboxSnoozed,
+        Self::InboxClosed,
+        Self::ApprovalDecided,
+        Self::PromptDelivered,
+        Self::PromptQueued,
+        Self::PromptCancelled,
+        Self::PromptFailed,
+        Self::RunnerCorrected,
+        Self::SessionCreated,
+        Self::SessionResumed,
+        Self::SessionEnded,
+        Self::WorktreeCreated,
+        Self::WorktreeRemoved,
+        Self::WorktreeRestored,
+        Self::SetupTrusted,
+        Self::DaemonStarted,
+        Self::DaemonStopped,
+        Self::SystemAlert,
+        Self::OutboxRetried,
+        Self::OutboxDiscarded,
+        Self::QuotaChanged,
+        Self::AuditCheckpoint,
+        Self::EventsPruned,
+        Self::NodeForgotten,
+        Self::NotificationRequested,
+        Self::NotificationRetried,
+        Self::NotificationDiscarded,
+        Self::MetricsSummary,
+        Self::TokenCreated,
+        Self::TokenRevoked,
+        Self::CallDenied,
+        Self::BackupMade,
+    ];
+
+    /// Whether there are events of this type or, where it ends with a dot, of types that begin so.
+    pub fn is_there(word: &str) -> bool {
+        let fits = |name: &str| name == word || (word.ends_with('.') && name.starts_with(word));
+        Self::ALL.into_iter().any(|one| fits(one.as_str()))
+    }
+
     /// The name in tables, on the wire and in routing keys.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -293,5 +354,19 @@ impl EventFilter {
             && (self.runner.is_empty() || event.runner == self.runner)
             && self.since.is_none_or(|since| event.timestamp >= since)
             && self.until.is_none_or(|until| event.timestamp < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_is_a_whole_name_or_a_beginning_with_its_dot() {
+        assert!(EventType::is_there("inbox.") && EventType::is_there("inbox.opened"));
+        assert!(!EventType::is_there("inbox") && !EventType::is_there("nosuch."));
+        let names: std::collections::BTreeSet<_> =
+            EventType::ALL.into_iter().map(EventType::as_str).collect();
+        assert_eq!(names.len(), EventType::ALL.len());
     }
 }

@@ -31,7 +31,7 @@ pub struct LaunchRequest {
     pub request_id: Option<uuid::Uuid>,
     /// The project's name.
     pub project: String,
-    /// The runner's name; empty for the project's and the next number.
+    /// The runner's name; empty for the project's and a number, which counts its launches.
     pub name: String,
     /// Program and arguments; empty for the default agent.
     pub command: Vec<OsString>,

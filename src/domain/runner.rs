@@ -232,6 +232,14 @@ pub struct Runner {
 }
 
 impl Runner {
+    /// The word for what it is at: what its agent is at while it runs, where that is known.
+    pub fn at(&self) -> &'static str {
+        match (self.status, self.activity.since) {
+            (RunnerStatus::Running, Some(_)) => self.activity.state.as_str(),
+            (status, _) => status.as_str(),
+        }
+    }
+
     /// Returns the title without the signs that many agents turn at its front.
     pub fn topic(&self) -> &str {
         let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);

@@ -117,7 +117,9 @@ impl World {
         };
         let home = world.path("home");
         run(world.stratavore(&["new", PROJECT, "--path"]).arg(&home))?;
-        run(world.stratavore(&["new", ASIDE, "--path"]).arg(&home))?;
+        let aside = world.path("aside");
+        std::fs::create_dir(&aside)?;
+        run(world.stratavore(&["new", ASIDE, "--path"]).arg(&aside))?;
         let status: Value =
             serde_json::from_str(&run(&mut world.stratavore(&["status", "--format", "json"]))?)?;
         world.daemon_pid = number(&status, "pid")?;

@@ -76,6 +76,9 @@ async fn a_backup_under_load_is_restored_whole() {
     let again = world.run(["backup", "--output", file.to_str().unwrap()]);
     again.expect_error(4, &["there already"]);
     assert!(!world.path("b.tar.gz.partial").exists());
+    let nowhere = world.run(["backup", "--output", "/nosuch/x.tgz"]);
+    nowhere.expect_error(6, &["next: mkdir -p '/nosuch'"]);
+    world.run(["restore", "/nosuch.gz"]).expect_error(3, &["/nosuch.gz"]);
 
     // It is refused where something lives, and where something is.
     let path = file.to_str().unwrap();

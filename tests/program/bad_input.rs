@@ -186,6 +186,60 @@ fn closed_standard_streams_are_no_panic() {
 }
 
 #[test]
+fn names_that_nobody_has_are_refused_with_the_nearest() {
+    let world = World::new();
+    world.project("shop");
+    for words in [
+        &["events", "--project", "shpo"][..],
+        &["events", "subscribe", "--project", "shpo"],
+        &["watch", "--project", "shpo"],
+        &["runners", "--project", "shpo"],
+        &["budget", "show", "shpo"],
+    ] {
+        world.run(words).expect_error(3, &["no project `shpo`", "next: did you mean: shop"]);
+    }
+    world.run(["budget", "show", "shop"]).expect_error(0, &["budget set project:shop daily 1M"]);
+    world
+        .run(["events", "--type", "inbox"])
+        .expect_error(2, &["next: did you mean: --type inbox."]);
+    let launch = |words: &[&str]| world.run([&["launch", "shop"], words].concat());
+    launch(&["--name", "", "--", "true"]).expect_error(2, &["must not be empty", "next:"]);
+    let unnamed = launch(&["--worktree", "", "--", "true"]).expect_code(2);
+    assert!(unnamed.stderr.contains("must not be empty"), "{}", unnamed.stderr);
+    launch(&["--", ""]).expect_error(2, &["must not be empty", "next:"]);
+    assert!(world.runners().is_empty(), "what is refused leaves nothing");
+    let swapped = world.run(["approvals", "test", "Bash", "claude", "ls"]);
+    swapped.expect_error(3, &["stratavore approvals test claude Bash"]);
+    world.run(["approvals", "test", "claud", "Bash"]).expect_error(3, &["test claude Bash"]);
+    let dead = world.run(["tokens", "create", "z", "--expires", "0s"]);
+    dead.expect_code(2);
+    // What a removed project has left is history, and no mistake.
+    world.run(["projects", "delete", "shop"]).expect_code(0);
+    let past = world.run(["events", "--project", "shop"]).expect_code(0);
+    assert!(past.stdout.contains("project.deleted"), "{}", past.stdout);
+    world.run(["events", "--project", "shop", "--type", "budget."]).expect_code(0);
+}
+
+#[test]
+fn words_of_other_programs_lead_to_ours() {
+    let world = World::with_project();
+    world.run(["list"]).expect_error(3, &["next: did you mean: stratavore runners"]);
+    let help = world.run(["help", "launch"]).expect_code(0).stdout;
+    assert_eq!(help, world.run(["launch", "--help"]).expect_code(0).stdout);
+    assert!(world.run(["help"]).expect_code(0).stdout.contains("launch"));
+    world.run(["nosuch", "--help"]).expect_error(2, &["no command and no project `nosuch`"]);
+    let name = world.launch(&["--name", "fixer"], &["sleep", "600"]);
+    assert_eq!(world.json(["status"])["activities"]["running"], 1, "as `runners` says");
+    world.run([&name]).expect_error(3, &["next: stratavore attach fixer"]);
+    world.run(["attach", &name]).expect_error(2, &["next: stratavore logs fixer --follow"]);
+    let again = world.run(["launch", "p", "--name", "fixer", "--", "true"]);
+    again.expect_error(4, &["next: stratavore attach fixer"]);
+    world.run(["kill", &name]).expect_code(0);
+    let again = world.run(["launch", "p", "--name", "fixer", "--", "true"]);
+    again.expect_error(4, &["next: stratavore restart fixer"]);
+}
+
+#[test]
 fn a_root_that_is_unknown_or_unsafe_is_refused_with_the_fix() {
     let world = World::new();
     let refused = |name: &str, value: Option<&Path>, texts: &[&str]| {

@@ -115,7 +115,8 @@ fn a_support_bundle_holds_no_secret_and_no_prompt() {
     let written = world.run(["support", "-o", bundle.to_str().unwrap()]).expect_code(0);
     assert!(written.stdout.contains("events.jsonl"), "{}", written.stdout);
     assert_eq!(fs::metadata(&bundle).unwrap().permissions().mode() & 0o777, 0o600);
-    world.run(["support", "-o", bundle.to_str().unwrap()]).expect_code(6);
+    let again = world.run(["support", "-o", bundle.to_str().unwrap()]);
+    again.expect_error(4, &["is there already", "next: --output names another file"]);
 
     let unpacked = world.path("unpacked");
     fs::create_dir(&unpacked).unwrap();

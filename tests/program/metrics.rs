@@ -411,7 +411,7 @@ fn the_way_of_events_to_the_broker_can_be_followed() {
     wait_until("the broker is told to be away", SOON, || {
         value(&scrape(&address), "stratavore_broker_up") == Some(0.0)
     });
-    world.run(["new", "q", "--path", world.home().to_str().unwrap()]).expect_code(0);
+    world.project("q");
     wait_until("what waits is counted, and how long", SOON, || {
         let text = scrape(&address);
         let is_there = |name| value(&text, name).is_some_and(|value| value > 0.0);

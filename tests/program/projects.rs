@@ -15,6 +15,9 @@ fn a_project_is_a_directory_that_exists_and_a_name_that_is_free() {
     let file = world.path("file");
     fs::write(&file, "").unwrap();
     world.run(["new", "q", "--path", file.to_str().unwrap()]).expect_error(2, &["directory"]);
+    let taken = ["`p`", "next: stratavore launch p"];
+    world.run(["new", "q", "--path", &path]).expect_error(4, &taken);
+    let path = world.path("h").to_str().unwrap().to_owned();
     let made = ["new", "q", "--path", &path, "--description", "d e", "--tag", "a", "--tag", "b"];
     world.run(made).expect_code(0);
     let shown = world.json(["projects", "show", "q"]);

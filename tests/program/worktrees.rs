@@ -112,6 +112,10 @@ fn a_runner_gets_a_worktree_of_its_own() {
     assert_eq!(world.git(&path, &["branch", "--show-current"]).trim(), "old");
     let refs = world.git(&repository, &["for-each-ref", "--format=%(refname)", "refs/stratavore"]);
     assert_eq!(refs.lines().count(), 4, "one for each launch: {refs}");
+    world.run(["kill", &third]).expect_code(0);
+    world.run(["runners", "remove", &third]).expect_code(0);
+    let refs = world.git(&repository, &["for-each-ref", "--format=%(refname)", "refs/stratavore"]);
+    assert_eq!(refs.lines().count(), 3, "it goes with its runner: {refs}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::{
 
 /// Attaches to the runner named, to the only live one, or to the one that is picked.
 pub(super) fn run(args: &AttachArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
-    need_terminal()?;
+    need_terminal(args.runner.as_deref())?;
     let options = AttachOptions {
         read_only: args.read_only,
         path: args.via,
@@ -26,7 +26,7 @@ pub(super) fn run(args: &AttachArgs, context: &Context, printer: Printer) -> Res
 
 /// Attaches to a runner just launched.
 pub(super) fn by_name(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
-    need_terminal()?;
+    need_terminal(Some(name))?;
     let options = AttachOptions {
         read_only: false,
         path: Path::Direct,
@@ -103,10 +103,14 @@ fn tell(name: &str, end: &AttachEnd, printer: Printer) -> Result<(), Failure> {
     }
 }
 
-fn need_terminal() -> Result<(), Failure> {
+fn need_terminal(runner: Option<&str>) -> Result<(), Failure> {
     if is_interactive() {
         return Ok(());
     }
-    Err(Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
-        .with_hint("stratavore logs RUNNER --follow shows the output without one"))
+    Err(Failure::usage("NO_TERMINAL", "standard input and output must be a terminal").with_hint(
+        match runner {
+            Some(name) => format!("stratavore logs {name} --follow shows the output without one"),
+            None => "stratavore logs RUNNER --follow shows the output without one".to_owned(),
+        },
+    ))
 }

@@ -8,6 +8,7 @@ use crate::{
         budgets::{BudgetArgs, BudgetCommand, BudgetOneArgs, BudgetSetArgs},
         context::{Context, block_on},
         human::until,
+        known,
         printer::Printer,
     },
     domain::{
@@ -37,11 +38,20 @@ async fn show(
     context: &Context,
     printer: Printer,
 ) -> Result<(), Failure> {
-    let mut budgets = context.client().await?.list_budgets().await?;
+    let client = context.client().await?;
+    let mut budgets = client.list_budgets().await?;
     budgets.retain(|budget| scope.is_none_or(|scope| budget.scope == *scope));
+    if budgets.is_empty() {
+        match scope {
+            Some(BudgetScope::Project(name)) => known::project(&client, name).await?,
+            Some(BudgetScope::Runner(word)) => drop(client.get_runner(word).await?),
+            _ => {}
+        }
+    }
     if budgets.is_empty() && printer.is_table() {
+        let whose = scope.unwrap_or(&BudgetScope::Global);
         printer.note("no budget is set");
-        printer.note("  next: stratavore budget set global daily 1M");
+        printer.note(&format!("  next: stratavore budget set {whose} daily 1M"));
         return Ok(());
     }
     let heads = ["scope", "period", "used", "of", "", "left", "set aside", "ends in", "then"];

@@ -12,6 +12,7 @@ use crate::{
         printer::Printer,
     },
     config::Sources,
+    daemon,
     domain::failure::Failure,
 };
 
@@ -19,6 +20,12 @@ use crate::{
 pub(super) fn run(args: &DoctorArgs, global: &GlobalArgs, printer: Printer) -> Outcome {
     let sources = Sources::of_process(global.config.clone());
     let examining = async {
+        if let Some(path) = &args.bundle {
+            daemon::check_output(path).map_err(|failure| match failure.reason.as_str() {
+                "EXISTS" => failure.with_hint("--bundle names another file"),
+                _ => failure,
+            })?;
+        }
         let machine = Machine::look(&sources).await;
         let found = doctor::examine(&machine).await;
         show(&found, printer)?;

@@ -9,7 +9,7 @@ use crate::{
     cli::{
         args::{AboutArgs, EventArgs, EventsArgs, EventsCommand, FollowArgs},
         context::{Context, block_on},
-        human,
+        human, known,
         printer::Printer,
     },
     domain::{
@@ -46,8 +46,13 @@ fn filter(about: &AboutArgs, since: Option<Duration>, until: Option<Duration>) -
 }
 
 async fn list(args: &EventArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    known::event_type(&args.about.event_type)?;
     let filter = filter(&args.about, args.since, args.until);
-    let events = context.client().await?.list_events(&filter, args.limit).await?;
+    let client = context.client().await?;
+    let events = client.list_events(&filter, args.limit).await?;
+    if events.is_empty() {
+        known::project_or_past(&client, &filter.project).await?;
+    }
     printer.list(&events, &["time", "event", "of", "what"], |event| {
         let time = event.timestamp.with_timezone(&Local);
         vec![
@@ -85,8 +90,10 @@ async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Fai
 /// followed by position. What was asked for of the past comes first; the log is followed before that is read, so
 /// that none falls in between, and what both told is printed once.
 async fn subscribe(args: &FollowArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
+    known::event_type(&args.about.event_type)?;
     let filter = filter(&args.about, args.since, None);
     let mut client = context.client().await?;
+    known::project_or_past(&client, &filter.project).await?;
     let mut position = None;
     let (mut asks_for_past, mut printed) = (args.since.is_some(), 0);
     loop {

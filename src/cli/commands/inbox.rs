@@ -10,7 +10,7 @@ use super::Outcome;
 use crate::{
     cli::{
         context::{Context, block_on},
-        human::{age, clip, until},
+        human::{age, clip, period, until},
         inbox::{InboxArgs, InboxCommand, InboxListArgs},
         printer::Printer,
     },
@@ -201,13 +201,27 @@ async fn digest(
     if !printer.is_table() {
         return printer.one(&digest, &[]);
     }
-    let ago = age(digest.since, digest.until);
+    let ago = period(digest.since, digest.until);
     if digest.is_empty() {
         printer.note(&format!("nothing happened in the last {ago}"));
         return Ok(());
     }
-    let spent = money(digest.cost());
-    printer.note(&format!("in the last {ago}: {}; it cost {spent}", digest.line()));
+    let told = [
+        digest.line(),
+        if digest.tokens() == 0 {
+            String::new()
+        } else {
+            format!("{} tokens", tokens(digest.tokens()))
+        },
+        if digest.cost().0 == 0 {
+            String::new()
+        } else {
+            format!("it cost {}", money(digest.cost()))
+        },
+    ];
+    let told: Vec<_> = told.into_iter().filter(|part| !part.is_empty()).collect();
+    let told = if told.is_empty() { "asked and answered".to_owned() } else { told.join("; ") };
+    printer.note(&format!("in the last {ago}: {told}"));
     let mut changes = BTreeMap::new();
     for one in digest.runners.iter().take(MOST_COMPARED) {
         // What was not launched in a repository, or is gone, has none.
@@ -225,6 +239,7 @@ async fn digest(
             (_, true, _) => "waits for you".to_owned(),
             (Some(why), ..) => clip(&format!("failed: {why}"), 32),
             (None, _, true) => "ended".to_owned(),
+            (None, _, false) if one.turns == 0 && one.questions > 0 => "answered".to_owned(),
             (None, _, false) => String::new(),
         };
         let figure = |count: u64, text: String| if count == 0 { String::new() } else { text };

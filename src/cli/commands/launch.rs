@@ -45,6 +45,10 @@ async fn launch(
     context: &Context,
     printer: Printer,
 ) -> Result<Vec<Runner>, Failure> {
+    if args.name.as_deref() == Some("") {
+        return Err(Failure::usage("BAD_NAME", "a name must not be empty")
+            .with_hint("another --name, or none: then it is given"));
+    }
     let client = context.client().await?;
     let project = if let Some(name) = &args.project {
         name.clone()
@@ -177,7 +181,7 @@ pub(super) async fn project_here(
     let here = current_dir()?;
     let here = here.canonicalize().unwrap_or(here);
     let projects = client.list_projects("").await?;
-    if let Some(project) = nearest_project(&projects, &here) {
+    if let Some(project) = nearest_project(&projects, &here)? {
         return Ok(project.clone());
     }
     let root = repository_root(&here).unwrap_or(here);
@@ -202,10 +206,25 @@ pub(super) async fn project_here(
     Ok(project)
 }
 
-/// Returns the project whose directory contains this one, the innermost if there are several.
-pub(super) fn nearest_project<'a>(projects: &'a [Project], here: &Path) -> Option<&'a Project> {
+/// Returns the project whose directory contains this one, the innermost if there are several; which of
+/// those that share a directory is meant, nobody knows.
+fn nearest_project<'a>(
+    projects: &'a [Project],
+    here: &Path,
+) -> Result<Option<&'a Project>, Failure> {
     let containing = projects.iter().filter(|project| here.starts_with(&project.path));
-    containing.max_by_key(|project| project.path.components().count())
+    let Some(found) = containing.max_by_key(|project| project.path.components().count()) else {
+        return Ok(None);
+    };
+    let sharing = projects.iter().filter(|project| project.path == found.path);
+    let names: Vec<&str> = sharing.map(|project| project.name.as_str()).collect();
+    if names.len() == 1 {
+        return Ok(Some(found));
+    }
+    let what = format!("{} are projects of `{}`", names.join(", "), found.path.display());
+    let first = names.first().copied().unwrap_or_default();
+    Err(Failure::conflict("PROJECT_AMBIGUOUS", what)
+        .with_hint(format!("stratavore launch {first}, or another of them")))
 }
 
 /// Returns the root of the repository we stand in, found without running anything of it.
@@ -274,10 +293,20 @@ mod tests {
     #[test]
     fn the_innermost_project_wins() {
         let projects = [project("all", "/src"), project("shop", "/src/shop")];
-        let found = |here: &str| nearest_project(&projects, Path::new(here)).map(|p| &*p.name);
-        assert_eq!(found("/src/shop/lib"), Some("shop"));
-        assert_eq!(found("/src/shopping"), Some("all"));
-        assert_eq!(found("/home"), None);
+        let found = |here: &str| {
+            nearest_project(&projects, Path::new(here)).map(|found| found.map(|p| &*p.name))
+        };
+        assert_eq!(found("/src/shop/lib"), Ok(Some("shop")));
+        assert_eq!(found("/src/shopping"), Ok(Some("all")));
+        assert_eq!(found("/home"), Ok(None));
+    }
+
+    #[test]
+    fn a_directory_that_projects_share_is_nobodys_in_particular() {
+        let projects = [project("shop", "/shop"), project("till", "/shop"), project("a", "/")];
+        let failure = nearest_project(&projects, Path::new("/shop/lib")).unwrap_err();
+        assert_eq!(failure.message, "shop, till are projects of `/shop`");
+        assert_eq!(nearest_project(&projects, Path::new("/x")).unwrap().unwrap().name, "a");
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
         }
         Some(Command::Approvals(_)) => {
             if let Some(Command::Approvals(Deferred(args))) = cli.command {
-                return approvals::run(args, printer);
+                return approvals::run(args, &cli.global, printer);
             }
         }
         Some(Command::Man(args)) => return ("write the manual", man::run(args, printer)),

@@ -15,6 +15,16 @@ pub(super) async fn run(args: NewArgs, context: &Context, printer: Printer) -> R
     })?;
     let path = path.canonicalize().unwrap_or(path);
     let quotas = args.quotas.change();
+    let client = context.client().await?;
+    // Programs may do it over the API; a person who does it means the project that is there, and what
+    // is launched from within the directory could be of either.
+    let projects = client.list_projects("").await?;
+    let there = projects.iter().find(|project| project.path == path && project.name != args.name);
+    if let Some(there) = there {
+        let what = format!("`{}` is the directory of project `{}`", path.display(), there.name);
+        return Err(Failure::conflict("DIRECTORY_TAKEN", what)
+            .with_hint(format!("stratavore launch {}", there.name)));
+    }
     let new = NewProject {
         name: args.name,
         path,
@@ -22,7 +32,7 @@ pub(super) async fn run(args: NewArgs, context: &Context, printer: Printer) -> R
         tags: args.tags,
         quotas,
     };
-    let project = context.client().await?.create_project(new).await?;
+    let project = client.create_project(new).await?;
     if !printer.is_table() {
         return printer.one(&project, &[]);
     }

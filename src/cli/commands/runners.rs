@@ -7,7 +7,7 @@ use crate::{
     cli::{
         args::{NamesArgs, RestartArgs, RunnerFilter, RunnersArgs, RunnersCommand},
         context::{Context, block_on},
-        human,
+        human, known,
         printer::Printer,
     },
     domain::{
@@ -70,6 +70,9 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
 async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Result<(), Failure> {
     let client = context.client().await?;
     let runners = client.list_runners(&filter.project, &filter.status, filter.limit).await?;
+    if runners.is_empty() {
+        known::project(&client, &filter.project).await?;
+    }
     // The list is what was asked for; quotas, which stand in the database, tell whether that was all.
     let quotas = client.list_quotas(&filter.project).await;
     let is_away = matches!(&quotas, Err(failure) if failure.reason == "DATABASE_AWAY");

@@ -33,6 +33,20 @@ const LOOKED_AT: u32 = 200;
 /// Conversations that are told when it is not known which is meant.
 const MOST_TOLD: usize = 8;
 
+/// What other programs call the same.
+const SYNONYMS: [(&str, &str); 7] = [
+    ("list", "runners"),
+    ("log", "logs"),
+    ("ls", "runners"),
+    ("ps", "runners"),
+    ("run", "launch"),
+    ("start", "launch"),
+    ("top", "watch"),
+];
+
+/// What ends, replaces or removes something: who mistypes a word is not told to do that.
+const DESTRUCTIVE: [&str; 5] = ["kill", "restart", "restore", "uninstall", "reconcile"];
+
 /// Goes into the newest live runner of the project, goes on with its conversation, or launches its
 /// agent.
 pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Outcome {
@@ -41,6 +55,10 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
     // A word that can be no project is a mistyped command, and starts nothing.
     if let Err(error) = check_project_name(&name) {
         let failure = Failure::usage("UNKNOWN_COMMAND", error.to_string());
+        return ("understand the command", Err(unknown(&name, failure, Vec::new())));
+    }
+    if rest.iter().any(|word| word == "--help" || word == "-h") {
+        let failure = Failure::usage("UNKNOWN_COMMAND", String::new());
         return ("understand the command", Err(unknown(&name, failure, Vec::new())));
     }
     if let Some(word) = rest.first() {
@@ -58,6 +76,14 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
         let project = match client.get_project(name).await {
             Ok(project) => project,
             Err(failure) => {
+                // A word that begins an id is hardly meant as one.
+                let runner = client.get_runner(name).await.ok();
+                if let Some(runner) = runner.filter(|runner| runner.name == name) {
+                    let what = format!("`{name}` is a runner, and no project");
+                    let verb = if runner.status.is_live() { "attach" } else { "runners show" };
+                    return Err(Failure { message: what, ..failure }
+                        .with_hint(format!("stratavore {verb} {name}")));
+                }
                 let projects = client.list_projects("").await.unwrap_or_default();
                 let names = projects.into_iter().map(|project| project.name).collect();
                 return Err(unknown(name, failure, names));
@@ -162,11 +188,44 @@ fn unknown(name: &str, failure: Failure, projects: Vec<String>) -> Failure {
     use clap::CommandFactory as _;
     let cli = Cli::command();
     let mut names = projects;
-    names.extend(cli.get_subcommands().map(|command| command.get_name().to_owned()));
+    let commands = cli.get_subcommands().filter(|command| !command.is_hide_set());
+    let commands = commands.map(clap::Command::get_name).filter(|c| !DESTRUCTIVE.contains(c));
+    names.extend(commands.map(str::to_owned));
     let what = format!("no command and no project `{}`", name.escape_debug());
-    let hint = match crate::config::nearest(name, &names) {
+    let synonym = SYNONYMS.iter().find(|(word, _)| *word == name).map(|(_, command)| *command);
+    let near = synonym.or_else(|| crate::config::nearest(name, &names).map(String::as_str));
+    let hint = match near {
         Some(near) => format!("did you mean: stratavore {near}"),
         None => "stratavore --help".to_owned(),
     };
     Failure { message: what, hint, ..failure }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_leads_to_what_others_call_it_and_to_nothing_that_destroys() {
+        let hint = |word: &str| {
+            unknown(word, Failure::usage("UNKNOWN_COMMAND", ""), vec!["shop".to_owned()]).hint
+        };
+        for (word, command) in [
+            ("list", "runners"),
+            ("ls", "runners"),
+            ("ps", "runners"),
+            ("run", "launch"),
+            ("start", "launch"),
+            ("log", "logs"),
+            ("shpo", "shop"),
+            ("lunch", "launch"),
+        ] {
+            assert_eq!(hint(word), format!("did you mean: stratavore {command}"));
+        }
+        for word in ["kil", "kll", "restor", "uninstal", "demo-agen"] {
+            let hint = hint(word);
+            let told = hint.rsplit(' ').next().unwrap();
+            assert!(!DESTRUCTIVE.contains(&told) && told != "demo-agent", "{word}: {hint}");
+        }
+    }
 }

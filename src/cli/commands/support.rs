@@ -16,6 +16,7 @@ use crate::{
         support,
     },
     config::Sources,
+    daemon,
     domain::failure::Failure,
 };
 
@@ -23,10 +24,11 @@ use crate::{
 pub(super) fn run(args: &SupportArgs, global: &GlobalArgs, printer: Printer) -> Outcome {
     let sources = Sources::of_process(global.config.clone());
     let writing = async {
-        let machine = Machine::look(&sources).await;
-        let found = doctor::examine(&machine).await;
         let name = format!("stratavore-support-{}.tar.gz", Utc::now().format("%Y%m%d-%H%M%S"));
         let path = args.output.clone().unwrap_or_else(|| PathBuf::from(name));
+        daemon::check_output(&path)?;
+        let machine = Machine::look(&sources).await;
+        let found = doctor::examine(&machine).await;
         write(&machine, &found, &path, printer).await
     };
     ("write the support bundle", block_on(writing))
@@ -49,7 +51,7 @@ pub(super) async fn write(
     let files = support::collect(machine, found, &lines(found).join("\n")).await;
     support::pack(path, &files).map_err(|error| {
         let what = format!("write `{}`: {error}", path.display());
-        Failure::unavailable("NOT_WRITTEN", what).with_hint("a file that exists is not replaced")
+        Failure::unavailable("NOT_WRITTEN", what).with_hint("--output names another file")
     })?;
     let entries: Vec<_> =
         files.into_iter().map(|(file, text)| Entry { file, bytes: text.len() }).collect();

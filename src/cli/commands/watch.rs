@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    cli::{args::WatchArgs, context::Context, human, printer::Printer},
+    cli::{args::WatchArgs, context::Context, human, known, printer::Printer},
     domain::{failure::Failure, id::RunnerId, runner::Runner},
 };
 
@@ -15,6 +15,7 @@ pub(super) async fn run(
     printer: Printer,
 ) -> Result<(), Failure> {
     let mut client = context.client().await?;
+    known::project(&client, &args.project).await?;
     let mut seen = HashMap::new();
     loop {
         let mut changes = client.watch_runners().await?;

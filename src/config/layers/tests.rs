@@ -60,6 +60,7 @@ fn what_is_wrong_is_named() {
     let cases = [
         ("daemon: [", "c.yaml"),
         ("notify:\n  rules:\n    - mut: true\n", "c.yaml"),
+        ("notify:\n  rules:\n    - event: runer.failed\n", "did you mean `runner.failed`"),
         ("api: 3\n", "a section with keys of its own, such as `api."),
         ("agents: 3\n", "such as `agents.codex.mode`"),
         ("presets: 3\n", "such as `presets.NAME.command`"),

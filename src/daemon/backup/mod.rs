@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     restore::{Restored, restore},
-    save::{Wanted, backup},
+    save::{Wanted, backup, check_output},
 };
 
 /// The form of what is written; a greater one is refused.

@@ -53,6 +53,8 @@ pub async fn restore(
         refuse_newer(&manifest)?;
         return Ok(Restored { manifest, restored_to, put_aside: String::new() });
     }
+    // Before anybody ends a daemon for a file that is not there.
+    fs::File::open(file).map_err(|error| unreadable(file, &error))?;
     let _lock = if root.exists() { Some(free(places)?) } else { None };
     let is_empty = is_empty(root);
     if !is_empty && !is_forced {
@@ -160,7 +162,8 @@ fn refuse_newer(manifest: &Manifest) -> Result<(), Failure> {
 fn unreadable(file: &Path, error: &io::Error) -> Failure {
     let what = format!("read `{}`: {error}", file.display());
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::not_found("NO_BACKUP", what),
+        io::ErrorKind::NotFound => Failure::not_found("NO_BACKUP", what)
+            .with_hint("name a file that stratavore backup wrote"),
         io::ErrorKind::InvalidData => {
             Failure::conflict("DAMAGED", what).with_hint("take another backup; nothing was changed")
         }

@@ -60,11 +60,7 @@ pub async fn backup(
     told: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Manifest, Failure> {
     let output = wanted.output;
-    let shown = output.display();
-    if fs::symlink_metadata(output).is_ok() {
-        let what = format!("`{shown}` is there already");
-        return Err(Failure::conflict("EXISTS", what).with_hint("--output names another file"));
-    }
+    check_output(output)?;
     umask(Mode::from_raw_mode(0o077));
     let mut aside = output.as_os_str().to_owned();
     aside.push(".partial");
@@ -78,6 +74,29 @@ pub async fn backup(
     let packed = aside.0.join("packed");
     fs::rename(&packed, output).map_err(|error| not_written(output, &error))?;
     Ok(manifest)
+}
+
+/// Refuses a file that cannot be written anew, before anything is collected for it.
+///
+/// # Errors
+///
+/// When there is one already, or no directory for it.
+pub fn check_output(output: &Path) -> Result<(), Failure> {
+    let shown = output.display();
+    if fs::symlink_metadata(output).is_ok() {
+        let what = format!("`{shown}` is there already");
+        return Err(Failure::conflict("EXISTS", what).with_hint("--output names another file"));
+    }
+    let dir = output.parent().filter(|dir| !dir.as_os_str().is_empty());
+    match dir.filter(|dir| !dir.exists()) {
+        None => Ok(()),
+        Some(dir) => {
+            let dir = dir.display();
+            let what = format!("write `{shown}`: there is no directory `{dir}`");
+            let failure = Failure::unavailable("NOT_WRITTEN", what);
+            Err(failure.with_hint(format!("mkdir -p '{dir}'")))
+        }
+    }
 }
 
 /// A directory that goes whatever comes of it.

@@ -98,7 +98,8 @@ async fn attach_runner(
         Problem::new(StatusCode::UPGRADE_REQUIRED, "NO_WEBSOCKET", wrong.body_text())
     })?;
     if !how.read_only && actor.scope < Scope::Operator {
-        return Err(Failure::denied("SCOPE_TOO_NARROW", "a viewer attaches with read_only").into());
+        let failure = Failure::denied("SCOPE_TOO_NARROW", "a viewer attaches with read_only");
+        return Err(failure.with_hint("stratavore tokens create NAME --scope operator").into());
     }
     let usual = TerminalSize::default();
     let size =

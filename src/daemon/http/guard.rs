@@ -215,7 +215,9 @@ impl Rules {
                 token.scope.as_str(),
                 need.as_str()
             );
-            return Err(Problem::new(StatusCode::FORBIDDEN, "SCOPE_TOO_NARROW", what));
+            let hint = format!("stratavore tokens create NAME --scope {}", need.as_str());
+            let problem = Problem::new(StatusCode::FORBIDDEN, "SCOPE_TOO_NARROW", what);
+            return Err(problem.with_hint(hint));
         }
         self.pass(request, token, inside, next).await
     }

@@ -81,7 +81,7 @@ struct Which {
 struct LaunchBody {
     /// The project.
     project: String,
-    /// The runner's name; the project's and the next number, if nothing is said.
+    /// The runner's name; if nothing is said, the project's and a number, which counts its launches.
     #[schema(pattern = "^([A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length = 64)]
     #[serde(default)]
     name: String,

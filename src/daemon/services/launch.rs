@@ -22,6 +22,7 @@ use crate::{
         trace,
     },
     domain::{
+        agent::Agent,
         event::EventType,
         failure::Failure,
         id::RunnerId,
@@ -33,9 +34,6 @@ use crate::{
     },
     proto::link::v1::{Identity, LaunchSpec},
 };
-
-/// Programs that a launch without a command looks for, in this order.
-const DEFAULT_AGENTS: [&str; 4] = ["claude", "codex", "gemini", "opencode"];
 
 /// The kernel's limit for one argument (`MAX_ARG_STRLEN`) and, with room to spare, for all.
 const MAX_ARGUMENT: usize = 128 << 10;
@@ -103,9 +101,10 @@ impl Services {
             }
             None => find_program(name).is_some(),
         };
-        let found = DEFAULT_AGENTS.iter().find(installed).map(|name| vec![OsString::from(name)]);
+        let agents = Agent::ALL.map(Agent::as_str);
+        let found = agents.iter().find(installed).map(|name| vec![OsString::from(name)]);
         found.ok_or_else(|| {
-            let what = format!("none of {} is on the PATH", DEFAULT_AGENTS.join(", "));
+            let what = format!("none of {} is on the PATH", agents.join(", "));
             let hint = format!("stratavore launch {} -- COMMAND runs any program", request.project);
             Failure::not_found("NO_AGENT", what).with_hint(hint)
         })
@@ -396,6 +395,12 @@ fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
         Failure::usage("ARGUMENT_TOO_LONG", what)
             .with_hint("put the text into a file, or send it with: stratavore send RUNNER < FILE")
     };
+    if command.first().is_some_and(|program| program.is_empty()) {
+        return Err(Failure::usage("BAD_COMMAND", "the program's name must not be empty")
+            .with_hint(
+                "stratavore launch PROJECT -- COMMAND, or without one the first agent found",
+            ));
+    }
     if let Some(word) = command.iter().find(|word| word.len() >= MAX_ARGUMENT) {
         return Err(too_long(format!(
             "an argument has {} bytes, at most {MAX_ARGUMENT} can be passed",

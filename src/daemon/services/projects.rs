@@ -102,6 +102,9 @@ impl Services {
                 // What is left over is found and removed with the runner's directory, later.
                 std::fs::remove_dir_all(services.context.places.runner(*id)).ok();
             }
+            for runner in &runners {
+                services.forget_launch(runner).await;
+            }
             services.changes.announce(Change::Removed(ids));
             Ok(stopped)
         })

@@ -74,6 +74,7 @@ impl Services {
         self.unrecorded.forget(now.id);
         self.changes.announce(Change::Removed(vec![now.id]));
         self.clear_directory(now.id).await;
+        self.forget_launch(&now).await;
         Ok(now)
     }
 

@@ -48,7 +48,7 @@ pub struct SystemStatus {
     pub projects: u64,
     /// Runners by status.
     pub runners: BTreeMap<String, u64>,
-    /// Live runners by what their agent is at.
+    /// Live runners by what their agent is at, as they are listed.
     pub activities: BTreeMap<String, u64>,
     /// The daemon's resident memory.
     pub memory_kb: u64,
@@ -141,7 +141,7 @@ impl Services {
         for runner in self.list_runners("", "", 0).await? {
             *runners.entry(runner.status.as_str().to_owned()).or_default() += 1;
             if runner.status.is_live() {
-                *activities.entry(runner.activity.state.as_str().to_owned()).or_default() += 1;
+                *activities.entry(runner.at().to_owned()).or_default() += 1;
             }
         }
         let uptime = context.clock.now() - context.started_at;

@@ -132,13 +132,10 @@ impl Store {
              active_runners = active_runners + 1, last_accessed_at = $2, updated_at = $2, \
              status = CASE WHEN status = 'archived' THEN status ELSE 'active' END WHERE name = $1",
         );
-        let name = new.name.as_deref().unwrap_or_default();
-        let is_free = Query::new(
-            "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM runners WHERE name = $1) \
-             AND NOT EXISTS (SELECT 1 FROM projects WHERE name = $1)",
+        let namesake = Query::new(
+            "SELECT name, status FROM runners WHERE name = $1 \
+             UNION ALL SELECT name, 'project' FROM projects WHERE name = $1",
         );
-        let taken = Failure::conflict("NAME_TAKEN", format!("the name `{name}` is taken"))
-            .with_hint(format!("stratavore restart {name} starts it again if it is a runner's"));
         let repeated = Failure::conflict("REQUEST_REPEATED", "launch twice with one request id");
         let number = number.bind(new.project.as_str()).bind(new.at);
         let is_new =
@@ -146,7 +143,7 @@ impl Store {
         let wish = (new.name.clone(), new.max_tokens);
         let excess = quotas::excess(&new.project, new.id, wish, new.at);
         let why = vec![
-            (is_free.bind(new.name.clone()), Expect::Rows(taken)),
+            (namesake.bind(new.name.clone()), Expect::NoRow(taken)),
             (is_new.bind(new.request_id), Expect::Rows(repeated)),
             (excess, Expect::NoRow(quotas::refusal)),
         ];
@@ -223,6 +220,17 @@ fn admit(new: &NewRunner) -> Query {
         ")"
     );
     filled(ADMIT, new).bind(quotas::day(new.at)).bind(quotas::asked(new.max_tokens))
+}
+
+/// Returns the refusal of a name that somebody has, with what whoever wants it may have meant.
+fn taken(row: &Record) -> Result<Failure, StoreError> {
+    let (name, status) = (row.text("name")?, row.text("status")?);
+    let hint = match RunnerStatus::parse(&status) {
+        None => format!("stratavore launch {name}, if that project is meant; else another --name"),
+        Some(status) if status.is_live() => format!("stratavore attach {name}"),
+        Some(_) => format!("stratavore restart {name} starts it again"),
+    };
+    Ok(Failure::conflict("NAME_TAKEN", format!("the name `{name}` is taken")).with_hint(hint))
 }
 
 /// Returns the statement that inserts a launched runner whatever there is.

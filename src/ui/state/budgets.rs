@@ -262,7 +262,7 @@ impl State {
                 7,
                 cells(&|budget| match budget.period {
                     Period::Total => "never".to_owned(),
-                    _ => age_text((budget.end - self.now).max(TimeDelta::zero())),
+                    _ => ends_in(budget.end - self.now),
                 }),
             ),
             Column::text("used up", 9, cells(&|budget| budget.action.as_str().to_owned())),
@@ -293,9 +293,24 @@ impl State {
     }
 }
 
+/// How long a period lasts still, its minutes marked as on the command line.
+fn ends_in(left: TimeDelta) -> String {
+    let text = age_text(left.max(TimeDelta::zero()));
+    let has_minutes = text.contains('h') && !text.ends_with('h');
+    if has_minutes { text + "m" } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_a_period_is_written_as_on_the_command_line() {
+        let told = [(-1, "0s"), (59, "59s"), (90, "1m"), (24_420, "6h47m"), (50_000, "13h")];
+        for (seconds, text) in told {
+            assert_eq!(ends_in(TimeDelta::seconds(seconds)), text);
+        }
+    }
     use crate::domain::usage::Cost;
 
     #[test]

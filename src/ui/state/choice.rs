@@ -7,13 +7,15 @@ use crate::domain::{
     project::Project,
 };
 
-/// Returns the project whose directory holds `directory`, the innermost of several.
+/// Returns the project whose directory holds `directory`, the innermost of several; of those that share
+/// one, the one of this name.
 pub(in crate::ui) fn project_for<'a>(
     projects: &'a [Project],
     directory: &Path,
+    preferred: &str,
 ) -> Option<&'a Project> {
     let around = projects.iter().filter(|project| directory.starts_with(&project.path));
-    around.max_by_key(|project| project.path.components().count())
+    around.max_by_key(|project| (project.path.components().count(), project.name == preferred))
 }
 
 /// Returns a name for a directory that no project has yet.

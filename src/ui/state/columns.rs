@@ -59,20 +59,20 @@ pub(in crate::ui) struct Columns {
 
 impl Columns {
     /// Returns how many columns there are for what a runner asks that is at `word`: a question goes
-    /// before the figures and the agent's name.
+    /// before the figures, and leaves the agent's name where it stands in every line.
     pub(in crate::ui) fn room(&self, word: &str) -> usize {
         let taken = if self.is_narrow {
             MARKS + self.name + self.age + 1 + word.width().min(self.word) + 1
         } else {
-            MARKS + self.name + 2 + self.word + self.age + 2
+            let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
+            MARKS + self.name + 2 + self.word + self.age + 2 + agent
         };
         self.wide.saturating_sub(taken)
     }
 
     /// Returns how many columns there are for what others say.
     pub(in crate::ui) fn usual(&self) -> usize {
-        let agent = if self.agent > 0 { self.agent + 2 } else { 0 };
-        let taken = agent + self.tokens + self.cost;
+        let taken = self.tokens + self.cost;
         if self.said > 0 { self.said } else { self.room("").saturating_sub(taken) }
     }
 }
@@ -101,10 +101,7 @@ pub(in crate::ui) fn columns(state: &State, wide: usize) -> Columns {
     let has_used = state.runners.values().any(|runner| runner.tokens_used > 0);
     if has_used && (TOKENS_FROM..figures_from).contains(&wide) {
         columns.tokens = TOKENS;
-        columns.said = {
-            let agent = if columns.agent > 0 { columns.agent + 2 } else { 0 };
-            columns.room("").saturating_sub(agent + TOKENS)
-        };
+        columns.said = columns.room("").saturating_sub(TOKENS);
         if columns.said < SAID_LEAST {
             (columns.tokens, columns.said) = (0, 0);
         }

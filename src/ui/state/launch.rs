@@ -18,6 +18,8 @@ pub(in crate::ui) struct LaunchDialog {
     pub(in crate::ui) preset: TextLine,
     /// The directory.
     pub(in crate::ui) directory: TextLine,
+    /// The project of the runner it was opened on: of several of one directory, that one is meant.
+    pub(in crate::ui) project: String,
     /// A worktree: blank for none, [`NEW_WORKTREE`], or the name of a branch.
     pub(in crate::ui) worktree: TextLine,
     /// The command line.

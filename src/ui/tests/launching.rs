@@ -1,9 +1,12 @@
 //! The launch dialog: models, permissions, presets.
 
-use super::{fleet, key, press, screen, state};
+use super::{fleet, key, press, project, screen, state};
 use crate::{
     config::presets::Preset,
-    domain::key::{Key, KeyPress},
+    domain::{
+        key::{Key, KeyPress},
+        project::Project,
+    },
     ui::{
         effect::Effect,
         event::UiEvent,
@@ -129,7 +132,7 @@ fn another_agent_of_the_selected_runners_project_is_what_is_offered() {
     let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
     assert_eq!((dialog.directory.text(), dialog.command.text()), ("~/src/web", "codex"));
     to(&mut state, LaunchField::Directory);
-    update(&mut state, UiEvent::Projects(vec![super::project("api")]));
+    update(&mut state, UiEvent::Projects(vec![project("api")]));
     update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-u").unwrap()));
     press(&mut state, "api");
     let effects = key(&mut state, Key::Enter);
@@ -146,4 +149,47 @@ fn without_an_agent_one_key_starts_the_shell() {
     let shown = screen(&state);
     assert!(shown.contains("start bash here") && !shown.contains("s shell"), "{shown}");
     assert!(!shown.contains("start a shell here"), "{shown}");
+}
+
+#[test]
+fn of_projects_that_share_a_directory_the_selected_rows_is_meant() {
+    let shared = |name: &str| Project { path: "/home/ann/src/web".into(), ..project(name) };
+    for all in [["web", "zoo"], ["zoo", "web"]] {
+        let mut state = state((120, 40), fleet());
+        update(&mut state, UiEvent::Projects(all.map(shared).to_vec()));
+        press(&mut state, "jN");
+        let effects = key(&mut state, Key::Enter);
+        let Some(Effect::Launch(order)) = effects.first() else { panic!("{:?}", state.mode) };
+        assert_eq!(order.project, "web");
+        press(&mut state, "jN");
+        to(&mut state, LaunchField::Directory);
+        update(&mut state, UiEvent::Key(KeyPress::parse("ctrl-u").unwrap()));
+        press(&mut state, "zoo");
+        let effects = key(&mut state, Key::Enter);
+        let Some(Effect::Launch(order)) = effects.first() else { panic!("{:?}", state.mode) };
+        assert_eq!(order.project, "zoo");
+    }
+}
+
+#[test]
+fn a_script_is_not_taken_over_and_is_shown_from_its_beginning() {
+    let mut all = fleet();
+    let script = format!("sleep {}; echo the end", "1 ".repeat(80));
+    for runner in &mut all {
+        if runner.name == "web-1" {
+            runner.command = vec!["bash".to_owned(), "-c".to_owned(), script.clone()];
+        }
+    }
+    let mut state = state((120, 40), all);
+    press(&mut state, "jN");
+    let Mode::Launch(dialog) = &state.mode else { panic!("no dialog") };
+    assert_eq!(dialog.command.text(), "claude");
+    to(&mut state, LaunchField::Command);
+    for _ in 0..20 {
+        if screen(&state).contains("bash -c \"sleep") {
+            return;
+        }
+        key(&mut state, Key::Down);
+    }
+    panic!("its beginning is never shown: {}", screen(&state));
 }

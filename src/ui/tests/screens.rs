@@ -164,3 +164,28 @@ fn long_names_keep_what_tells_them_apart() {
     let text = screen(&state);
     assert!(text.contains("working 1m"), "{text}");
 }
+
+#[test]
+fn outside_of_repositories_the_command_stands_where_others_say_something() {
+    let mut quiet = runner(1, "etl-7", ActivityState::Working, 5);
+    quiet.command = vec!["bash".to_owned(), "-c".to_owned(), "make".to_owned()];
+    let state = state((200, 50), vec![quiet]);
+    let all = screen(&state);
+    let is_row = |line: &&str| line.trim_start_matches('▌').trim_start().starts_with("● etl-7");
+    let line = all.lines().find(is_row).unwrap();
+    let said = line.find("bash -c make").unwrap();
+    assert!(said < 45, "{line}");
+}
+
+#[test]
+fn the_agent_stands_in_its_column_whatever_is_asked() {
+    let mut long = runner(1, "etl-7", ActivityState::Blocked, 5);
+    long.activity.message = Some("may I do ".to_owned() + &"this and that ".repeat(9));
+    let state = state((80, 24), vec![long, runner(2, "etl-8", ActivityState::Working, 5)]);
+    let all = screen(&state);
+    let at = |name: &str| {
+        let line = all.lines().find(|line| line.contains(name)).unwrap();
+        line.find("claude").map(|byte| line[..byte].chars().count())
+    };
+    assert!(at("etl-7").is_some() && at("etl-7") == at("etl-8"), "{all}");
+}

@@ -39,10 +39,11 @@ pub(super) fn on_welcome(state: &mut State, action: Action) -> Vec<Effect> {
     }
 }
 
-/// Returns what launching this command line in this directory takes, or what is wrong with it.
+/// Returns what launching this command line in this directory takes, or what is wrong with it; of the
+/// projects of this directory, the one of this name is preferred.
 pub(in crate::ui) fn order(
     state: &State,
-    directory: &Path,
+    (directory, preferred): (&Path, &str),
     line: &str,
     wishes: &Wishes,
 ) -> Result<LaunchOrder, String> {
@@ -67,7 +68,7 @@ pub(in crate::ui) fn order(
         }
         agent_command::command(command, version.map(String::as_str), wishes)?
     };
-    let known = project_for(&state.projects, directory);
+    let known = project_for(&state.projects, directory, preferred);
     let project = known
         .map_or_else(|| unique_name(&state.projects, directory), |project| project.name.clone());
     let register = known.is_none().then(|| NewProject {
@@ -109,7 +110,7 @@ pub(in crate::ui) fn default_command(state: &State) -> String {
 }
 
 fn launch_here(state: &mut State, command: &str) -> Vec<Effect> {
-    match order(state, &state.here.cwd.clone(), command, &Wishes::default()) {
+    match order(state, (&state.here.cwd.clone(), ""), command, &Wishes::default()) {
         Ok(order) => start(state, order),
         Err(wrong) => {
             state.complain(wrong);

@@ -19,24 +19,27 @@ use crate::{
 /// More are hardly meant.
 const MOST_AT_ONCE: u32 = 20;
 
+/// So many characters of a command are taken in at a glance.
+const SHORT: usize = 40;
+
 /// Opens the dialog: the project and the agent of the selected runner, else this directory and the
 /// first agent found.
 pub(super) fn open(state: &mut State) -> Vec<Effect> {
     let like = state.selected_runner();
     let directory = usual_directory(state);
-    let command = like.map_or_else(
-        || default_command(state),
-        |runner| match runner.command.first() {
-            // Its flags are fields of their own here.
-            Some(program) if agent_command::is_known(program) => program.clone(),
-            _ => line_of(&runner.command),
-        },
-    );
+    let command = like.map(|runner| match runner.command.first() {
+        // Its flags are fields of their own here.
+        Some(program) if agent_command::is_known(program) => program.clone(),
+        _ => line_of(&runner.command),
+    });
+    // A script that somebody wrote for one occasion is hardly what is wanted again.
+    let command = command.filter(|line| is_short(line)).unwrap_or_else(|| default_command(state));
     let takes_prompt = agent_command::is_known(&command);
     state.mode = Mode::Launch(LaunchDialog {
         field: if takes_prompt { LaunchField::Prompt } else { LaunchField::Command },
         preset: TextLine::default(),
         directory: TextLine::new(&directory),
+        project: like.map(|runner| runner.project.clone()).unwrap_or_default(),
         worktree: TextLine::default(),
         command: TextLine::new(&command),
         model: TextLine::default(),
@@ -47,6 +50,11 @@ pub(super) fn open(state: &mut State) -> Vec<Effect> {
         wrong: None,
     });
     vec![Effect::ListProjects]
+}
+
+/// Whether a command line is a command rather than a script.
+fn is_short(line: &str) -> bool {
+    line.chars().count() <= SHORT
 }
 
 /// The directory that is filled in beforehand.
@@ -105,7 +113,10 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         permission,
         prompt: dialog.prompt.text().trim().to_owned(),
     };
-    let directory = directory_of(state, dialog.directory.text().trim());
+    let typed = dialog.directory.text().trim();
+    let directory = directory_of(state, typed);
+    let is_named = state.projects.iter().any(|project| project.name == typed);
+    let place = (&*directory, if is_named { typed } else { &dialog.project });
     let name = dialog.name.text().trim().to_owned();
     let max_tokens = dialog.limit()?;
     if let Some(count) = name.strip_prefix('*') {
@@ -113,7 +124,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
         let count = count.trim().parse().ok().filter(|count| (1..=MOST_AT_ONCE).contains(count));
         let count =
             count.ok_or_else(|| format!("`{name}` is no number from *1 to *{MOST_AT_ONCE}"))?;
-        let order = order(state, &directory, dialog.command.text(), &wishes)?;
+        let order = order(state, place, dialog.command.text(), &wishes)?;
         let worktree = dialog.wish();
         if count > 1 && worktree.as_ref().is_some_and(|wish| !wish.branch.is_empty()) {
             return Err(format!(
@@ -128,7 +139,7 @@ pub(in crate::ui) fn order_of(state: &State, dialog: &LaunchDialog) -> Result<La
             return Err(format!("there is a runner {name} already"));
         }
     }
-    let order = order(state, &directory, dialog.command.text(), &wishes)?;
+    let order = order(state, place, dialog.command.text(), &wishes)?;
     Ok(LaunchOrder { name, worktree: dialog.wish(), max_tokens, ..order })
 }
 
@@ -205,9 +216,12 @@ fn choose(state: &State, dialog: &mut LaunchDialog, forward: bool) {
         Some(at) => (at + count - 1) % count,
     };
     let Some(choice) = choices.get(next) else { return };
-    match (dialog.field, state.presets.get(choice)) {
-        (LaunchField::Preset, Some(preset)) => dialog.fill(choice, preset),
-        _ => *dialog.line() = TextLine::new(choice),
+    if let (LaunchField::Preset, Some(preset)) = (dialog.field, state.presets.get(choice)) {
+        dialog.fill(choice, preset);
+    } else {
+        *dialog.line() = TextLine::new(choice);
+        // What is too long for the field is told apart by how it begins.
+        dialog.line().jump(is_short(choice));
     }
     dialog.wrong = None;
 }

@@ -50,7 +50,12 @@ pub(super) fn draw(
             piece(format!("{} ", fit(label, LABEL)), theme.style(role)),
         ];
         let inner = Area { y: area.y + row, height: 1, ..area };
-        let at = field(buf, theme, inner, label, dialog.line_of(name));
+        let mut line = dialog.line_of(name).clone();
+        if !is_focused {
+            // Where nobody types, what is too long is shown from its beginning.
+            line.jump(false);
+        }
+        let at = field(buf, theme, inner, label, &line);
         cursor = if is_focused { at } else { cursor };
         if !is_focused && dialog.line_of(name).is_blank() {
             let x = u16::try_from(LABEL + 2).unwrap_or(0).min(area.width);

@@ -164,26 +164,29 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
     pieces.push(piece(format!("{}  ", fit_right(&age, columns.age)), muted));
+    if columns.agent > 0 {
+        pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
+    }
     // What it asks or why it failed goes before everything else.
     let asked = reason(runner, group);
     if matches!(group, Group::NeedsYou | Group::Failed) && width(&asked) > columns.usual() {
         pieces.push(piece(clip(&asked, columns.room("")), text_look));
         return pieces;
     }
-    if columns.agent > 0 {
-        pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
-    }
     if columns.said == 0 {
         pieces.push(piece(said(state, runner), text_look));
         return pieces;
     }
     let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));
-    let said = match branch {
-        // The command stands at the end of the line.
-        None if columns.command > 0 => leaving(state, runner).or_else(|| told(runner, group)),
-        _ => Some(said(state, runner)),
+    // Who says something outside of a repository has its command at the end of the line; who says nothing
+    // has it where others say something.
+    let told = leaving(state, runner).or_else(|| told(runner, group));
+    let (said, last) = match (branch, told) {
+        (Some(branch), _) => (said(state, runner), branch),
+        (None, Some(told)) => (told, command(runner)),
+        (None, None) => (command(runner), String::new()),
     };
-    pieces.push(piece(fit(&said.unwrap_or_default(), columns.said), text_look));
+    pieces.push(piece(fit(&said, columns.said), text_look));
     if columns.tokens > 0 {
         pieces.push(piece(used(runner, columns), muted));
     }
@@ -191,7 +194,6 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         pieces.push(piece(figures(state, runner, columns.has_trend), muted));
     }
     if columns.command > 0 {
-        let last = branch.unwrap_or_else(|| command(runner));
         pieces.push(piece(format!("  {}", fit(&last, columns.command)), muted));
     }
     pieces

@@ -109,7 +109,7 @@ fn here(state: &State, theme: Theme, wide: usize) -> Vec<Span<'static>> {
         Some(branch) => format!(" · git {branch}"),
         None => " · no git repository".to_owned(),
     };
-    let project = match project_for(&state.projects, cwd) {
+    let project = match project_for(&state.projects, cwd, "") {
         Some(project) => format!(" · project {}", project.name),
         None => format!(" · becomes project {}", unique_name(&state.projects, cwd)),
     };

@@ -47,6 +47,8 @@ fn no_route_lets_in_who_may_not() {
                 assert!(![401, 403, 421].contains(&answer.status), "{about}: {answer:?}");
             } else {
                 answer.expect_problem(403, "SCOPE_TOO_NARROW");
+                let hint = answer.expect(403)["hint"].to_string();
+                assert!(hint.contains("tokens create NAME --scope "), "{about}: {hint}");
             }
         }
     }

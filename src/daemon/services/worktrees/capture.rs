@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::Services;
 use crate::{
     daemon::store::Workplace,
-    domain::{checkout::RunnerCheckout, id::RunnerId},
+    domain::{checkout::RunnerCheckout, id::RunnerId, runner::Runner},
     git::{self, Bounds, GitError, Repository, Scratch},
 };
 
@@ -126,6 +126,22 @@ impl Services {
             git::delete_ref(&checkout.repository, &name, &checkout.launch_snapshot).await
         {
             tracing::debug!(%error, "failed to remove a ref; it goes after 30 days");
+        }
+    }
+
+    /// Removes what was remembered for the launch of a runner that is removed. Later nobody may know its
+    /// repository any more.
+    pub(in crate::daemon::services) async fn forget_launch(&self, runner: &Runner) {
+        let Some(checkout) = &runner.checkout else { return };
+        let place = launch_ref(&runner.id.to_string());
+        // Of another node's runner there is nothing here.
+        let refs = git::refs_below(&checkout.repository, &place).await.unwrap_or_default();
+        for named in refs {
+            if let Err(error) =
+                git::delete_ref(&checkout.repository, &named.name, &named.commit).await
+            {
+                tracing::debug!(%error, "failed to remove a ref; it goes after 30 days");
+            }
         }
     }
 

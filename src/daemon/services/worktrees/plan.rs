@@ -55,7 +55,11 @@ impl Services {
         let ready = tokio::task::spawn_blocking(read)
             .await
             .map_err(|error| Failure::internal(format!("read a project's file: {error}")))?
-            .map_err(|error| Failure::usage("BAD_PROJECT_FILE", error.to_string()))?;
+            .map_err(|error| {
+                Failure::usage("BAD_PROJECT_FILE", error.to_string()).with_hint(
+                    "correct it there; stratavore approvals check, in its directory, looks again",
+                )
+            })?;
         let plan = branch_of(&repository, &ready, wish, &place).await?;
         let (branch, exists, start, base) = plan;
         let ready = self.trusted(project, ready, wish.setup).await?;

@@ -203,6 +203,14 @@ fn reason(error: &StoreError) -> &str {
     }
 }
 
+/// What is to be done next.
+fn hint_of(error: &StoreError) -> &str {
+    match error {
+        StoreError::Refused(failure) => &failure.hint,
+        other => panic!("{other}"),
+    }
+}
+
 mod copy;
 mod figures;
 mod inbox;

@@ -76,11 +76,13 @@ async fn a_runner_may_be_given_a_name_that_nobody_has(world: World) {
     let (runner, _) = world.runner(&named()).await;
     assert_eq!(runner.name, "reviewer");
     assert_eq!(world.runner(&World::new_runner("p")).await.0.name, "p-2");
-    for name in ["reviewer", "p"] {
+    let hints = [("reviewer", "stratavore attach reviewer"), ("p", "stratavore launch p, if ")];
+    for (name, hint) in hints {
         let new = NewRunner { name: Some(name.into()), ..World::new_runner("p") };
         let event = event(EventType::RunnerStarting, "runner", &new.id.to_string());
         let error = world.store.runner_create(&new, event).await.unwrap_err();
         assert_eq!(reason(&error), "NAME_TAKEN");
+        assert!(hint_of(&error).starts_with(hint), "{error:?}");
     }
     let found = world.store.runner_find("reviewer").await.unwrap();
     assert_eq!(found.len(), 1);

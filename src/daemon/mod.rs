@@ -22,6 +22,7 @@ mod backup;
 pub mod blobs;
 pub mod broker;
 pub mod context;
+mod crowd;
 mod database;
 pub mod fleet;
 mod grpc;

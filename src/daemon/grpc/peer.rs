@@ -1,32 +1,42 @@
 //! A client's connection, and who is behind it.
 //!
 //! Whether the client descends from a supervisor is looked up once, while the client still waits for
-//! the greeting: later, its pid could be another process's.
+//! the greeting: later, its pid could be another process's. So is whose place it takes: who is inside a
+//! runner holds few, and who says nothing holds none for long.
 
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, OnceLock},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::UnixStream,
     task::spawn_blocking,
+    time::{Sleep, sleep},
 };
 use tonic::transport::server::Connected;
 
-use crate::process::{UnknownProcess, supervisor_above};
+use crate::{
+    daemon::crowd::{Crowd, Owner, Place},
+    process::{UnknownProcess, supervisor_above},
+};
+
+/// Who connects must have greeted within so long. One that only holds a place gives it back.
+const GREETING: Duration = Duration::from_secs(5);
+
+/// Bytes of an HTTP/2 client's greeting.
+const GREETING_BYTES: usize = 24;
 
 /// The supervisor above a client, `Ok(None)` for the user's own processes.
 type Above = Result<Option<i32>, UnknownProcess>;
 
 /// Who is behind a connection; found in every request of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct PeerInfo {
-    pid: Option<i32>,
-    above: Arc<OnceLock<Above>>,
+    above: Above,
 }
 
 /// A connection of our own user.
@@ -34,20 +44,42 @@ pub(super) struct PeerInfo {
 pub(super) struct Peer {
     stream: UnixStream,
     info: PeerInfo,
+    /// Until the greeting is there.
+    greeting: Option<Greeting>,
+    /// Given back with the connection.
+    _place: Place,
+}
+
+/// A greeting that is waited for.
+#[derive(Debug)]
+struct Greeting {
+    missing: usize,
+    until: Pin<Box<Sleep>>,
 }
 
 impl Peer {
-    /// Returns the connection if our own user is behind it.
-    pub(super) fn of(stream: UnixStream) -> Option<Self> {
+    /// Returns the connection if our own user is behind it and there is a place for it; otherwise it is
+    /// closed.
+    pub(super) async fn of(stream: UnixStream, crowd: Crowd) -> Option<Self> {
         let peer = stream.peer_cred().ok()?;
         if peer.uid() != rustix::process::getuid().as_raw() {
             return None;
         }
-        let info = PeerInfo { pid: peer.pid(), above: Arc::default() };
-        let looked_up = info.clone();
-        // Whoever needs it earlier looks it up itself.
-        spawn_blocking(move || looked_up.above());
-        Some(Self { stream, info })
+        let pid = peer.pid();
+        let look = move || supervisor_above(pid.ok_or(UnknownProcess)?);
+        let above = spawn_blocking(look).await.unwrap_or(Err(UnknownProcess));
+        let owner = match (above, pid) {
+            (Ok(Some(supervisor)), _) => Owner::Supervisor(supervisor),
+            (Ok(None), Some(pid)) => Owner::Process(pid),
+            (Ok(None), None) | (Err(UnknownProcess), _) => Owner::Unknown,
+        };
+        let Some(place) = crowd.enter(owner) else {
+            tracing::debug!(?owner, "a connection too many was closed");
+            return None;
+        };
+        let greeting = Greeting { missing: GREETING_BYTES, until: Box::pin(sleep(GREETING)) };
+        let info = PeerInfo { above };
+        Some(Self { stream, info, greeting: Some(greeting), _place: place })
     }
 }
 
@@ -57,8 +89,8 @@ impl PeerInfo {
     /// # Errors
     ///
     /// When nothing is known of the client, who then must not be trusted.
-    pub(super) fn above(&self) -> Above {
-        *self.above.get_or_init(|| supervisor_above(self.pid.ok_or(UnknownProcess)?))
+    pub(super) fn above(self) -> Above {
+        self.above
     }
 }
 
@@ -66,7 +98,7 @@ impl Connected for Peer {
     type ConnectInfo = PeerInfo;
 
     fn connect_info(&self) -> PeerInfo {
-        self.info.clone()
+        self.info
     }
 }
 
@@ -76,7 +108,17 @@ impl AsyncRead for Peer {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let Some(greeting) = &mut self.greeting else { return read };
+        let came = buffer.filled().len() - before;
+        greeting.missing = greeting.missing.saturating_sub(came);
+        if greeting.missing == 0 {
+            self.greeting = None;
+        } else if greeting.until.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

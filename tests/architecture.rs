@@ -83,6 +83,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("manager", &["services"]),
     ("verify", &["store"]),
     ("lock", &["store"]),
+    ("outside", &[]),
     ("database", &["context", "lock", "store", "verify"]),
     ("backup", &["context", "database", "store", "verify"]),
     (

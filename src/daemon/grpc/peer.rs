@@ -68,11 +68,7 @@ impl Peer {
         let pid = peer.pid();
         let look = move || supervisor_above(pid.ok_or(UnknownProcess)?);
         let above = spawn_blocking(look).await.unwrap_or(Err(UnknownProcess));
-        let owner = match (above, pid) {
-            (Ok(Some(supervisor)), _) => Owner::Supervisor(supervisor),
-            (Ok(None), Some(pid)) => Owner::Process(pid),
-            (Ok(None), None) | (Err(UnknownProcess), _) => Owner::Unknown,
-        };
+        let owner = owner(above, pid);
         let Some(place) = crowd.enter(owner) else {
             tracing::debug!(?owner, "a connection too many was closed");
             return None;
@@ -80,6 +76,15 @@ impl Peer {
         let greeting = Greeting { missing: GREETING_BYTES, until: Box::pin(sleep(GREETING)) };
         let info = PeerInfo { above };
         Some(Self { stream, info, greeting: Some(greeting), _place: place })
+    }
+}
+
+/// Returns whose place a connection takes.
+fn owner(above: Above, pid: Option<i32>) -> Owner {
+    match (above, pid) {
+        (Ok(Some(supervisor)), _) => Owner::Supervisor(supervisor),
+        (Ok(None), Some(pid)) => Owner::Process(pid),
+        (Ok(None), None) | (Err(UnknownProcess), _) => Owner::Unknown,
     }
 }
 
@@ -149,5 +154,54 @@ impl AsyncWrite for Peer {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+    use crate::daemon::crowd::Bounds;
+
+    #[test]
+    fn a_runner_has_one_place_for_all_its_processes() {
+        for pid in [1, 2] {
+            assert_eq!(owner(Ok(Some(7)), Some(pid)), Owner::Supervisor(7));
+            assert_eq!(owner(Err(UnknownProcess), Some(pid)), Owner::Unknown);
+            assert_eq!(owner(Ok(None), Some(pid)), Owner::Process(pid));
+        }
+        assert_eq!(owner(Ok(None), None), Owner::Unknown);
+    }
+
+    #[tokio::test]
+    async fn who_does_not_greet_holds_no_place() {
+        let bounds = Bounds { total: 1, inside: 1, each_runner: 1, each_process: 1 };
+        let crowd = Crowd::new(bounds);
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut slow = Peer::of(ours, crowd.clone()).await.unwrap();
+        let (further, mut closed) = UnixStream::pair().unwrap();
+        assert!(Peer::of(further, crowd.clone()).await.is_none(), "there is one place only");
+        assert_eq!(closed.read(&mut [0]).await.unwrap(), 0, "it is closed at once");
+        // A byte now and then does not help.
+        let writing = tokio::spawn(async move {
+            while theirs.write_all(b"P").await.is_ok() {
+                sleep(GREETING / 4).await;
+            }
+        });
+        let mut bytes = Vec::new();
+        let error = slow.read_to_end(&mut bytes).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(bytes.len() < GREETING_BYTES, "{bytes:?}");
+        drop(slow);
+        writing.await.unwrap();
+        // Who has greeted may be silent for as long as it likes.
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut patient = Peer::of(ours, crowd).await.unwrap();
+        theirs.write_all(&[b'P'; GREETING_BYTES]).await.unwrap();
+        patient.read_exact(&mut [0; GREETING_BYTES]).await.unwrap();
+        sleep(GREETING + Duration::from_millis(100)).await;
+        theirs.write_all(b"x").await.unwrap();
+        assert_eq!(patient.read(&mut [0]).await.unwrap(), 1);
     }
 }

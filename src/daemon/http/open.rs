@@ -7,10 +7,17 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
+
+/// One that has been idle for less does not give way: its request may be on its way.
+const GRACE: Duration = Duration::from_millis(250);
 
 /// All of them.
 #[derive(Debug, Clone)]
@@ -69,7 +76,8 @@ impl Open {
             if let Some(member) = self.try_enter() {
                 return Arc::new(member);
             }
-            self.0.changed.notified().await;
+            // Nothing rings when one has been idle for long enough.
+            timeout(GRACE / 5, self.0.changed.notified()).await.ok();
         }
     }
 
@@ -79,7 +87,8 @@ impl Open {
         if all.each.len() >= self.0.most {
             // One that ends already makes room in a moment: no second one has to.
             if !all.each.values().any(|one| one.end.is_cancelled()) {
-                let idle = all.each.values().filter(|one| one.busy == 0);
+                let may = |one: &&One| one.busy == 0 && one.idle_since.elapsed() >= GRACE;
+                let idle = all.each.values().filter(may);
                 if let Some(oldest) = idle.min_by_key(|one| one.idle_since) {
                     oldest.end.cancel();
                 }
@@ -125,9 +134,7 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{sleep, timeout};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -145,6 +152,9 @@ mod tests {
         drop(members[0].hold());
         let busy = members[1].hold();
         assert!(timeout(SOON, open.enter()).await.is_err(), "nobody has left yet");
+        assert!(members.iter().all(|member| !member.end.is_cancelled()), "nor been idle for long");
+        sleep(GRACE).await;
+        assert!(timeout(SOON, open.enter()).await.is_err(), "nobody has left yet");
         let ended: Vec<_> = members.iter().map(|member| member.end.is_cancelled()).collect();
         assert_eq!(ended, [false, false, true], "one, and not who is at work");
         drop(members.pop());
@@ -153,6 +163,7 @@ mod tests {
         assert!(timeout(SOON, open.enter()).await.is_err());
         assert!(members.iter().all(|member| !member.end.is_cancelled()), "all are at work");
         drop(busy);
+        sleep(GRACE).await;
         assert!(timeout(SOON, open.enter()).await.is_err());
         assert!(members[1].end.is_cancelled(), "it is idle now");
         drop((members, held, next));

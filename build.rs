@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use protox::prost_reflect::prost_types::FileDescriptorSet;
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=migrations");
@@ -29,9 +31,25 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "stratavore/link/v1/link.proto",
     ];
     let descriptors = protox::compile(files, [Path::new("proto")])?;
+    #[expect(clippy::disallowed_methods, reason = "a build script has no configuration")]
+    let out = std::env::var_os("OUT_DIR").ok_or("cargo names no directory for what is made")?;
+    std::fs::write(Path::new(&out).join("calls.rs"), calls(&descriptors))?;
     tonic_prost_build::configure()
         .bytes(".stratavore")
         .build_transport(true)
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Returns the full names of all calls, as a slice's source.
+fn calls(descriptors: &FileDescriptorSet) -> String {
+    let mut names = Vec::new();
+    for file in &descriptors.file {
+        for service in &file.service {
+            for method in &service.method {
+                names.push(format!("/{}.{}/{}", file.package(), service.name(), method.name()));
+            }
+        }
+    }
+    format!("{names:?}")
 }

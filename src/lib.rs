@@ -95,7 +95,7 @@
 //! not taken is due again. What is said to the bot goes the other way: `daemon/notify/telegram` →
 //! `services/chat` → the same services that any client calls.
 //!
-//! **HTTP.** `daemon/http/server` (TLS, deadlines) → `http/guard`: `Host` and `Origin`, whose process it is
+//! **HTTP.** `daemon/http/server` (TLS, deadlines; `http/open`: idle connections give way) → `http/guard`: `Host` and `Origin`, whose process it is
 //! (`process`: an agent is refused, whatever it shows), token, pace, the scope that the document names →
 //! `http/<resource>`, which calls the same services as gRPC. The document (`http/document`) is made of the
 //! handlers and of the domain's types, which derive their schemas.

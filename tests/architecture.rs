@@ -51,6 +51,7 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
     ("blobs", &[]),
     ("notify", &[]),
     ("actor", &[]),
+    ("crowd", &[]),
     ("trace", &[]),
     ("context", &["actor", "screens", "store", "trace"]),
     (
@@ -76,12 +77,13 @@ const DAEMON_MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("tasks", &["services", "store", "fleet", "sources", "broker", "trace"]),
-    ("grpc", &["services", "fleet", "trace"]),
+    ("grpc", &["services", "crowd", "fleet", "trace"]),
     ("metrics", &["services"]),
-    ("http", &["actor", "services", "fleet", "trace"]),
+    ("http", &["actor", "services", "crowd", "fleet", "trace"]),
     ("manager", &["services"]),
     ("verify", &["store"]),
     ("lock", &["store"]),
+    ("outside", &[]),
     ("database", &["context", "lock", "store", "verify"]),
     ("backup", &["context", "database", "store", "verify"]),
     (

@@ -22,7 +22,7 @@ pub(super) struct TokensArgs {
 pub(super) enum TokensCommand {
     /// Make a token for the HTTP API; it is printed once
     Create {
-        /// What it is for
+        /// What it is for: letters, digits, `.`, `_` and `-`, beginning with neither `.` nor `-`
         name: String,
         /// What it may do: look (viewer), run agents (operator), everything (admin)
         #[arg(long, default_value = "viewer", value_parser = scope, add = ArgValueCandidates::new(complete::token_scopes))]

@@ -4,7 +4,11 @@ use std::{io, time::Duration};
 
 use hyper_util::rt::TokioIo;
 use rustix::net::{RecvFlags, recv};
-use tokio::{io::Interest, net::UnixStream, time::timeout};
+use tokio::{
+    io::Interest,
+    net::UnixStream,
+    time::{sleep, timeout},
+};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -12,6 +16,9 @@ use crate::{config::Places, domain::failure::Failure};
 
 /// How long the socket may take to accept and the daemon to greet.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// Before the next try, where too many connect at once.
+const QUEUE: Duration = Duration::from_millis(20);
 
 /// A daemon that has been silent for so long while something of it is followed is asked whether it is
 /// there, and then has as long to answer: one that hangs is not shown as if it were well.
@@ -48,7 +55,13 @@ pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
 
 /// Opens the socket and makes sure that our own user listens.
 async fn open(path: &std::path::Path) -> io::Result<UnixStream> {
-    let stream = UnixStream::connect(path).await?;
+    let stream = loop {
+        match UnixStream::connect(path).await {
+            // So many come that the system's queue is full: our turn comes.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE).await,
+            connected => break connected?,
+        }
+    };
     greeted(&stream).await?;
     if stream.peer_cred()?.uid() == rustix::process::getuid().as_raw() {
         return Ok(stream);
@@ -101,9 +114,23 @@ pub(super) fn failure(places: &Places, error: &io::Error) -> Failure {
         io::ErrorKind::TimedOut => format!("{error}: `{}`", socket.display()),
         _ => format!("connect to `{}`: {error}", socket.display()),
     };
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        Failure::denied("SOCKET_NOT_OURS", what)
-    } else {
-        Failure::unavailable("DAEMON_UNREACHABLE", what).with_hint("stratavore daemon restart")
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::denied("SOCKET_NOT_OURS", what),
+        // What does not answer cannot be told to leave, which `daemon restart` would do.
+        io::ErrorKind::TimedOut => {
+            Failure::unavailable("DAEMON_UNREACHABLE", what).with_hint(end_by_hand(places))
+        }
+        _ => {
+            Failure::unavailable("DAEMON_UNREACHABLE", what).with_hint("stratavore daemon restart")
+        }
+    }
+}
+
+/// Returns how a daemon that hears nobody is replaced: by the process that its lock names.
+fn end_by_hand(places: &Places) -> String {
+    let pid = std::fs::read_to_string(places.lock()).ok();
+    match pid.and_then(|pid| pid.trim().parse::<u32>().ok()) {
+        Some(pid) => format!("kill {pid}; then stratavore daemon start (runners go on meanwhile)"),
+        None => "stratavore daemon logs".to_owned(),
     }
 }

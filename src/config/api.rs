@@ -24,7 +24,7 @@ pub struct ApiConfig {
     /// Calls that a token, or a caller without one, may make in a second, 1…10000; ten seconds' worth
     /// may come at once.
     pub requests_per_second: u64,
-    /// Connections at the same time, 1…10000; others wait.
+    /// Connections at the same time, 1…10000; then the one that is idle for the longest gives way.
     pub connections: u64,
 }
 

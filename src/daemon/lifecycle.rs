@@ -34,7 +34,7 @@ use super::{
     store::{Keyring, Location, Opening, Store, StoreError},
     tasks,
     trace::Collector,
-    verify::{audit_key, checkpoint_file},
+    verify::{audit_key, checkpoint_file, key_shown_file},
 };
 use crate::{
     config::{Config, Places, places::make_private},
@@ -101,7 +101,9 @@ pub async fn run(
     }
     let checkpoints = checkpoint_file(&services.context().config.audit, &places);
     let last_checkpoint = checkpoints.clone();
-    let inputs = tasks::Inputs { notices, heard, checkpoint_file: checkpoints, publisher };
+    let key_shown_file = key_shown_file(&services.context().config.audit, &places);
+    let checkpoint_file = checkpoints;
+    let inputs = tasks::Inputs { notices, heard, checkpoint_file, key_shown_file, publisher };
     tasks::start(&services, &store, inputs, &tracker, &stop);
     tracker.spawn(metrics::serve(services.clone(), stop.clone()));
     tracker.spawn(http::serve(services.clone(), stop.clone()));

@@ -14,14 +14,18 @@
 //! hold every decision; `tasks`, `grpc` and `http`
 //! only call them. The daemon may die at any moment: agents go on, and the next one adopts them.
 //!
+//! `crowd` bounds who holds how many connections of `grpc` and `http`.
+//!
 //! What works without a daemon stands beside `run`: `verify` reads the event log and checks it,
-//! `database` looks at the database, migrates and copies it, `backup` saves and restores.
+//! `database` looks at the database, migrates and copies it, `backup` saves and restores; `outside`
+//! keeps agents from all that.
 
 mod actor;
 mod backup;
 pub mod blobs;
 pub mod broker;
 pub mod context;
+mod crowd;
 mod database;
 pub mod fleet;
 mod grpc;
@@ -32,6 +36,7 @@ mod lock;
 mod manager;
 mod metrics;
 pub mod notify;
+mod outside;
 pub mod programs;
 pub mod screens;
 pub mod services;
@@ -59,6 +64,7 @@ pub use self::{
     http::api_document,
     lifecycle::run,
     lock::DaemonError,
+    outside::refuse_inside_runner,
     store::{Copied, Progress, Step},
-    verify::{first_key, verify_log},
+    verify::{first_key, note_key_shown, verify_log},
 };

@@ -1,6 +1,10 @@
 //! Checks the event log without a daemon: reads it in order, and hands each row to the check.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::OpenOptionsExt as _,
+    path::PathBuf,
+};
 
 use super::store::{AuditLog, Location, first_key_file, name_of};
 use crate::{
@@ -85,6 +89,25 @@ pub fn first_key(config: &Config, places: &Places) -> Result<(Key, PathBuf), Fai
         Failure::internal(format!("understand `{}`: it is not a key", path.display()))
     })?;
     Ok((key, path))
+}
+
+/// Leaves word for the daemon, this one or the next, that the first key was shown.
+///
+/// # Errors
+///
+/// `NOT_WRITTEN` when the file cannot be written: then it must not be shown.
+pub fn note_key_shown(config: &Config, places: &Places) -> Result<(), Failure> {
+    let path = key_shown_file(&config.audit, places);
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    made.map(drop).map_err(|error| {
+        Failure::unavailable("NOT_WRITTEN", format!("write `{}`: {error}", path.display()))
+            .with_hint("the key is shown when that can be written down")
+    })
+}
+
+/// The file that says that the first key was shown.
+pub(super) fn key_shown_file(config: &AuditConfig, places: &Places) -> PathBuf {
+    audit_key(config, places).with_extension("shown")
 }
 
 /// The file with this node's present key.

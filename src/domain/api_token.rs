@@ -12,6 +12,13 @@ use uuid::Uuid;
 /// What every token begins with, so that scanners for secrets know it.
 pub const PREFIX: &str = "svt_";
 
+/// What the name of a new token looks like: it is put into paths and shown in tables. Those that were
+/// made before may have any other.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]*$";
+
+/// Bytes that a name may have.
+pub const LONGEST_NAME: usize = 100;
+
 /// What may be done; each scope holds those before it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
@@ -82,6 +89,25 @@ impl ApiToken {
     }
 }
 
+/// Checks the name of a new token.
+///
+/// # Errors
+///
+/// Says how a name is made.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_good = (1..=LONGEST_NAME).contains(&name.len())
+        && name.chars().all(allowed)
+        && !name.starts_with(['.', '-']);
+    if is_good {
+        return Ok(());
+    }
+    Err(format!(
+        "a token's name has 1 to {LONGEST_NAME} letters, digits, `.`, `_` and `-`, and begins with \
+         neither `.` nor `-`"
+    ))
+}
+
 /// Returns the text of a token, which is shown once.
 pub fn text(id: Uuid, secret: &[u8; 32]) -> String {
     format!("{PREFIX}{}_{}", id.simple(), hex::encode(secret))
@@ -113,6 +139,35 @@ pub fn is_same(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_what_the_pattern_says() {
+        let pattern = regex::Regex::new(NAME_PATTERN).unwrap();
+        let good = ["ci", "a.b", "A_b-1", "_x"];
+        let long = "x".repeat(LONGEST_NAME + 1);
+        let bad = [
+            "",
+            ".",
+            "..",
+            "...",
+            ".a",
+            "-x",
+            "a b",
+            " a",
+            "a/b",
+            "a%2f",
+            "\u{202e}a",
+            "é",
+            "a\n",
+            &long,
+        ];
+        for name in good.iter().chain(&bad) {
+            let is_short = (1..=LONGEST_NAME).contains(&name.len());
+            assert_eq!(check_name(name).is_ok(), pattern.is_match(name) && is_short, "{name:?}");
+        }
+        assert!(good.iter().all(|name| check_name(name).is_ok()));
+        assert!(bad.iter().all(|name| check_name(name).is_err()));
+    }
 
     #[test]
     fn a_token_is_recognised_and_a_guess_is_not() {

@@ -111,6 +111,8 @@ pub enum EventType {
     TokenRevoked,
     /// Something inside a runner was refused a call.
     CallDenied,
+    /// The first key of the log was shown.
+    AuditKeyShown,
     /// A backup was taken away over the HTTP API.
     BackupMade,
 }
@@ -230,6 +232,7 @@ impl EventType {
             Self::TokenCreated => "token.created",
             Self::TokenRevoked => "token.revoked",
             Self::CallDenied => "call.denied",
+            Self::AuditKeyShown => "audit.key_shown",
             Self::BackupMade => "backup.made",
         }
     }

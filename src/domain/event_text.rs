@@ -132,6 +132,7 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "session.ended" => ("its conversation is over".to_owned(), Mood::Muted),
         "project.created" => ("project registered".to_owned(), Mood::Plain),
         "call.denied" => (joined("refused an agent's call", field("call")), Mood::Warning),
+        "audit.key_shown" => ("the log's verification key was shown".to_owned(), Mood::Warning),
         "backup.made" => ("a backup was taken away, keys included".to_owned(), Mood::Warning),
         "project.deleted" => ("project removed".to_owned(), Mood::Plain),
         "token.created" => (joined("token", &by(field("name"), field("by"))), Mood::Warning),

@@ -16,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 pub use self::{
     group::Group,
-    peer::{Neighbour, neighbour},
+    peer::{Ends, Neighbour, neighbours},
     table::{Process, Table, marked},
 };
 

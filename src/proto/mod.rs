@@ -34,6 +34,9 @@ pub mod v1 {
     tonic::include_proto!("stratavore.v1");
 }
 
+/// The full names of all calls.
+pub const CALLS: &[&str] = &include!(concat!(env!("OUT_DIR"), "/calls.rs"));
+
 /// The protocol between a supervisor and the daemon or an attached terminal.
 pub mod link {
     #[expect(missing_docs, clippy::pedantic, clippy::large_enum_variant, reason = "generated code")]

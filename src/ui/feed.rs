@@ -141,7 +141,13 @@ async fn stream(
             return Ok(());
         }
     }
-    let mut events = client.subscribe_events(&all, *position).await?;
+    let events = client.subscribe_events(&all, *position).await;
+    let mut events = events.inspect_err(|failure| {
+        // It is another log, an older one that was put back: it is read anew.
+        if failure.reason == "AHEAD_OF_LOG" {
+            *position = None;
+        }
+    })?;
     // Without a database they are not to be had either; they are asked for again.
     let mut items = client.watch_items(ItemQuery::default()).await.ok();
     let mut checks = interval(CHECK);

@@ -106,6 +106,50 @@ fn every_command_of_an_agent_is_denied() {
 }
 
 #[test]
+fn an_agent_gets_nothing_past_the_daemon_either() {
+    let world = World::with_project();
+    let (out, backup) = (world.path("out"), world.path("b.tar.gz"));
+    let commands = [
+        "audit key".to_owned(),
+        format!("backup --output {}", backup.display()),
+        format!("restore {} --dry-run", backup.display()),
+        format!("support --output {}", backup.display()),
+        format!("doctor --bundle {}", backup.display()),
+        "database migrate".to_owned(),
+        "database copy --to sqlite:///tmp/none.db".to_owned(),
+    ];
+    // With the mark and without it: it is known by its parents.
+    let tries: Vec<_> = commands
+        .iter()
+        .flat_map(|command| ["", "env -u STRATAVORE_RUNNER "].map(|before| (before, command)))
+        .map(|(before, command)| {
+            format!(
+                "STRATAVORE_HOME={} {before}{EXE} {command} 2>>{out}.err; echo $? >>{out}; ",
+                world.root().display(),
+                out = out.display()
+            )
+        })
+        .collect();
+    let name = world
+        .launch(&[], &["sh", "-c", &format!("{} echo end >>{}", tries.concat(), out.display())]);
+    let said = wait_value("the agent has tried", Duration::from_mins(1), || {
+        fs::read_to_string(&out).ok().filter(|text| text.ends_with("end\n"))
+    });
+    let told = fs::read_to_string(world.path("out.err")).unwrap();
+    assert_eq!(said, "5\n".repeat(commands.len() * 2) + "end\n", "{told}");
+    assert_eq!(told.matches("inside a runner").count(), commands.len() * 2, "{told}");
+    assert!(!backup.exists());
+    world.wait_status(&name, "terminated", SOON);
+    // The user outside can, and it is written down, also when no daemon runs.
+    world.run(["daemon", "stop"]).expect_code(0);
+    world.run(["audit", "key"]).expect_code(0);
+    wait_value("it is in the log", SOON, || {
+        let events = world.json(["events", "list", "--type", "audit.key_shown"]);
+        (events.as_array()?.len() == 1).then_some(())
+    });
+}
+
+#[test]
 fn an_agent_starts_no_daemon() {
     let world = World::with_project();
     let (go, out) = (world.path("go"), world.path("out"));
@@ -192,6 +236,12 @@ fn nonsense_on_the_daemons_socket_changes_nothing() {
     world.run(["status"]).expect_code(0);
     world.run(["send", &agent.name, "fine"]).expect_code(0);
     world.wait_log(&agent.name, "fine");
+    // Nor do they keep their own.
+    for mut stream in &idle {
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        // The daemon's greeting, if there was a place, and the end.
+        stream.read_to_end(&mut Vec::new()).expect("it is closed");
+    }
     drop(idle);
     let fds = || fs::read_dir(format!("/proc/{}/fd", daemon.pid)).unwrap().count();
     wait_until("its descriptors are free again", SOON, || fds() < 100);

@@ -110,6 +110,7 @@ fn show(report: &AuditReport, printer: Printer) -> Result<(), Failure> {
 /// Prints the first key and removes it from this machine.
 fn print_key(context: &Context, printer: Printer) -> Result<(), Failure> {
     let (key, path) = daemon::first_key(&context.loaded.config, &context.places)?;
+    daemon::note_key_shown(&context.loaded.config, &context.places)?;
     printer.line(&key.to_hex())?;
     std::fs::remove_file(&path).map_err(|error| {
         let what = format!("remove `{}`: {error}", path.display());

@@ -46,6 +46,7 @@ use super::{
     args::{Cli, Command},
     context::{Context, block_on},
     deferred::Deferred,
+    operations::{AuditCommand, DatabaseCommand},
     printer::Printer,
 };
 use crate::domain::failure::Failure;
@@ -55,6 +56,11 @@ pub(super) type Outcome = (&'static str, Result<(), Failure>);
 
 /// Runs the command that was asked for.
 pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
+    if let Some(what) = cli.command.as_ref().and_then(past_the_daemon)
+        && let Err(failure) = crate::daemon::refuse_inside_runner()
+    {
+        return (what, Err(failure));
+    }
     // What needs neither configuration nor daemon works also when both are broken.
     match &cli.command {
         Some(Command::Completion(args)) => {
@@ -88,6 +94,28 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
     match cli.command {
         None => dashboard::run(&context, printer),
         Some(command) => run(command, &context, printer),
+    }
+}
+
+/// Returns what a command does, finishing "failed to …", if it goes to the files of the root itself: there
+/// nobody but us keeps agents out.
+fn past_the_daemon(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Audit(Deferred(args)) if matches!(args.command, AuditCommand::Key) => {
+            Some("print the verification key")
+        }
+        Command::Backup(_) => Some("make a backup"),
+        Command::Restore(_) => Some("restore the backup"),
+        Command::Support(_) => Some("write the support bundle"),
+        Command::Doctor(Deferred(args)) if args.bundle.is_some() => {
+            Some("write the support bundle")
+        }
+        Command::Database(Deferred(args)) => match args.command {
+            None | Some(DatabaseCommand::Status) => None,
+            Some(DatabaseCommand::Migrate) => Some("migrate the database"),
+            Some(DatabaseCommand::Copy(_)) => Some("copy the database"),
+        },
+        _ => None,
     }
 }
 

@@ -16,8 +16,8 @@ the port is taken. A call shows a token; it is printed once, and only its hash i
 ```sh\nstratavore tokens create laptop --scope operator\nstratavore tokens list\nstratavore tokens revoke \
 laptop\n```\n\n\
 A `viewer` looks, an `operator` runs agents and answers them, an `admin` does the rest. A process inside a \
-runner is refused, whatever token it shows, but for reports of its own; each refusal is an event \
-(`call.denied`). Requests for other host names, and from pages of other origins, are refused (`api.hosts`, \
+runner is refused, whatever token it shows, but for reports of its own. Refusals are events (`call.denied`): of \
+each runner every route once a minute, 30 a minute at most, and then how many more there were. Requests for other host names, and from pages of other origins, are refused (`api.hosts`, \
 `api.origins`).\n\n\
 - **Failures** are `application/problem+json` (RFC 9457): `code` stays the same over releases, `detail` is for \
 people, `hint` is what to do next.\n\
@@ -28,10 +28,13 @@ first answer again, with another request 422. Keys are remembered in the databas
 has more than 16 KiB is given again by the same daemon only, afterwards 409 `IDEMPOTENCY_ANSWER_GONE`; a call whose \
 daemon died with it is not made again: 409 `IDEMPOTENCY_UNSETTLED`. While the database is away, keys are \
 remembered in memory.\n\
+- **Bodies** are JSON objects, and so is every object in them; lists of values in their place are refused.\n\
 - **Limits**: a body has a mebibyte at most and must be there within ten seconds, as must a header; a token \
-makes 50 calls in a second (`api.requests_per_second`), then 429 with `Retry-After`.\n\
+makes 50 calls in a second (`api.requests_per_second`), then 429 with `Retry-After`. After 401, 403 and 421 the \
+connection is closed; where all are used up (`api.connections`), the one that is idle for the longest is.\n\
 - **Following**: `events/stream` are server-sent events, whose `id` is the position in the log; who comes back \
-with `Last-Event-ID` misses nothing. `runners/{runner}/attach` is a WebSocket.\n\n\
+with `Last-Event-ID` misses nothing, and a position that the log has not reached is refused (`AHEAD_OF_LOG`). \
+`runners/{runner}/attach` is a WebSocket. Both end when their token does, the WebSocket with 1008.\n\n\
 `assets/http_client.rs` is a client to begin one's own with. In the commands, `$API` is \
 `http://127.0.0.1:8077/api/v1`, `$SERVER` the same without a path, `$TOKEN` a token.\n";
 

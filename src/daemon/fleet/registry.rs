@@ -96,7 +96,7 @@ pub struct Known {
 }
 
 /// Who makes a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Caller {
     /// A process outside of every runner.
     User,

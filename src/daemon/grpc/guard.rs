@@ -18,7 +18,7 @@ use crate::{
         trace::{self, Span, Trace},
     },
     domain::{failure::Failure, id::RunnerId},
-    proto::failure_to_status,
+    proto::{CALLS, failure_to_status},
 };
 
 /// Calls that an agent may make; the handlers check that they concern its own runner.
@@ -80,7 +80,8 @@ where
                 request.extensions_mut().insert(FromRunner(id));
             }
             caller => {
-                self.services.note_refusal(caller, &path);
+                self.services
+                    .note_refusal(caller, CALLS.iter().copied().find(|call| *call == path));
                 let why = "a process inside a runner may only report for itself";
                 return Box::pin(std::future::ready(Ok(refusal(why))));
             }

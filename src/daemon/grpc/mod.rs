@@ -18,17 +18,20 @@ mod tokens;
 mod usage;
 mod worktrees;
 
-use std::io;
+use std::{io, time::Duration};
 
-use futures_util::{Stream, StreamExt as _};
-use tokio::net::UnixListener;
-use tokio_stream::wrappers::UnixListenerStream;
+use futures_util::{Stream, StreamExt as _, stream};
+use rustix::process::{Resource, getrlimit};
+use tokio::{net::UnixListener, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use self::peer::Peer;
 use crate::{
-    daemon::services::Services,
+    daemon::{
+        crowd::{Bounds, Crowd},
+        services::Services,
+    },
     proto::{
         MAX_MESSAGE,
         v1::{
@@ -45,6 +48,18 @@ use crate::{
 
 /// Streams that one connection may have open.
 const MAX_STREAMS: u32 = 256;
+
+/// Connections at a time, where there are descriptors enough; of what is inside one runner, which has
+/// nothing but signs of life to tell; and of one process of the user's.
+const MAX_CONNECTIONS: usize = 4096;
+const MAX_OF_A_RUNNER: usize = 32;
+const MAX_OF_A_PROCESS: usize = 256;
+
+/// New connections that are looked at, at a time; further ones wait in the system's queue.
+const LOOKING: usize = 32;
+
+/// After a connection that could not be accepted.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until `stop` is cancelled and the calls under way have ended.
 ///
@@ -86,17 +101,53 @@ struct Shared {
     stop: CancellationToken,
 }
 
-/// Accepts connections of our own user only.
+/// Accepts connections of our own user only, as many as there are places for.
 fn ours(listener: UnixListener) -> impl Stream<Item = io::Result<Peer>> {
-    UnixListenerStream::new(listener).filter_map(|socket| async {
-        match socket {
-            Ok(socket) => Peer::of(socket).map(Ok),
-            // Out of descriptors, for example: the next one may succeed.
-            Err(error) => {
-                tracing::warn!(%error, "failed to accept a connection");
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                None
+    let crowd = Crowd::new(bounds(getrlimit(Resource::Nofile).current));
+    let accepted = stream::unfold(listener, |listener| async {
+        loop {
+            match listener.accept().await {
+                Ok((socket, _)) => return Some((socket, listener)),
+                // Out of descriptors, for example: the next one may succeed.
+                Err(error) => {
+                    tracing::warn!(%error, "failed to accept a connection");
+                    sleep(PAUSE).await;
+                }
             }
         }
-    })
+    });
+    accepted
+        .map(move |socket| Peer::of(socket, crowd.clone()))
+        .buffer_unordered(LOOKING)
+        .filter_map(async |peer| peer.map(Ok))
+}
+
+/// Returns how many connections there may be, for so many descriptors: the most of those are for runners,
+/// files and the database.
+fn bounds(files: Option<u64>) -> Bounds {
+    let files = files.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX);
+    let total = (files / 4).clamp(16, MAX_CONNECTIONS);
+    Bounds {
+        total,
+        inside: total / 2,
+        each_runner: MAX_OF_A_RUNNER.min(total / 4),
+        each_process: MAX_OF_A_PROCESS.min(total / 4),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connections_are_few_beside_the_descriptors() {
+        for files in [64, 1024, 4096, 20_000, 1 << 20] {
+            let bounds = bounds(Some(files));
+            assert!(bounds.total as u64 <= files / 4, "{files}");
+            assert!(bounds.total <= MAX_CONNECTIONS);
+            assert!(bounds.inside <= bounds.total / 2, "the user's own have half at least");
+            assert!(bounds.each_process < bounds.total - bounds.inside, "and another one a place");
+        }
+        assert_eq!(bounds(None).each_runner, MAX_OF_A_RUNNER);
+    }
 }

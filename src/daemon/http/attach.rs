@@ -8,9 +8,10 @@
 use std::time::Duration;
 
 use axum::{
+    Extension,
     extract::{
         FromRequestParts as _, State,
-        ws::{Message, WebSocket, WebSocketUpgrade},
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
     },
     http::StatusCode,
     response::Response,
@@ -26,6 +27,7 @@ use super::{
     Http, Routes,
     extract::{Params, Path},
     guard::Actor,
+    peer::Peer,
     problem::Problem,
 };
 use crate::{
@@ -82,12 +84,14 @@ enum Asked {
 }
 
 /// Attaches a terminal, as a WebSocket: binary messages are what is shown and what is typed, text
-/// messages are JSON (`snapshot`, `exit`, `input_refused` from here, `resize` from there).
+/// messages are JSON (`snapshot`, `exit`, `input_refused` from here, `resize` from there). It is closed (1008) when
+/// its token has ended or was revoked.
 #[utoipa::path(get, path = "/runners/{runner}/attach", tag = "terminal", params(("runner" = String, Path, description = "Its name, its id or a beginning of it"), How),
     responses((status = 101, description = "The WebSocket is open")))]
 async fn attach_runner(
     State(http): State<Http>,
     actor: Actor,
+    Extension(peer): Extension<Peer>,
     Path(runner): Path<String>,
     Params(how): Params<How>,
     request: axum::extract::Request,
@@ -106,11 +110,20 @@ async fn attach_runner(
         TerminalSize::new(how.cols.unwrap_or(usual.cols()), how.rows.unwrap_or(usual.rows()));
     let attached = http.services.attach(&runner, how.read_only, size, how.offset).await?;
     let upgrade = upgrade.max_message_size(LONGEST).max_frame_size(LONGEST);
-    Ok(upgrade.on_upgrade(move |socket| carry(socket, attached, http.stop)))
+    let place = peer.hold();
+    Ok(upgrade.on_upgrade(async move |socket| {
+        carry(socket, attached, actor.over(&http.services), http.stop).await;
+        drop(place);
+    }))
 }
 
 /// Carries bytes both ways until one side ends.
-async fn carry(socket: WebSocket, attached: Attached, stop: CancellationToken) {
+async fn carry(
+    socket: WebSocket,
+    attached: Attached,
+    over: impl Future<Output = ()>,
+    stop: CancellationToken,
+) {
     let Attached { mut output, mut input } = attached;
     let (sender, mut incoming) = socket.split();
     let sender = Mutex::new(sender);
@@ -165,14 +178,18 @@ async fn carry(socket: WebSocket, attached: Attached, stop: CancellationToken) {
             }
         }
     };
-    tokio::select! {
-        () = typed => {}
-        () = shown => {}
-        () = asked => {}
-        () = stop.cancelled() => {}
-    }
+    let why = tokio::select! {
+        () = typed => None,
+        () = shown => None,
+        () = asked => None,
+        () = over => {
+            let reason = "the token has ended or was revoked".into();
+            Some(CloseFrame { code: close_code::POLICY, reason })
+        }
+        () = stop.cancelled() => None,
+    };
     // It may be gone already.
-    send(Message::Close(None)).await.ok();
+    send(Message::Close(why)).await.ok();
 }
 
 fn told(told: &Told) -> Message {

@@ -6,6 +6,7 @@ use utoipa::openapi::{
     RefOr, Required, ResponseBuilder, Schema,
     extensions::ExtensionsBuilder,
     path::Operation,
+    schema::AdditionalProperties,
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -75,7 +76,10 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
             }
         }
     }
-    let components = document.components.take().unwrap_or_default();
+    let mut components = document.components.take().unwrap_or_default();
+    if let Some(limit) = components.schemas.get_mut("Limit") {
+        choose_one(limit);
+    }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let problem = ResponseBuilder::new()
         .description("What went wrong.")
@@ -88,6 +92,21 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
         .build();
     document.components = Some(components);
     document
+}
+
+/// Says of a choice of objects what its reader does: there is one of them and nothing beside it, and a
+/// number is one that a database holds.
+fn choose_one(choice: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(choice)) = choice else { return };
+    for item in &mut choice.items {
+        let RefOr::T(Schema::Object(object)) = item else { continue };
+        object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        for property in object.properties.values_mut() {
+            if let RefOr::T(Schema::Object(number)) = property {
+                number.maximum = Some(i64::MAX.into());
+            }
+        }
+    }
 }
 
 /// Whether a schema has no field that must be there.
@@ -124,7 +143,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::daemon::http::api_document;
+    use crate::{daemon::http::api_document, domain::api_token};
 
     #[test]
     fn every_operation_says_what_it_is_and_what_a_token_needs() {
@@ -150,6 +169,16 @@ mod tests {
         assert!(count > 20);
         let json = serde_json::to_value(&document).unwrap();
         assert_eq!(json["openapi"], "3.1.0");
+        let schemas = &json["components"]["schemas"];
+        for choice in schemas["Limit"]["oneOf"].as_array().unwrap() {
+            assert_eq!(choice["additionalProperties"], false, "{choice}");
+        }
+        let tokens = &schemas["Limit"]["oneOf"][0]["properties"]["tokens"];
+        assert_eq!(tokens["maximum"], i64::MAX);
+        assert_eq!(schemas["KeyText"]["pattern"], "^[0-9A-Fa-f]{64}$");
+        let name = &schemas["TokenBody"]["properties"]["name"];
+        assert_eq!(name["pattern"], api_token::NAME_PATTERN);
+        assert_eq!(name["maxLength"], api_token::LONGEST_NAME);
         assert_eq!(json["components"]["securitySchemes"][SCHEME]["scheme"], "bearer");
     }
 }

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::{
     Http, Routes,
     extract::{Answer, Json, Params, Path},
+    guard::Actor,
     lists::{Page, Paging},
     problem::Problem,
 };
@@ -98,7 +99,8 @@ async fn get_event(State(http): State<Http>, Path(event): Path<String>) -> Answe
 }
 
 /// Follows the events, as server-sent events: `id` is the position, `event` the type, `data` the event.
-/// Whoever comes back with the last id misses nothing.
+/// Whoever comes back with the last id misses nothing. The stream ends when its token does; a position that
+/// the log has not reached is refused.
 #[utoipa::path(get, path = "/events/stream", tag = "events",
     params(Wanted, After, ("Last-Event-ID" = Option<u64>, Header,
         description = "The position up to which events were seen")),
@@ -106,16 +108,20 @@ async fn get_event(State(http): State<Http>, Path(event): Path<String>) -> Answe
         content_type = "text/event-stream", body = String)))]
 async fn follow_events(
     State(http): State<Http>,
+    actor: Actor,
     headers: HeaderMap,
     Params(wanted): Params<Wanted>,
     Params(after): Params<After>,
 ) -> Result<Sse<impl Stream<Item = Result<Told, Infallible>>>, Problem> {
+    let wrong = |what: &str| Failure::usage("BAD_LAST_EVENT_ID", what);
+    if headers.get_all(LAST_ID).iter().count() > 1 {
+        return Err(wrong("Last-Event-ID is there more than once").into());
+    }
     let last = match headers.get(LAST_ID).filter(|id| !id.is_empty()) {
         None => after.after,
         Some(id) => {
             let position = id.to_str().ok().and_then(|id| id.parse().ok());
-            let wrong = || Failure::usage("BAD_LAST_EVENT_ID", "Last-Event-ID is no position");
-            Some(position.ok_or_else(wrong)?)
+            Some(position.ok_or_else(|| wrong("Last-Event-ID is no position"))?)
         }
     };
     let feed = http.services.follow_events(wanted.into(), last).await?;
@@ -127,7 +133,13 @@ async fn follow_events(
         let told = told.json_data(&event).ok()?;
         Some((told, feed))
     });
-    let stop = http.stop.cancelled_owned();
-    let all = stream::once(async { begin }).chain(events).take_until(stop).map(Ok);
+    let (stop, services) = (http.stop.cancelled_owned(), http.services);
+    let over = Box::pin(async move {
+        tokio::select! {
+            () = stop => {}
+            () = actor.over(&services) => {}
+        }
+    });
+    let all = stream::once(async { begin }).chain(events).take_until(over).map(Ok);
     Ok(Sse::new(all).keep_alive(KeepAlive::new().interval(STILL_THERE)))
 }

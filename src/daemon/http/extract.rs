@@ -6,7 +6,7 @@ use axum::{
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize as _, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{guard::Actor, problem::Problem};
@@ -66,7 +66,12 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         let text = if bytes.is_empty() { b"{}".as_slice() } else { bytes.as_ref() };
         let wrong = |what: String| Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", what);
-        let mut value = serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        let mut value: Value =
+            serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        // What derives its reading also takes fields by their place in a list.
+        if !matches!(value, Value::Object(_)) {
+            return Err(wrong("a body is an object".to_owned()));
+        }
         whole_numbers(&mut value).map_err(wrong)?;
         let value = serde_path_to_error::deserialize(value).map_err(|error| {
             let at = error.path().to_string();
@@ -75,6 +80,19 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         })?;
         Ok(Self(value))
     }
+}
+
+/// Reads a field that is an object: not by its fields' places in a list. For `deserialize_with`.
+pub(super) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let value = Value::deserialize(deserializer)?;
+    if value.is_array() {
+        return Err(serde::de::Error::custom("it is an object, not a list"));
+    }
+    T::deserialize(value).map_err(serde::de::Error::custom)
 }
 
 /// Makes whole numbers of those that are written with a point (`2.0`), as JSON's schemas have it, and

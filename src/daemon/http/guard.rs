@@ -19,6 +19,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
+use http_body_util::LengthLimitError;
 use opentelemetry::trace::SpanKind;
 use tokio::time::{Instant, timeout};
 use utoipa::openapi::OpenApi;
@@ -48,6 +49,10 @@ use crate::{
 const BODY: usize = 1 << 20;
 const READING: Duration = Duration::from_secs(10);
 
+/// What is answered to who is not let in.
+const TURNED_AWAY: [StatusCode; 3] =
+    [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::MISDIRECTED_REQUEST];
+
 /// What an agent may call; the handlers see to it that it is about its own runner.
 const AGENT_MAY: &[&str] = &["/api/v1/heartbeat", "/api/v1/runners/{runner}/heartbeat"];
 
@@ -70,8 +75,20 @@ pub(super) struct Actor {
     pub(super) scope: Scope,
     /// The runner that they are inside of.
     pub(super) runner: Option<RunnerId>,
+    /// What they have shown.
+    token: Option<Arc<ApiToken>>,
     /// Names the call, for ever the same when it is made again.
     pub(super) repeat: Option<uuid::Uuid>,
+}
+
+impl Actor {
+    /// Returns when they may no longer do what they have begun: their token has ended or was revoked.
+    pub(super) async fn over(&self, services: &Services) {
+        match &self.token {
+            Some(token) => services.token_over(token).await,
+            None => std::future::pending().await,
+        }
+    }
 }
 
 /// What is asked of every request.
@@ -116,7 +133,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let config = &rules.services.context().config.api;
     let foreign = match rules.origin(&request, &peer) {
         Ok(foreign) => foreign,
-        Err(problem) => return problem.into_response(),
+        Err(problem) => return closing(problem.into_response()),
     };
     let mut answer = match &foreign {
         Some(_) if request.method() == Method::OPTIONS => preflight(),
@@ -125,6 +142,7 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
             Err(problem) => problem.into_response(),
         },
     };
+    let status = answer.status();
     let headers = answer.headers_mut();
     if let Some(origin) = foreign {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
@@ -135,6 +153,16 @@ pub(super) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     // Nothing here is a page.
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    // Who may not call keeps no connection, nor does who is inside a runner and has nothing more to tell.
+    if peer.is_inside() || TURNED_AWAY.contains(&status) {
+        return closing(answer);
+    }
+    answer
+}
+
+/// Has the connection closed after this answer.
+fn closing(mut answer: Response) -> Response {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
@@ -194,9 +222,9 @@ impl Rules {
         let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
         let path = path.unwrap_or_default();
         let verb = request.method().clone();
-        let inside = self.runner_of(&verb, &path, peer).await?;
         // What answers GET answers HEAD.
         let method = if verb == Method::HEAD { "GET" } else { verb.as_str() };
+        let inside = self.runner_of(method, &path, peer).await?;
         let need = self.needs.get(&format!("{method} {path}")).copied();
         let stranger = format!("address {}", peer.address.ip());
         let token = match (inside, need) {
@@ -225,7 +253,7 @@ impl Rules {
     /// Returns the runner that the caller is inside of; refuses it all but its own reports.
     async fn runner_of(
         &self,
-        verb: &Method,
+        method: &str,
         path: &str,
         peer: &Peer,
     ) -> Result<Option<RunnerId>, Problem> {
@@ -235,10 +263,20 @@ impl Rules {
         };
         match self.services.caller(above) {
             Caller::User => Ok(None),
-            Caller::Runner(id) if AGENT_MAY.contains(&path) => Ok(Some(id)),
+            Caller::Runner(id) if AGENT_MAY.contains(&path) => {
+                if peer.has_place() {
+                    return Ok(Some(id));
+                }
+                let what = "this runner holds too many connections";
+                let problem =
+                    Problem::new(StatusCode::TOO_MANY_REQUESTS, "TOO_MANY_CONNECTIONS", what);
+                Err(problem.after(1))
+            }
             caller => {
-                let path = if path.is_empty() { "something that is not there" } else { path };
-                self.services.note_refusal(caller, &format!("{verb} {path}"));
+                // Only what exists has a name: an agent chooses none for the log.
+                let call = format!("{method} {path}");
+                let call = self.needs.contains_key(&call).then_some(call);
+                self.services.note_refusal(caller, call.as_deref());
                 let what = "a process inside a runner may only report for itself";
                 Err(Problem::new(StatusCode::FORBIDDEN, "AGENT_DENIED", what)
                     .with_hint("call from outside of the runner"))
@@ -293,11 +331,13 @@ impl Rules {
             Some(token) if parts.method == Method::POST => key(&parts.headers, token)?,
             _ => None,
         };
-        let (name, scope) =
-            token.map_or((String::new(), Scope::Viewer), |token| (token.name, token.scope));
+        let token = token.map(Arc::new);
+        let (name, scope) = token
+            .as_ref()
+            .map_or((String::new(), Scope::Viewer), |token| (token.name.clone(), token.scope));
         let name = runner.map_or_else(|| format!("http:{name}"), |id| format!("runner:{id}"));
         let behalf = actor::Actor::of(name.as_str());
-        parts.extensions.insert(Actor { name, scope, runner, repeat });
+        parts.extensions.insert(Actor { name, scope, runner, token, repeat });
         let header = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
         let trace = Trace::of_header(header);
         let route = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -338,7 +378,9 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
 
 /// Whether a host is a name of ours: an address of ours, `localhost`, or configured.
 fn is_own_name(host: &str, own: SocketAddr, hosts: &[String]) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
+    // A name before the host is nobody's whom we serve.
+    let authority = host.parse::<Authority>().ok().filter(|_| !host.contains('@'));
+    let Some(authority) = authority else { return false };
     let name = authority.host();
     let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match address {
@@ -346,7 +388,6 @@ fn is_own_name(host: &str, own: SocketAddr, hosts: &[String]) -> bool {
             let address = address.to_canonical();
             address.is_loopback() || address == own.ip().to_canonical()
         }
-        Err(_) if host.contains('@') => false,
         Err(_) => {
             name.eq_ignore_ascii_case("localhost")
                 || hosts.iter().any(|own| own.eq_ignore_ascii_case(name))
@@ -366,13 +407,23 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Body, Problem> {
     }
     match timeout(READING, to_bytes(body, BODY)).await {
         Ok(Ok(bytes)) => Ok(Body::from(bytes)),
-        // It was cut off, and nobody reads the answer, or it was longer than it said.
-        Ok(Err(_)) => Err(too_long()),
+        Ok(Err(error)) if is_limit(&error) => Err(too_long()),
+        // It was cut off, or its pieces are none.
+        Ok(Err(_)) => {
+            let what = "the body ends too early, or its chunks are malformed";
+            Err(Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", what))
+        }
         Err(_elapsed) => {
             let what = format!("the body was not there within {} s", READING.as_secs());
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "BODY_TOO_SLOW", what))
         }
     }
+}
+
+/// Whether a body could not be read because it is longer than it may be.
+fn is_limit(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.into_iter().any(<dyn std::error::Error>::is::<LengthLimitError>)
 }
 
 /// Returns what names the call, of whoever shows this token.
@@ -413,6 +464,9 @@ mod tests {
             "evil.example",
             "localhost.evil.example",
             "localhost@evil.example",
+            "evil@localhost",
+            "evil@127.0.0.1",
+            "evil@[::1]:8077",
             "evil.example:8077",
             "192.0.2.1",
             "127.0.0.1.evil.example",

@@ -92,6 +92,18 @@ pub(super) fn within(name: &str, number: u32, bounds: RangeInclusive<u32>) -> Re
     Err(Problem::new(StatusCode::BAD_REQUEST, "BAD_LIMIT", what))
 }
 
+/// The largest whole number that every reader of JSON has exactly.
+const LARGEST: u64 = (1 << 53) - 1;
+
+/// Returns a number that can be told exactly.
+pub(super) fn exact(name: &str, number: u64) -> Result<u64, Problem> {
+    if number <= LARGEST {
+        return Ok(number);
+    }
+    let what = format!("{name} {number} is not between 0 and {LARGEST}");
+    Err(Problem::new(StatusCode::BAD_REQUEST, "BAD_LIMIT", what))
+}
+
 /// Returns a key that puts what is newest first.
 pub(super) fn newest(at: chrono::DateTime<chrono::Utc>, id: impl std::fmt::Display) -> String {
     // In the order of unsigned numbers, times before 1970 too.

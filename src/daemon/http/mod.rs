@@ -19,6 +19,8 @@ mod extract;
 mod guard;
 mod inbox;
 mod lists;
+mod looker;
+mod open;
 mod operations;
 mod peer;
 mod problem;

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{
     Http, Routes,
-    extract::{Answer, Json, Params, Path},
+    extract::{Answer, Json, Params, Path, object},
     lists::{Page, Paging},
     problem::Problem,
 };
@@ -46,7 +46,7 @@ struct Wanted {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ProjectBody {
-    /// Its name, which is a word.
+    /// Its name: a word, and none that is one of the command line's own (`all`, `daemon`, `runners`, …).
     #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length = 64)]
     name: String,
     /// An absolute path on the daemon's machine.
@@ -60,7 +60,7 @@ struct ProjectBody {
     #[serde(default)]
     tags: Vec<String>,
     /// Its first limits.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     quota: Quota,
 }
 

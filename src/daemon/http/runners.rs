@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     Http, Routes,
-    extract::{Answer, Json, Params, Path},
+    extract::{Answer, Json, Params, Path, object},
     guard::Actor,
     lists::{Page, Paging, newest},
     problem::Problem,
@@ -105,7 +105,7 @@ struct LaunchBody {
     #[serde(default)]
     cwd: Option<String>,
     /// A worktree of its own.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     worktree: Option<WorktreeBody>,
     /// Variables, beside those of the daemon.
     #[serde(default)]

@@ -1,7 +1,7 @@
 //! Listens, and serves each connection within its limits.
 //!
-//! A client that sends its header slowly, or takes its answer slowly, is dropped; more connections than
-//! are allowed wait for their turn.
+//! A client that sends its header slowly, or takes its answer slowly, is dropped. When as many connections
+//! are open as are allowed, one that is idle gives way; where none is, the next one waits for its turn.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,7 +14,6 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_rustls::{
@@ -28,11 +27,19 @@ use tokio_rustls::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    looker::Looker,
+    open::{Member, Open},
     peer::{OfPeer, Peer},
     router,
     timed::Timed,
 };
-use crate::{config::ApiConfig, daemon::services::Services};
+use crate::{
+    config::ApiConfig,
+    daemon::{
+        crowd::{Bounds, Crowd},
+        services::Services,
+    },
+};
 
 /// A request's header, and a handshake, must be complete within so long; so must the next request of a
 /// connection that is kept open have begun.
@@ -44,6 +51,9 @@ const WRITING: Duration = Duration::from_secs(30);
 /// Bytes that a request's header may have, and lines.
 const HEADER_BYTES: usize = 32 << 10;
 const HEADERS: usize = 64;
+
+/// Connections that what is inside one runner may hold: each is for one sign of life.
+const OF_A_RUNNER: usize = 8;
 
 /// Answers under way may take so long when the daemon leaves.
 const LEAVING: Duration = Duration::from_secs(1);
@@ -68,19 +78,24 @@ pub(crate) async fn serve(services: Services, stop: CancellationToken) {
     services.note_surface("api", Ok(format!("{scheme}://{own}")));
     let router = router(&services, &stop);
     let most = usize::try_from(config.connections).unwrap_or(usize::MAX);
-    let room = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
+    let (open, crowd) = (Open::new(most), Crowd::new(bounds(most)));
+    let looker = Looker::default();
     let accepting = async {
-        // Never closed.
-        while let Ok(permit) = Arc::clone(&room).acquire_owned().await {
+        loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
-                    let (router, tls, stop) = (router.clone(), tls.clone(), stop.clone());
+                    let member = open.enter().await;
+                    let router = router.clone();
+                    let among = (crowd.clone(), looker.clone());
+                    let (tls, stop) = (tls.clone(), stop.clone());
                     tokio::spawn(async move {
+                        let end = member.end.clone();
+                        let who = (peer, member, among);
+                        let serving = connection(stream, who, router, tls, stop);
                         // What ends a connection early is the client's affair.
-                        if let Err(error) = connection(stream, peer, router, tls, stop).await {
+                        if let Some(Err(error)) = end.run_until_cancelled(serving).await {
                             tracing::debug!(%peer, %error, "a connection ended");
                         }
-                        drop(permit);
                     });
                 }
                 // Out of descriptors, for example: the next one may succeed.
@@ -92,6 +107,12 @@ pub(crate) async fn serve(services: Services, stop: CancellationToken) {
         }
     };
     stop.run_until_cancelled(accepting).await;
+}
+
+/// Returns how many of so many connections who is inside runners may hold.
+fn bounds(most: usize) -> Bounds {
+    let inside = most.div_ceil(4);
+    Bounds { total: most, inside, each_runner: OF_A_RUNNER.min(inside), each_process: most }
 }
 
 /// Takes the port, as soon as it is free.
@@ -139,13 +160,13 @@ fn acceptor(config: &ApiConfig) -> Result<Option<TlsAcceptor>, String> {
 /// Serves a connection to its end.
 async fn connection(
     stream: TcpStream,
-    address: SocketAddr,
+    (address, member, among): (SocketAddr, Arc<Member>, (Crowd, Looker)),
     router: Router,
     tls: Option<TlsAcceptor>,
     stop: CancellationToken,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let peer = Peer::new(address, stream.local_addr()?, tls.is_some());
+    let peer = Peer::new((address, stream.local_addr()?), tls.is_some(), member, among);
     let service = OfPeer { router, peer };
     let stream = Timed::new(stream, WRITING);
     match tls {
@@ -166,6 +187,8 @@ where
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
+        // Who has said all may stop sending, and is answered.
+        .half_close(true)
         .max_headers(HEADERS)
         .max_buf_size(HEADER_BYTES);
     let service = TowerToHyperService::new(service);

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 use super::{
     Http, Routes,
     extract::{Answer, Json, Params, Path},
-    lists::within,
+    lists::{exact, within},
     problem::Problem,
 };
 use crate::{
@@ -66,6 +66,7 @@ struct ScreenBody {
 #[serde(default)]
 struct Lines {
     /// The first line, from 0; the last lines, if nothing is said.
+    #[param(maximum = 9_007_199_254_740_991_i64)]
     from: Option<u64>,
     /// So many at most; 100 if nothing is said.
     #[param(minimum = 1, maximum = 10000)]
@@ -117,6 +118,7 @@ struct FoundLine {
 #[serde(default)]
 struct Tail {
     /// So many bytes from the end; a mebibyte if nothing is said.
+    #[param(maximum = 9_007_199_254_740_991_i64)]
     tail_bytes: Option<u64>,
 }
 
@@ -181,7 +183,7 @@ async fn read_scrollback(
 ) -> Answer<LinesBody> {
     let count = within("count", wanted.count.unwrap_or(100), 1..=MOST_LINES)?;
     let from = if let Some(from) = wanted.from {
-        from
+        exact("from", from)?
     } else {
         let screen = http.services.screen(&runner).await?;
         screen.history_lines.saturating_sub(count.into())
@@ -215,7 +217,7 @@ async fn read_log(
     Path(runner): Path<String>,
     Params(tail): Params<Tail>,
 ) -> Result<Response, Problem> {
-    let tail = tail.tail_bytes.unwrap_or(USUAL_TAIL);
+    let tail = exact("tail_bytes", tail.tail_bytes.unwrap_or(USUAL_TAIL))?;
     let (_, reader) = http.services.read_log(&runner, Some(tail)).await?;
     let pieces = unfold((reader, tail), |(mut reader, left)| async move {
         if left == 0 {

@@ -32,8 +32,8 @@ pub(super) fn routes() -> Routes {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TokenBody {
-    /// What it is for.
-    #[schema(pattern = "^[!-~]+$", max_length = 100)]
+    /// What it is for: a word.
+    #[schema(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$", min_length = 1, max_length = 100)]
     name: String,
     /// What it may do.
     scope: Scope,

@@ -51,9 +51,14 @@ struct VerifyBody {
     /// The first key of each node, as `stratavore audit key` has shown it: `{"keys":["HEX"]}`. Needed as
     /// soon as it has been shown: it is then gone from the machine. Whoever has one can write the log anew:
     /// where this machine is not trusted, check the database from another one.
-    #[schema(max_items = 100)]
+    #[schema(max_items = 100, value_type = Vec<KeyText>)]
     keys: Vec<String>,
 }
+
+/// A key as it is printed.
+#[derive(ToSchema)]
+#[schema(pattern = "^[0-9A-Fa-f]{64}$")]
+struct KeyText(#[expect(dead_code, reason = "it stands in the document only")] String);
 
 /// What a check found.
 #[derive(Debug, Serialize, ToSchema)]

@@ -99,17 +99,21 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// `AHEAD_OF_LOG` for a position that the log has not reached, or when the database fails.
     pub async fn follow_events(
         &self,
         filter: EventFilter,
         after: Option<u64>,
     ) -> Result<EventFeed, Failure> {
         let doorbell = self.store.doorbell();
-        let position = match after {
-            Some(position) => position,
-            None => self.store.event_newest().await?,
-        };
+        let newest = self.store.event_newest().await?;
+        if let Some(after) = after.filter(|after| *after > newest) {
+            // Of another log, or of one that was restored since: nothing would ever be told.
+            let what = format!("position {after} is not in the log, which ends at {newest}");
+            return Err(Failure::usage("AHEAD_OF_LOG", what)
+                .with_hint("begin at the log's end: leave the position out"));
+        }
+        let position = after.unwrap_or(newest);
         let store = self.store.clone();
         Ok(EventFeed { store, doorbell, filter, position, is_read: false, ready: VecDeque::new() })
     }

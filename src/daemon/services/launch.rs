@@ -5,7 +5,7 @@
 //! can tell which.
 
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -317,6 +317,7 @@ impl Services {
                 .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
         }
         // Before it is ended for nothing.
+        check_program(runner.command.first().map(OsStr::new))?;
         self.check_room()?;
         let services = self.clone();
         self.detached(async move {
@@ -389,8 +390,18 @@ fn mixing(sharers: &[String]) -> Option<String> {
     Some(format!("{who} work in the same directory: {MIXING}"))
 }
 
+/// Refuses a command without a program, before anything is started or ended for it.
+fn check_program(program: Option<&OsStr>) -> Result<(), Failure> {
+    if program.is_some_and(OsStr::is_empty) {
+        return Err(Failure::usage("BAD_COMMAND", "the command names no program")
+            .with_hint("its first word is a program, such as `claude`"));
+    }
+    Ok(())
+}
+
 /// Refuses what the kernel would refuse after the fork.
 fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
+    check_program(command.first().map(OsString::as_os_str))?;
     let too_long = |what: String| {
         Failure::usage("ARGUMENT_TOO_LONG", what)
             .with_hint("put the text into a file, or send it with: stratavore send RUNNER < FILE")

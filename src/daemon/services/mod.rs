@@ -28,6 +28,7 @@ mod projects;
 mod prompt_refusals;
 mod prompts;
 mod quotas;
+mod refusals;
 mod removal;
 mod repeats;
 mod retention;
@@ -58,8 +59,8 @@ use tokio::{
 use self::{
     approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
     intake::Intake, locks::Locks, metrics::Figures, nodes::Membership, notifications::Outside,
-    prompts::Prompts, quotas::Excesses, surfaces::Surfaces, transcripts::Transcripts,
-    unrecorded::Unrecorded, upkeep::Upkeep, worktrees::Worktrees,
+    prompts::Prompts, quotas::Excesses, refusals::Refusals, surfaces::Surfaces,
+    transcripts::Transcripts, unrecorded::Unrecorded, upkeep::Upkeep, worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -135,6 +136,10 @@ pub struct Services {
     figures: Figures,
     /// What listens beside the socket.
     surfaces: Surfaces,
+    /// What callers inside runners were refused.
+    refusals: Refusals,
+    /// Rings when a token is revoked.
+    revoked: Arc<watch::Sender<()>>,
     /// What takes long, one piece at a time.
     upkeep: Upkeep,
     /// Whether the numbers of lost runners are remembered.
@@ -176,6 +181,8 @@ impl Services {
             outside: Outside::default(),
             figures: Figures::default(),
             surfaces: Surfaces::default(),
+            refusals: Refusals::default(),
+            revoked: Arc::default(),
             upkeep: Upkeep::default(),
             numbered: Arc::default(),
             looking_until: Instant::now() + LOOKING,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Services;
@@ -15,8 +16,10 @@ use crate::domain::{
 /// What lasts longer is meant to last for ever.
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// A name is a word or a few.
-const LONGEST_NAME: usize = 100;
+/// What goes on with a token asks so often whether it is still accepted: where other daemons revoke
+/// tokens too, and where this one alone does, which rings as well.
+const ASKING_OTHERS: Duration = Duration::from_secs(1);
+const ASKING: Duration = Duration::from_mins(1);
 
 impl Services {
     /// Makes a token; returns it with its text, which nobody is told again.
@@ -31,11 +34,7 @@ impl Services {
         lifetime: Option<Duration>,
         by: &str,
     ) -> Result<(ApiToken, String), Failure> {
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.len() > LONGEST_NAME || name.contains(char::is_control) {
-            let what = format!("a token's name has 1 to {LONGEST_NAME} printable characters");
-            return Err(Failure::usage("BAD_TOKEN_NAME", what));
-        }
+        api_token::check_name(name).map_err(|why| Failure::usage("BAD_TOKEN_NAME", why))?;
         let now = self.context.clock.now();
         let lasting = lifetime.map(|time| TimeDelta::from_std(time).unwrap_or(TimeDelta::MAX));
         if lifetime.is_some_and(|time| time.is_zero() || time > LONGEST) {
@@ -48,7 +47,7 @@ impl Services {
             .map_err(|error| Failure::internal(format!("read random bytes: {error}")))?;
         let token = ApiToken {
             id: Uuid::new_v4(),
-            name,
+            name: name.to_owned(),
             scope,
             created_at: now,
             created_by: by.to_owned(),
@@ -107,9 +106,32 @@ impl Services {
         let services = self.clone();
         self.detached(async move {
             services.store.token_revoke(&token, event).await?;
+            services.revoked.send_replace(());
             Ok(ApiToken { revoked_at, ..token })
         })
         .await
+    }
+
+    /// Returns when a token is no longer accepted: at its end, or soon after it was revoked. While the
+    /// database is away nothing is known of revocations.
+    pub async fn token_over(&self, token: &ApiToken) {
+        let mut revoked = self.revoked.subscribe();
+        let usual = if self.store.is_shared() { ASKING_OTHERS } else { ASKING };
+        loop {
+            let now = self.context.clock.now();
+            if !token.is_valid(now) {
+                return;
+            }
+            let left = token.expires_at.and_then(|end| (end - now).to_std().ok());
+            // The sender lives as long as we do; a tick more, so that the end is not just before.
+            let wait = left.map_or(usual, |left| usual.min(left + Duration::from_millis(1)));
+            timeout(wait, revoked.changed()).await.ok();
+            match self.store.token_get(token.id).await {
+                Ok(Some((kept, _))) if kept.revoked_at.is_none() => {}
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, "failed to look whether a token is revoked"),
+            }
+        }
     }
 
     /// Returns the token whose text this is, `None` when it is none that is accepted. Each call asks the

@@ -4,6 +4,7 @@
 mod budgets;
 mod checkpoints;
 mod heartbeats;
+mod key_shown;
 mod notify;
 mod relay;
 mod retention;
@@ -44,6 +45,8 @@ pub struct Inputs {
     pub heard: mpsc::Receiver<Heard>,
     /// Where checkpoints of the event log go.
     pub checkpoint_file: PathBuf,
+    /// Where it is left that the first key was shown.
+    pub key_shown_file: PathBuf,
     /// The way to the broker, when one is configured.
     pub publisher: Option<Publisher>,
 }
@@ -60,7 +63,7 @@ pub fn start(
         let stop = stop.clone();
         tracker.spawn(async move { stop.run_until_cancelled(future).await });
     };
-    let Inputs { notices, heard, checkpoint_file, publisher } = inputs;
+    let Inputs { notices, heard, checkpoint_file, key_shown_file, publisher } = inputs;
     run(Box::pin(follow_supervisors(services.clone(), notices)));
     run(Box::pin(follow_sources(services.clone(), heard)));
     run(Box::pin(take_part(services.clone(), stop.clone())));
@@ -69,6 +72,7 @@ pub fn start(
         run(Box::pin(follow_others(services.clone(), store.clone())));
     }
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
+    run(Box::pin(key_shown::run(services.clone(), key_shown_file)));
     let transient = publisher.as_ref().map(|publisher| publisher.transient.clone());
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));

@@ -4,6 +4,9 @@ use std::{fs, time::Duration};
 
 use crate::support::{Answer, HttpCall as Call, Say as _, World, wait_until, wait_value};
 
+/// Different refusals of one runner that are written down in a minute.
+const WRITTEN: usize = 30;
+
 #[test]
 fn an_agent_may_report_for_itself_and_nothing_else() {
     let world = World::serving();
@@ -14,6 +17,12 @@ fn an_agent_may_report_for_itself_and_nothing_else() {
     fs::create_dir(&out).unwrap();
     let shown = format!("Bearer {}", admin.token);
     let mut calls: Vec<(String, Call)> = Vec::new();
+    // Verbs and paths that are none are one and the same for the log.
+    for n in 0..100 {
+        let call = Call::new(&format!("VERB{n}"), &format!("/{n}"));
+        calls.push((format!("nonsense {n}"), call));
+    }
+    calls.push(("the worst".into(), Call::new("POST", "/api/v1/runners/x/kill")));
     for (method, path, _) in admin.operations() {
         // As itself is tried below.
         if path.ends_with("/heartbeat") {
@@ -61,13 +70,15 @@ fn an_agent_may_report_for_itself_and_nothing_else() {
     let denied = wait_value("the refusals are written down", Duration::from_secs(10), || {
         let events = world.json(["events", "list", "--type", "call.denied", "--limit", "1000"]);
         let events = events.as_array().unwrap().clone();
-        let routes = calls.len() / 2 - 1;
-        (events.len() >= routes).then_some(events)
+        (events.len() >= WRITTEN).then_some(events)
     });
     assert!(denied.iter().all(|event| event.text("runner") == "p-2"), "{denied:?}");
     let mut told: Vec<_> = denied.iter().map(|event| event["data"].text("call")).collect();
     assert!(told.contains(&"POST /api/v1/runners/{runner}/kill"), "{told:?}");
+    assert!(told.contains(&"something that is not there"), "{told:?}");
+    assert!(!told.iter().any(|call| call.contains("VERB")), "{told:?}");
     let count = told.len();
+    assert!(count <= 2 * WRITTEN + 2, "a few a minute: {count}");
     told.sort_unstable();
     told.dedup();
     assert_eq!(told.len(), count, "each is told once");

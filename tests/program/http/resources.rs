@@ -28,6 +28,9 @@ fn a_terminal_is_looked_at_typed_into_and_read_back() {
     });
     api.get(&at("scrollback?count=5"));
     api.get(&at("search?text=one"));
+    for wrong in ["scrollback?from=9007199254740992", "logs?tail_bytes=9007199254740992"] {
+        api.send(Call::new("GET", &at(wrong))).expect_problem(400, "BAD_LIMIT");
+    }
     let size = api.post(&at("resize"), &json!({ "cols": 70, "rows": 9999 })).expect(200);
     assert_eq!((&size["cols"], &size["rows"]), (&70.into(), &500.into()));
     let sent = json!({ "text": "a prompt", "when": "now" });

@@ -14,7 +14,9 @@ fn no_route_lets_in_who_may_not() {
         let call = || Call::new(&method, &path);
         let about = format!("{method} {path}");
         let known = |call: Call| admin.send(call);
-        for host in ["evil.example", "localhost.evil.example", "192.0.2.1", "a@localhost"] {
+        for host in
+            ["evil.example", "localhost.evil.example", "192.0.2.1", "a@localhost", "evil@127.0.0.1"]
+        {
             known(call().header("Host", host)).expect_problem(421, "WRONG_HOST");
         }
         known(call().header("Host", "localhost").header("Host", "evil.example"))
@@ -82,6 +84,11 @@ fn tokens_end_are_revoked_and_leave_a_trace() {
     let text = made["text"].as_str().unwrap().to_owned();
     assert_eq!(made["token"]["created_by"], "http:admin-test");
     admin.post("/api/v1/tokens", &body).expect_problem(409, "TOKEN_EXISTS");
+    for name in ["", "a b", "..", "a/b", "\u{202e}x", "-x"] {
+        let body = json!({ "name": name, "scope": "viewer" });
+        admin.post("/api/v1/tokens", &body).expect_problem(400, "BAD_TOKEN_NAME");
+        world.run(["tokens", "create", "--", name]).expect_error(2, &["letters, digits"]);
+    }
     let status = |token: &str| {
         let call = Call::new("GET", "/api/v1/status");
         call.header("Authorization", &format!("bearer {token}")).send(admin.address)

@@ -86,6 +86,54 @@ fn whoever_follows_the_events_misses_none_across_a_cut() {
     quiet.until("id: ");
     let bad = Call::new("GET", "/api/v1/events/stream").header("Last-Event-ID", "x");
     api.send(bad).expect_problem(400, "BAD_LAST_EVENT_ID");
+    let twice = Call::new("GET", "/api/v1/events/stream").header("Last-Event-ID", "1");
+    api.send(twice.header("Last-Event-ID", "2")).expect_problem(400, "BAD_LAST_EVENT_ID");
+    // What is ahead of the log would be silent for ever.
+    let ahead = Call::new("GET", "/api/v1/events/stream").header("Last-Event-ID", "999999");
+    api.send(ahead).expect_problem(400, "AHEAD_OF_LOG");
+    let ahead = Call::new("GET", "/api/v1/events/stream?after=999999");
+    api.send(ahead).expect_problem(400, "AHEAD_OF_LOG");
+}
+
+#[tokio::test]
+async fn what_goes_on_ends_with_its_token() {
+    let world = World::serving();
+    world.project("p");
+    let name = world.launch(&[], &["cat"]);
+    let address = world.api("admin").address;
+    for (token, is_revoked) in [("revoked", true), ("ends", false)] {
+        let expires = if is_revoked { "1h" } else { "3s" };
+        let create = ["tokens", "create", token, "--scope", "operator", "--expires", expires];
+        let text = world.run(create).expect_code(0).stdout.trim().to_owned();
+        let api = Api { address, token: text };
+        let mut stream = Stream::open(&api, "/api/v1/events/stream?type=none.", None);
+        stream.until("id: ");
+        let url = format!("ws://{address}/api/v1/runners/{name}/attach");
+        let mut request = url.into_client_request().unwrap();
+        let shown = format!("Bearer {}", api.token).parse().unwrap();
+        request.headers_mut().insert("Authorization", shown);
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut socket, _) = tokio_tungstenite::client_async(request, socket).await.unwrap();
+        if is_revoked {
+            world.run(["tokens", "revoke", token]).expect_code(0);
+        }
+        let limit = Duration::from_secs(if is_revoked { 2 } else { 5 });
+        let closed = async {
+            loop {
+                match socket.next().await {
+                    Some(Ok(Message::Close(frame))) => return frame,
+                    Some(Ok(_)) => {}
+                    other => panic!("it was cut off: {other:?}"),
+                }
+            }
+        };
+        let frame = tokio::time::timeout(limit, closed).await.expect("it is closed").unwrap();
+        assert_eq!(u16::from(frame.code), 1008);
+        stream.socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        let mut rest = Vec::new();
+        stream.socket.read_to_end(&mut rest).expect("the stream ends");
+        assert!(rest.ends_with(b"0\r\n\r\n"), "in order: {rest:?}");
+    }
 }
 
 #[test]

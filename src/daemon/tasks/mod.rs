@@ -72,7 +72,6 @@ pub fn start(
         run(Box::pin(follow_others(services.clone(), store.clone())));
     }
     run(Box::pin(checkpoints::run(services.clone(), store.checkpoints(), checkpoint_file)));
-    run(Box::pin(key_shown::run(services.clone(), key_shown_file)));
     let transient = publisher.as_ref().map(|publisher| publisher.transient.clone());
     if let Some(publisher) = publisher {
         run(Box::pin(relay::run(services.clone(), store.clone(), publisher)));
@@ -90,7 +89,7 @@ pub fn start(
     run(Box::pin(async move { keeping.keep_transcripts().await }));
     run(Box::pin(heartbeats::run(services.clone(), transient)));
     run(Box::pin(reconcile(services.clone())));
-    run(Box::pin(settle_launches(services.clone())));
+    run(Box::pin(look_after(services.clone(), key_shown_file)));
     run(Box::pin(restart_failed(services.clone())));
     run(Box::pin(retention::run(services.clone())));
 }
@@ -182,11 +181,12 @@ async fn reconcile(services: Services) {
     }
 }
 
-/// Ends launches that nobody is at any more, so that their slots return.
-async fn settle_launches(services: Services) {
+/// Ends launches that nobody is at any more, so that their slots return, and looks what was left for the daemon.
+async fn look_after(services: Services, key_shown_file: PathBuf) {
     let mut ticks = ticks(LAUNCHES.as_secs());
     loop {
         ticks.tick().await;
+        key_shown::note(&services, &key_shown_file).await;
         match services.settle_launches().await {
             Ok(names) if names.is_empty() => {}
             Ok(names) => tracing::info!(ended = ?names, "settled interrupted launches"),

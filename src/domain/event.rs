@@ -119,7 +119,7 @@ pub enum EventType {
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::ProjectCreated,
         Self::ProjectDeleted,
         Self::RunnerStarting,
@@ -161,6 +161,7 @@ impl EventType {
         Self::OutboxDiscarded,
         Self::QuotaChanged,
         Self::AuditCheckpoint,
+        Self::AuditKeyShown,
         Self::EventsPruned,
         Self::NodeForgotten,
         Self::NotificationRequested,
@@ -371,5 +372,11 @@ mod tests {
         let names: std::collections::BTreeSet<_> =
             EventType::ALL.into_iter().map(EventType::as_str).collect();
         assert_eq!(names.len(), EventType::ALL.len());
+        let arms = include_str!("event.rs").lines().filter(|line| line.contains(" => \"")).count();
+        assert_eq!(
+            arms - 1,
+            EventType::ALL.len(),
+            "one is missing among all (this line is no arm)"
+        );
     }
 }

@@ -107,7 +107,7 @@ fn what_does_not_exist_is_not_found_and_shown_escaped() {
         world.run(["send", word, "text"]).expect_error(3, &[]);
     }
     world.run(["launch", "nope", "--", "true"]).expect_error(3, &["nope", "next:"]);
-    world.run(["launch", "p", "--", ""]).expect_error(2, &["names no program", "next:"]);
+    world.run(["launch", "p", "--", ""]).expect_error(2, &["must not be empty", "next:"]);
     assert!(world.runners().is_empty());
     world.run(["projects", "show", "nope"]).expect_error(3, &["nope"]);
     world.run(["projects", "delete", "nope"]).expect_error(3, &["nope"]);

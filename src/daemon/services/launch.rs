@@ -393,8 +393,10 @@ fn mixing(sharers: &[String]) -> Option<String> {
 /// Refuses a command without a program, before anything is started or ended for it.
 fn check_program(program: Option<&OsStr>) -> Result<(), Failure> {
     if program.is_some_and(OsStr::is_empty) {
-        return Err(Failure::usage("BAD_COMMAND", "the command names no program")
-            .with_hint("its first word is a program, such as `claude`"));
+        return Err(Failure::usage("BAD_COMMAND", "the program's name must not be empty")
+            .with_hint(
+                "stratavore launch PROJECT -- COMMAND, or without one the first agent found",
+            ));
     }
     Ok(())
 }
@@ -406,12 +408,6 @@ fn check_arguments(command: &[OsString]) -> Result<(), Failure> {
         Failure::usage("ARGUMENT_TOO_LONG", what)
             .with_hint("put the text into a file, or send it with: stratavore send RUNNER < FILE")
     };
-    if command.first().is_some_and(|program| program.is_empty()) {
-        return Err(Failure::usage("BAD_COMMAND", "the program's name must not be empty")
-            .with_hint(
-                "stratavore launch PROJECT -- COMMAND, or without one the first agent found",
-            ));
-    }
     if let Some(word) = command.iter().find(|word| word.len() >= MAX_ARGUMENT) {
         return Err(too_long(format!(
             "an argument has {} bytes, at most {MAX_ARGUMENT} can be passed",

@@ -204,6 +204,7 @@ fn names_that_nobody_has_are_refused_with_the_nearest() {
     world
         .run(["events", "--type", "inbox"])
         .expect_error(2, &["next: did you mean: --type inbox."]);
+    world.run(["log", "shop-4"]).expect_error(2, &["did you mean: stratavore logs shop-4"]);
     let launch = |words: &[&str]| world.run([&["launch", "shop"], words].concat());
     launch(&["--name", "", "--", "true"]).expect_error(2, &["must not be empty", "next:"]);
     let unnamed = launch(&["--worktree", "", "--", "true"]).expect_code(2);

@@ -62,9 +62,20 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
         return ("understand the command", Err(unknown(&name, failure, Vec::new())));
     }
     if let Some(word) = rest.first() {
-        let what = format!("`{}` after the project's name", word.to_string_lossy().escape_debug());
-        let failure = Failure::usage("UNEXPECTED_ARGUMENT", what)
-            .with_hint(format!("stratavore launch {name} -- COMMAND"));
+        let word = word.to_string_lossy();
+        let word = word.escape_debug();
+        let meant = SYNONYMS.iter().find(|(synonym, _)| *synonym == name);
+        let failure = match meant {
+            Some((_, meant)) => {
+                Failure::usage("UNKNOWN_COMMAND", format!("no command and no project `{name}`"))
+                    .with_hint(format!("did you mean: stratavore {meant} {word}"))
+            }
+            None => {
+                let what = format!("`{word}` after the project's name");
+                Failure::usage("UNEXPECTED_ARGUMENT", what)
+                    .with_hint(format!("stratavore launch {name} -- COMMAND"))
+            }
+        };
         return ("understand", Err(failure));
     }
     ("go into the project", go(&name, context, printer))

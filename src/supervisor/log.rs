@@ -35,6 +35,8 @@ struct Queue {
     spare: Vec<u8>,
     /// Offset of the first byte in the queue.
     start: u64,
+    /// Up to where everything was given to the system, or is a gap.
+    written: u64,
     /// What is there is to be written now.
     due: bool,
     /// Closing: write what is there and end.
@@ -61,6 +63,8 @@ impl Shared {
 pub(super) struct OutputLog {
     shared: Arc<Shared>,
     offset: u64,
+    /// Where the disk was last waited for in vain.
+    stalled_at: Option<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,7 +73,10 @@ impl OutputLog {
     pub(super) fn start(dir: PathBuf, limit: u64) -> Self {
         let offset = end_of_record(&dir);
         let shared = Arc::new(Shared::default());
-        shared.lock().start = offset;
+        {
+            let mut queue = shared.lock();
+            (queue.start, queue.written) = (offset, offset);
+        }
         let writer = Writer { dir, limit, segment: None, end: 0 };
         let thread = std::thread::Builder::new()
             .name("output-log".to_owned())
@@ -79,7 +86,7 @@ impl OutputLog {
                 move || write_all(&shared, writer)
             })
             .ok();
-        Self { shared, offset, thread }
+        Self { shared, offset, stalled_at: None, thread }
     }
 
     /// Records bytes, without waiting for anything.
@@ -116,6 +123,26 @@ impl OutputLog {
     pub(super) fn flush(&mut self) {
         self.shared.lock().due = true;
         self.shared.changed.notify_one();
+    }
+
+    /// Has what was collected written, and waits for it as long as given, so that it outlives this process;
+    /// true when it does. A disk that did not keep up is not waited for until it has caught up.
+    pub(super) fn hand_over(&mut self, patience: Duration) -> bool {
+        if self.thread.is_none() {
+            return false;
+        }
+        let mut queue = self.shared.lock();
+        let end = queue.start + queue.bytes.len() as u64;
+        queue.due = true;
+        self.shared.changed.notify_one();
+        if self.stalled_at.is_some_and(|at| queue.written < at) {
+            return false;
+        }
+        let is_behind = |queue: &mut Queue| queue.written < end && !queue.done;
+        let waited = self.shared.changed.wait_timeout_while(queue, patience, is_behind);
+        let is_written = waited.is_ok_and(|(queue, _)| queue.written >= end);
+        self.stalled_at = (!is_written).then_some(end);
+        is_written
     }
 
     /// Gives spare memory back.
@@ -166,10 +193,14 @@ fn write_all(shared: &Shared, mut writer: Writer) {
         queue.start += bytes.len() as u64;
         drop(queue);
         writer.write(start, &bytes);
+        let end = start + bytes.len() as u64;
         bytes.clear();
         // After a stall of the disk it is large.
         bytes.shrink_to(2 * COLLECT);
-        shared.lock().spare = bytes;
+        let mut queue = shared.lock();
+        (queue.spare, queue.written) = (bytes, end);
+        drop(queue);
+        shared.changed.notify_all();
     }
 }
 
@@ -224,6 +255,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::supervisor::clock::monotonic;
 
     fn content(dir: &std::path::Path) -> Vec<u8> {
         segments(dir).iter().flat_map(|s| fs::read(&s.path).unwrap()).collect()
@@ -252,6 +284,33 @@ mod tests {
         assert!(left.iter().map(|s| s.length).sum::<u64>() <= 8000);
         assert_eq!(left.last().map(|s| s.start + s.length), Some(50_000));
         assert!(left.windows(2).all(|w| w[0].start + w[0].length == w[1].start));
+    }
+
+    #[test]
+    fn what_is_handed_over_is_there_and_a_disk_that_stalls_is_waited_for_once() {
+        const LONG: Duration = Duration::from_mins(1);
+        let dir = tempfile::tempdir().unwrap();
+        let mut log = OutputLog::start(dir.path().into(), 8000);
+        log.append(b"abc");
+        assert!(log.hand_over(LONG));
+        assert_eq!(content(dir.path()), b"abc");
+        log.close(LONG);
+        // To open a pipe takes until somebody reads it.
+        let pipe = dir.path().join(segment_name(3));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut log = OutputLog::start(dir.path().into(), 8000);
+        log.append(b"def");
+        assert!(!log.hand_over(Duration::from_millis(20)));
+        log.append(b"ghi");
+        assert!(!log.hand_over(LONG), "it does not wait again");
+        let reader = std::thread::spawn(move || fs::read(pipe));
+        let end = monotonic() + LONG;
+        while !log.hand_over(LONG) && monotonic() < end {
+            std::thread::yield_now();
+        }
+        log.close(LONG);
+        drop(log);
+        assert_eq!(reader.join().unwrap().unwrap(), b"defghi");
     }
 
     #[test]

@@ -44,6 +44,9 @@ const MOST_ASKS: usize = 8;
 /// What all requests that are not whole yet may take together.
 const MOST_WAITING: usize = 4 << 20;
 
+/// What is reported is given to the disk before it is answered, unless that takes longer.
+const WRITING: Duration = Duration::from_millis(20);
+
 /// Read at once.
 const READ: usize = 16 << 10;
 
@@ -146,9 +149,8 @@ impl Meter {
 
     /// Serves a connection on which something happened; true when something was put into the spool.
     pub(super) fn serve(&mut self, id: u64) -> bool {
-        let Some(index) = self.connections.iter().position(|wire| wire.id == id) else {
-            return false;
-        };
+        let found = self.connections.iter().position(|wire| wire.id == id);
+        let Some(index) = found else { return false };
         let waiting: usize = self.connections.iter().map(|wire| wire.received.len()).sum();
         let before = self.spool.end();
         let mut wire = self.connections.swap_remove(index);
@@ -157,11 +159,7 @@ impl Meter {
             // The oldest first: it is the one to go.
             self.connections.sort_unstable_by_key(|wire| wire.id);
         }
-        let has_spooled = self.spool.end() > before;
-        if has_spooled {
-            self.spool.flush();
-        }
-        has_spooled
+        self.spool.end() > before
     }
 
     /// Reads, answers and writes what can be without waiting.
@@ -171,6 +169,7 @@ impl Meter {
     /// When the connection is over.
     fn talk(&mut self, wire: &mut Wire, mut room: usize) -> io::Result<()> {
         let over = || io::Error::from(io::ErrorKind::ConnectionAborted);
+        let before = self.spool.end();
         let mut buffer = vec![0; READ];
         let mut is_at_end = false;
         while !wire.is_closing && room > 0 {
@@ -210,6 +209,10 @@ impl Meter {
         }
         if wire.received.is_empty() {
             wire.received = Vec::new();
+        }
+        if self.spool.end() > before {
+            // What is answered is not told again: from then on it must not be lost with this process.
+            self.spool.hand_over(WRITING);
         }
         wire.outbox.flush(&wire.socket)?;
         let is_over = is_at_end || (wire.is_closing && wire.outbox.is_empty());

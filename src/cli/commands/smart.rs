@@ -65,16 +65,13 @@ pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Ou
         let word = word.to_string_lossy();
         let word = word.escape_debug();
         let meant = SYNONYMS.iter().find(|(synonym, _)| *synonym == name);
-        let failure = match meant {
-            Some((_, meant)) => {
-                Failure::usage("UNKNOWN_COMMAND", format!("no command and no project `{name}`"))
-                    .with_hint(format!("did you mean: stratavore {meant} {word}"))
-            }
-            None => {
-                let what = format!("`{word}` after the project's name");
-                Failure::usage("UNEXPECTED_ARGUMENT", what)
-                    .with_hint(format!("stratavore launch {name} -- COMMAND"))
-            }
+        let failure = if let Some((_, meant)) = meant {
+            Failure::usage("UNKNOWN_COMMAND", format!("no command and no project `{name}`"))
+                .with_hint(format!("did you mean: stratavore {meant} {word}"))
+        } else {
+            let what = format!("`{word}` after the project's name");
+            Failure::usage("UNEXPECTED_ARGUMENT", what)
+                .with_hint(format!("stratavore launch {name} -- COMMAND"))
         };
         return ("understand", Err(failure));
     }

@@ -40,7 +40,7 @@ use crate::{
 /// Bytes of a spool that are taken in together.
 const BATCH: usize = 256 << 10;
 
-/// A supervisor tells of a report as it hands it to its disk: it is there a moment later.
+/// A supervisor whose disk is slow tells of a report that is there a moment later.
 const MOMENT: Duration = Duration::from_millis(15);
 
 /// So often it is looked for; then the next ring is waited for.

@@ -91,18 +91,23 @@ async fn set(args: BudgetSetArgs, context: &Context, printer: Printer) -> Result
     };
     let (scope, period) = (change.scope.clone(), change.period);
     let client = context.client().await?;
+    let is_it = |budget: &Budget| budget.scope == scope && budget.period == period;
+    let before = client.list_budgets().await?.into_iter().find(is_it).map(|budget| budget.limit);
     client.set_budget(change).await?;
     let mut budgets = client.list_budgets().await?;
-    budgets.retain(|budget| budget.scope == scope && budget.period == period);
+    budgets.retain(is_it);
     if let Some(budget) = budgets.first()
         && printer.is_table()
     {
+        let before = before.filter(|before| *before != budget.limit);
+        let before = before.map(|before| format!("; it was {}", before.show(before.amount())));
         printer.note(&format!(
-            "{} {}: {} of {} are used",
+            "{} {}: {} of {} are used{}",
             budget.scope,
             budget.period.as_str(),
             budget.limit.show(budget.used),
-            budget.limit.show(budget.limit.amount())
+            budget.limit.show(budget.limit.amount()),
+            before.unwrap_or_default()
         ));
         return Ok(());
     }

@@ -290,6 +290,11 @@ mod tests {
         assert_eq!(look(Agent::Claude, On::Screen, &esc), broken_off);
         let declined = format!("● User declined to answer questions\n{line}\n❯\n{line}");
         assert_eq!(look(Agent::Claude, On::Screen, &declined), broken_off);
+        let failed = format!("  ⎿  API Error: 400 {{\"a\":\n     1}}\n{line}\n❯\n{line}");
+        let error = Some((ActivityState::Error, String::new()));
+        assert_eq!(look(Agent::Claude, On::Screen, &failed), error);
+        let mended = failed.replace("1}", "1}\n❯ again\n● ok");
+        assert_eq!(look(Agent::Claude, On::Screen, &mended), Some((Idle, String::new())));
         let next = esc.replace("do instead?\n", "do instead?\n❯ Go on\n● Done.\n");
         assert_eq!(look(Agent::Claude, On::Screen, &next), Some((Idle, String::new())));
     }

@@ -165,14 +165,25 @@ impl Evidence {
     /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
     /// believed.
     fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
+        let weaker = self
+            .words
+            .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
         // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
         let from = |other: &Word| match word.state {
             // What is seen right behind a question was drawn before it, unless the question was seen, too.
             ActivityState::Blocked if !other.is_after_question => word.at + LATER,
             _ => word.at,
         };
-        if !matches!(word.state, ActivityState::Working | ActivityState::Blocked) {
-            return None;
+        let failed = |(source, other): (&ActivitySource, &Word)| {
+            let is_of_this_turn = other.at + TOGETHER >= word.at;
+            (other.state == ActivityState::Error && is_of_this_turn)
+                .then(|| (*source, other.at.max(word.at)))
+        };
+        match word.state {
+            ActivityState::Working | ActivityState::Blocked => {}
+            // Not every version's hooks tell that a turn ended in an error.
+            ActivityState::Done => return weaker.into_iter().find_map(failed),
+            _ => return None,
         }
         let objects = |(source, other): (&ActivitySource, &Word)| {
             if other.state == word.state {
@@ -185,9 +196,6 @@ impl Evidence {
                 is_still.then_some((*source, word.at + STILL))
             }
         };
-        let weaker = self
-            .words
-            .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
         weaker.into_iter().find_map(objects)
     }
 
@@ -337,6 +345,25 @@ mod tests {
         // Where no question was seen yet it is about to be drawn.
         unseen.note(Screen, Some(word(Idle, 6)));
         assert_eq!(state_at(&unseen, 60), (Blocked, Hook));
+    }
+
+    #[test]
+    fn a_turn_that_ended_in_an_error_is_seen_on_the_screen() {
+        use ActivitySource::{Hook, Screen};
+        use ActivityState::{Done, Error, Idle, Working};
+        let mut evidence = Evidence::default();
+        evidence.note(Screen, Some(word(Working, 5)));
+        evidence.note(Hook, Some(word(Done, 8)));
+        assert_eq!(state_at(&evidence, 8), (Done, Hook));
+        evidence.note(Screen, Some(word(Error, 9)));
+        assert_eq!(state_at(&evidence, 9), (Error, Screen));
+        // The next turn ends well; its screen is drawn a moment later.
+        evidence.note(Hook, Some(word(Working, 20)));
+        assert_eq!(state_at(&evidence, 20), (Working, Hook));
+        evidence.note(Hook, Some(word(Done, 24)));
+        assert_eq!(state_at(&evidence, 24), (Done, Hook));
+        evidence.note(Screen, Some(word(Idle, 25)));
+        assert_eq!(state_at(&evidence, 60), (Done, Hook));
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn a_budget_that_is_used_up_holds_prompts_until_it_is_raised() {
         let told = world.json(["events", "--type", share]);
         assert_eq!(told.as_array().unwrap().len(), 1, "{told}");
     }
-    world.run(["budget", "set", "p", "daily", "2k"]).expect_error(0, &["; it was 1.0k tokens"]);
+    world.run(["budget", "set", "p", "daily", "2k"]).expect_error(0, &["; it was 1.00k tokens"]);
     world.wait_hold(&name, false);
     world.say(&name, "prompt three");
     wait_until("it is told nothing", SOON, || world.lines(&name, "told") == 2);

@@ -1,0 +1,247 @@
+//! What each source said last of what an agent is doing, and who is believed.
+//!
+//! One source is the author at a time, the best that has spoken; what the others say is kept, to
+//! explain why. Invariant: a weaker source overrules a better one only where the better one is known
+//! to stay silent: no hook tells that a person pressed Esc.
+//!
+//! Titles and screens lag, so that what they say is believed over a hook only when the hook has been
+//! silent for a while. That while passes without any news: [`Evidence::due`] says when to look again.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    activity::{Activity, ActivitySource, ActivityState, INTERRUPTED},
+    runner::Runner,
+};
+
+/// A hook must have been silent for so long before a weaker source overrules it: titles and screens lag.
+const LATER: TimeDelta = TimeDelta::milliseconds(1500);
+
+/// As [`LATER`], for one that says the same as before the hook spoke: a busy machine may not have come to
+/// draw what the hook told. One that is drawn anew and says the same tells of a turn that was broken off
+/// before anything else was drawn.
+const STILL: TimeDelta = TimeDelta::seconds(4);
+
+/// So long an agent that works at its start is not believed to be at a turn, when no hook says so.
+const UNPROVEN: TimeDelta = TimeDelta::seconds(2);
+
+/// What two sources say so close together is about the same question.
+const TOGETHER: TimeDelta = TimeDelta::seconds(2);
+
+/// What one source said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Word {
+    /// The state.
+    pub state: ActivityState,
+    /// Why, for a blocked agent: permission, question, auth, trust, onboarding.
+    pub kind: Option<String>,
+    /// Its own words.
+    pub message: Option<String>,
+    /// Since when it says so.
+    pub at: DateTime<Utc>,
+    /// When it said so last, if that was not the first time. A daemon that starts looks again.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub again: Option<DateTime<Utc>>,
+    /// Whether it said before this that a question stands there. A daemon that starts has not seen that.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_after_question: bool,
+}
+
+impl Word {
+    /// Returns what is said for the first time.
+    pub fn new(
+        (state, kind, message): (ActivityState, Option<String>, Option<String>),
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self { state, kind, message, at, again: None, is_after_question: false }
+    }
+}
+
+/// The last word of each source, for one run of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(default)]
+pub struct Evidence {
+    /// The run it belongs to.
+    pub run: u32,
+    /// By source, the best first.
+    pub words: BTreeMap<ActivitySource, Word>,
+}
+
+/// Why a runner's state is what it is.
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct Explanation {
+    /// The runner.
+    pub runner: Runner,
+    /// What each source said last, the best first.
+    #[schema(value_type = Vec<Vec<serde_json::Value>>)]
+    pub words: Vec<(ActivitySource, Word)>,
+    /// The source that is believed.
+    pub author: Option<ActivitySource>,
+}
+
+impl Evidence {
+    /// Returns the evidence of a run; that of an earlier one says nothing.
+    #[must_use]
+    pub fn of_run(self, run: u32) -> Self {
+        if self.run == run { self } else { Self { run, ..Self::default() } }
+    }
+
+    /// Takes note of what a source says; `None` withdraws what it said. True when that changes
+    /// anything.
+    pub fn note(&mut self, source: ActivitySource, word: Option<Word>) -> bool {
+        match word {
+            None => self.words.remove(&source).is_some(),
+            Some(word) => {
+                let same = |known: &Word| {
+                    (known.state, &known.kind, &known.message)
+                        == (word.state, &word.kind, &word.message)
+                };
+                if let Some(known) = self.words.get_mut(&source).filter(|known| same(known)) {
+                    known.again = Some(word.at);
+                    return false;
+                }
+                let known = self.words.get(&source).map(|known| known.state);
+                let is_after_question = known == Some(ActivityState::Blocked);
+                self.words.insert(source, Word { is_after_question, ..word });
+                true
+            }
+        }
+    }
+
+    /// Returns the source that is believed at a time.
+    pub fn author(&self, now: DateTime<Utc>) -> Option<ActivitySource> {
+        let (best, word) = self.words.first_key_value()?;
+        // A dialog stands on the screen under a title that speaks of rest.
+        let is_asked = |word: &Word| word.state == ActivityState::Blocked;
+        if *best == ActivitySource::Title
+            && word.state == ActivityState::Idle
+            && self.words.get(&ActivitySource::Screen).is_some_and(is_asked)
+        {
+            return Some(ActivitySource::Screen);
+        }
+        // Not every dialog of an agent is in the file that it keeps; one that is was drawn with it.
+        if *best == ActivitySource::File
+            && self
+                .words
+                .get(&ActivitySource::Screen)
+                .is_some_and(|seen| is_asked(seen) && !is_asked(word) && seen.at - word.at >= LATER)
+        {
+            return Some(ActivitySource::Screen);
+        }
+        if *best != ActivitySource::Hook {
+            return Some(*best);
+        }
+        match self.objection(word) {
+            Some((source, from)) if from <= now => Some(source),
+            _ => Some(*best),
+        }
+    }
+
+    /// Returns when another source will be believed although nobody says anything until then.
+    pub fn due(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (best, word) = self.words.first_key_value()?;
+        let (_, from) = self.objection(word).filter(|_| *best == ActivitySource::Hook)?;
+        (from > now).then_some(from)
+    }
+
+    /// Returns until when it is not believed that an agent works which says so at its start, too: no turn
+    /// begins without a hook. One whose hooks do not come is believed after a while.
+    pub fn unproven(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (_, word) = self.words.first_key_value()?;
+        let is_proof = |(source, word): (&ActivitySource, &Word)| {
+            *source == ActivitySource::Hook
+                || *source == ActivitySource::Api && word.state == ActivityState::Working
+        };
+        let until = word.at + UNPROVEN;
+        let is_unproven = word.state == ActivityState::Working && !self.words.iter().any(is_proof);
+        (is_unproven && now < until).then_some(until)
+    }
+
+    /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
+    /// believed.
+    fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
+        let weaker = self
+            .words
+            .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
+        // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
+        let from = |other: &Word| match word.state {
+            // What is seen right behind a question was drawn before it, unless the question was seen, too.
+            ActivityState::Blocked if !other.is_after_question => word.at + LATER,
+            _ => word.at,
+        };
+        let failed = |(source, other): (&ActivitySource, &Word)| {
+            let is_of_this_turn = other.at + TOGETHER >= word.at;
+            (other.state == ActivityState::Error && is_of_this_turn)
+                .then(|| (*source, other.at.max(word.at)))
+        };
+        match word.state {
+            ActivityState::Working | ActivityState::Blocked => {}
+            // Not every version's hooks tell that a turn ended in an error.
+            ActivityState::Done => return weaker.into_iter().find_map(failed),
+            _ => return None,
+        }
+        let objects = |(source, other): (&ActivitySource, &Word)| {
+            if other.state == word.state {
+                None
+            } else if other.at > word.at && other.at >= from(other) {
+                Some((*source, word.at + LATER))
+            } else {
+                let is_still = word.state == ActivityState::Working
+                    && other.again.is_some_and(|again| again > word.at);
+                is_still.then_some((*source, word.at + STILL))
+            }
+        };
+        weaker.into_iter().find_map(objects)
+    }
+
+    /// What is asked, where the source that is believed has no words for it: those of the best of the
+    /// others that speaks of the same, which is what came about when it did, or stands on the screen.
+    fn asked(&self, word: &Word) -> Option<String> {
+        if word.state != ActivityState::Blocked {
+            return None;
+        }
+        let is_same = |source: ActivitySource, other: &Word| {
+            let is_now = (other.at - word.at).abs() <= TOGETHER;
+            other.state == word.state && (source == ActivitySource::Screen || is_now)
+        };
+        let others = self.words.iter().filter(|(source, other)| is_same(**source, other));
+        others.into_iter().find_map(|(_, other)| other.message.clone())
+    }
+
+    /// Returns what the agent is doing at a time by all that was said, after what it was doing before.
+    pub fn verdict(&self, before: &Activity, now: DateTime<Utc>) -> Activity {
+        let Some(source) = self.author(now) else { return Activity::default() };
+        let Some(word) = self.words.get(&source) else { return Activity::default() };
+        let was_at_it = match before.state {
+            ActivityState::Working | ActivityState::Done => true,
+            // Signing in, trust and the like come before any turn.
+            ActivityState::Blocked => {
+                matches!(before.kind.as_deref(), None | Some("permission" | "question"))
+            }
+            _ => false,
+        };
+        // Only the program itself tells a turn's end from rest, and who knows of an interruption.
+        let is_told =
+            source == ActivitySource::Osc7501 || word.kind.as_deref() == Some(INTERRUPTED);
+        let state = match word.state {
+            ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
+            state => state,
+        };
+        let message = word.message.clone().or_else(|| self.asked(word));
+        // What overrules a hook holds since the hook spoke, however long it was said before.
+        let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
+        let since = Some(hook.map_or(word.at, |hook| word.at.max(hook.at)));
+        // Who says later that it rests speaks of the same rest: no other turn has ended since.
+        let is_same = state != word.state && before.state == state;
+        let since = if is_same { before.since.or(since) } else { since };
+        Activity { state, kind: word.kind.clone(), message, source, since }
+    }
+}
+
+#[cfg(test)]
+mod tests;

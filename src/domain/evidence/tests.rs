@@ -1,0 +1,257 @@
+//! That the right source is believed, at the right time.
+
+use super::*;
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1000 + second, 0).unwrap()
+}
+
+fn word(state: ActivityState, second: i64) -> Word {
+    Word::new((state, None, None), at(second))
+}
+
+fn state(evidence: &Evidence) -> (ActivityState, ActivitySource) {
+    state_at(evidence, 1000)
+}
+
+fn state_at(evidence: &Evidence, second: i64) -> (ActivityState, ActivitySource) {
+    let verdict = evidence.verdict(&Activity::default(), at(second));
+    (verdict.state, verdict.source)
+}
+
+#[test]
+fn the_best_source_that_spoke_is_believed() {
+    use ActivitySource::{Hook, Osc7501, Screen, Title};
+    use ActivityState::{Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Idle, 0)));
+    assert_eq!(state(&evidence), (Idle, Screen));
+    evidence.note(Title, Some(word(Working, 1)));
+    assert_eq!(state(&evidence), (Working, Title));
+    evidence.note(Osc7501, Some(word(Idle, 2)));
+    evidence.note(Hook, Some(word(Working, 9)));
+    assert_eq!(state(&evidence), (Idle, Osc7501));
+    evidence.note(Osc7501, None);
+    assert_eq!(state(&evidence), (Working, Hook));
+}
+
+#[test]
+fn esc_which_no_hook_tells_is_seen_by_the_title() {
+    use ActivitySource::{Hook, Title};
+    use ActivityState::{Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Title, Some(word(Idle, 0)));
+    evidence.note(Hook, Some(word(Working, 5)));
+    assert_eq!(state(&evidence), (Working, Hook), "the title is older");
+    evidence.note(Title, Some(word(Working, 6)));
+    evidence.note(Title, Some(word(Idle, 8)));
+    assert_eq!(state(&evidence), (Idle, Title));
+    evidence.note(Hook, Some(word(Idle, 3)));
+    assert_eq!(state(&evidence), (Idle, Hook));
+}
+
+#[test]
+fn esc_right_after_the_beginning_of_a_turn_is_believed_when_the_hooks_stay_silent() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Hook, Some(word(Working, 5)));
+    assert_eq!(evidence.due(at(5)), None);
+    evidence.note(Screen, Some(word(Idle, 6)));
+    assert_eq!(state_at(&evidence, 6), (Working, Hook), "it may be drawn late");
+    assert_eq!(evidence.due(at(6)), Some(at(5) + LATER));
+    assert_eq!(state_at(&evidence, 7), (Idle, Screen));
+    assert_eq!(evidence.due(at(7)), None);
+}
+
+#[test]
+fn esc_before_anything_was_drawn_is_seen_on_a_screen_that_says_the_same_again() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Idle, 0)));
+    evidence.note(Hook, Some(word(Working, 5)));
+    assert_eq!(evidence.due(at(5)), None);
+    assert!(!evidence.note(Screen, Some(word(Idle, 6))));
+    assert_eq!(evidence.due(at(6)), Some(at(5) + STILL));
+    assert_eq!(state_at(&evidence, 8), (Working, Hook), "it may be drawn later still");
+    let verdict = evidence.verdict(&Activity::default(), at(9));
+    assert_eq!((verdict.state, verdict.source), (Idle, Screen));
+    assert_eq!(verdict.since, Some(at(5)), "not as old as what was said before the turn");
+    // The next turn.
+    evidence.note(Hook, None);
+    evidence.note(Hook, Some(word(Working, 20)));
+    assert_eq!(state(&evidence), (Working, Hook));
+}
+
+#[test]
+fn a_question_that_is_dismissed_at_once_does_not_stay() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Blocked, Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Working, 0)));
+    evidence.note(Hook, Some(word(Blocked, 5)));
+    let mut unseen = evidence.clone();
+    evidence.note(Screen, Some(word(Blocked, 6)));
+    evidence.note(Screen, Some(word(Idle, 6)));
+    assert_eq!(state_at(&evidence, 6), (Blocked, Hook), "hooks may have a word of it");
+    assert_eq!(evidence.due(at(6)), Some(at(5) + LATER));
+    assert_eq!(state_at(&evidence, 7), (Idle, Screen));
+    // Where no question was seen yet it is about to be drawn.
+    unseen.note(Screen, Some(word(Idle, 6)));
+    assert_eq!(state_at(&unseen, 60), (Blocked, Hook));
+}
+
+#[test]
+fn a_turn_that_ended_in_an_error_is_seen_on_the_screen() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Done, Error, Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Working, 5)));
+    evidence.note(Hook, Some(word(Done, 8)));
+    assert_eq!(state_at(&evidence, 8), (Done, Hook));
+    evidence.note(Screen, Some(word(Error, 9)));
+    assert_eq!(state_at(&evidence, 9), (Error, Screen));
+    // The next turn ends well; its screen is drawn a moment later.
+    evidence.note(Hook, Some(word(Working, 20)));
+    assert_eq!(state_at(&evidence, 20), (Working, Hook));
+    evidence.note(Hook, Some(word(Done, 24)));
+    assert_eq!(state_at(&evidence, 24), (Done, Hook));
+    evidence.note(Screen, Some(word(Idle, 25)));
+    assert_eq!(state_at(&evidence, 60), (Done, Hook));
+}
+
+#[test]
+fn who_works_at_its_start_is_at_a_turn_when_a_hook_or_time_says_so() {
+    use ActivitySource::{Api, Hook, Osc7501};
+    use ActivityState::{Idle, Working};
+    let mut evidence = Evidence::default();
+    assert_eq!(evidence.unproven(at(5)), None);
+    evidence.note(Osc7501, Some(word(Working, 5)));
+    assert_eq!(evidence.unproven(at(5)), Some(at(5) + UNPROVEN));
+    assert_eq!(evidence.unproven(at(5) + UNPROVEN), None);
+    evidence.note(Api, Some(word(Idle, 5)));
+    assert!(evidence.unproven(at(5)).is_some());
+    for source in [Api, Hook] {
+        let mut proven = evidence.clone();
+        proven.note(source, Some(word(Working, 5)));
+        assert_eq!(proven.unproven(at(5)), None);
+    }
+    evidence.note(Osc7501, Some(word(Idle, 6)));
+    assert_eq!(evidence.unproven(at(6)), None);
+}
+
+#[test]
+fn what_is_drawn_right_behind_a_question_is_older_than_it() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Blocked, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Hook, Some(word(Blocked, 5)));
+    evidence.note(Screen, Some(word(Working, 6)));
+    assert_eq!(state(&evidence), (Blocked, Hook));
+    assert_eq!(evidence.due(at(6)), None);
+    evidence.note(Screen, None);
+    evidence.note(Screen, Some(word(Working, 7)));
+    assert_eq!(state(&evidence), (Working, Screen));
+}
+
+#[test]
+fn what_is_asked_is_told_by_whoever_has_words_for_it() {
+    use ActivitySource::{Hook, Osc7501, Screen};
+    use ActivityState::Blocked;
+    let says =
+        |text: &str, second| Word { message: Some(text.to_owned()), ..word(Blocked, second) };
+    let told = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(1000)).message;
+    let mut evidence = Evidence::default();
+    evidence.note(Osc7501, Some(word(Blocked, 20)));
+    evidence.note(Hook, Some(says("Bash(rm) of before", 10)));
+    assert_eq!(told(&evidence), None);
+    evidence.note(Screen, Some(says("$ touch a", 20)));
+    assert_eq!(told(&evidence).as_deref(), Some("$ touch a"));
+    evidence.note(Hook, Some(says("Bash(touch a)", 19)));
+    assert_eq!(told(&evidence).as_deref(), Some("Bash(touch a)"));
+    evidence.note(Osc7501, Some(word(ActivityState::Working, 21)));
+    assert_eq!(told(&evidence), None);
+}
+
+#[test]
+fn a_dialog_under_a_title_of_rest_is_seen() {
+    let mut evidence = Evidence::default();
+    evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
+    evidence.note(ActivitySource::Screen, Some(word(ActivityState::Blocked, 0)));
+    assert_eq!(state(&evidence), (ActivityState::Blocked, ActivitySource::Screen));
+    evidence.note(ActivitySource::Screen, None);
+    assert_eq!(state(&evidence), (ActivityState::Idle, ActivitySource::Title));
+}
+
+#[test]
+fn a_dialog_of_which_a_file_does_not_tell_is_seen() {
+    use ActivitySource::{File, Screen};
+    use ActivityState::{Blocked, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Blocked, 9)));
+    evidence.note(File, Some(word(Working, 10)));
+    assert_eq!(state(&evidence), (Working, File), "it was answered");
+    evidence.note(Screen, None);
+    evidence.note(Screen, Some(word(Blocked, 12)));
+    assert_eq!(state(&evidence), (Blocked, Screen));
+    evidence.note(File, Some(word(Blocked, 12)));
+    assert_eq!(state(&evidence), (Blocked, File));
+}
+
+#[test]
+fn rest_after_a_turn_is_a_turn_done() {
+    let mut evidence = Evidence::default();
+    evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
+    let working = Activity { state: ActivityState::Working, ..Activity::default() };
+    assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Done);
+    assert_eq!(evidence.verdict(&Activity::default(), at(1000)).state, ActivityState::Idle);
+}
+
+#[test]
+fn a_turn_that_is_over_is_not_over_again_when_another_source_tells_of_rest() {
+    let mut evidence = Evidence::default();
+    evidence.note(ActivitySource::Screen, Some(word(ActivityState::Idle, 9)));
+    let done = Activity {
+        state: ActivityState::Done,
+        since: Some(at(3)),
+        source: ActivitySource::File,
+        ..Activity::default()
+    };
+    let verdict = evidence.verdict(&done, at(1000));
+    assert_eq!((verdict.state, verdict.since), (ActivityState::Done, Some(at(3))));
+    let working = Activity { state: ActivityState::Working, ..done };
+    assert_eq!(evidence.verdict(&working, at(1000)).since, Some(at(9)));
+}
+
+#[test]
+fn a_turn_that_was_broken_off_is_not_done() {
+    let mut evidence = Evidence::default();
+    let kind = Some(INTERRUPTED.to_owned());
+    let rest = Word { kind, ..word(ActivityState::Idle, 0) };
+    evidence.note(ActivitySource::Api, Some(rest));
+    let working = Activity { state: ActivityState::Working, ..Activity::default() };
+    assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Idle);
+}
+
+#[test]
+fn rest_after_signing_in_is_no_turn_done() {
+    let mut evidence = Evidence::default();
+    evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, 0)));
+    let blocked = |kind: &str| Activity {
+        state: ActivityState::Blocked,
+        kind: Some(kind.to_owned()),
+        ..Activity::default()
+    };
+    assert_eq!(evidence.verdict(&blocked("auth"), at(1000)).state, ActivityState::Idle);
+    assert_eq!(evidence.verdict(&blocked("permission"), at(1000)).state, ActivityState::Done);
+}
+
+#[test]
+fn what_is_said_again_keeps_its_age_and_another_run_begins_with_nothing() {
+    let mut evidence = Evidence::default();
+    assert!(evidence.note(ActivitySource::Hook, Some(word(ActivityState::Idle, 0))));
+    assert!(!evidence.note(ActivitySource::Hook, Some(word(ActivityState::Idle, 50))));
+    assert_eq!(evidence.clone().of_run(0), evidence);
+    assert!(evidence.of_run(1).words.is_empty());
+}

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
@@ -99,5 +100,8 @@ fn start(program: &std::path::Path, witness: &std::path::Path) -> Child {
     let mut command = Command::new(program);
     command.args(["demo-agent", "--mode", "ignore-term", "--witness"]).arg(witness);
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A group of its own, so that signals to a dead process's group are seen, too; and the kernel sends
+    // SIGHUP and SIGCONT to all of the tests' own group when the shell that began them leaves.
+    command.process_group(0);
     command.spawn().expect("start a stranger")
 }

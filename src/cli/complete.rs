@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 use clap::CommandFactory as _;
 use clap_complete::{CompletionCandidate, env::CompleteEnv, env::Shells};
 
-use super::{args::Cli, context::block_on, known};
+use super::{args::Cli, context::block_on};
 use crate::{
     client::{Client, ItemQuery},
     config::{self, Places},
@@ -14,6 +14,7 @@ use crate::{
         agent_command::Permission,
         api_token::Scope,
         budget::{BudgetAction, BudgetScope, Period},
+        event::EventType,
         failure::Failure,
     },
 };
@@ -129,7 +130,7 @@ pub(super) fn agents() -> Vec<CompletionCandidate> {
 
 /// The types of events.
 pub(super) fn event_types() -> Vec<CompletionCandidate> {
-    known::event_types().into_iter().map(CompletionCandidate::new).collect()
+    EventType::names().into_iter().map(CompletionCandidate::new).collect()
 }
 
 fn words<const N: usize>(all: [&'static str; N]) -> Vec<CompletionCandidate> {

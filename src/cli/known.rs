@@ -45,20 +45,14 @@ pub(super) fn event_type(word: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let what = format!("no event is of the type `{}`", word.escape_debug());
-    Err(Failure::usage("UNKNOWN_EVENT_TYPE", what).with_hint(match nearest(word, &event_types()) {
-        Some(near) => format!("did you mean: --type {near}"),
-        None => "assets/docs/events.md lists them; `runner.` names all that begin so".to_owned(),
-    }))
-}
-
-/// All types of events, and what several of them begin with.
-pub(super) fn event_types() -> Vec<String> {
-    let whole = EventType::ALL.map(|one| one.as_str().to_owned());
-    let begun = whole.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned() + "."));
-    let mut all: Vec<String> = begun.chain(whole.iter().cloned()).collect();
-    all.sort();
-    all.dedup();
-    all
+    Err(Failure::usage("UNKNOWN_EVENT_TYPE", what).with_hint(
+        match nearest(word, &EventType::names()) {
+            Some(near) => format!("did you mean: --type {near}"),
+            None => {
+                "assets/docs/events.md lists them; `runner.` names all that begin so".to_owned()
+            }
+        },
+    ))
 }
 
 #[cfg(test)]

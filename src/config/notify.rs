@@ -135,10 +135,8 @@ fn check_event(word: &str) -> Result<(), String> {
     if word.is_empty() || EventType::is_there(word) || STATES.iter().any(is_state) {
         return Ok(());
     }
-    let types = EventType::ALL.map(EventType::as_str);
-    let begun = types.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned() + "."));
-    let names: Vec<String> =
-        begun.chain(types.iter().chain(&STATES).map(|name| (*name).to_owned())).collect();
+    let mut names = EventType::names();
+    names.extend(STATES.map(str::to_owned));
     let what = format!("no event is of the type `{}`", word.escape_debug());
     Err(match nearest(word, &names) {
         Some(near) => format!("{what}; did you mean `{near}`?"),

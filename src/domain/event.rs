@@ -174,6 +174,16 @@ impl EventType {
         Self::BackupMade,
     ];
 
+    /// The names of all of them, and what several begin with, with its dot.
+    pub fn names() -> Vec<String> {
+        let whole = Self::ALL.map(|one| one.as_str().to_owned());
+        let begun = whole.iter().filter_map(|name| Some(name.split_once('.')?.0.to_owned() + "."));
+        let mut all: Vec<String> = begun.chain(whole.iter().cloned()).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// Whether there are events of this type or, where it ends with a dot, of types that begin so.
     pub fn is_there(word: &str) -> bool {
         let fits = |name: &str| name == word || (word.ends_with('.') && name.starts_with(word));

@@ -86,10 +86,9 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         }
         files.push((path, text));
     }
-    let variables: Vec<_> = sources.environment.iter().filter_map(setting).collect();
+    let is_set = sources.environment.iter().any(|(name, _)| is_setting(name));
     let credentials = variable(sources, "CREDENTIALS_DIRECTORY");
-    if files.is_empty() && variables.is_empty() && sources.flags.is_empty() && credentials.is_none()
-    {
+    if files.is_empty() && !is_set && sources.flags.is_empty() && credentials.is_none() {
         // To list all keys takes longer than a quick command's answer.
         return Ok(Loaded::default());
     }
@@ -132,9 +131,9 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
             set((*key).to_owned(), value, Origin::Environment(name));
         }
     }
-    for (name, value) in variables {
+    for (name, value) in sources.environment.iter().filter(|(name, _)| is_setting(name)) {
         let Some((key, value)) = from_variable(name, value, &known)? else { continue };
-        set(key, value, Origin::Environment(name.to_owned()));
+        set(key, value, Origin::Environment(name.to_string_lossy().into_owned()));
     }
     for (key, value, flag) in &sources.flags {
         check_known(key, &known, flag)?;
@@ -325,20 +324,21 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// Returns an environment variable that may be a setting.
-fn setting((name, value): &(OsString, OsString)) -> Option<(&str, &str)> {
-    let name = name.to_str().filter(|name| name.starts_with(PREFIX))?;
-    (!NOT_SETTINGS.contains(&name)).then_some((name, value.to_str()?))
+/// Whether an environment variable may set something, as itself or as the name of a secret's file.
+fn is_setting(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with(PREFIX) && !NOT_SETTINGS.contains(&name))
 }
 
 /// Returns the setting that an environment variable makes, if it is one.
 fn from_variable(
-    name: &str,
-    value: &str,
+    name: &OsStr,
+    value: &OsStr,
     known: &BTreeMap<String, Value>,
 ) -> Result<Option<(String, Value)>, ConfigError> {
-    let wanted = name.trim_start_matches(PREFIX).to_ascii_lowercase();
-    let Some(key) = known.keys().find(|key| key.replace('.', "_") == wanted) else {
+    let Some(name) = name.to_str() else { return Ok(None) };
+    let wanted = name.strip_prefix(PREFIX).unwrap_or(name).to_ascii_lowercase();
+    let key = known.keys().find(|key| key.replace('.', "_") == wanted);
+    let (Some(key), Some(value)) = (key, value.to_str()) else {
         // A stray variable is not worth refusing to start; `config validate` still lists settings.
         return Ok(None);
     };

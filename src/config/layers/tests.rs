@@ -49,6 +49,18 @@ fn defaults_are_in_order() {
 }
 
 #[test]
+fn a_secret_from_a_file_is_read_also_when_nothing_else_is_set() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    // A name that is no text.
+    let path = dir.path().join(OsString::from_vec(b"t\xff".to_vec()));
+    fs::write(&path, "secret").unwrap();
+    let environment = vec![("STRATAVORE_DOCKER_TELEGRAM_TOKEN_FILE".into(), path.into())];
+    let loaded = crate::config::load(&Sources { environment, ..Sources::default() }).unwrap();
+    assert_eq!(loaded.config.docker.telegram.token.reveal(), "secret");
+}
+
+#[test]
 fn empty_files_are_defaults() {
     for text in ["", "\n# nothing\n", "---\n", "daemon:\n"] {
         assert_eq!(with_file(text).unwrap().config, Config::default(), "{text:?}");

@@ -134,6 +134,9 @@ impl Exit {
 /// The runner's reason when its supervisor died.
 pub const SUPERVISOR_LOST: &str = "supervisor lost";
 
+/// The runner's reason when its supervisor did not answer, and was ended with it by force, as was asked.
+pub const FORCED: &str = "ended by force with its supervisor, which did not answer";
+
 /// The runner's reason when it and its supervisor were told to end by the system.
 pub const CUT_OFF: &str = "cut off by the system";
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use sqlx::{Connection as _, Executor as _, postgres::PgConnection};
-use stratavore::client::Client;
+use stratavore::{client::Client, domain::runner::FORCED};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +15,7 @@ use crate::{
     cluster::{Cluster, Node, SHARING},
     eyes::{Eyes, Seen, Watch},
     hindsight,
-    history::History,
+    history::{History, RunnerRow},
     load::{Desk, Door, LOUD, Load},
     nemesis::{self, Report, Scene},
     observer::Observer,
@@ -204,7 +204,7 @@ impl Control {
 }
 
 /// Returns the rows of all runners, as the databases have them now.
-async fn all_rows(cluster: &Cluster<'_>) -> Vec<crate::history::RunnerRow> {
+async fn all_rows(cluster: &Cluster<'_>) -> Vec<RunnerRow> {
     let shared = snapshot::of_server(&cluster.database).await.expect("read the server");
     let file = snapshot::of_file(&cluster.nodes[SHARING].places().database()).await;
     let mut rows = shared.runners;
@@ -229,6 +229,11 @@ async fn look_back(
     history.queue_was_deleted = report.kinds.contains_key("QueueDeleted");
     history.killed_supervisors.clone_from(&report.killed_supervisors);
     history.paused_supervisors.clone_from(&report.paused_supervisors);
+    // A client's force upon a supervisor that we let stand still is a kill of ours, by other hands.
+    let forced =
+        |row: &&RunnerRow| row.reason == FORCED && report.paused_supervisors.contains(&row.id);
+    let forced: Vec<_> = history.runners.iter().filter(forced).map(|row| row.id.clone()).collect();
+    history.killed_supervisors.extend(forced);
     let (from, to) = if at == 0 { (0, SHARING) } else { (SHARING, SHARING + 1) };
     let nodes: Vec<_> = cluster.nodes[from..to].iter().collect();
     history.testimonies = hindsight::testimonies(&notes.employed, history, &nodes).await;

@@ -19,7 +19,7 @@ use crate::{
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        runner::{Runner, RunnerStatus},
+        runner::{Runner, RunnerStatus, SUPERVISOR_LOST},
     },
     proto::link::v1::LaunchSpec,
 };
@@ -145,7 +145,7 @@ impl Services {
         // A launch may have come to its end since the row was read.
         match self.store.runner_get(runner.id).await? {
             Some(now) if now.run == runner.run && now.status.is_live() => {
-                self.settle_unlinked(&now, Vec::new()).await
+                self.settle_unlinked(&now, Vec::new(), SUPERVISOR_LOST).await
             }
             _ => Ok(false),
         }

@@ -29,7 +29,7 @@ use crate::{
         launch::{LaunchRequest, Launched, MIXING, agent_environment},
         name::check_runner_name,
         project::Project,
-        runner::{Runner, RunnerStatus},
+        runner::{Runner, RunnerStatus, SUPERVISOR_LOST},
         size::TerminalSize,
     },
     proto::link::v1::{Identity, LaunchSpec},
@@ -249,7 +249,7 @@ impl Services {
             Ok(identity) => {
                 let running = self.mark_running(&runner, &identity).await?;
                 if running.status.is_live() && !self.fleet.is_linked(runner.id) {
-                    self.settle_unlinked(&running, Vec::new()).await?;
+                    self.settle_unlinked(&running, Vec::new(), SUPERVISOR_LOST).await?;
                     return Ok(self.store.runner_get(runner.id).await?.unwrap_or(running));
                 }
                 Ok(running)

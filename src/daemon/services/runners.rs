@@ -15,7 +15,7 @@ use crate::{
         event::EventType,
         failure::Failure,
         id::RunnerId,
-        runner::{Heartbeat, Runner, RunnerStatus},
+        runner::{FORCED, Heartbeat, Runner, RunnerStatus, SUPERVISOR_LOST},
     },
 };
 
@@ -127,7 +127,7 @@ impl Services {
             Err(_elapsed) => {
                 let now = self.store.runner_get(runner.id).await?;
                 if let Some(now) = now.filter(|now| now.status.is_live()) {
-                    self.settle_unlinked(&now, Vec::new()).await?;
+                    self.settle_unlinked(&now, Vec::new(), SUPERVISOR_LOST).await?;
                 }
                 let now = self.resolve(&runner.name).await?;
                 if now.status.is_live() {
@@ -155,12 +155,17 @@ impl Services {
 
     /// Ends a runner whose supervisor lives but does not answer, or has just died.
     async fn end_silent(&self, runner: &Runner) -> Result<(), Failure> {
+        // Whoever sees its link go meanwhile waits, and does not call it lost; nobody holds up the force.
+        let early = timeout(LINKING, self.locks.lock(runner.id)).await.ok();
         if self.fleet.kill_supervisor(runner.id).await {
-            let _guard = self.locks.lock(runner.id).await;
+            let _guard = match early {
+                Some(guard) => guard,
+                None => self.locks.lock(runner.id).await,
+            };
             if let Some(now) = self.store.runner_get(runner.id).await?
                 && now.status.is_live()
             {
-                self.settle_unlinked(&now, Vec::new()).await?;
+                self.settle_unlinked(&now, Vec::new(), FORCED).await?;
             }
         }
         Ok(())

@@ -159,16 +159,18 @@ impl Services {
         let _guard = self.locks.lock(id).await;
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
         if runner.status.is_live() {
-            self.settle_unlinked(&runner, tree).await?;
+            self.settle_unlinked(&runner, tree, SUPERVISOR_LOST).await?;
         }
         Ok(())
     }
 
-    /// Settles a live row whose supervisor is not linked; true when it has ended.
+    /// Settles a live row whose supervisor is not linked; true when it has ended. Where nobody tells how,
+    /// `lost` says what is known.
     pub(super) async fn settle_unlinked(
         &self,
         runner: &Runner,
         tree: Vec<crate::process::ProcessId>,
+        lost: &str,
     ) -> Result<bool, Failure> {
         let dir = self.fleet.dir(runner.id);
         if let Some(record) = dir.read_exit(runner.run) {
@@ -215,7 +217,7 @@ impl Services {
         }
         // The end may have been told while we looked.
         if self.at_run(runner.id, runner.run).await?.is_some_and(|now| now.status.is_live()) {
-            self.mark_failed(runner, SUPERVISOR_LOST).await?;
+            self.mark_failed(runner, lost).await?;
         }
         Ok(true)
     }

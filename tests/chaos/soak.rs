@@ -13,6 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use procfs::process::{FDTarget, Process};
 use sqlx::{Connection as _, sqlite::SqliteConnectOptions, sqlite::SqliteConnection};
 use stratavore::{
     client::{Client, ItemQuery},
@@ -54,12 +55,12 @@ const THREADS: u64 = 4;
 const PROJECT: &str = "day";
 
 /// What is held at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 struct Held {
     /// The daemon's memory, in KiB.
     rss_kib: u64,
-    /// Its open files.
-    files: u64,
+    /// Its open files: what each is, in their order.
+    files: Vec<String>,
     /// Its threads.
     threads: u64,
     /// Processes of the world: the daemon, supervisors in reserve, and the agent that never stops.
@@ -70,9 +71,13 @@ struct Held {
 
 impl Held {
     /// Whether it is what was held before, but for a thread or two.
-    fn is_within(self, before: Self) -> bool {
-        (self.files, self.processes) == (before.files, before.processes)
-            && self.threads <= before.threads + THREADS
+    fn is_within(&self, before: &Self) -> bool {
+        self.counts() == before.counts() && self.threads <= before.threads + THREADS
+    }
+
+    /// How many files are open and processes alive.
+    fn counts(&self) -> (usize, usize) {
+        (self.files.len(), self.processes)
     }
 }
 
@@ -120,15 +125,15 @@ async fn a_working_day_leaves_nothing_behind() {
         day.round().await;
     }
     drop(hurry);
-    let after = day.settled(supervisor, Some(before)).await;
+    let after = day.settled(supervisor, Some(&before)).await;
     day.stop(&lasting).await;
     let said = day.compare(&lasting);
     let periods = day.periods().await;
     facts.add("load after", load());
-    let text = tell(&facts, length, &day.done, [before, after], (periods, said));
+    let text = tell(&facts, length, &day.done, [&before, &after], (periods, said));
     println!("{text}");
     RELIABILITY.put("soak", &text).expect("write the report");
-    let mut wrong = grown(before, after);
+    let mut wrong = grown(&before, &after);
     // The clock is looked at once a second: in a very short day some hours are not seen.
     let hours = i64::try_from(length.as_secs() / 3).unwrap_or(8).min(8);
     if periods < hours {
@@ -138,7 +143,7 @@ async fn a_working_day_leaves_nothing_behind() {
 }
 
 /// Says what is more in the evening than it may be.
-fn grown(before: Held, after: Held) -> Vec<String> {
+fn grown(before: &Held, after: &Held) -> Vec<String> {
     let mut wrong = Vec::new();
     if !after.is_within(before) {
         wrong.push(format!("before: {before:?}, after: {after:?}"));
@@ -317,12 +322,12 @@ impl Day {
 
     /// Waits until nothing but what lasts is there, and the counts are those wanted or stay what they are;
     /// returns what is held.
-    async fn settled(&mut self, lasting: i32, wanted: Option<Held>) -> Held {
+    async fn settled(&mut self, lasting: i32, wanted: Option<&Held>) -> Held {
         let begun = Instant::now();
-        let mut same: BTreeMap<(u64, usize), usize> = BTreeMap::new();
+        let mut same: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         loop {
             let held = self.held(lasting).expect("the daemon and what lasts live");
-            let seen = same.entry((held.files, held.processes)).or_default();
+            let seen = same.entry(held.counts()).or_default();
             *seen += 1;
             let is_wanted = wanted.map_or(*seen > 20, |wanted| {
                 held.is_within(wanted) && held.rss_kib <= wanted.rss_kib + MORE
@@ -335,15 +340,18 @@ impl Day {
     }
 
     fn held(&self, lasting: i32) -> Option<Held> {
-        let daemon = procfs::process::Process::new(self.node.pid().as_raw_nonzero().get()).ok()?;
+        let daemon = Process::new(self.node.pid().as_raw_nonzero().get()).ok()?;
         let status = daemon.status().ok()?;
-        let rollup = procfs::process::Process::new(lasting).ok()?.smaps_rollup().ok()?;
+        let rollup = Process::new(lasting).ok()?.smaps_rollup().ok()?;
         // Its share of the program's file grows when others that run the same file leave: that is no memory
         // of its own.
         let own = rollup.memory_map_rollup.iter().next()?.extension.map.get("Pss_Anon").copied()?;
+        let open = daemon.fd().ok()?.filter_map(Result::ok);
+        let mut files: Vec<_> = open.map(|file| kind(&file.target)).collect();
+        files.sort();
         Some(Held {
             rss_kib: status.vmrss?,
-            files: daemon.fd_count().ok()? as u64,
+            files,
             threads: status.threads,
             processes: self.node.processes(),
             lasting_kib: own >> 10,
@@ -374,12 +382,22 @@ impl Day {
     }
 }
 
+/// What an open file is, without the number that tells it from others of its kind.
+fn kind(file: &FDTarget) -> String {
+    match file {
+        FDTarget::Path(path) => path.display().to_string(),
+        FDTarget::Socket(_) => "socket".to_owned(),
+        FDTarget::Pipe(_) => "pipe".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
 /// Returns the section of the report.
 fn tell(
     facts: &Facts,
     length: Duration,
     done: &Done,
-    [before, after]: [Held; 2],
+    [before, after]: [&Held; 2],
     (periods, said): (i64, usize),
 ) -> String {
     let one = |name: &str, value: usize| [name.to_owned(), value.to_string()];
@@ -396,14 +414,14 @@ fn tell(
             one("bytes said by an agent that never stopped, and recorded", said),
         ],
     );
-    let row = |name: &str, figure: fn(Held) -> u64, allowed: &str| {
+    let row = |name: &str, figure: fn(&Held) -> u64, allowed: &str| {
         [name.to_owned(), figure(before).to_string(), figure(after).to_string(), allowed.to_owned()]
     };
     let held = table(
         &["held", "before", "after", "allowed"],
         [
             row("daemon: memory, KiB", |held| held.rss_kib, "+ 16384"),
-            row("daemon: open files", |held| held.files, "+ 0"),
+            row("daemon: open files", |held| held.files.len() as u64, "+ 0"),
             row("daemon: threads", |held| held.threads, "+ 4"),
             row("processes", |held| held.processes as u64, "+ 0"),
             row("supervisor of that agent: memory, KiB", |held| held.lasting_kib, "+ 1024"),

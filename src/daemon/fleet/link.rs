@@ -4,7 +4,9 @@ use std::{
     collections::HashMap,
     io,
     path::Path,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -31,6 +33,10 @@ use crate::{
 
 /// Requests that may wait for the link's task.
 const QUEUE: usize = 64;
+
+/// So long a daemon that itself stood still takes to read what was said meanwhile: its time for an answer ran
+/// out first.
+const BELATED: Duration = Duration::from_millis(500);
 
 /// Read at once.
 const READ: usize = 64 << 10;
@@ -101,11 +107,20 @@ pub(super) async fn connect(
     let mut reader = Reader { half: read, decoder: Decoder::default(), buffer: vec![0; READ] };
     let mut writer = Writer { half: write };
     writer.send(Outgoing::Hello(hello)).await?;
-    match timeout(LIMIT, reader.next()).await.map_err(|_elapsed| FleetError::Silent)?? {
+    match within(LIMIT, reader.next()).await?? {
         Some(Message::Welcome(welcome)) => Ok((reader, writer, welcome)),
         Some(Message::Refused(refused)) => Err(FleetError::Refused(refused.message)),
         Some(_) => Err(FleetError::Refused("the supervisor did not welcome us".to_owned())),
         None => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+    }
+}
+
+/// Waits for what a supervisor says, so long at most, and a moment longer.
+async fn within<F: Future>(limit: Duration, saying: F) -> Result<F::Output, FleetError> {
+    let mut saying = pin!(saying);
+    match timeout(limit, saying.as_mut()).await {
+        Ok(said) => Ok(said),
+        Err(_elapsed) => timeout(BELATED, saying).await.map_err(|_elapsed| FleetError::Silent),
     }
 }
 
@@ -130,18 +145,13 @@ pub(super) struct LinkHandle {
 
 impl LinkHandle {
     /// Asks the supervisor and waits for its answer, so long at most.
-    pub(super) async fn ask(
-        &self,
-        command: Command,
-        limit: std::time::Duration,
-    ) -> Result<Reply, FleetError> {
+    pub(super) async fn ask(&self, command: Command, limit: Duration) -> Result<Reply, FleetError> {
         let (answer, reply) = oneshot::channel();
         let asking = async {
             self.requests.send((command, answer)).await.map_err(|_closed| FleetError::NoLink)?;
             reply.await.map_err(|_closed| FleetError::NoLink)
         };
-        let reply = timeout(limit, asking).await.map_err(|_elapsed| FleetError::Silent)??;
-        match reply {
+        match within(limit, asking).await?? {
             Reply { not_asked: true, .. } => Err(FleetError::NotAsked),
             reply if reply.error.is_empty() => Ok(reply),
             reply => Err(FleetError::Refused(reply.error)),

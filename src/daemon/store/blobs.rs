@@ -52,7 +52,7 @@ impl Store {
     /// When the database fails.
     pub async fn blobs_of(&self, session: &str) -> Result<Vec<Blob>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM session_blobs WHERE session_id = $1 ORDER BY id");
-        self.fetch(Query::new(sql).bind(session)).await?.iter().map(decode).collect()
+        self.list(Query::new(sql).bind(session), decode).await
     }
 
     /// Returns the copies of a node's files that the server does not have as they are.
@@ -65,7 +65,7 @@ impl Store {
             "SELECT {COLUMNS} FROM session_blobs WHERE node_id = $1 AND sent <> checksum \
              ORDER BY created_at LIMIT 1000"
         );
-        self.fetch(Query::new(sql).bind(node)).await?.iter().map(decode).collect()
+        self.list(Query::new(sql).bind(node), decode).await
     }
 
     /// Returns the copies of a node's files whose sessions ended before a time.
@@ -83,7 +83,7 @@ impl Store {
              (SELECT id FROM sessions WHERE ended_at < $2) ORDER BY id LIMIT 1000"
         );
         let query = Query::new(sql).bind(node).bind(before);
-        self.fetch(query).await?.iter().map(decode).collect()
+        self.list(query, decode).await
     }
 
     /// Takes note of a copy.

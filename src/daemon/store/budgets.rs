@@ -68,8 +68,7 @@ impl Store {
              ORDER BY CASE b.scope WHEN 'global' THEN 0 WHEN 'project' THEN 1 ELSE 2 END, \
              b.scope_id, b.period_end, b.id"
         ));
-        let rows = self.fetch(query.bind(now).bind("")).await?;
-        rows.iter().map(decode).collect()
+        self.list(query.bind(now).bind(""), decode).await
     }
 
     /// Returns the budgets whose period is over and whose next one has not begun.
@@ -84,7 +83,7 @@ impl Store {
             ", CAST(0 AS BIGINT) AS reserved FROM token_budgets AS b \
              WHERE b.rolls = TRUE AND b.period_end <= $1 ORDER BY b.period_end, b.id"
         ));
-        self.fetch(query.bind(now)).await?.iter().map(decode).collect()
+        self.list(query.bind(now), decode).await
     }
 
     /// Begins the period that follows an ended one, with what was used in it already. One that another

@@ -84,8 +84,7 @@ impl Store {
     /// When the database fails.
     pub async fn event_after(&self, position: u64, limit: u32) -> Result<Vec<Event>, StoreError> {
         let position = i64::try_from(position).unwrap_or(i64::MAX);
-        let rows = self.fetch(Query::new(AFTER).bind(position).bind(limit)).await?;
-        rows.iter().map(decode).collect()
+        self.list(Query::new(AFTER).bind(position).bind(limit), decode).await
     }
 
     /// Returns the event with this id or position.

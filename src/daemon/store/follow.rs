@@ -79,7 +79,7 @@ async fn follow(
 
 /// Looks how far the log goes; true when events wait to be sealed.
 async fn look(readers: &Readers, committed: &watch::Sender<u64>) -> Result<bool, StoreError> {
-    let rows = readers.fetch(Query::new(LOOK)).await?;
+    let rows = readers.take(Query::new(LOOK), Ok).await?;
     let Some(row) = rows.first() else { return Ok(false) };
     advance(committed, row.count("newest")?);
     row.truth("waits")

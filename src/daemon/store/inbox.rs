@@ -253,8 +253,7 @@ impl Store {
             .bind(filter.with_snoozed)
             .bind(now)
             .bind(limit);
-        let mut items: Vec<_> =
-            self.fetch(query).await?.iter().map(decode).collect::<Result<_, _>>()?;
+        let mut items: Vec<_> = self.list(query, decode).await?;
         if !filter.with_closed {
             items.sort_by_key(Item::order);
         }
@@ -278,7 +277,7 @@ impl Store {
         // What is no beginning of an id must not match all of them.
         let is_id = word.len() >= 3 && word.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
         let begins = if is_id { hex.to_lowercase() } else { "-".to_owned() };
-        self.fetch(query.bind(word).bind(begins)).await?.iter().map(decode).collect()
+        self.list(query.bind(word).bind(begins), decode).await
     }
 
     /// Returns an item by its id.

@@ -280,10 +280,29 @@ impl Store {
 
     /// Runs a query.
     async fn fetch(&self, query: Query) -> Result<Vec<Record>, StoreError> {
+        self.take(query, Ok).await
+    }
+
+    /// Runs a query and returns what is made of each of its rows. A row takes far more room than that:
+    /// no more of them are held than come together.
+    async fn list<T: Send + Unpin>(
+        &self,
+        query: Query,
+        decode: impl Fn(&Record) -> Result<T, StoreError> + Copy + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        self.take(query, move |row| decode(&row)).await
+    }
+
+    /// Runs a query and returns what a function makes of each of its rows.
+    async fn take<T: Send + Unpin>(
+        &self,
+        query: Query,
+        make: impl Fn(Record) -> Result<T, StoreError> + Copy + Send,
+    ) -> Result<Vec<T>, StoreError> {
         if matches!(*self.availability.subscribe().borrow(), DatabaseStatus::Away { .. }) {
             return Err(self.availability.refusal());
         }
-        let outcome = self.fetch_while_up(query).await;
+        let outcome = self.take_while_up(query, make).await;
         if matches!(outcome, Err(StoreError::Away { .. })) {
             // The writer finds out whether it is away for all; a full queue of writes does it too.
             self.writer.try_send(Unit::Seal).ok();
@@ -293,12 +312,16 @@ impl Store {
 
     /// Runs a query; gives up on it when the database turns out to be away, which the writer finds out
     /// sooner than those who wait for a connection.
-    async fn fetch_while_up(&self, query: Query) -> Result<Vec<Record>, StoreError> {
+    async fn take_while_up<T: Send + Unpin>(
+        &self,
+        query: Query,
+        make: impl Fn(Record) -> Result<T, StoreError> + Copy + Send,
+    ) -> Result<Vec<T>, StoreError> {
         if !self.is_shared() {
-            return self.readers.fetch(query).await;
+            return self.readers.take(query, make).await;
         }
         let mut status = self.availability.subscribe();
-        let mut running = std::pin::pin!(self.readers.fetch(query));
+        let mut running = std::pin::pin!(self.readers.take(query, make));
         if let Ok(outcome) = timeout(SLOW, running.as_mut()).await {
             return outcome;
         }

@@ -98,8 +98,7 @@ impl Store {
     ///
     /// When the database fails.
     pub async fn node_list(&self) -> Result<Vec<Node>, StoreError> {
-        let rows = self.fetch(Query::new(self.readers.texts().nodes)).await?;
-        rows.iter().map(decode).collect()
+        self.list(Query::new(self.readers.texts().nodes), decode).await
     }
 
     /// Takes or renews leases; returns those that are the holder's now, with their epochs.

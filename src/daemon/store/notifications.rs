@@ -188,8 +188,7 @@ impl Store {
             " FROM notifications WHERE channel = $1 AND state = 'waiting' \
              AND (due_at <= $2 OR coalesce(settled_at, created_at) > $2) ORDER BY due_at, id LIMIT $3"
         ));
-        let rows = self.fetch(query.bind(channel).bind(now).bind(limit)).await?;
-        rows.iter().map(decode).collect()
+        self.list(query.bind(channel).bind(now).bind(limit), decode).await
     }
 
     /// Returns when the next is due on a channel, by what was decided of it.

@@ -75,7 +75,7 @@ impl Store {
     ) -> Result<Vec<QueuedEvent>, StoreError> {
         let bits = i64::try_from(partitions).unwrap_or(i64::MAX);
         let query = Query::new(NEXT).bind(after).bind(bits).bind(position(up_to)).bind(limit);
-        self.fetch(query).await?.iter().map(queued).collect()
+        self.list(query, queued).await
     }
 
     /// Returns undelivered entries of one aggregate after an id, in order.
@@ -96,7 +96,7 @@ impl Store {
             .bind(after)
             .bind(position(up_to))
             .bind(limit);
-        self.fetch(query).await?.iter().map(queued).collect()
+        self.list(query, queued).await
     }
 
     /// Returns the entities whose oldest entry may be parked.

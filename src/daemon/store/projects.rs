@@ -85,8 +85,7 @@ impl Store {
         status: Option<ProjectStatus>,
     ) -> Result<Vec<Project>, StoreError> {
         let status = status.map_or("", ProjectStatus::as_str);
-        let rows = self.fetch(Query::new(COLUMNS_OF_ALL).bind(status)).await?;
-        rows.iter().map(decode).collect()
+        self.list(Query::new(COLUMNS_OF_ALL).bind(status), decode).await
     }
 
     /// Makes sure that a project's next runner gets a higher number than this, whether the project

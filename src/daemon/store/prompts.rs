@@ -78,7 +78,7 @@ impl Store {
         ));
         let runner = runner.map(|id| id.to_string()).unwrap_or_default();
         let query = query.bind(runner).bind(i64::from(only_waiting));
-        self.fetch(query).await?.iter().map(decode).collect()
+        self.list(query, decode).await
     }
 
     /// Takes a prompt that waits, to be typed; false when somebody else did, or took it back.

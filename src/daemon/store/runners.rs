@@ -296,8 +296,7 @@ impl Store {
              ORDER BY created_at DESC, name DESC LIMIT $3"
         );
         let limit = if limit == 0 { i64::MAX } else { limit.into() };
-        let rows = self.fetch(Query::new(query).bind(project).bind(status).bind(limit)).await?;
-        rows.iter().map(decode).collect()
+        self.list(Query::new(query).bind(project).bind(status).bind(limit), decode).await
     }
 }
 

@@ -85,7 +85,7 @@ impl Store {
         ));
         let limit = if filter.limit == 0 { i64::MAX } else { filter.limit.into() };
         let query = query.bind(filter.project.as_str()).bind(filter.runner.as_str()).bind(limit);
-        self.fetch(query).await?.iter().map(decode).collect()
+        self.list(query, decode).await
     }
 
     /// Returns the sessions whose id is this word or begins with it, three at most.
@@ -100,8 +100,7 @@ impl Store {
             " FROM sessions WHERE id = $1 OR substr(id, 1, length($1)) = $1 \
              ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END, started_at LIMIT 3"
         ));
-        let found: Vec<_> =
-            self.fetch(query.bind(word)).await?.iter().map(decode).collect::<Result<_, _>>()?;
+        let found: Vec<_> = self.list(query.bind(word), decode).await?;
         match found.first() {
             Some(exact) if exact.id == word => Ok(vec![exact.clone()]),
             _ => Ok(found),

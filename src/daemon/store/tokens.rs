@@ -71,7 +71,7 @@ impl Store {
             "SELECT id, name, scope, created_at, created_by, expires_at, last_used_at, \
              revoked_at FROM api_tokens ORDER BY created_at DESC, id",
         );
-        self.fetch(query).await?.iter().map(decode).collect()
+        self.list(query, decode).await
     }
 
     /// Takes note that a token is used, if that was long enough ago.

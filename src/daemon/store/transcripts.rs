@@ -169,7 +169,7 @@ impl Store {
             "SELECT path, agent, session_id, identity, position, reader FROM transcript_files \
              WHERE node_id = $1 AND session_id = $2 ORDER BY path",
         );
-        self.fetch(query.bind(node).bind(session)).await?.iter().map(decode).collect()
+        self.list(query.bind(node).bind(session), decode).await
     }
 
     /// Returns a node's sessions that runners hold, or held until a time.
@@ -188,7 +188,7 @@ impl Store {
             " FROM sessions WHERE node_id = $1 AND runner_id <> '' \
              AND (ended_at IS NULL OR ended_at >= $2) ORDER BY started_at DESC LIMIT 2000"
         ));
-        self.fetch(query.bind(node).bind(since)).await?.iter().map(sessions::decode).collect()
+        self.list(query.bind(node).bind(since), sessions::decode).await
     }
 
     /// Returns a session with those who held it, the first one first.
@@ -237,7 +237,7 @@ impl Store {
                 snippet: row.text("snippet")?,
             })
         };
-        self.fetch(query).await?.iter().map(hit).collect()
+        self.list(query, hit).await
     }
 
     /// Writes down what a transcript says; returns what it added to what is charged. `events` makes of

@@ -204,7 +204,7 @@ impl Store {
                 quality: quality_of(row.count("worst")?),
             })
         };
-        self.fetch(query).await?.iter().map(total).collect()
+        self.list(query, total).await
     }
 }
 

@@ -160,7 +160,16 @@ impl Readers {
 
     /// Runs a query.
     pub(super) async fn fetch(&self, query: Query) -> Result<Vec<Record>, StoreError> {
-        either!(self, readers => readers.fetch(query).await)
+        self.take(query, Ok).await
+    }
+
+    /// Runs a query and returns what a function makes of each of its rows, as they come.
+    pub(super) async fn take<T: Send + Unpin>(
+        &self,
+        query: Query,
+        make: impl Fn(Record) -> Result<T, StoreError> + Copy + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        either!(self, readers => readers.take(query, make).await)
     }
 
     /// Closes the connections.

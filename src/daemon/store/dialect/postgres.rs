@@ -457,20 +457,22 @@ fn is_lost(error: &sqlx::Error) -> bool {
 }
 
 impl Readers {
-    /// Runs a query.
-    pub(in crate::daemon::store) async fn fetch(
+    /// Runs a query and returns what a function makes of each of its rows, as they come.
+    pub(in crate::daemon::store) async fn take<T: Send + Unpin>(
         &self,
         query: Query,
-    ) -> Result<Vec<Record>, StoreError> {
+        make: impl Fn(Record) -> Result<T, StoreError> + Copy + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let make = move |row| make(Record::Postgres(row));
         let running = async {
-            match prepare(query.clone()).fetch_all(&self.pool).await {
+            match prepare(query.clone()).map(make).fetch_all(&self.pool).await {
                 // The others may be lost like this one: so the next is a new one.
-                Err(error) if is_lost(&error) => Box::pin(self.fetch_anew(query)).await,
+                Err(error) if is_lost(&error) => Box::pin(self.take_anew(query, make)).await,
                 outcome => outcome,
             }
         };
         match timeout(self.limit, running).await {
-            Ok(Ok(rows)) => Ok(rows.into_iter().map(Record::Postgres).collect()),
+            Ok(Ok(rows)) => rows.into_iter().collect(),
             Ok(Err(error @ sqlx::Error::Database(_))) if !is_parting(&error) => Err(error.into()),
             Ok(Err(error)) => Err(StoreError::Away { name: KIND.into(), why: error.to_string() }),
             Err(_elapsed) => Err(StoreError::Away {
@@ -480,10 +482,14 @@ impl Readers {
         }
     }
 
-    /// Runs a query on a connection of its own.
-    async fn fetch_anew(&self, query: Query) -> Result<Vec<PgRow>, sqlx::Error> {
+    /// Does it on a connection of its own.
+    async fn take_anew<T: Send + Unpin>(
+        &self,
+        query: Query,
+        make: impl Fn(PgRow) -> T + Send,
+    ) -> Result<Vec<T>, sqlx::Error> {
         let mut fresh = self.pool.connect_options().connect().await?;
-        prepare(query).fetch_all(&mut fresh).await
+        prepare(query).map(make).fetch_all(&mut fresh).await
     }
 
     /// The connections themselves.

@@ -232,13 +232,15 @@ impl Connection {
 }
 
 impl Readers {
-    /// Runs a query.
-    pub(in crate::daemon::store) async fn fetch(
+    /// Runs a query and returns what a function makes of each of its rows, as they come.
+    pub(in crate::daemon::store) async fn take<T: Send + Unpin>(
         &self,
         query: Query,
-    ) -> Result<Vec<Record>, StoreError> {
-        let rows = prepare(query).fetch_all(&self.0).await?;
-        Ok(rows.into_iter().map(Record::Sqlite).collect())
+        make: impl Fn(Record) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows =
+            prepare(query).map(move |row| make(Record::Sqlite(row))).fetch_all(&self.0).await?;
+        rows.into_iter().collect()
     }
 
     /// Closes the connections.

@@ -106,7 +106,7 @@ fn look_around(
         let at = begun.elapsed();
         let marked = known.look(daemons, secrets, seen);
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (process, (runner, parent)) in &marked {
+        for (process, (runner, is_agent)) in &marked {
             let found = seen.sightings.iter_mut().rev();
             let mut found = found.filter(|s| s.process == *process && s.runner == *runner);
             if let Some(sighting) = found.next() {
@@ -117,7 +117,7 @@ fn look_around(
             seen.sightings.push(Sighting {
                 runner: runner.clone(),
                 process: *process,
-                is_agent: !marked.keys().any(|(pid, _)| pid == parent),
+                is_agent: *is_agent,
                 cwd: cwd.to_string_lossy().into_owned(),
                 seen: (at, at),
             });
@@ -129,14 +129,15 @@ fn look_around(
 }
 
 impl Known {
-    /// Returns the processes that carry a mark, with the runner and their parents.
+    /// Returns the processes that carry a mark, with the runner and whether each is its agent: who leads the
+    /// session of a terminal. Who has a parent with a mark says less, a child may outlive it.
     #[expect(clippy::disallowed_methods, reason = "a thread of its own, which looks at real time")]
     fn look(
         &mut self,
         daemons: &[Watch],
         secrets: &[String],
         seen: &Mutex<Seen>,
-    ) -> BTreeMap<(i32, u64), (String, i32)> {
+    ) -> BTreeMap<(i32, u64), (String, bool)> {
         let mut marked = BTreeMap::new();
         let mut alive = BTreeSet::new();
         for process in procfs::process::all_processes().into_iter().flatten().flatten() {
@@ -150,7 +151,8 @@ impl Known {
             if let Some(runner) = mark
                 && !matches!(stat.state, 'Z' | 'X')
             {
-                marked.insert(id, (runner.clone(), stat.ppid));
+                let is_agent = stat.session == stat.pid && stat.tty_nr != 0;
+                marked.insert(id, (runner.clone(), is_agent));
             }
         }
         self.0.retain(|id, _| alive.contains(id));

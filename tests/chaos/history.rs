@@ -172,7 +172,7 @@ pub(crate) struct Sighting {
     pub runner: String,
     /// Its number and start.
     pub process: (i32, u64),
-    /// Whether it is the agent itself: its parent carries no mark.
+    /// Whether it is the agent itself: it leads the session of a terminal.
     pub is_agent: bool,
     /// Where it worked when it was seen first.
     pub cwd: String,

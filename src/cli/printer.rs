@@ -159,12 +159,10 @@ impl Printer {
 
 /// The columns of the terminal that data is printed to; `None` for a pipe, which gets every word.
 fn terminal_width() -> Option<usize> {
-    use io::IsTerminal as _;
-    let is_shown = io::stdout().is_terminal();
+    // Not by crossterm, which starts two programs to ask where there is no terminal.
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
     // A serial line does not know its size.
-    let (columns, _) =
-        crossterm::terminal::size().ok().filter(|(columns, _)| is_shown && *columns > 0)?;
-    Some(usize::from(columns))
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
 }
 
 /// Cuts the longest cells of a table's prose until its lines fit, whichever column is widest.

@@ -100,6 +100,19 @@ fn a_doctor_finds_what_is_wrong_and_says_how_it_is_mended() {
 }
 
 #[test]
+fn a_list_that_goes_into_a_pipe_asks_no_other_program_for_its_width() {
+    let world = World::new();
+    world.project("p");
+    let (bin, asked) = (world.path("bin"), world.path("asked"));
+    fs::create_dir_all(&bin).unwrap();
+    write_script(&bin.join("tput"), &format!("#!/bin/sh\n: > '{}'\n", asked.display()), 0o755);
+    let mut command = world.command(["projects"]);
+    command.env("PATH", &bin);
+    world.run_command(command).expect_code(0);
+    assert!(!asked.exists(), "two programs more for each list take longer than the list");
+}
+
+#[test]
 fn a_support_bundle_holds_no_secret_and_no_prompt() {
     const CANARY: &str = "canary-7f3a";
     let world = World::with_project();

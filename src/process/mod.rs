@@ -6,6 +6,7 @@
 //! pid *and* start time, through a pidfd, so that a reused pid never hits a stranger.
 
 mod group;
+pub mod heap;
 mod peer;
 pub mod room;
 mod table;

@@ -6,6 +6,8 @@
 
 use std::{fs::File, io::Read as _};
 
+use crate::process::heap;
+
 /// Of the ELF format, System V ABI, 64-bit little endian.
 const ET_EXEC: u64 = 2;
 const PT_LOAD: u64 = 1;
@@ -13,11 +15,7 @@ const PF_W: u64 = 2;
 
 /// Gives back what can be given back.
 pub(super) fn give_back() {
-    #[expect(unsafe_code, reason = "the allocator keeps freed pages otherwise")]
-    // SAFETY: malloc_trim touches only the allocator's own free memory and is thread-safe.
-    unsafe {
-        libc::malloc_trim(0);
-    }
+    heap::give_back();
     let page = rustix::param::page_size() as u64;
     for (start, end) in code() {
         // Whole pages only: what borders on something else stays.

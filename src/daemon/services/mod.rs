@@ -86,7 +86,7 @@ use crate::{
         trace,
     },
     domain::{failure::Failure, runner::Runner},
-    process::UnknownProcess,
+    process::{UnknownProcess, heap},
 };
 
 pub use crate::daemon::{database::DatabaseReport, store::ItemFilter};
@@ -206,6 +206,13 @@ impl Services {
     /// What everything shares.
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Gives back the memory that long answers needed, where there were any since the last time.
+    pub async fn give_back_memory(&self) {
+        if self.store.has_read_much() {
+            tokio::task::spawn_blocking(heap::give_back).await.ok();
+        }
     }
 
     /// Who a calling process is, by the supervisor that it is below of.

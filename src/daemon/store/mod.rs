@@ -48,7 +48,14 @@ mod writer;
 #[cfg(test)]
 mod conformance;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -99,6 +106,9 @@ const OPENING: Duration = Duration::from_millis(1500);
 /// A query that takes longer makes one ask whether the server is there at all.
 const SLOW: Duration = Duration::from_millis(300);
 
+/// An answer of so many rows leaves a heap behind that is worth giving back.
+const MANY: usize = 500;
+
 /// Who writes: recorded with each event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -143,6 +153,8 @@ pub struct Store {
     sealing: Sealing,
     handoff: Handoff,
     write_latency: Histogram,
+    /// Whether an answer was long.
+    has_read_much: Arc<AtomicBool>,
     /// Ends the tasks that follow what other daemons do.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -216,6 +228,7 @@ impl Store {
             sealing,
             handoff,
             write_latency: Histogram::default(),
+            has_read_much: Arc::default(),
             stop,
             tasks,
         };
@@ -278,6 +291,11 @@ impl Store {
         self.readers.close().await;
     }
 
+    /// Whether an answer since the last time this was asked had many rows.
+    pub fn has_read_much(&self) -> bool {
+        self.has_read_much.swap(false, Ordering::Relaxed)
+    }
+
     /// Runs a query.
     async fn fetch(&self, query: Query) -> Result<Vec<Record>, StoreError> {
         self.take(query, Ok).await
@@ -303,6 +321,9 @@ impl Store {
             return Err(self.availability.refusal());
         }
         let outcome = self.take_while_up(query, make).await;
+        if outcome.as_ref().is_ok_and(|rows| rows.len() >= MANY) {
+            self.has_read_much.store(true, Ordering::Relaxed);
+        }
         if matches!(outcome, Err(StoreError::Away { .. })) {
             // The writer finds out whether it is away for all; a full queue of writes does it too.
             self.writer.try_send(Unit::Seal).ok();

@@ -1,5 +1,6 @@
 //! Samples the process trees of all runners at each tick, and tells the broker, if there is one: what
-//! finds no room there is dropped, since the next tick tells the same anew.
+//! finds no room there is dropped, since the next tick tells the same anew. Memory that long answers needed is
+//! given back at the same time: nothing wakes up for it.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -22,6 +23,7 @@ pub(super) async fn run(services: Services, broker: Option<Transient>) {
     let mut ticks = ticks(seconds);
     loop {
         ticks.tick().await;
+        services.give_back_memory().await;
         let beats = match services.heartbeat().await {
             Ok(beats) => beats,
             Err(error) => {

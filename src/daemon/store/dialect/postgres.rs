@@ -14,6 +14,7 @@ use sqlx::{
 };
 use tokio::time::timeout;
 
+pub(in crate::daemon::store) use super::postgres_texts::MIGRATIONS;
 use super::{
     Record,
     inline::{call, preparation},
@@ -24,7 +25,7 @@ use crate::{
     config::DatabaseConfig,
     daemon::store::{
         StoreError,
-        migrations::{NEWEST, Step, migrator, newest},
+        migrations::{NEWEST, migrator, newest},
         query::Query,
     },
 };
@@ -46,23 +47,6 @@ const MIGRATING: Duration = Duration::from_mins(5);
 
 /// The advisory lock under which one daemon migrates: any number, but always this one.
 const MIGRATION_LOCK: i64 = 0x5354_5241_5441;
-
-/// Every migration. Both databases have the same versions and names.
-pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
-    (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
-    (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
-    (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
-    (4, "worktrees", include_str!("../../../../migrations/postgres/0004_worktrees.sql")),
-    (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
-    (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
-    (7, "inbox", include_str!("../../../../migrations/postgres/0007_inbox.sql")),
-    (8, "transcripts", include_str!("../../../../migrations/postgres/0008_transcripts.sql")),
-    (9, "prompts", include_str!("../../../../migrations/postgres/0009_prompts.sql")),
-    (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
-    (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
-    (12, "repeats", include_str!("../../../../migrations/postgres/0012_repeats.sql")),
-    (13, "fewer indexes", include_str!("../../../../migrations/postgres/0013_fewer_indexes.sql")),
-];
 
 /// Every statement that writes finds its rows by an index, whatever the tables held when it was planned:
 /// a plan that was made for empty tables would read them whole ever after. So it is planned once.

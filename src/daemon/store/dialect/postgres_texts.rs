@@ -1,6 +1,23 @@
 //! The statements that only PostgreSQL understands.
 
-use crate::daemon::store::query::Texts;
+use crate::daemon::store::{migrations::Step, query::Texts};
+
+/// Every migration. Both databases have the same versions and names.
+pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
+    (1, "initial", include_str!("../../../../migrations/postgres/0001_initial.sql")),
+    (2, "chain", include_str!("../../../../migrations/postgres/0002_chain.sql")),
+    (3, "agents", include_str!("../../../../migrations/postgres/0003_agents.sql")),
+    (4, "worktrees", include_str!("../../../../migrations/postgres/0004_worktrees.sql")),
+    (5, "budgets", include_str!("../../../../migrations/postgres/0005_budgets.sql")),
+    (6, "queue", include_str!("../../../../migrations/postgres/0006_queue.sql")),
+    (7, "inbox", include_str!("../../../../migrations/postgres/0007_inbox.sql")),
+    (8, "transcripts", include_str!("../../../../migrations/postgres/0008_transcripts.sql")),
+    (9, "prompts", include_str!("../../../../migrations/postgres/0009_prompts.sql")),
+    (10, "notifications", include_str!("../../../../migrations/postgres/0010_notifications.sql")),
+    (11, "tokens", include_str!("../../../../migrations/postgres/0011_tokens.sql")),
+    (12, "repeats", include_str!("../../../../migrations/postgres/0012_repeats.sql")),
+    (13, "fewer indexes", include_str!("../../../../migrations/postgres/0013_fewer_indexes.sql")),
+];
 
 /// The texts that only this database understands.
 pub(super) const TEXTS: Texts = Texts {

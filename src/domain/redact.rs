@@ -18,7 +18,8 @@ const QUOTED: &str = r#"(?:"([^"\n$<{][^"\n]{3,})"|'([^'\n$<{][^'\n]{3,})')"#;
 /// A value without quotes, up to the next space or delimiter.
 const BARE: &str = r#"([^\s"'`<>(){},;$\[][^\s"'`<>(){},;]{3,})"#;
 
-/// What a secret is and how it looks. Where a form has groups, the one that matched is the secret.
+/// What a secret is and how it looks. Where a form has groups, the one that matched is the secret. Before it
+/// may stand an escape of JSON, which ends in a letter.
 fn forms() -> Vec<(&'static str, String)> {
     let of = |kind, form: &str| (kind, form.to_owned());
     vec![
@@ -28,12 +29,14 @@ fn forms() -> Vec<(&'static str, String)> {
         ),
         of(
             "api key",
-            r"\b(?:sk-[A-Za-z0-9_-]{20,}|[prs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|A[KS]IA[0-9A-Z]{16}\b|xai-[A-Za-z0-9]{40,}|gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|GOCSPX-[A-Za-z0-9_-]{20,})",
+            r"(?:\b|\\[bfnrt])(sk-[A-Za-z0-9_-]{20,}|[prs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|A[KS]IA[0-9A-Z]{16}\b|xai-[A-Za-z0-9]{40,}|gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|GOCSPX-[A-Za-z0-9_-]{20,})",
         ),
         of(
             "token",
-            r"\b(?:gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|svt_[a-f0-9]{32}_[a-f0-9]{64}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
+            r"(?:\b|\\[bfnrt])(gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|svt_[a-f0-9]{32}_[a-f0-9]{64}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
         ),
+        // So long they are nothing else, whatever they are glued to.
+        of("token", r"gh[oprsu]_[A-Za-z0-9]{36,}|svt_[a-f0-9]{32}_[a-f0-9]{64}"),
         of("token", r"hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
         of(
             "authorization",
@@ -144,7 +147,11 @@ mod tests {
         ] {
             let text = format!("before {secret}, after");
             assert_eq!(redact(&text), format!("before [redacted: {kind}], after"));
+            let line = format!(r#"{{"text":"a line\n{secret}"}}"#);
+            assert_eq!(redact(&line), format!(r#"{{"text":"a line\n[redacted: {kind}]"}}"#));
         }
+        let glued = format!("TOKENghp_{}", a(12));
+        assert_eq!(redact(&glued), "TOKEN[redacted: token]");
     }
 
     #[test]

@@ -3,10 +3,7 @@
 //! It shows the rows around the cursor from the left edge. Unlike [`super::FrameEncoder`] it draws
 //! on a person's own terminal, so it resets nothing that it did not set.
 
-use super::{
-    FrameEncoder, Terminal,
-    vt::{self, Decoder},
-};
+use super::{FrameEncoder, Terminal, vt::Decoder};
 use crate::domain::size::TerminalSize;
 
 /// Draws differences on a terminal of another size.
@@ -24,7 +21,7 @@ impl ClippedView {
         Self {
             view,
             frames: FrameEncoder::new(),
-            screen: vt::decoder(view),
+            screen: Decoder::new(view),
             sent: Vec::new(),
             modes: String::new(),
         }
@@ -37,8 +34,7 @@ impl ClippedView {
         if frame.is_none() && !first {
             return None;
         }
-        let (rows, cols) = vt::dimensions(terminal.size());
-        self.screen.screen_mut().set_size(rows, cols);
+        self.screen.resize(terminal.size());
         self.screen.process(&frame.unwrap_or_default());
         Some(self.draw(first))
     }

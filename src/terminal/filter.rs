@@ -22,10 +22,9 @@ enum State {
     /// Between keys.
     #[default]
     Keys,
-    /// The start of what must be an answer, kept back.
-    Held(Vec<u8>),
-    /// The start of what may be a key or an answer, passed on already.
-    Passed(Vec<u8>),
+    /// The start of a key or an answer, and how many of its bytes have been passed on: all of what could be a
+    /// key as it was.
+    Begun(Vec<u8>, usize),
     /// Inside an answer that is a string; true after an ESC.
     Answer(bool),
     /// Inside a paste, so many bytes of whose end have been seen.
@@ -57,17 +56,17 @@ impl InputFilter {
 
     /// Appends what the program may see of `input` to `out`.
     pub fn filter(&mut self, input: &[u8], out: &mut Vec<u8>) {
+        if input.is_empty() {
+            return;
+        }
         match std::mem::take(&mut self.state) {
             State::Keys => self.keys(input, 0, out),
-            State::Held(mut bytes) => {
-                bytes.extend_from_slice(input);
-                self.keys(&bytes, 0, out);
-            }
             // People type one key at a time, terminals answer in one piece: a short piece after
             // a lone ESC is a key of its own.
-            State::Passed(_) if input.len() < 3 => self.keys(input, 0, out),
-            State::Passed(mut bytes) => {
-                let passed = bytes.len();
+            State::Begun(bytes, passed) if passed == bytes.len() && input.len() < 3 => {
+                self.keys(input, 0, out);
+            }
+            State::Begun(mut bytes, passed) => {
                 bytes.extend_from_slice(input);
                 self.keys(&bytes, passed, out);
             }
@@ -108,7 +107,7 @@ impl InputFilter {
                     return self.paste(rest, 0, out);
                 }
                 Verdict::NoKeyYet if rest.len() <= MOST_HELD => {
-                    self.state = State::Held(rest.to_vec());
+                    self.state = State::Begun(rest.to_vec(), passed.saturating_sub(at));
                     return;
                 }
                 Verdict::NoKeyYet => {
@@ -117,7 +116,7 @@ impl InputFilter {
                 }
                 Verdict::MaybeKey => {
                     emit(at..bytes.len());
-                    self.state = State::Passed(rest.to_vec());
+                    self.state = State::Begun(rest.to_vec(), rest.len());
                     return;
                 }
             }
@@ -328,8 +327,14 @@ mod tests {
     fn keys_pass_unchanged_in_pieces() {
         for key in KEYS {
             for cut in 0..=key.len() {
-                let (a, b) = key.as_bytes().split_at(cut);
-                assert_eq!(filtered(&[a, b]), key.as_bytes(), "{key:?} at {cut}");
+                let (a, rest) = key.as_bytes().split_at(cut);
+                assert_eq!(filtered(&[a, b"", rest]), key.as_bytes(), "{key:?} at {cut}");
+                // Two bytes behind a lone ESC are a key, not the beginning of a paste.
+                let pasted = key.as_bytes().starts_with(PASTE_START);
+                for second in 0..=rest.len() * usize::from(!pasted) {
+                    let (b, c) = rest.split_at(second);
+                    assert_eq!(filtered(&[a, b, c]), key.as_bytes(), "{key:?}: {a:?} {b:?} {c:?}");
+                }
             }
             let bytes: Vec<&[u8]> = key.as_bytes().chunks(1).collect();
             assert_eq!(filtered(&bytes), key.as_bytes(), "{key:?} byte by byte");

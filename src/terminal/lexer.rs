@@ -27,8 +27,6 @@ pub(crate) enum Kind {
     Osc,
     /// DCS, APC, PM or SOS.
     String,
-    /// A character of more than one byte.
-    Utf8,
 }
 
 /// What the rest of a sequence turned out to be.
@@ -45,12 +43,11 @@ pub(crate) enum End {
 /// Returns what the bytes begin, and the length of its introducer; `None` for a lone ESC.
 pub(crate) fn kind_of(bytes: &[u8]) -> Option<(Kind, usize)> {
     match bytes {
-        [ESC] | [] => None,
         [ESC, b'[', ..] => Some((Kind::Csi, 2)),
         [ESC, b']', ..] => Some((Kind::Osc, 2)),
         [ESC, b'P' | b'_' | b'^' | b'X', ..] => Some((Kind::String, 2)),
-        [ESC, ..] => Some((Kind::Escape, 1)),
-        _ => Some((Kind::Utf8, 1)),
+        [ESC, _, ..] => Some((Kind::Escape, 1)),
+        _ => None,
     }
 }
 
@@ -60,7 +57,6 @@ pub(crate) fn end_of(kind: Kind, last: Option<u8>, rest: &[u8]) -> End {
         Kind::Csi => end_of_csi(rest),
         Kind::Escape => end_of_escape(rest),
         Kind::Osc | Kind::String => end_of_string(kind, last, rest),
-        Kind::Utf8 => End::Complete(0),
     }
 }
 
@@ -200,33 +196,6 @@ fn attention(byte: u8) -> u8 {
         | u8::from(byte == ENQ)
 }
 
-/// Returns how many bytes at the end belong to a character that is not complete.
-pub(crate) fn partial_char(bytes: &[u8]) -> usize {
-    for back in 1..=3.min(bytes.len()) {
-        let byte = bytes.get(bytes.len() - back).copied();
-        if byte.is_some_and(is_continuation) {
-            continue;
-        }
-        return if char_len(byte) > back { back } else { 0 };
-    }
-    0
-}
-
-/// Whether the byte is one of a character but not its first.
-pub(crate) fn is_continuation(byte: u8) -> bool {
-    byte & 0xc0 == 0x80
-}
-
-/// Returns how long the character with this first byte is.
-pub(crate) fn char_len(first: Option<u8>) -> usize {
-    match first {
-        Some(0xc2..=0xdf) => 2,
-        Some(0xe0..=0xef) => 3,
-        Some(0xf0..=0xf4) => 4,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,14 +212,6 @@ mod tests {
                 assert_eq!(skip_text(&bytes), if hit { len } else { bytes.len() });
             }
         }
-    }
-
-    #[test]
-    fn partial_characters_are_seen() {
-        let text = "\u{e9}\u{20ac}\u{1f469}".as_bytes();
-        let partial: Vec<usize> = (0..=text.len()).map(|end| partial_char(&text[..end])).collect();
-        assert_eq!(partial, [0, 1, 0, 1, 2, 0, 1, 2, 3, 0]);
-        assert_eq!(partial_char(b"\x80\x80\x80\x80"), 0);
     }
 
     #[test]

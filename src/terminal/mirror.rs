@@ -22,7 +22,7 @@ pub struct MirrorState {
 impl Mirror {
     /// Returns an empty mirror.
     pub fn new(size: TerminalSize) -> Self {
-        Self { decoder: vt::decoder(size), size }
+        Self { decoder: Decoder::new(size), size }
     }
 
     /// Applies one frame.
@@ -32,8 +32,7 @@ impl Mirror {
 
     /// Changes the size; the next frame of an encoder after a resize is a full one.
     pub fn resize(&mut self, size: TerminalSize) {
-        let (rows, cols) = vt::dimensions(size);
-        self.decoder.screen_mut().set_size(rows, cols);
+        self.decoder.resize(size);
         self.size = size;
     }
 

@@ -50,6 +50,7 @@ mod style;
 mod term;
 mod tracker;
 mod vt;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -20,7 +20,7 @@ pub struct Pane {
 impl Pane {
     /// Returns an empty pane.
     pub fn new(size: TerminalSize) -> Self {
-        Self { decoder: vt::decoder(size), size }
+        Self { decoder: Decoder::new(size), size }
     }
 
     /// Applies a frame.
@@ -30,8 +30,7 @@ impl Pane {
 
     /// Changes the size of the runner's screen, not of the area it is drawn in.
     pub fn resize(&mut self, size: TerminalSize) {
-        let (rows, cols) = vt::dimensions(size);
-        self.decoder.screen_mut().set_size(rows, cols);
+        self.decoder.resize(size);
         self.size = size;
     }
 

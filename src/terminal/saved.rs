@@ -9,7 +9,7 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags};
 use alacritty_terminal::vte::ansi::{CharsetIndex, Handler as _, NamedPrivateMode};
 
-use super::line::Line;
+use super::line::{Line, visible_len};
 use super::screen::Screen;
 use super::tracker::SavedScreen;
 
@@ -94,7 +94,9 @@ impl Screen {
     /// Keeps a copy of the primary screen, which the engine hides behind the alternate one.
     pub(crate) fn remember_primary(&mut self) {
         let rows = usize::from(self.size.rows());
-        let rows = (0..rows).map(|row| Line::of(self.row(row))).collect();
+        // What is shown, and no more: blanks at the end of a row that went on in the next are not.
+        let shown = |row| self.row(row).get(..visible_len(self.row(row))).unwrap_or_default();
+        let rows = (0..rows).map(|row| Line::of(shown(row))).collect();
         let cursor = self.term.grid().cursor.clone();
         let edge = self.edge(&cursor);
         self.tracker.primary = Some(SavedScreen { rows, cursor, edge });

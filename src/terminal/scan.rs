@@ -21,15 +21,13 @@ pub enum Signal {
     Notify(String),
 }
 
-/// One step of applying a batch to the screen. Ranges are positions in the batch.
+/// One step of applying a batch to the screen. Ranges are positions in the batch as [`Scan::whole`] has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Op {
     /// Text and single control characters.
     Text(Range<usize>),
     /// One complete escape sequence.
     Sequence(Range<usize>),
-    /// A character that began in an earlier batch.
-    HeldText(Box<[u8]>),
     /// An escape sequence that began in an earlier batch, or stands for one.
     HeldSequence(Box<[u8]>),
     /// The title or the directory changes: the signal with this number says to what.
@@ -52,6 +50,8 @@ enum Forward {
 /// One scanned batch: what to forward, what to tell others, and what to do to the screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scan {
+    /// What takes the place of the batch, which was no text as it is.
+    whole: Option<Vec<u8>>,
     forward: Forward,
     /// The steps, in order.
     pub(crate) ops: Vec<Op>,
@@ -72,27 +72,35 @@ impl Scan {
         self.queries
     }
 
-    /// Returns what attached terminals get: the batch without queries, without the start of an
+    /// Returns the batch as text; `input` must be the scanned batch.
+    pub(crate) fn whole<'a>(&'a self, input: &'a [u8]) -> &'a [u8] {
+        self.whole.as_deref().unwrap_or(input)
+    }
+
+    /// Returns what attached terminals get: the batch as text, without queries, without the start of an
     /// unfinished sequence at its end, and with what the batch before had kept back.
     ///
     /// `input` must be the scanned batch; it is borrowed when nothing had to be cut out.
     pub fn forward<'a>(&'a self, input: &'a [u8]) -> Cow<'a, [u8]> {
         match &self.forward {
-            Forward::Prefix(len) => Cow::Borrowed(input.get(..*len).unwrap_or(input)),
+            Forward::Prefix(len) => {
+                let whole = self.whole(input);
+                Cow::Borrowed(whole.get(..*len).unwrap_or(whole))
+            }
             Forward::Owned(bytes) => Cow::Borrowed(bytes),
         }
     }
 
     /// Whether the batch does nothing to the screen but print.
     pub(crate) fn is_text(&self) -> bool {
-        self.ops.iter().all(|op| matches!(op, Op::Text(_) | Op::HeldText(_)))
+        self.ops.iter().all(|op| matches!(op, Op::Text(_)))
     }
 
     /// Returns what it prints, in order; `input` must be the scanned batch.
     pub(crate) fn texts<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let whole = self.whole(input);
         self.ops.iter().filter_map(move |op| match op {
-            Op::Text(range) => input.get(range.clone()),
-            Op::HeldText(bytes) => Some(&**bytes),
+            Op::Text(range) => whole.get(range.clone()),
             _ => None,
         })
     }
@@ -178,8 +186,9 @@ impl ScanBuilder {
         }
     }
 
-    /// Finishes the batch.
-    pub(crate) fn finish(self, input: &[u8]) -> Scan {
+    /// Finishes the batch, or what takes its place.
+    pub(crate) fn finish(self, whole: Option<Vec<u8>>, batch: &[u8]) -> Scan {
+        let input = whole.as_deref().unwrap_or(batch);
         let forward = match (self.added.is_empty(), self.kept.as_slice()) {
             (true, []) => Forward::Prefix(0),
             (true, [only]) if only.start == 0 => Forward::Prefix(only.end),
@@ -196,6 +205,6 @@ impl ScanBuilder {
             }
         };
         let Self { ops, signals, queries, switched, .. } = self;
-        Scan { forward, ops, signals, queries, switched }
+        Scan { whole, forward, ops, signals, queries, switched }
     }
 }

@@ -5,13 +5,11 @@
 //! still found. Invariant: at most [`MOST_HELD`] bytes are kept back ([`MOST_CLIPBOARD`] for a
 //! clipboard), a longer sequence is dropped up to its end without being stored.
 
-use super::lexer::{
-    BEL, C1_LEAD, ENQ, ESC, End, Kind, char_len, end_of, is_continuation, kind_of, partial_char,
-    plain_csi, skip_text,
-};
+use super::lexer::{BEL, C1_LEAD, ENQ, ESC, End, Kind, end_of, kind_of, plain_csi, skip_text};
 use super::osc;
 use super::query::{self, Fate};
 use super::scan::{Op, Scan, ScanBuilder, Signal};
+use super::whole::Whole;
 
 /// Longest sequence that is understood.
 pub(crate) const MOST_HELD: usize = 4096;
@@ -21,6 +19,7 @@ pub(crate) const MOST_CLIPBOARD: usize = 1 << 20;
 /// The state between two batches.
 #[derive(Debug, Default)]
 pub(crate) struct Scanner {
+    whole: Whole,
     held: Vec<u8>,
     discarding: Option<Kind>,
     /// Steps of the last batch: the next one will have about as many.
@@ -41,7 +40,9 @@ impl Scanner {
     }
 
     /// Examines the next batch.
-    pub(crate) fn scan(&mut self, input: &[u8]) -> Scan {
+    pub(crate) fn scan(&mut self, batch: &[u8]) -> Scan {
+        let whole = self.whole.take(batch);
+        let input = whole.as_deref().unwrap_or(batch);
         let mut found = ScanBuilder::with_room(self.usual_ops);
         let mut at = 0;
         if self.discarding.is_some() {
@@ -54,9 +55,7 @@ impl Scanner {
             let rest = input.get(at..).unwrap_or_default();
             let plain = skip_text(rest);
             let Some(&byte) = rest.get(plain) else {
-                let whole = at + rest.len() - partial_char(rest);
-                found.text(at..whole);
-                self.held.extend_from_slice(input.get(whole..).unwrap_or_default());
+                found.text(at..input.len());
                 break;
             };
             found.text(at..at + plain);
@@ -68,21 +67,15 @@ impl Scanner {
                     found.keep(at..at + 1);
                     at + 1
                 }
-                C1_LEAD => match input.get(at + 1) {
-                    Some(0x80..=0x9f) => at + 2,
-                    Some(_) => {
-                        found.text(at..at + 1);
-                        at + 1
-                    }
-                    None => {
-                        self.held.push(C1_LEAD);
-                        at + 1
-                    }
-                },
+                C1_LEAD if matches!(input.get(at + 1), Some(0x80..=0x9f)) => at + 2,
+                C1_LEAD => {
+                    found.text(at..at + 1);
+                    at + 1
+                }
                 _ => self.sequence(input, at, &mut found),
             };
         }
-        let scan = found.finish(input);
+        let scan = found.finish(whole, batch);
         self.usual_ops = scan.ops.len();
         scan
     }
@@ -134,25 +127,11 @@ impl Scanner {
     }
 
     fn resume_kind(&mut self, kind: Kind, rest: &[u8], found: &mut ScanBuilder) -> usize {
-        let end = if kind == Kind::Utf8 {
-            let missing = char_len(self.held.first().copied()).saturating_sub(self.held.len());
-            let have = rest.iter().take(missing).take_while(|byte| is_continuation(**byte)).count();
-            if have < missing && have == rest.len() { End::Missing } else { End::Complete(have) }
-        } else {
-            end_of(kind, self.held.last().copied(), rest)
-        };
-        match end {
+        match end_of(kind, self.held.last().copied(), rest) {
             End::Complete(len) => {
                 self.held.extend_from_slice(rest.get(..len).unwrap_or_default());
                 let sequence = std::mem::take(&mut self.held);
-                if kind == Kind::Utf8 {
-                    if !matches!(sequence.as_slice(), [C1_LEAD, 0x80..=0x9f]) {
-                        found.add(&sequence);
-                        found.op(Op::HeldText(sequence.into()));
-                    }
-                } else {
-                    apply_fate(decide(kind, &sequence), Source::Held(&sequence), found);
-                }
+                apply_fate(decide(kind, &sequence), Source::Held(&sequence), found);
                 len
             }
             End::Abandoned(len) => {
@@ -194,7 +173,9 @@ impl Scanner {
         let last = self.escape_pending.then_some(ESC);
         match end_of(kind, last, input) {
             End::Abandoned(0) if self.escape_pending => {
-                *self = Self { held: vec![ESC], usual_ops: self.usual_ops, ..Self::default() };
+                self.discarding = None;
+                self.escape_pending = false;
+                self.held = vec![ESC];
                 0
             }
             End::Complete(len) | End::Abandoned(len) => {
@@ -278,7 +259,6 @@ fn decide(kind: Kind, sequence: &[u8]) -> Fate {
     match kind {
         Kind::Csi => query::csi(sequence),
         Kind::Escape => query::escape(sequence),
-        Kind::Utf8 => Fate::Drop,
         Kind::Osc | Kind::String => {
             let bell = sequence.last() == Some(&BEL);
             let end = sequence.len() - if bell { 1 } else { 2 };

@@ -2,11 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{
-    cluster::simplified,
-    pane::draw_screen,
-    vt::{self, Decoder},
-};
+use super::{cluster::simplified, pane::draw_screen, vt::Decoder};
 use crate::domain::size::TerminalSize;
 
 /// Rows that stand still.
@@ -22,7 +18,7 @@ impl Still {
         let rows: Vec<&str> = rows.into_iter().collect();
         let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         let size = TerminalSize::new(cols, height);
-        let mut decoder = vt::decoder(size);
+        let mut decoder = Decoder::new(size);
         for (row, text) in (1..=size.rows()).zip(rows) {
             decoder.process(format!("\x1b[m\x1b[{row};1H").as_bytes());
             decoder.process(simplified(text).as_bytes());

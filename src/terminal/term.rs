@@ -47,15 +47,14 @@ impl Terminal {
     /// The answers to its questions are appended to `replies` in the order asked; they belong
     /// into the program's input, best in one write.
     pub fn apply(&mut self, input: &[u8], scan: &Scan, replies: &mut Vec<u8>) {
-        let colors = self.colors;
+        let (colors, whole) = (self.colors, scan.whole(input));
         self.engine.guard(|engine| {
             for op in &scan.ops {
                 match op {
-                    Op::Text(range) => engine.text(input.get(range.clone()).unwrap_or_default()),
+                    Op::Text(range) => engine.text(whole.get(range.clone()).unwrap_or_default()),
                     Op::Sequence(range) => {
-                        engine.sequence(input.get(range.clone()).unwrap_or_default());
+                        engine.sequence(whole.get(range.clone()).unwrap_or_default());
                     }
-                    Op::HeldText(bytes) => engine.text(bytes),
                     Op::HeldSequence(bytes) => engine.sequence(bytes),
                     Op::Tell(signal) => engine.screen.tell(scan.signals().get(*signal)),
                     Op::Query(query) => answers::answer(&engine.screen, colors, query, replies),

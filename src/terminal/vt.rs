@@ -2,7 +2,9 @@
 
 use std::num::NonZeroU16;
 
+use super::cluster::EMOJI_SELECTOR;
 use super::modes::{Modes, MouseEncoding, MouseMode};
+use super::whole::Whole;
 use crate::domain::size::TerminalSize;
 
 /// The private command that carries modes vt100 has no notion of; see [`encode_extras`].
@@ -36,16 +38,57 @@ impl vt100::Callbacks for Sink {
 }
 
 /// A screen that understands frames.
-pub(crate) type Decoder = vt100::Parser<Sink>;
+pub(crate) struct Decoder {
+    parser: vt100::Parser<Sink>,
+    whole: Whole,
+}
 
-/// Returns an empty decoder.
-pub(crate) fn decoder(size: TerminalSize) -> Decoder {
-    let (rows, cols) = dimensions(size);
-    vt100::Parser::new_with_callbacks(rows, cols, 0, Sink::default())
+impl Decoder {
+    /// Returns an empty one.
+    pub(crate) fn new(size: TerminalSize) -> Self {
+        let (rows, cols) = dimensions(size);
+        let parser = vt100::Parser::new_with_callbacks(rows, cols, 0, Sink::default());
+        Self { parser, whole: Whole::default() }
+    }
+
+    /// Applies one frame.
+    pub(crate) fn process(&mut self, frame: &[u8]) {
+        let whole = self.whole.take(frame);
+        let mut rest = whole.as_deref().unwrap_or(frame);
+        let mut selector = [0; 4];
+        let selector = EMOJI_SELECTOR.encode_utf8(&mut selector).as_bytes();
+        while let Some(at) = memchr::memmem::find(rest, selector) {
+            let (before, after) = rest.split_at(at);
+            self.parser.process(before);
+            // Behind a character in the last column it would have vt100 0.18 scroll while it draws, and
+            // then panic. No room is left there for what it widens.
+            if self.screen().cursor_position().1 < self.screen().size().1.get() {
+                self.parser.process(selector);
+            }
+            rest = after.get(selector.len()..).unwrap_or_default();
+        }
+        self.parser.process(rest);
+    }
+
+    /// Changes the size.
+    pub(crate) fn resize(&mut self, size: TerminalSize) {
+        let (rows, cols) = dimensions(size);
+        self.parser.screen_mut().set_size(rows, cols);
+    }
+
+    /// What is shown.
+    pub(crate) fn screen(&self) -> &vt100::Screen {
+        self.parser.screen()
+    }
+
+    /// The title and the modes that vt100 does not keep.
+    pub(crate) fn callbacks(&self) -> &Sink {
+        self.parser.callbacks()
+    }
 }
 
 /// The size in the decoder's terms.
-pub(crate) fn dimensions(size: TerminalSize) -> (NonZeroU16, NonZeroU16) {
+fn dimensions(size: TerminalSize) -> (NonZeroU16, NonZeroU16) {
     let positive = |n| NonZeroU16::new(n).unwrap_or(NonZeroU16::MIN);
     (positive(size.rows()), positive(size.cols()))
 }

@@ -8,7 +8,7 @@ mod glyph;
 mod png;
 
 use self::glyph::{HEIGHT, WIDTH};
-use super::vt;
+use super::vt::Decoder;
 use crate::domain::size::TerminalSize;
 
 /// Rows and columns that are drawn at most.
@@ -47,7 +47,7 @@ const NAMED: [Rgb; 16] = [
 
 /// Returns what a frame shows that repaints everything, as PNG.
 pub fn picture(frame: &[u8], size: TerminalSize) -> Vec<u8> {
-    let mut decoder = vt::decoder(size);
+    let mut decoder = Decoder::new(size);
     decoder.process(frame);
     let screen = decoder.screen();
     let cols = size.cols().min(MOST_COLS);

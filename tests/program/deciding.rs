@@ -104,9 +104,7 @@ exec sleep 600
 fn a_question_is_answered_once_whoever_answers() {
     let world = World::with_project();
     let name = world.launch(&[], &["sh", "-c", ASKS_TWICE]);
-    wait_until("it asks", LIMIT, || {
-        world.run(["runners", "show", &name]).stdout.contains("blocked")
-    });
+    wait_until("it asks", LIMIT, || world.show(&name)["activity"]["state"] == "blocked");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
         let places = Places::at(world.root());

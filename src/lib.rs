@@ -34,7 +34,7 @@
 //! | [`domain`] | nothing of ours | types and rules; no I/O, no clock |
 //! | [`config`] | domain | what is configured and where from; places; the process environment |
 //! | [`git`] | domain, config, process | what is checked out and changed, worktrees, snapshots; the only one that starts git |
-//! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals, room for more |
+//! | [`process`] | domain | processes as the kernel shows them; trees, identities, signals, room for more; the heap given back |
 //! | [`runner_dir`] | domain | the files that a supervisor and the daemon share |
 //! | [`agents`] | domain | how each agent is started so that it reports, and how that is read |
 //! | [`terminal`] | domain | bytes in, screen out |
@@ -60,12 +60,12 @@
 //! daemon that died anywhere in between leaves one agent or none, and the next one's reconciler can
 //! tell which.
 //!
-//! **Output.** agent → PTY → `supervisor/output`: `terminal` scans the batch, answers its queries,
-//! cuts them from what is forwarded, draws the screen when somebody looks, keeps the history in a
-//! compressed ring; viewers get bytes, the record gets everything. A viewer that lags loses the past
-//! and is shown the present. A dashboard pane gets frames: the supervisor sends differences, the
-//! daemon's `fleet/frames` keeps a mirror and sends each subscriber what it has not seen, at its own
-//! pace.
+//! **Output.** agent → PTY → `supervisor/output`: `terminal` makes text of the batch (what is none
+//! becomes U+FFFD), answers its queries, cuts them from what is forwarded, draws the screen when
+//! somebody looks, keeps the history in a compressed ring; viewers get bytes, the record gets
+//! everything. A viewer that lags loses the past and is shown the present. A dashboard pane gets
+//! frames: the supervisor sends differences, the daemon's `fleet/frames` keeps a mirror and sends
+//! each subscriber what it has not seen, at its own pace.
 //!
 //! **Event.** A service hands the store a [`daemon::store::Write`]: statements and the events they
 //! cause. The one writer applies many in one transaction, in which each event is numbered within its

@@ -1,5 +1,5 @@
 //! L1: processes as the kernel shows them: one scan, trees, identities, signals, and what there is
-//! room for.
+//! room for; and memory of our own that is given back to it.
 //!
 //! Used by supervisors, which stop their tree, and by the daemon, which samples all trees and ends
 //! what a dead supervisor left. Invariant: a signal goes to a process that was recognised by its

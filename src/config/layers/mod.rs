@@ -16,6 +16,9 @@ use serde_json::{Map, Value};
 
 use super::{Config, ConfigError, Loaded, agents, presets, secret};
 
+/// Most values in a file, aliases followed: a bomb made of them is refused at once.
+const MOST_NODES: usize = 50_000;
+
 /// Largest configuration file read; a larger one is a mistake.
 const MAX_FILE: u64 = 1 << 20;
 
@@ -216,7 +219,10 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, Value>, ConfigError
     if !text.lines().any(meaningful) {
         return Ok(BTreeMap::new());
     }
-    let value: Value = serde_saphyr::from_str(text)
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_nodes: MOST_NODES },
+    };
+    let value: Value = serde_saphyr::from_str_with_options(text, options)
         .map_err(|error| syntax(error.to_string().trim().to_owned()))?;
     match value {
         Value::Object(_) => {

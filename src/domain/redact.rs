@@ -19,7 +19,7 @@ const QUOTED: &str = r#"(?:"([^"\n$<{][^"\n]{3,})"|'([^'\n$<{][^'\n]{3,})')"#;
 const BARE: &str = r#"([^\s"'`<>(){},;$\[][^\s"'`<>(){},;]{3,})"#;
 
 /// What a secret is and how it looks. Where a form has groups, the one that matched is the secret. Before it
-/// may stand an escape of JSON, which ends in a letter.
+/// may stand an escape of JSON or a colour of a terminal, which end in a letter.
 fn forms() -> Vec<(&'static str, String)> {
     let of = |kind, form: &str| (kind, form.to_owned());
     vec![
@@ -29,11 +29,11 @@ fn forms() -> Vec<(&'static str, String)> {
         ),
         of(
             "api key",
-            r"(?:\b|\\[bfnrt])(sk-[A-Za-z0-9_-]{20,}|[prs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|A[KS]IA[0-9A-Z]{16}\b|xai-[A-Za-z0-9]{40,}|gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|GOCSPX-[A-Za-z0-9_-]{20,})",
+            r"(?:\b|\\[bfnrt]|\[[0-9;:]{0,40}m)(sk-[A-Za-z0-9_-]{20,}|[prs]k_(?:live|test)_[A-Za-z0-9]{16,}|whsec_[A-Za-z0-9+/=]{16,}|AIza[0-9A-Za-z_-]{30,}|A[KS]IA[0-9A-Z]{16}\b|xai-[A-Za-z0-9]{40,}|gsk_[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{30,}|GOCSPX-[A-Za-z0-9_-]{20,})",
         ),
         of(
             "token",
-            r"(?:\b|\\[bfnrt])(gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|svt_[a-f0-9]{32}_[a-f0-9]{64}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
+            r"(?:\b|\\[bfnrt]|\[[0-9;:]{0,40}m)(gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{22,}|gl(?:pat|ptt|rt|dt|soat)-[A-Za-z0-9_-]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{40,}|dckr_pat_[A-Za-z0-9_-]{20,}|do[oprt]_v1_[a-f0-9]{32,}|ya29\.[0-9A-Za-z_-]{20,}|eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]*)",
         ),
         // So long they are nothing else, whatever they are glued to.
         of("token", r"gh[oprsu]_[A-Za-z0-9]{36,}|svt_[a-f0-9]{32}_[a-f0-9]{64}"),
@@ -150,6 +150,8 @@ mod tests {
             let line = format!(r#"{{"text":"a line\n{secret}"}}"#);
             assert_eq!(redact(&line), format!(r#"{{"text":"a line\n[redacted: {kind}]"}}"#));
         }
+        let coloured = format!("\u{1b}[1;32msk-ant-api03-{}\u{1b}[m", a(10));
+        assert_eq!(redact(&coloured), "\u{1b}[1;32m[redacted: api key]\u{1b}[m");
         let glued = format!("TOKENghp_{}", a(12));
         assert_eq!(redact(&glued), "TOKEN[redacted: token]");
     }

@@ -2,7 +2,7 @@
 //!
 //! One task owns each link; what a supervisor says becomes a [`Notice`], which the daemon's
 //! services write down. Invariants: a supervisor is trusted to live by its socket, not by memory;
-//! a request to one that does not answer ends after [`LIMIT`]; a lost supervisor's tree is ended
+//! a request to one that does not answer ends after [`LIMIT`] and a moment; a lost supervisor's tree is ended
 //! before it is called lost.
 
 mod asks;

@@ -253,7 +253,7 @@ impl Store {
             .bind(filter.with_snoozed)
             .bind(now)
             .bind(limit);
-        let mut items: Vec<_> = self.list(query, decode).await?;
+        let mut items = self.list(query, decode).await?;
         if !filter.with_closed {
             items.sort_by_key(Item::order);
         }

@@ -2,7 +2,11 @@
 //!
 //! A line that is written while something is done for a caller carries the id of its trace, `trace_id`.
 
-use std::{fmt, path::Path};
+use std::{
+    fmt,
+    io::{self, IsTerminal as _},
+    path::Path,
+};
 
 use tracing::{Event, Level, Subscriber};
 use tracing_appender::{
@@ -27,12 +31,15 @@ pub const LOG_PREFIX: &str = "daemon";
 /// Tells the id of the trace that a line belongs to; empty for none.
 type TraceId = fn() -> String;
 
-/// Logs to standard error, for people and for the journal.
+/// Logs to standard error, for people and for the journal. Colours are for terminals, unless
+/// `NO_COLOR` is set, which the formatter looks at by itself.
 pub fn to_stderr(level: Level, trace_id: TraceId) {
     let lines = tracing_subscriber::fmt()
         .fmt_fields(TracedFields { fields: DefaultFields::new(), trace_id })
         .with_max_level(level)
-        .with_writer(std::io::stderr);
+        .with_writer(io::stderr);
+    // Asked for here, colours would come in spite of `NO_COLOR`: they are only ever taken away.
+    let lines = if io::stderr().is_terminal() { lines } else { lines.with_ansi(false) };
     lines.finish().with(wanted(level)).init();
 }
 

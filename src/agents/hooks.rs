@@ -156,6 +156,11 @@ pub fn asks_permission(told: &HookReport) -> bool {
     told.event == "PermissionRequest" && told.name != QUESTION
 }
 
+/// Whether a hook tells of a question in general words: what is asked was told before, by agents that can.
+pub fn reminds(told: &HookReport) -> bool {
+    told.event == "Notification"
+}
+
 /// Whether a turn begins with what a hook tells.
 pub fn begins_turn(told: &HookReport) -> bool {
     told.agent.is_empty() && matches!(told.event.as_str(), "UserPromptSubmit" | "BeforeAgent")

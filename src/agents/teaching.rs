@@ -3,7 +3,8 @@
 //! A line of the screen that stands on no known screen of another state tells the state; where every
 //! line does, one is narrowed by what must not stand beside it, or by a second one. Invariant: a draft
 //! matches the screen it was made of and no known screen of another state; where there is none, nothing
-//! is drafted, and it is said which screen is in the way.
+//! is drafted, and it is said which screen is in the way. What must not stand there is never a path: it
+//! would be that of one machine. Lines with times or counts, which are others the next time, come last.
 
 use std::fmt::Write as _;
 
@@ -24,8 +25,18 @@ const OFFERED: usize = 8;
 /// Characters of a line that count.
 const LONGEST: usize = 120;
 
+/// How far behind all others a line stands that is another one the next time.
+const PASSING: i64 = 500;
+
 /// Letters and digits that a line needs to tell anything.
 const LEAST: usize = 6;
+
+/// What stands behind a number that counts or measures.
+const UNITS: [&str; 32] = [
+    "s", "sec", "secs", "second", "seconds", "m", "min", "mins", "minute", "minutes", "h", "hr",
+    "hrs", "hour", "hours", "ms", "am", "pm", "d", "day", "days", "ago", "k", "b", "kb", "mb",
+    "gb", "token", "tokens", "left", "used", "context",
+];
 
 /// Words that dialogs and lines of keys have, and what agents say seldom.
 const TELLING: [&str; 18] = [
@@ -161,8 +172,11 @@ fn guard(
     let (_, first) = in_the_way.first()?;
     let lines = first.lines().rev().filter_map(|line| {
         let text = core(line);
+        if has_path(&text) {
+            return None;
+        }
         let pattern = is_telling(&text).then(|| general(&text))?;
-        Some((has_word(&text), compile(&pattern).ok()?, pattern))
+        Some(((has_word(&text), !is_passing(&text)), compile(&pattern).ok()?, pattern))
     });
     let mut lines: Vec<_> = lines
         .filter(|(_, regex, _)| {
@@ -171,7 +185,7 @@ fn guard(
                 && !same.iter().any(|(_, text)| regex.is_match(text))
         })
         .collect();
-    lines.sort_by_key(|(has_word, ..)| !has_word);
+    lines.sort_by_key(|((has_word, is_lasting), ..)| (!has_word, !is_lasting));
     lines.into_iter().next().map(|(.., pattern)| pattern)
 }
 
@@ -189,11 +203,20 @@ fn candidates(screen: &str, same: &[(String, String)], truth: &Truth) -> Vec<Can
         if has_word(&text) {
             score += 30;
         }
-        if truth.state == ActivityState::Blocked && text.ends_with('?') {
+        let is_asking = truth.state == ActivityState::Blocked && text.ends_with('?');
+        if is_asking {
             score += 40;
         }
         // What an agent or a person has said does not come again.
         if line.trim_start().starts_with(['●', '⏺', '•', '>', '⎿', '$']) {
+            score -= 30;
+        }
+        // Nor do a time, a duration and a count. What asks or tells of keys is told by its words.
+        if is_passing(&text) {
+            score -= if is_asking || has_word(&text) { 5 } else { PASSING };
+        }
+        // What is named there is of this machine.
+        if has_path(&text) {
             score -= 30;
         }
         let support = same.iter().filter(|(_, text)| regex.is_match(text)).count();
@@ -210,6 +233,35 @@ fn is_telling(text: &str) -> bool {
 fn has_word(text: &str) -> bool {
     let lower = text.to_lowercase();
     lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| TELLING.contains(&word))
+}
+
+/// Whether a text has a path in it: two names or more with a slash each.
+fn has_path(text: &str) -> bool {
+    text.split_whitespace().any(|word| {
+        let word = word.trim_matches(|letter: char| "()[]'\"`,;:".contains(letter));
+        let is_rooted = word.starts_with(['/', '~']) || word.starts_with("./");
+        let slashes = word.matches('/').count();
+        (is_rooted && slashes > 0 && word.len() > 2) || slashes > 1
+    })
+}
+
+/// Whether a text tells a time, a duration or a count: it will be another one.
+fn is_passing(text: &str) -> bool {
+    let is_end = |letter: char| !letter.is_alphanumeric() && !":.,%".contains(letter);
+    let words: Vec<&str> = text.split(is_end).filter(|word| !word.is_empty()).collect();
+    words.iter().enumerate().any(|(at, word)| {
+        let word = word.trim_matches([':', '.', ',']);
+        let is_of_number = |letter: char| letter.is_ascii_digit() || ".,:".contains(letter);
+        let unit = word.trim_start_matches(is_of_number);
+        let number = word.strip_suffix(unit).unwrap_or_default();
+        if !number.contains(|letter: char| letter.is_ascii_digit()) {
+            return false;
+        }
+        let next = words.get(at + 1).map_or("", |next| next.trim_matches([':', '.', ',']));
+        let unit = if unit.is_empty() { next } else { unit };
+        let unit = unit.to_lowercase();
+        number.contains(':') || unit.starts_with('%') || UNITS.contains(&unit.as_str())
+    })
 }
 
 /// The longest part of a line between lines that are drawn, without the mark of a choice.
@@ -307,6 +359,45 @@ mod tests {
         assert_eq!(draft.line, "? for shortcuts");
         assert!(draft.unless.as_ref().is_some_and(|unless| unless.contains("interrupt")));
         assert!(reads(draft, "idle", RESTS) && !reads(draft, "idle", WORKS));
+    }
+
+    #[test]
+    fn a_line_that_tells_a_time_is_offered_last_and_none_is_guarded_by_a_path() {
+        let finished = "● It is done.\n\n✻ Cogitated for 2s · done 1:48 AM\n> \n? for shortcuts";
+        let works =
+            "/tmp/dash-x/p/api\n\n✻ Thinking… (12s · esc to interrupt)\n> \n? for shortcuts";
+        let drafts = drafts(&looked(finished), &truth("done"), &[fixture("w", "working", works)]);
+        let drafts = drafts.unwrap();
+        assert!(!drafts[0].line.contains("Cogitated"), "{drafts:?}");
+        assert!(drafts.last().is_some_and(|last| last.line.contains("Cogitated")), "{drafts:?}");
+        assert!(drafts.iter().all(|it| !it.unless.as_ref().is_some_and(|it| it.contains("tmp"))));
+        // Where nothing but a path tells them apart, it is not what must not stand there.
+        let other = fixture("w", "working", "/tmp/dash-x/p/api\n> \n? for shortcuts");
+        let drafts = super::drafts(&looked("> \n? for shortcuts"), &truth("done"), &[other]);
+        assert!(drafts.is_err(), "{drafts:?}");
+    }
+
+    #[test]
+    fn times_durations_counts_and_paths_are_known() {
+        for text in [
+            "✻ Cogitated for 2s · done 1:48 AM",
+            "Thinking… (12 s)",
+            "context left 98%",
+            "↑ 3.2k tokens",
+            "took 1m 20s",
+            "5 minutes ago",
+        ] {
+            assert!(is_passing(text), "{text}");
+        }
+        for text in ["? for shortcuts", "1. Yes", "Do you want to run these 3 commands", "v2.1"] {
+            assert!(!is_passing(text), "{text}");
+        }
+        for text in ["/tmp/dash-x/p/api", "cwd: ~/src/shop", "in (src/ui/mod.rs)"] {
+            assert!(has_path(text), "{text}");
+        }
+        for text in ["? for shortcuts", "yes/no", "ctrl+c / esc", "press / to search"] {
+            assert!(!has_path(text), "{text}");
+        }
     }
 
     #[test]

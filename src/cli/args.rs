@@ -1,8 +1,8 @@
 //! The command line as it is typed. Meaning is given in `commands`.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, time::Duration};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Subcommand};
 use clap_complete::ArgValueCandidates;
 
 use super::{
@@ -17,51 +17,11 @@ use super::{
     launch::LaunchArgs,
     notify::{NotifyArgs, SetupArgs},
     operations::{AuditArgs, ConfigArgs, DatabaseArgs, MetricsArgs, OutboxArgs, ReconcileArgs},
-    printer::Format,
     projects::{NewArgs, ProjectsArgs, QuotasArgs},
     usage::{SessionsArgs, TokensArgs},
     worktrees::{DiffArgs, WorktreesArgs},
 };
 use crate::{client::Path, demo::DemoArgs};
-
-/// Run and watch many AI coding agents
-///
-/// Without a command it opens the dashboard. `stratavore PROJECT` goes into that project's agent,
-/// starting one if none runs.
-#[derive(Debug, Parser)]
-#[command(name = "stratavore", version, disable_help_subcommand = true, max_term_width = 100)]
-pub(super) struct Cli {
-    #[command(flatten)]
-    pub global: GlobalArgs,
-    /// Run the daemon in the foreground, for a service manager
-    #[arg(long, exclusive = false)]
-    pub daemon: bool,
-    /// Log to files: the daemon was started by a client
-    #[arg(long, hide = true, requires = "daemon")]
-    pub background: bool,
-    #[command(subcommand)]
-    pub command: Option<Command>,
-}
-
-/// What every command understands.
-#[derive(Debug, Args)]
-pub(super) struct GlobalArgs {
-    /// Read this configuration file instead of the user's and the system's
-    #[arg(long, global = true, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Format of listings
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub format: Format,
-    /// Log more
-    #[arg(long, global = true)]
-    pub debug: bool,
-    /// Say nothing but data and errors
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    /// Wait at most so long for the daemon's answer (500ms, 10s, 2m)
-    #[arg(long, global = true, value_parser = duration, value_name = "DURATION")]
-    pub timeout: Option<Duration>,
-}
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -297,9 +257,9 @@ pub(super) struct SendArgs {
     /// Type it at once, whatever the agent is doing, and do not wait for a turn to start
     #[arg(long)]
     pub now: bool,
-    /// So many seconds it is waited for that the agent is at rest
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
-    pub wait: u32,
+    /// So long it is waited for that the agent is at rest
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    pub wait: Duration,
     /// Refuse when the runner is at another run than this one
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub run: Option<u32>,
@@ -464,34 +424,17 @@ pub(super) struct TryArgs {
     pub no_dashboard: bool,
 }
 
+fn patience(text: &str) -> Result<Duration, String> {
+    let longest = Duration::from_hours(1);
+    let is_sound = |wait: &Duration| (Duration::from_secs(1)..=longest).contains(wait);
+    let bounds = || "between a second and an hour, like 20s or 5m".to_owned();
+    duration(text).and_then(|wait| Some(wait).filter(is_sound).ok_or_else(bounds))
+}
+
 fn path(text: &str) -> Result<Path, String> {
     match text {
         "direct" => Ok(Path::Direct),
         "daemon" => Ok(Path::Daemon),
         _ => Err("it is direct or daemon".to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_is_refused_as_a_project_name() {
-        for command in Cli::command().get_subcommands() {
-            for name in std::iter::once(command.get_name()).chain(command.get_all_aliases()) {
-                assert!(
-                    crate::domain::name::check_project_name(name).is_err(),
-                    "`{name}` must be reserved"
-                );
-            }
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 use clap::CommandFactory as _;
 use clap_complete::{CompletionCandidate, env::CompleteEnv, env::Shells};
 
-use super::{args::Cli, context::block_on};
+use super::{context::block_on, top::Cli};
 use crate::{
     client::{Client, ItemQuery},
     config::{self, Places},

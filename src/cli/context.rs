@@ -1,8 +1,8 @@
 //! What commands share: configuration, places, the connection, the runtime.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, pin::pin, time::Duration};
 
-use super::args::GlobalArgs;
+use super::top::GlobalArgs;
 use crate::{
     client::Client,
     config::{self, Config, ConfigError, Loaded, Places, Sources, environment},
@@ -89,6 +89,8 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
         .enable_all()
         .build()
         .map_err(|error| Failure::internal(format!("start the runtime: {error}")))?;
+    // Some are large: what is moved further is a pointer.
+    let future = pin!(future);
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = future => outcome,

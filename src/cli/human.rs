@@ -32,20 +32,28 @@ fn span(delta: TimeDelta) -> String {
     }
 }
 
+/// In a table a reason is cut to so many characters, also where every word has room: one sentence would widen
+/// the column for all. `runners show` has it whole.
+const REASON: usize = 40;
+
 /// Returns what a runner is at, with the reason where there is one: `blocked · permission: …`.
 pub(super) fn state(runner: &Runner) -> String {
+    told(runner, usize::MAX)
+}
+
+/// The same for a table, where the reason is cut.
+pub(super) fn brief_state(runner: &Runner) -> String {
+    told(runner, REASON)
+}
+
+fn told(runner: &Runner, most: usize) -> String {
     if runner.status != RunnerStatus::Running {
         let next = runner.next_start().map(|(at, _)| {
             let left = until(at, Utc::now());
             format!("starts again in {left}")
         });
-        let why: Vec<_> = runner.reason.iter().cloned().chain(next).collect();
-        let status = runner.status.as_str();
-        return if why.is_empty() {
-            status.to_owned()
-        } else {
-            format!("{status} ({})", why.join("; "))
-        };
+        let reason = runner.reason.as_deref().map(|reason| clip(reason, most));
+        return standing(runner.status.as_str(), reason, next);
     }
     let activity = &runner.activity;
     let mut text = runner.at().to_owned();
@@ -55,6 +63,12 @@ pub(super) fn state(runner: &Runner) -> String {
         text.push_str(&why.join(": "));
     }
     clip(&text, 48)
+}
+
+/// Returns where a runner stands that is not running, why, and what comes next.
+fn standing(status: &str, reason: Option<String>, next: Option<String>) -> String {
+    let why: Vec<_> = reason.into_iter().chain(next).collect();
+    if why.is_empty() { status.to_owned() } else { format!("{status} ({})", why.join("; ")) }
 }
 
 /// Prompts come from agents: what would break the line or the terminal is left out.
@@ -108,6 +122,16 @@ mod tests {
             let now = Utc::now();
             assert_eq!(period(now - TimeDelta::seconds(seconds), now), text);
         }
+    }
+
+    #[test]
+    fn a_long_reason_is_cut_and_what_comes_next_is_not() {
+        assert_eq!(standing("terminated", None, None), "terminated");
+        let long = "the daily budget of project api is used up: 1.02M of 1.00M tokens";
+        let next = Some("starts again in 4s".to_owned());
+        let text = standing("failed", Some(clip(long, REASON)), next);
+        let cut = "the daily budget of project api is used…";
+        assert_eq!(text, format!("failed ({cut}; starts again in 4s)"));
     }
 
     #[test]

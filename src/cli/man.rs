@@ -5,7 +5,7 @@ use std::io;
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
-use super::args::Cli;
+use super::top::Cli;
 
 /// Returns the page of each command that is not hidden, with its file's name; the program's own last.
 ///

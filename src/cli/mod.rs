@@ -31,16 +31,18 @@ mod reference;
 mod settings;
 mod support;
 mod systemd;
+mod top;
 mod usage;
 mod worktrees;
 
 use std::{ffi::OsString, io::IsTerminal as _, mem::ManuallyDrop, process::ExitCode};
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::FromArgMatches as _;
 
 use self::{
-    args::{Cli, Command},
+    args::Command,
     printer::Printer,
+    top::{Cli, described},
 };
 use crate::{config::environment, demo, domain::failure::Failure, supervisor};
 
@@ -59,14 +61,14 @@ pub fn main() -> ExitCode {
     if environment::get("COMPLETE").is_some() {
         return complete::answer();
     }
-    let cli = match parse(asked_for_help(std::env::args_os().collect()).into_iter()) {
+    let cli = match parse(asked_for_help(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(code) => return code,
     };
     if let Some(Command::DemoAgent(args)) = &cli.command {
         return demo::run(args);
     }
-    let printer = Printer::new(cli.global.format, cli.global.quiet);
+    let printer = Printer::new(cli.top.global.format, cli.top.global.quiet);
     let (verb, outcome) = commands::dispatch(cli, printer);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -85,10 +87,10 @@ fn asked_for_help(mut words: Vec<OsString>) -> Vec<OsString> {
 }
 
 /// Parses the arguments; prints help and errors as clap does.
-fn parse(words: impl Iterator<Item = OsString>) -> Result<Cli, ExitCode> {
+fn parse(words: Vec<OsString>) -> Result<Cli, ExitCode> {
     // Never dropped: taking its thousands of small strings apart would take a fifth of the time that a
     // quick command needs, and the process ends soon.
-    let mut command = ManuallyDrop::new(Cli::command());
+    let mut command = ManuallyDrop::new(described(words.get(1).map(OsString::as_os_str)));
     let parsed =
         command.try_get_matches_from_mut(words).and_then(|matches| Cli::from_arg_matches(&matches));
     parsed.map_err(|error| {

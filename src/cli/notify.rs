@@ -32,7 +32,7 @@ pub(super) enum NotifyCommand {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
-    /// Try parked notifications again
+    /// Try parked notifications again, or at once one that waits
     Retry {
         /// Its number; without one, all that are parked
         id: Option<i64>,

@@ -71,7 +71,7 @@ pub(super) enum WorktreesCommand {
     },
     /// Make a removed worktree again, as it was; without a name, list what can be
     Restore {
-        /// Its name, or the ref that keeps it
+        /// Its name, a runner of it, or the ref that keeps it
         name: Option<String>,
     },
 }

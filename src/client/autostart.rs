@@ -7,6 +7,7 @@ use std::{
     fs::{File, OpenOptions},
     io::Read as _,
     os::unix::fs::OpenOptionsExt as _,
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -51,13 +52,8 @@ pub(super) async fn start_and_connect(
     settings: &[(&str, &str)],
 ) -> Result<Channel, Failure> {
     if let Some(id) = environment::inside_runner() {
-        let what = format!(
-            "a process inside a runner may only report for itself; no daemon runs at {}, and none is \
-             started from inside runner {id}",
-            places.root().display()
-        );
-        return Err(Failure::unavailable("INSIDE_RUNNER", what)
-            .with_hint("run stratavore daemon start in a terminal of your own"));
+        let named = environment::get("STRATAVORE_HOME").map(|_| places.root());
+        return Err(inside(&id, named));
     }
     places.prepare().map_err(|error| Failure::usage("UNSAFE_DIRECTORY", error.to_string()))?;
     let begun = Instant::now();
@@ -90,6 +86,21 @@ pub(super) async fn start_and_connect(
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_millis(50));
     }
+}
+
+/// Returns the refusal of what calls from inside a runner. Agents are not told where their daemon is:
+/// the usual root is that of another one, unless a root was `named`. And a daemon that ran would refuse
+/// the call as well: only another place to call from helps.
+fn inside(id: &str, named: Option<&Path>) -> Failure {
+    let daemon = match named {
+        Some(root) => format!("no daemon runs at {}, and none is started", root.display()),
+        None => "no daemon is started".to_owned(),
+    };
+    let what = format!(
+        "a process inside a runner may only report for itself; {daemon} from inside runner {id}"
+    );
+    Failure::unavailable("INSIDE_RUNNER", what)
+        .with_hint("run it in a terminal that is not inside a runner")
 }
 
 /// Starts a daemon if no other client is just doing so.
@@ -151,6 +162,15 @@ fn ended(kind: FailureKind, said: &str) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_inside_is_told_of_no_root_that_is_not_meant() {
+        let told = inside("r-1", None);
+        assert!(told.message.ends_with("no daemon is started from inside runner r-1"));
+        assert!(!told.hint.contains("daemon start"), "{}", told.hint);
+        let told = inside("r-1", Some(Path::new("/data")));
+        assert!(told.message.contains("no daemon runs at /data"), "{}", told.message);
+    }
 
     #[test]
     fn what_a_daemon_ended_with_is_told_as_it_was() {

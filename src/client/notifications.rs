@@ -76,11 +76,12 @@ impl Client {
             .map_err(|error| Failure::internal(format!("understand the daemon's answer: {error}")))
     }
 
-    /// Gives one parked delivery, or all, their tries back; returns how many.
+    /// Gives one delivery that is parked or waits, or all that are parked, their tries back; returns how
+    /// many.
     ///
     /// # Errors
     ///
-    /// When none is parked so.
+    /// When there is none.
     pub async fn retry_notifications(&self, id: Option<i64>) -> Result<u64, Failure> {
         let request = RetryNotificationsRequest { id: id.unwrap_or(0) };
         let answer = self.notifications().retry_notifications(self.request(request)).await;

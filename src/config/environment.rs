@@ -27,6 +27,15 @@ pub fn all() -> Environment {
     std::env::vars_os().collect()
 }
 
+/// Whether the user says that root is confined: Claude Code takes `1` for it, and no other value.
+pub fn is_confined() -> bool {
+    says_confined(get("IS_SANDBOX").as_deref())
+}
+
+fn says_confined(value: Option<&OsStr>) -> bool {
+    value.is_some_and(|value| value == "1")
+}
+
 /// Returns the id of the runner we are inside of, if any.
 pub fn inside_runner() -> Option<String> {
     get_text(RUNNER_MARK)
@@ -86,4 +95,16 @@ pub fn own_program() -> std::io::Result<PathBuf> {
         Some(name) => OsString::from_vec(name.to_vec()).into(),
         None => path,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_alone_says_that_root_is_confined() {
+        let says = |value: &str| says_confined(Some(OsStr::new(value)));
+        assert!(says("1"));
+        assert!(!says("0") && !says("true") && !says("") && !says_confined(None));
+    }
 }

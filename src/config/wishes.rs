@@ -53,7 +53,7 @@ pub fn command(
     let agent = program.as_deref().and_then(Agent::of);
     if wishes.permission == Permission::Everything {
         let is_root = rustix::process::geteuid().is_root();
-        let is_confined = environment::get("IS_SANDBOX").is_some();
+        let is_confined = environment::is_confined();
         agent_command::may_be_god(agent, is_root, is_confined).map_err(|why| {
             Failure::denied("GOD_AS_ROOT", why)
                 .with_hint("run as another user, or set IS_SANDBOX=1 where root is confined")

@@ -1,8 +1,9 @@
 //! What is known of an agent's program before it is started: where it lies, its version, and
 //! whether the user has set it up to send its telemetry somewhere already.
 //!
-//! A version is asked once for each file as it is (its time and size) and remembered. Nothing here
-//! fails: what cannot be learnt is unknown, and asking takes three seconds at most.
+//! A version that was told is remembered for its file as it is (its time and size); one that was not is
+//! asked for again with the next launch. Nothing here fails: what cannot be learnt is unknown, and a launch
+//! waits fifteen seconds for it at most.
 
 use std::{
     collections::HashMap,
@@ -15,7 +16,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tokio::{process::Command, time::timeout};
+use futures_util::{
+    FutureExt as _,
+    future::{BoxFuture, Shared},
+};
+use tokio::{process::Command, sync::Semaphore, time::timeout};
 
 use crate::{
     agents::launch::own_telemetry,
@@ -26,8 +31,12 @@ use crate::{
     },
 };
 
-/// How long a program may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a program may take to tell its version: those written for Node or Python take seconds on a small
+/// machine.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Programs that are asked at once: more make each of them slower on a small machine.
+const TOGETHER: usize = 2;
 
 /// What is looked at of what it says, in bytes.
 const LONGEST: usize = 4096;
@@ -35,12 +44,36 @@ const LONGEST: usize = 4096;
 /// What is looked at of a configuration file, in bytes.
 const LONGEST_FILE: u64 = 1 << 20;
 
-/// A file as it was when it was asked.
-type Known = HashMap<PathBuf, ((SystemTime, u64), Option<String>)>;
+/// When a file was changed, and its size.
+type Stamp = (SystemTime, u64);
+
+/// A program that is being asked; whoever needs the answer meanwhile waits for the same one.
+type Asking = Shared<BoxFuture<'static, Option<String>>>;
 
 /// The versions asked so far.
-#[derive(Debug, Clone, Default)]
-pub struct Programs(Arc<Mutex<Known>>);
+#[derive(Debug, Clone)]
+pub struct Programs(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    files: Mutex<Files>,
+    turns: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    /// Files as they were when they told their version.
+    known: HashMap<PathBuf, (Stamp, String)>,
+    /// Files that are being asked.
+    asking: HashMap<(PathBuf, Stamp), Asking>,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        let (files, turns) = (Mutex::default(), Semaphore::new(TOGETHER));
+        Self(Arc::new(State { files, turns }))
+    }
+}
 
 impl Programs {
     /// Returns the version of a program as it is known; where it is not, it is asked for if `is_needed`,
@@ -54,20 +87,35 @@ impl Programs {
         let path = find(program, environment)?;
         let meta = fs::metadata(&path).ok()?;
         let stamp = (meta.modified().ok()?, meta.len());
-        {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, version)) = known.get(&path).filter(|(then, _)| *then == stamp) {
-                return version.clone();
+        let asking = {
+            let mut files = self.0.files.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((_, version)) = files.known.get(&path).filter(|(then, _)| *then == stamp) {
+                return Some(version.clone());
             }
-        }
-        let (programs, environment) = (self.clone(), environment.clone());
-        let asking = tokio::spawn(async move {
-            let version = ask(&path, &environment).await;
-            let mut known = programs.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(path, (stamp, version.clone()));
+            let new = || self.asking((path.clone(), stamp), environment.clone());
+            files.asking.entry((path.clone(), stamp)).or_insert_with(new).clone()
+        };
+        // It is answered and remembered also when nobody waits for it.
+        tokio::spawn(asking.clone());
+        if is_needed { timeout(PATIENCE, asking).await.ok().flatten() } else { None }
+    }
+
+    /// Returns the question to a program, which has not begun.
+    fn asking(&self, (path, stamp): (PathBuf, Stamp), environment: Environment) -> Asking {
+        let state = Arc::clone(&self.0);
+        let asking = async move {
+            let version = {
+                let _turn = state.turns.acquire().await.ok();
+                ask(&path, &environment).await
+            };
+            let mut files = state.files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.asking.remove(&(path.clone(), stamp));
+            if let Some(version) = &version {
+                files.known.insert(path, (stamp, version.clone()));
+            }
             version
-        });
-        if is_needed { asking.await.ok().flatten() } else { None }
+        };
+        asking.boxed().shared()
     }
 }
 
@@ -146,6 +194,24 @@ mod tests {
         assert_eq!(fs::read_to_string(&count).unwrap().lines().count(), 1);
         write("1.2.10");
         assert_eq!(ask().await.as_deref(), Some("1.2.10"));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_told_nothing_is_asked_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("agent");
+        let slow = dir.path().join("slow");
+        let script = format!("#!/bin/sh\n[ -e '{}' ] || echo 1.2\n", slow.display());
+        fs::write(&file, script).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let programs = Programs::default();
+        let environment: Environment = vec![("PATH".into(), dir.path().into())];
+        let ask = async || programs.version(&"agent".into(), &environment, true).await;
+        fs::write(&slow, "").unwrap();
+        assert_eq!(ask().await, None);
+        fs::remove_file(&slow).unwrap();
+        // The file of the program is as it was.
+        assert_eq!(ask().await.as_deref(), Some("1.2"));
     }
 
     #[test]

@@ -83,9 +83,35 @@ impl Agent {
     }
 }
 
+/// Returns the version in what a program says of itself: the first word that looks like one.
+pub fn version_in(text: &str) -> Option<String> {
+    let mut words = text.split(|c: char| c.is_whitespace() || "(),".contains(c));
+    let is_version = |word: &&str| {
+        let word = word.trim_start_matches('v');
+        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.len() <= 24
+    };
+    // Copilot ends its sentence with it.
+    let found = words.find(is_version)?.trim_start_matches('v').trim_end_matches('.');
+    found.chars().all(|c| c.is_ascii_graphic()).then(|| found.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_version_is_found_in_what_agents_say() {
+        for (said, version) in [
+            ("2.1.328 (Claude Code)\n", Some("2.1.328")),
+            ("codex-cli 0.169.0\n", Some("0.169.0")),
+            ("v1.18.33", Some("1.18.33")),
+            ("GitHub Copilot CLI 1.0.102.\nRun 'copilot update'.", Some("1.0.102")),
+            ("unknown option", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(said).as_deref(), version, "{said}");
+        }
+    }
 
     #[test]
     fn a_program_is_known_by_its_last_part() {

@@ -2,7 +2,10 @@
 //!
 //! Only words that stand on the screen are told, put into one line: the command that is asked about
 //! first, then the rest of the block above the numbered choices. Invariant: where no such block is
-//! found nothing is told; nobody is shown a question that was guessed.
+//! found nothing is told; nobody is shown a question that was guessed. And which dialog it is, so that
+//! no answer is given to another one.
+
+use sha2::{Digest as _, Sha256};
 
 /// Characters of a question that are told.
 const MOST: usize = 512;
@@ -10,37 +13,119 @@ const MOST: usize = 512;
 /// Lines above the choices that are looked at.
 const TALLEST: usize = 16;
 
+/// Lines of a question that has no numbered choices.
+const TALLEST_PLAIN: usize = 8;
+
 /// Returns the question of the last dialog with numbered choices on a screen.
 pub fn on_screen(lines: &[String]) -> Option<String> {
-    let is_first = |line: &String| choice(line) == Some(1);
-    let first = lines.iter().rposition(is_first)?;
-    let has_second = lines.iter().skip(first + 1).any(|line| choice(line) == Some(2));
-    let above = lines.get(first.saturating_sub(TALLEST)..first)?;
-    let begins = above.iter().rposition(|line| is_border(line)).map_or(0, |at| at + 1);
-    let block = above.iter().skip(begins).map(|line| words(line)).filter(|line| !line.is_empty());
+    let dialog = Dialog::find(lines)?;
+    let block = dialog.above.iter().map(|line| words(line)).filter(|line| !line.is_empty());
     let (mut told, others): (Vec<String>, Vec<String>) =
         block.partition(|line| line.starts_with("$ "));
-    let asks = others.iter().any(|line| line.ends_with('?'));
-    if !has_second || !asks {
+    if !others.iter().any(|line| line.ends_with('?')) {
         return None;
     }
     told.extend(others);
     Some(told.join(" · ").chars().take(MOST).collect())
 }
 
+/// Returns what tells the dialog that stands on a screen from any other one, `None` where none is found.
+///
+/// It is the same for the same words, however wide the terminal is and whichever choice is marked. What an
+/// answer was meant for is compared by it; it is no text, because a dialog may show secrets.
+pub fn mark(lines: &[String]) -> Option<String> {
+    let text: String = match Dialog::find(lines) {
+        Some(Dialog { above, choices }) => {
+            let choices = choices.iter().map(|line| unmarked(line));
+            above.iter().map(String::as_str).chain(choices).collect()
+        }
+        None => plain(lines)?.concat(),
+    };
+    let bare: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let sum = hex::encode(Sha256::digest(bare.as_bytes()));
+    Some(sum.chars().take(16).collect())
+}
+
+/// A dialog with numbered choices, without the box that is drawn around it.
+struct Dialog {
+    above: Vec<String>,
+    choices: Vec<String>,
+}
+
+impl Dialog {
+    /// Finds the last one on a screen.
+    fn find(lines: &[String]) -> Option<Self> {
+        let number = |line: &String| choice(inside(line));
+        let first = lines.iter().rposition(|line| number(line) == Some(1))?;
+        let behind = lines.get(first..)?;
+        if !behind.iter().any(|line| number(line) == Some(2)) {
+            return None;
+        }
+        let last = behind.iter().rposition(|line| number(line).is_some())?;
+        let above = lines.get(first.saturating_sub(TALLEST)..first)?;
+        let is_boxed = lines.get(first).is_some_and(|line| is_in_box(line));
+        let begins = if is_boxed {
+            above.iter().rposition(|line| !is_in_box(line))
+        } else {
+            above.iter().rposition(|line| is_border(line))
+        };
+        let above = above.get(begins.map_or(0, |at| at + 1)..)?;
+        let plain = |lines: &[String]| {
+            let inner = lines.iter().map(|line| inside(line)).filter(|line| !is_rule(line));
+            inner.map(str::to_owned).collect()
+        };
+        Some(Self { above: plain(above), choices: plain(behind.get(..=last)?) })
+    }
+}
+
+/// The last lines of a screen, if they ask for a word: `Go on? [y/N]`.
+fn plain(lines: &[String]) -> Option<&[String]> {
+    let last = lines.iter().rposition(|line| !line.trim().is_empty())?;
+    let text = inside(lines.get(last)?).to_lowercase();
+    let asks = ["y/n", "yes/no", "(y)", "[y]"].iter().any(|word| text.contains(word));
+    if !asks && !text.ends_with(['?', ':']) {
+        return None;
+    }
+    let above = lines.get(..last)?;
+    let begins = above.iter().rposition(|line| line.trim().is_empty()).map_or(0, |at| at + 1);
+    lines.get(begins.max(last.saturating_sub(TALLEST_PLAIN))..=last)
+}
+
 /// The number of a choice, however it is marked: `1. Yes`, `› 2. No`.
 fn choice(line: &str) -> Option<u32> {
-    let text = line.trim_start().trim_start_matches(['›', '❯', '>', '▶', '•']).trim_start();
-    let (number, rest) = text.split_once(['.', ')'])?;
+    let (number, rest) = unmarked(line).split_once(['.', ')'])?;
     number.parse().ok().filter(|_| rest.starts_with(' '))
+}
+
+/// A choice without what says that it is the one that would be taken.
+fn unmarked(line: &str) -> &str {
+    line.trim_start().trim_start_matches(['›', '❯', '>', '▶', '•', '●', '○']).trim_start()
+}
+
+/// The sides of the boxes that dialogs are drawn in.
+const SIDES: [char; 3] = ['│', '┃', '║'];
+
+/// A line without the sides of the boxes that it is in.
+fn inside(line: &str) -> &str {
+    line.trim_matches(|c: char| SIDES.contains(&c) || c.is_whitespace())
+}
+
+fn is_in_box(line: &str) -> bool {
+    line.trim_start().starts_with(SIDES)
 }
 
 /// Whether a line parts a dialog from what is above it: a rule, or the beginning of what was said.
 fn is_border(line: &str) -> bool {
     let text = line.trim();
-    let is_rule =
-        text.chars().count() > 3 && text.chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c));
-    is_rule || text.starts_with(['•', '●', '›', '❯'])
+    // What is dashed parts the command from the rest of the same dialog.
+    let is_dash = |c: char| matches!(c, '\u{2504}'..='\u{250b}' | '\u{254c}'..='\u{254f}');
+    let parts = is_rule(text) && !text.chars().all(is_dash);
+    parts || text.starts_with(['•', '●', '›', '❯', '◆', '✦', '>'])
+}
+
+fn is_rule(line: &str) -> bool {
+    let text = line.trim();
+    text.chars().count() > 3 && text.chars().all(|c| ('\u{2500}'..='\u{257f}').contains(&c))
 }
 
 fn words(line: &str) -> String {
@@ -99,5 +184,54 @@ mod tests {
         let text = format!("Go  on?\u{7}\n{}\n❯ 1. Yes\n  2. No", "x".repeat(2_000));
         let told = on_screen(&screen(&text)).unwrap();
         assert!(told.starts_with("Go on? · xxx") && told.chars().count() == MOST, "{told}");
+    }
+
+    /// Gemini CLI 0.61, as it stands on the screen.
+    const BOXED: &str = "\
+✦ Running 2 commands.
+
+╭────────────────────────────────────────────────╮
+│ ? Shell  touch g2.txt                   1 of 2 │
+│ ╭────────────────────────────────────────────╮ │
+│ │ touch g2.txt                               │ │
+│ ╰────────────────────────────────────────────╯ │
+│ Allow execution of [Shell]?                    │
+│                                                │
+│ ● 1. Allow once                                │
+│   2. Allow for this session                    │
+│   3. No, suggest changes (esc)                 │
+╰────────────────────────────────────────────────╯
+";
+
+    #[test]
+    fn what_stands_in_a_box_is_told_without_it() {
+        let told = "? Shell touch g2.txt 1 of 2 · touch g2.txt · Allow execution of [Shell]?";
+        assert_eq!(on_screen(&screen(BOXED)).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn another_command_is_another_dialog_and_a_moved_mark_or_a_narrower_terminal_is_not() {
+        let of = |text: &str| mark(&screen(text));
+        assert!(of(BOXED).is_some());
+        assert_ne!(of(BOXED), of(&BOXED.replace("1 of 2", "2 of 2")));
+        assert_ne!(of(BOXED), of(&BOXED.replace("g2.txt", "g3.txt")));
+        let moved = BOXED.replace("● 1", "  1").replace("  2. A", "● 2. A");
+        assert_eq!(of(BOXED), of(&moved));
+        let around = format!("⠏ 12s\n{BOXED}\n  ⠧ Waiting for user confirmation… (13s)\n");
+        assert_eq!(of(BOXED), of(&around));
+        let claude = "────────\n Bash command\n╌╌╌╌╌╌╌╌\n rm -rf a long na\n me\n╌╌╌╌╌╌╌╌\n Go on?\n ❯ 1. Yes\n   2. No\n";
+        assert_ne!(of(claude), of(&claude.replace("rm", "ls")));
+        assert_eq!(of(claude), of(&claude.replace("na\n me", "name")));
+        assert_eq!(of("● done\n$ ls\n"), None);
+    }
+
+    #[test]
+    fn a_question_without_numbers_is_told_from_another_one_as_well() {
+        let of = |text: &str| mark(&screen(text));
+        let asked = "compiling 13 of 90\n\nRun: ls -la\nGo on? [y/N] \n";
+        assert!(of(asked).is_some());
+        assert_eq!(of(asked), of(&asked.replace("13", "14")));
+        assert_ne!(of(asked), of(&asked.replace("ls -la", "rm -rf /")));
+        assert_eq!(of("all is done\n"), None);
     }
 }

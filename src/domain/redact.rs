@@ -37,6 +37,11 @@ fn forms() -> Vec<(&'static str, String)> {
         ),
         // So long they are nothing else, whatever they are glued to.
         of("token", r"gh[oprsu]_[A-Za-z0-9]{36,}|svt_[a-f0-9]{32}_[a-f0-9]{64}"),
+        // One that was cut to fit, as agents do for their titles, gives its beginning away all the same.
+        of(
+            "api key",
+            r"((?:sk-(?:ant|proj|svcacct|or)-|gh[oprsu]_|github_pat_|gl(?:pat|ptt)-|xox[a-z]-|AIza|AKIA)[A-Za-z0-9_-]{4,})(?:\xe2\x80\xa6|\.\.\.)",
+        ),
         of("token", r"hooks\.slack\.com/services/([A-Za-z0-9/]{20,})"),
         of(
             "authorization",
@@ -165,6 +170,8 @@ mod tests {
             ("let apiKey = \"hunter22\";", "let apiKey = \"[redacted: secret]\";"),
             ("db:\n  password: hunter22\n", "db:\n  password: [redacted: secret]\n"),
             ("X-Api-Key: hunter22", "X-Api-Key: [redacted: secret]"),
+            ("say sk-ant-api03-AbCdEf\u{2026} | api", "say [redacted: api key]\u{2026} | api"),
+            ("ghp_AbCd...", "[redacted: api key]..."),
             ("Authorization: Bearer abcdef", "Authorization: Bearer [redacted: authorization]"),
             (
                 "-H 'authorization: Basic dXNlcjpwYXNz'",

@@ -140,9 +140,6 @@ pub const FORCED: &str = "ended by force with its supervisor, which did not answ
 /// The runner's reason when it and its supervisor were told to end by the system.
 pub const CUT_OFF: &str = "cut off by the system";
 
-/// What ends with the machine ends within so long.
-const TOGETHER: TimeDelta = TimeDelta::minutes(10);
-
 /// The reason of a run that was live when the backup was made that its row is from.
 pub const RESTORED: &str = "restored from a backup";
 
@@ -281,20 +278,6 @@ impl Runner {
         self.status == RunnerStatus::Failed
             && (matches!(self.reason.as_deref(), Some(SUPERVISOR_LOST | CUT_OFF)) || by_signal)
     }
-}
-
-/// Returns the runners with a conversation that were cut off together, the last time that happened:
-/// those that a reboot took.
-pub fn cut_off_together<'a, I>(runners: I) -> Vec<&'a Runner>
-where
-    I: IntoIterator<Item = &'a Runner>,
-{
-    let is_meant = |runner: &&Runner| runner.was_cut_off() && runner.session_id.is_some();
-    let mut cut_off: Vec<&Runner> = runners.into_iter().filter(is_meant).collect();
-    let last = cut_off.iter().filter_map(|runner| runner.terminated_at).max();
-    let is_of_it = |at| last.is_some_and(|last| last - at <= TOGETHER);
-    cut_off.retain(|runner| runner.terminated_at.is_some_and(is_of_it));
-    cut_off
 }
 
 /// A sample of one runner's process tree.

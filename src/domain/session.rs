@@ -1,9 +1,16 @@
 //! A session: an agent's conversation, which can outlive runners and be resumed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::usage::{Cost, Quality};
+use super::{
+    agent::Agent,
+    runner::{CUT_OFF, Runner, SUPERVISOR_LOST},
+    usage::{Cost, Quality},
+};
+
+/// What ends with the machine ends within so long.
+const TOGETHER: TimeDelta = TimeDelta::minutes(10);
 
 /// A conversation as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -71,6 +78,8 @@ pub struct SessionNews {
     pub messages: u64,
     /// Whether it is over.
     pub has_ended: bool,
+    /// Its agent is none of those we know, and is told in the configuration how to go on with it.
+    pub is_resumable: bool,
     /// When.
     pub at: DateTime<Utc>,
 }
@@ -185,6 +194,47 @@ impl Session {
     pub fn about(&self) -> &str {
         if self.summary.is_empty() { &self.first_prompt } else { &self.summary }
     }
+
+    /// Whether anything was said in it.
+    ///
+    /// Of one in which nothing was, its agent keeps nothing either, and ends when it is told to go on with
+    /// it. What is said to an agent of the user's own nobody counts.
+    pub fn has_begun(&self) -> bool {
+        let is_used = match Agent::of(&self.agent) {
+            // It asks a model something by itself when it starts.
+            Some(Agent::Claude) => false,
+            Some(_) => self.tokens_used > 0,
+            None => true,
+        };
+        let is_said = self.message_count > 0 || !self.first_prompt.is_empty();
+        is_said || is_used || self.origin == "resumed"
+    }
+
+    /// How it stands, in a word.
+    pub fn state(&self) -> &'static str {
+        match self.ended_at {
+            None => "open",
+            Some(_) if !self.has_begun() => "empty",
+            Some(_) if self.resumable => "resumable",
+            Some(_) => "ended",
+        }
+    }
+}
+
+/// Returns the runners that were cut off together, the last time that happened: those that a reboot took.
+///
+/// One without a conversation can only be started anew. It is meant where its supervisor was lost or it
+/// was told to end with it, not where it alone was killed: that may have been a person's will.
+pub fn lost_together<'a>(runners: impl IntoIterator<Item = &'a Runner>) -> Vec<&'a Runner> {
+    let is_meant = |runner: &&Runner| {
+        let with_machine = matches!(runner.reason.as_deref(), Some(SUPERVISOR_LOST | CUT_OFF));
+        runner.was_cut_off() && (runner.session_id.is_some() || with_machine)
+    };
+    let mut lost: Vec<&Runner> = runners.into_iter().filter(is_meant).collect();
+    let last = lost.iter().filter_map(|runner| runner.terminated_at).max();
+    let is_of_it = |at| last.is_some_and(|last| last - at <= TOGETHER);
+    lost.retain(|runner| runner.terminated_at.is_some_and(is_of_it));
+    lost
 }
 
 /// Returns with which of these sessions to go on in a directory.
@@ -192,11 +242,8 @@ impl Session {
 /// That is the one that was used last among those that can be resumed, unless another one, of another
 /// runner, was still open at that time: then it would be a guess.
 pub fn to_continue(sessions: &[Session], is_there: impl Fn(&str) -> bool) -> ToContinue<'_> {
-    let is_meant = |session: &&Session| {
-        // One in which nothing was ever said is not known to its agent either.
-        let has_begun = session.message_count > 0 || !session.first_prompt.is_empty();
-        session.resumable && has_begun && is_there(&session.cwd)
-    };
+    let is_meant =
+        |session: &&Session| session.resumable && session.has_begun() && is_there(&session.cwd);
     let mut meant: Vec<&Session> = sessions.iter().filter(is_meant).collect();
     meant.sort_by_key(|session| std::cmp::Reverse(session.last_at()));
     let Some(newest) = meant.first().copied() else { return ToContinue::Nothing };
@@ -275,6 +322,21 @@ mod tests {
             ..session("z", (60, 70), Some(80))
         };
         assert_eq!(found(&[elsewhere, early, lost, late, silent]), ["late"]);
+    }
+
+    #[test]
+    fn one_in_which_nothing_was_said_is_empty_and_not_resumable() {
+        let said = session("said", (0, 10), Some(20));
+        assert_eq!((said.has_begun(), said.state()), (true, "resumable"));
+        let silent = Session { message_count: 0, first_prompt: String::new(), ..said.clone() };
+        assert_eq!((silent.has_begun(), silent.state()), (false, "empty"));
+        assert_eq!(Session { ended_at: None, ..silent.clone() }.state(), "open");
+        // Of some only what they used is known; of the user's own agents not even that.
+        let used = Session { tokens_used: 7, ..silent.clone() };
+        assert!(!used.has_begun(), "claude has used something before anybody speaks to it");
+        assert!(Session { agent: "gemini".to_owned(), ..used }.has_begun());
+        assert!(Session { agent: "mine".to_owned(), ..silent }.has_begun());
+        assert_eq!(Session { resumable: false, ..said }.state(), "ended");
     }
 
     #[test]

@@ -119,7 +119,9 @@ pub(crate) fn csi(bytes: &[u8]) -> Fate {
     if plain_csi(bytes) == Some(bytes.len()) {
         return Fate::Apply;
     }
-    if !bytes.is_ascii() || bytes.contains(&0x7f) {
+    // What marks a sequence as private stands before its numbers: behind them a terminal ignores all of it.
+    let is_marked_late = bytes.iter().skip(3).any(|byte| (b'<'..=b'?').contains(byte));
+    if !bytes.is_ascii() || bytes.contains(&0x7f) || is_marked_late {
         return Fate::Drop;
     }
     let csi = Csi::parse(bytes);

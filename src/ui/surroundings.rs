@@ -26,7 +26,7 @@ pub(super) fn look(options: &UiOptions) -> Surroundings {
         versions: BTreeMap::new(),
         own: options.loaded.config.agents.own().map(|(name, own)| (name.to_owned(), own)).collect(),
         is_root: rustix::process::geteuid().is_root(),
-        is_confined: environment::get("IS_SANDBOX").is_some(),
+        is_confined: environment::is_confined(),
         missing: owned(missing),
         shell: shell.unwrap_or(OsStr::new("/bin/sh")).to_string_lossy().into_owned(),
         demo: options.demo,

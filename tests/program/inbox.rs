@@ -125,6 +125,70 @@ fn who_answers_on_the_screen_first_is_obeyed_and_a_changed_command_is_another_qu
     assert_eq!(world.inbox().len(), 1);
 }
 
+/// Asks one thing and, when the file `next` is there, another one in the same words, as Gemini CLI does that
+/// wants to do two things: its title and its rules see no difference.
+const ASKS_TWICE: &str = r#"#!/bin/bash
+[ "$1" = --version ] && { echo 0.61.0; exit; }
+stty raw -echo
+dialog() {
+  printf '\033[2J\033[H╭───────────────────────────────╮\r\n│ ? Shell  %-20s │\r\n' "$1"
+  printf '│ Allow execution of [Shell]?   │\r\n│ ● 1. Allow once               │\r\n'
+  printf '│   2. Allow for this session   │\r\n╰───────────────────────────────╯\r\n'
+}
+BEFORE
+dialog 'touch a'
+while [ ! -e NEXT ]; do sleep 0.05; done
+dialog 'rm -rf /home'
+printf 'got %s\r\n' "$(dd bs=1 count=1 2>/dev/null)"
+exec sleep 600
+"#;
+
+/// A world with that program by a name, and its first question.
+fn asked_twice(name: &str, before: &str) -> (World, String, Value) {
+    let world = World::with_project();
+    let program = world.path(name);
+    let next = world.path("next");
+    let script = ASKS_TWICE.replace("BEFORE", before).replace("NEXT", next.to_str().unwrap());
+    write_script(&program, &script, 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    let first = wait_value("it asks with what stands on its screen", SOON, || {
+        let [item] = world.inbox().try_into().ok()?;
+        item["lines"].to_string().contains("touch a").then_some(item)
+    });
+    fs::write(next, "").unwrap();
+    world.wait_log(&name, "rm -rf");
+    (world, name, first)
+}
+
+#[test]
+fn a_yes_to_one_dialog_is_none_to_the_next_that_says_the_same() {
+    let (world, name, first) = asked_twice("gemini", r"printf '\033]0;✋  Action Required\007'");
+    assert!(first["message"].to_string().contains("touch a"), "{first}");
+    world.run(["inbox", "answer", id(&first), "yes"]).expect_error(4, &["nothing was sent"]);
+    let second = wait_value("the other question is told", SOON, || {
+        let [item] = world.inbox().try_into().ok()?;
+        item["message"].to_string().contains("rm -rf").then_some(item)
+    });
+    assert_ne!(first["id"], second["id"]);
+    world.run(["inbox", "answer", id(&first), "yes"]).expect_error(4, &["nothing was sent"]);
+    let log = world.run(["logs", &name]).expect_code(0).stdout;
+    assert!(!log.contains("got"), "{log}");
+    world.run(["inbox", "answer", id(&second), "yes"]).expect_code(0);
+    world.wait_log(&name, "got 1");
+}
+
+#[test]
+fn a_program_that_draws_another_question_than_it_told_of_is_not_answered_from_outside() {
+    let told = r"printf '\033]7501;state=blocked:app=asks:kind=permission:msg=%s\033\\' aGVscA==";
+    let (world, name, first) = asked_twice("asks", told);
+    for answer in ["yes", "no"] {
+        let refused = world.run(["inbox", "answer", id(&first), answer]);
+        refused.expect_error(4, &["another question", "nothing was sent", "stratavore attach"]);
+    }
+    let log = world.run(["logs", &name]).expect_code(0).stdout;
+    assert!(!log.contains("got"), "{log}");
+}
+
 #[test]
 fn a_question_outlives_the_daemon_and_so_does_the_hook_that_waits() {
     let (world, name) = world("");

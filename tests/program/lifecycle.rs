@@ -88,6 +88,55 @@ fn an_agent_that_ends_at_once_was_launched_all_the_same() {
 }
 
 #[test]
+fn of_several_that_live_one_is_entered_and_the_others_are_told() {
+    let world = World::with_project();
+    let names = [0, 1].map(|_| world.launch(&[], &["sleep", "600"]));
+    let entered = world.run(["p"]).expect_code(0);
+    let (into, told) = (entered.stdout.trim(), &entered.stderr);
+    let other = names.iter().find(|name| name.as_str() != into).unwrap();
+    assert!(names.iter().any(|name| name == into), "{into}");
+    assert!(told.contains(&format!("beside it lives {other}")), "{told}");
+    world.run(["kill", other]).expect_code(0);
+    let alone = world.run(["p"]).expect_code(0);
+    assert_eq!((alone.stdout.trim(), alone.stderr.contains("beside")), (into, false));
+}
+
+#[test]
+fn an_agent_of_ones_own_is_gone_on_with_by_its_template() {
+    let world = World::with_project();
+    let config = world.home().join(".config/stratavore");
+    fs::create_dir_all(&config).unwrap();
+    let program = world.path("mine");
+    write_script(&program, "#!/bin/sh\necho \"$1 $2\"\nexec sleep 600\n", 0o755);
+    let path = program.to_str().unwrap();
+    let text = format!(
+        "agents:\n  mine:\n    command: [{path}, --id, \"{{session_id}}\"]\n    \
+         resume: [{path}, --again, \"{{session_id}}\"]\n"
+    );
+    fs::write(config.join("stratavore.yaml"), text).unwrap();
+    world.run(["daemon", "restart"]).expect_code(0);
+    let launched = world.run(["launch", "p", "--agent", "mine"]).expect_code(0);
+    let name = launched.stdout.trim().to_owned();
+    let id = world.show(&name).text("session_id").to_owned();
+    world.wait_log(&name, &format!("--id {id}"));
+    let session = world.json(["sessions", "show", &id]);
+    assert_eq!((session.text("agent"), session["resumable"] == true), ("mine", true), "{session}");
+    world.run(["restart", &name, "--preserve-session"]).expect_code(0);
+    world.wait_log(&name, &format!("--again {id}"));
+    world.run(["kill", &name]).expect_code(0);
+    let ended = world.json(["sessions", "show", &id]);
+    assert!(!ended["ended_at"].is_null(), "{ended}");
+    world.run(["sessions", "resume", &id]).expect_code(0);
+    wait_until("it goes on again", SOON, || {
+        let log = world.run(["logs", &name]).stdout;
+        log.matches(&format!("--again {id}")).count() == 2
+    });
+    world.run(["kill", &name]).expect_code(0);
+    let other = world.run(["sessions", "resume", &id, "--new-runner"]).expect_code(0);
+    world.wait_log(other.stdout.trim(), &format!("--again {id}"));
+}
+
+#[test]
 fn an_agent_killed_from_outside_is_failed_with_the_signal() {
     let world = World::with_project();
     let agent = world.agent("echo", &[]);

@@ -274,7 +274,7 @@ fn the_service_manager_is_told_what_is_true() {
     let socket = UnixDatagram::bind(&path).unwrap();
     socket.set_read_timeout(Some(SOON)).unwrap();
     let mut command = world.command(["--daemon"]);
-    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000");
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "300000").env_remove("NO_COLOR");
     let service = Service::start(&world, command);
     let next = || {
         let mut buffer = [0; 4096];
@@ -300,6 +300,8 @@ fn the_service_manager_is_told_what_is_true() {
     socket.set_nonblocking(false).unwrap();
     assert_eq!(service.end(), 0);
     until("STOPPING=1");
+    let lines = fs::read_to_string(&log).unwrap();
+    assert!(lines.contains("INFO") && !lines.contains('\u{1b}'), "colours in a file: {lines:?}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ mod sharing;
 mod stopping;
 mod support;
 mod survival;
+mod telling;
 mod transcripts;
 mod upgrading;
 mod worktrees;

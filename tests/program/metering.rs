@@ -131,6 +131,11 @@ fn a_budget_that_is_used_up_holds_prompts_until_it_is_raised() {
     world.wait_hold(&name, false);
     world.say(&name, "prompt three");
     wait_until("it is told nothing", SOON, || world.lines(&name, "told") == 2);
+    // Whoever is told that it begins anew may prompt at once.
+    world.run(["budget", "set", "p", "daily", "1k"]).expect_code(0);
+    world.wait_hold(&name, true);
+    world.run(["budget", "reset", "p"]).expect_code(0);
+    world.say(&name, "prompt four");
     world.run(["budget", "remove", "p"]).expect_code(0);
     world.run(["budget", "remove", "p"]).expect_error(3, &["budget show"]);
 }
@@ -212,26 +217,44 @@ fn what_a_machine_takes_with_it_goes_on_at_one_word_each_in_its_conversation() {
     let other = world.launch(&[], &[program.to_str().unwrap()]);
     let stopped = world.launch(&[], &[program.to_str().unwrap()]);
     let names = [&name, &other, &stopped];
-    for name in names {
+    // Nobody says anything to this one, and this one has no conversation at all.
+    let silent = world.launch(&[], &[program.to_str().unwrap()]);
+    let plain = world.launch(&[], &["sleep", "600"]);
+    for name in names.into_iter().chain([&silent]) {
         world.wait_log(name, "begins ");
     }
     let ids = names.map(|name| {
+        world.say(name, "prompt go");
         wait_value("its session is known", SOON, || {
-            Some(world.show(name).text("session_id").to_owned()).filter(|id| !id.is_empty())
+            let sessions = world.json(["sessions", "--runner", name]);
+            let session = sessions.get(0)?.clone();
+            (session.text("first_prompt") == "go").then(|| session.text("id").to_owned())
         })
+    });
+    let unused = wait_value("its session is known", SOON, || {
+        let sessions = world.json(["sessions", "--runner", &silent]);
+        Some(sessions.get(0)?.text("id").to_owned())
     });
     world.run(["kill", &stopped]).expect_code(0);
     // The system tells everything to end at once.
-    let supervisors = [&name, &other].map(|name| world.supervisor(name));
+    let cut = [&name, &other, &silent, &plain];
+    let supervisors = cut.map(|name| world.supervisor(name));
     world.kill_daemon();
     for supervisor in supervisors {
         supervisor.signal(Signal::TERM);
     }
-    for name in [&name, &other] {
+    for name in cut {
         let cut_off = world.wait_status(name, "failed", SOON);
         assert_eq!(cut_off.text("reason"), "cut off by the system");
     }
-    world.run(["sessions", "resume", "--lost"]).expect_code(0);
+    assert!(world.run(["sessions"]).expect_code(0).stdout.contains("empty"));
+    let told = world.run(["sessions", "resume", "--lost"]).expect_code(0).stderr;
+    for (name, why) in [(&silent, "nothing was said"), (&plain, "it had no conversation")] {
+        let line = told.lines().find(|line| line.contains(&format!("{name} begins anew")));
+        assert!(line.is_some_and(|line| line.contains(why)), "{told}");
+        world.wait_status(name, "running", SOON);
+    }
+    assert_ne!(world.show(&silent).text("session_id"), unused, "it got a conversation of its own");
     for (name, id) in [(&name, &ids[0]), (&other, &ids[1])] {
         world.wait_log(name, &format!("goes on with {id}"));
         world.wait_status(name, "running", SOON);

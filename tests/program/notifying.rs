@@ -53,7 +53,7 @@ fn told_by(bot: &Bot, more: &str) -> World {
     world
 }
 
-fn settings(world: &World, bot: &Bot, more: &str) {
+pub(crate) fn settings(world: &World, bot: &Bot, more: &str) {
     let directory = world.home().join(".config/stratavore");
     fs::create_dir_all(&directory).unwrap();
     let text = format!(
@@ -65,7 +65,7 @@ fn settings(world: &World, bot: &Bot, more: &str) {
 }
 
 /// Returns what became of notifications about something.
-fn deliveries(world: &World, title: &str) -> Vec<Value> {
+pub(crate) fn deliveries(world: &World, title: &str) -> Vec<Value> {
     let all = world.json(["notify", "list"]);
     let all = all.as_array().cloned().unwrap_or_default();
     let is_meant = |delivery: &Value| {
@@ -180,6 +180,12 @@ fn a_refused_notification_is_parked_and_tried_again_when_somebody_says_so() {
         let words: usize =
             bot.taken("SendMessage").iter().map(|call| call.words().matches("word").count()).sum();
         words >= 2500
+    });
+    // Of one line that is too long for a title, the rest comes below it.
+    world.run(["notify", &"brick ".repeat(1700)]).expect_code(0);
+    wait_until("all of it came", LIMIT, || {
+        let calls = bot.taken("SendMessage");
+        calls.iter().map(|call| call.words().matches("brick").count()).sum::<usize>() >= 1700
     });
 }
 

@@ -24,6 +24,11 @@ fn a_project_is_a_directory_that_exists_and_a_name_that_is_free() {
     assert_eq!(shown.text("description"), "d e");
     assert_eq!(shown["tags"], serde_json::json!(["a", "b"]));
     assert_eq!(world.json(["projects", "list"]).as_array().unwrap().len(), 2);
+    // What a filter leaves out is not said to be missing.
+    let archived = ["no projects that are archived", "next: stratavore projects"];
+    world.run(["projects", "--status", "archived"]).expect_error(0, &archived);
+    let failed = ["runners", "--project", "q", "--status", "failed"];
+    world.run(failed).expect_error(0, &["no runners match"]);
 }
 
 #[test]

@@ -3,9 +3,12 @@
 //! A message comes again under its id when its tools are done; a conversation that is resumed goes on
 //! in its first file and may open another. The directory is not in the file but in the name of the
 //! folder (`projects.json`). Routing is not in it. What `$rewindTo` takes back was billed all the same.
+//! A response that is broken off leaves no figures: a note, or the next prompt behind an unanswered one,
+//! tells of it.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -20,6 +23,9 @@ use crate::{
 /// Messages of one change that are read.
 const MOST_MESSAGES: usize = 100_000;
 
+/// What stands in a conversation that a person breaks off.
+const CANCELLED: &str = "Request cancelled.";
+
 /// What a line needs of those before it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
@@ -31,6 +37,9 @@ pub struct State {
     said: Recent,
     /// Responses, by id.
     used: Recent,
+    /// When the model was asked for what it has not answered.
+    #[serde(default)]
+    asked: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -118,6 +127,11 @@ pub fn directory(projects_json: &str, folder: &str) -> Option<String> {
 }
 
 impl State {
+    /// When the model was asked for what it has not answered, as far as the file says.
+    pub fn unanswered(&self) -> Option<DateTime<Utc>> {
+        self.asked
+    }
+
     /// Reads a line.
     pub(in crate::agents) fn line(&mut self, line: &[u8], found: &mut dyn FnMut(Entry)) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
@@ -137,22 +151,40 @@ impl State {
             found(Entry::Summary(set.summary.owned()));
         }
         for Object(said) in set.messages.0 {
-            self.said(said, found);
+            self.said(said, false, found);
         }
         let Line { id, timestamp, r#type, content, tokens, model, .. } = line;
-        self.said(Said { id, timestamp, r#type, content, tokens, model }, found);
+        self.said(Said { id, timestamp, r#type, content, tokens, model }, true, found);
     }
 
-    fn said(&mut self, said: Said<'_>, found: &mut dyn FnMut(Entry)) {
+    /// Reads a message; one that does not stand in a line of its own is a copy, and tells of no turn.
+    fn said(&mut self, said: Said<'_>, is_line: bool, found: &mut dyn FnMut(Entry)) {
         let (id, at) = (said.id.str(), said.timestamp.at());
         let role = match said.r#type.str() {
             "user" => Role::User,
             "gemini" => Role::Assistant,
+            "info" if is_line && said.content.text == CANCELLED => {
+                self.cut(found);
+                return;
+            }
+            // A request that failed is not billed.
+            "error" if is_line => {
+                self.asked = None;
+                return;
+            }
             _ => return,
         };
+        let is_result = said.content.tools;
         let text = said.content.text;
         let context = text.starts_with("<session_context>");
-        if !text.is_empty() && !context && (id.is_empty() || self.said.is_new(id)) {
+        let is_new = !text.is_empty() && !context && (id.is_empty() || self.said.is_new(id));
+        if is_line && role == Role::User && (is_new || is_result) {
+            if !is_result {
+                self.cut(found);
+            }
+            self.asked = at;
+        }
+        if is_new {
             found(Entry::Message(Message { id: id.to_owned(), role, text, at }));
         }
         let Some(Object(used)) = said.tokens else { return };
@@ -168,6 +200,7 @@ impl State {
         if tokens.total() == 0 || id.is_empty() {
             return;
         }
+        self.asked = None;
         let Some(tokens) = self.used.grown(id, tokens) else { return };
         let mut record = record(Agent::Gemini, id, tokens);
         record.conversation.clone_from(&self.conversation);
@@ -177,6 +210,13 @@ impl State {
             "subagent".clone_into(&mut record.purpose);
         }
         found(Entry::Usage(record));
+    }
+
+    /// Tells of a response that was broken off, if one was awaited.
+    fn cut(&mut self, found: &mut dyn FnMut(Entry)) {
+        if let Some(at) = self.asked.take() {
+            found(Entry::TurnEnded { at: Some(at), interrupted: true });
+        }
     }
 }
 
@@ -212,6 +252,36 @@ mod tests {
         assert_eq!(directory(projects, "b").as_deref(), Some("/home/a/b"));
         assert_eq!(directory(projects, "c"), None);
         assert_eq!(directory("", "b"), None);
+    }
+
+    #[test]
+    fn what_is_broken_off_is_told_once_and_what_was_answered_is_not() {
+        let line = |id: &str, kind: &str, content: &str, rest: &str| {
+            format!(
+                r#"{{"id":"{id}","timestamp":"2026-12-02T01:38:38.638Z","type":"{kind}","content":{content}{rest}}}"#
+            )
+        };
+        let asked = |id: &str| line(id, "user", r#"[{"text":"do it"}]"#, "");
+        let answered = |id: &str| {
+            line(id, "gemini", r#""yes""#, r#","tokens":{"input":5,"output":2,"total":7}"#)
+        };
+        let noted = line("n", "info", r#""Request cancelled.""#, "");
+        let cuts = |lines: &[&String]| {
+            let text: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
+            let entries = entries(Agent::Gemini, &text.join("\n"));
+            let is_cut = |it: &&Entry| matches!(it, Entry::TurnEnded { interrupted: true, .. });
+            entries.iter().filter(is_cut).count()
+        };
+        let (one, two) = (asked("u1"), asked("u2"));
+        let (first, second) = (answered("g1"), answered("g2"));
+        assert_eq!(cuts(&[&one, &first, &two, &second]), 0);
+        assert_eq!(cuts(&[&one, &noted, &two, &second]), 1);
+        assert_eq!(cuts(&[&one, &two, &second]), 1, "no note is left");
+        assert_eq!(cuts(&[&one, &first, &noted]), 0, "nothing was asked");
+        let failed = line("e", "error", r#""API error""#, "");
+        assert_eq!(cuts(&[&one, &failed, &two]), 0, "what fails is not billed");
+        let result = line("r", "user", r#"[{"functionResponse":{"name":"x"}}]"#, "");
+        assert_eq!(cuts(&[&one, &first, &result, &noted]), 1);
     }
 
     #[test]

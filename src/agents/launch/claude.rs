@@ -69,6 +69,12 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         let hook = hook_command(start.hook_program, Agent::Claude);
         if let Err(note) = add_settings(&mut started.command, &events, &hook) {
             started.notes.push(note);
+        } else if start.version.is_none() {
+            let left: Vec<_> = CLAUDE_NEWER_EVENTS.iter().map(|(event, _)| *event).collect();
+            started.notes.push(format!(
+                "it did not tell its version: its hooks {} are not used in this run",
+                left.join(" and ")
+            ));
         }
     }
     let own = ["CLAUDE_CODE_ENABLE_TELEMETRY", "OTEL_EXPORTER_OTLP", "OTEL_LOGS_EXPORTER"];

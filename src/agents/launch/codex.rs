@@ -81,6 +81,11 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         // Else the turn runs in a server of its own, which outlives the runner.
         insert(&mut started.command, ["--no-daemon".into()]);
     }
+    if is_window && start.version.is_none() {
+        let what = "it did not tell its version: `--no-daemon` is not used in this run";
+        let server = start.interface.socket.map_or("", |_| ", nor is its app-server");
+        started.notes.push(format!("{what}{server}"));
+    }
     started.environment.push((HOOK_VARIABLE.to_owned(), format!("{METER}/hook")));
     let mut configured: Vec<OsString> = Vec::new();
     for setting in codex_hooks(&hook_command(start.hook_program, Agent::Codex)) {
@@ -108,8 +113,10 @@ fn beside(
     (asked, settings): (&[OsString], Vec<OsString>),
     socket: &str,
 ) {
-    if !start.version.is_some_and(|version| at_least(version, CODEX_REMOTE)) {
-        started.notes.push("its app-server is too old, or its version is unknown".to_owned());
+    // That it is not known was said.
+    let Some(version) = start.version else { return };
+    if !at_least(version, CODEX_REMOTE) {
+        started.notes.push("its app-server is left out: this version is too old for it".to_owned());
         return;
     }
     if words::has(start.command, &["--no-daemon", "--remote", "--oss", "-p", "--profile"]) {

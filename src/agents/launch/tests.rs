@@ -58,6 +58,24 @@ fn a_new_claude_has_more_events() {
 }
 
 #[test]
+fn what_an_unknown_version_costs_is_said_once() {
+    let notes = |agent: Agent, command, version| {
+        let begun = begin(agent, command, |start| {
+            start.version = version;
+            start.interface.socket = Some("/r/api");
+        });
+        begun.notes
+    };
+    let [claude]: [String; 1] = notes(Agent::Claude, "claude", None).try_into().unwrap();
+    assert!(claude.contains("PermissionRequest and StopFailure are not used"), "{claude}");
+    let [codex]: [String; 1] = notes(Agent::Codex, "codex", None).try_into().unwrap();
+    assert!(codex.contains("--no-daemon") && codex.contains("app-server"), "{codex}");
+    assert!(notes(Agent::Codex, "codex exec x", None).is_empty());
+    assert!(notes(Agent::Claude, "claude mcp list", None).is_empty());
+    assert!(notes(Agent::Claude, "claude", Some("2.1.332")).is_empty());
+}
+
+#[test]
 fn settings_of_the_command_stay() {
     let given = r#"claude --settings {"tui":"default","hooks":{"Stop":[{"hooks":[]}]}} -p"#;
     let started = begin(Agent::Claude, given, |_| ());
@@ -124,7 +142,7 @@ fn telemetry_of_the_user_is_left_alone() {
         let given = Start {
             command: &command,
             environment: &environment,
-            version: None,
+            version: Some("2.1.332"),
             hook_program: "/s",
             conversation: ID,
             resume: None,

@@ -2,24 +2,29 @@
 //! when a connection begins.
 //!
 //! Subagents work in sessions of their own: the agent is at work while one of its sessions is, and its
-//! conversation is the one that was made or spoken to last by a person. Seen with opencode 1.18.33.
+//! conversation is the one that was made or spoken to last by a person. That a turn was broken off is told
+//! by an error of the session, by one of the message, or by both, before or after it is said to be idle.
+//! Seen with opencode 1.18.33.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::transcript::{Part, part};
+pub use super::asks::reply;
+use super::{
+    asks::{permission, question},
+    transcript::{ABORTED, Part, part},
+};
 use crate::{
     agents::{
-        control::{Ask, AskKind, MOST_ASKS, Told, Verdict, message},
+        control::{Ask, MOST_ASKS, Told, message},
         transcript::Entry,
     },
     domain::{
         activity::{ActivityState, INTERRUPTED},
-        answer::Answer,
         session::SessionNews,
-        usage::{Quality, UsageSource},
+        usage::{INTERRUPTED as CUT_OFF, Quality, UsageRecord, UsageSource},
     },
 };
 
@@ -28,9 +33,6 @@ const MESSAGES: usize = 64;
 
 /// Sessions that are remembered.
 const SESSIONS: usize = 256;
-
-/// The choices of a permission, as the agent's own dialog has them.
-const CHOICES: [&str; 3] = ["Allow once", "Allow always", "Reject"];
 
 /// How its last turn ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,6 +65,10 @@ pub struct Follower {
     messages: VecDeque<(String, String)>,
     /// The last message of a person's whose text has not come yet.
     said: Option<(String, String)>,
+    /// The last message of a person's; the ids are ordered by time.
+    asked: String,
+    /// The one whose turn was broken off last.
+    broken_off: Option<String>,
     asks: Vec<Ask>,
     rest: Rest,
     /// What was told last of what it is doing.
@@ -110,7 +116,7 @@ impl Follower {
             "session.status" => self.status(text(&it["sessionID"]), &it["status"]),
             "session.idle" => self.status(text(&it["sessionID"]), &json!({ "type": "idle" })),
             "session.error" => self.failed(it),
-            "message.updated" => self.note_message(&it["info"]),
+            "message.updated" => told.extend(self.note_message(&it["info"], now)),
             "message.part.updated" => told.extend(self.part(it, now)),
             "permission.asked" => self.asks.extend(permission(it)),
             "question.asked" => self.asks.extend(question(it)),
@@ -159,7 +165,8 @@ impl Follower {
         let was_busy = self.sessions.values().any(|held| held.is_busy);
         let is_busy = status["type"] != "idle";
         self.session(id).is_busy = is_busy;
-        if is_busy && !was_busy {
+        // What is tidied up behind a turn that was broken off is none of its own.
+        if is_busy && !was_busy && self.broken_off.as_ref() != Some(&self.asked) {
             self.rest = Rest::Done;
         }
     }
@@ -170,15 +177,22 @@ impl Follower {
             return;
         }
         let error = &it["error"];
-        self.rest = if error["name"] == "MessageAbortedError" {
-            Rest::Interrupted
-        } else {
-            let why = [&error["data"]["message"], &error["name"]].map(text);
-            Rest::Failed(why.into_iter().find(|why| !why.is_empty()).unwrap_or_default().to_owned())
-        };
+        if error["name"] == ABORTED {
+            self.break_off();
+            return;
+        }
+        let why = [&error["data"]["message"], &error["name"]].map(text);
+        let why = why.into_iter().find(|why| !why.is_empty()).unwrap_or_default();
+        self.rest = Rest::Failed(why.to_owned());
     }
 
-    fn note_message(&mut self, info: &Value) {
+    fn break_off(&mut self) {
+        self.rest = Rest::Interrupted;
+        self.broken_off = Some(self.asked.clone());
+    }
+
+    /// Takes note of a message; returns that nobody tells what it used, where it was broken off.
+    fn note_message(&mut self, info: &Value, now: DateTime<Utc>) -> Option<Told> {
         let id = text(&info["id"]).to_owned();
         let session = text(&info["sessionID"]);
         self.messages.retain(|(known, _)| *known != id);
@@ -187,11 +201,19 @@ impl Follower {
         let is_new = info["role"] == "user" && info["summary"].is_null();
         if is_new && !is_child {
             self.said = Some((id.clone(), session.to_owned()));
+            self.asked.clone_from(&id);
         }
+        let is_broken_off = info["role"] == "assistant" && info["error"]["name"] == ABORTED;
+        // One of an earlier turn may be told of once more.
+        if is_broken_off && !is_child && id > self.asked {
+            self.break_off();
+        }
+        let cut = is_broken_off.then(|| Told::Usage(Box::new(cut(&id, session, now))));
         self.messages.push_back((id, info.to_string()));
         if self.messages.len() > MESSAGES {
             self.messages.pop_front();
         }
+        cut
     }
 
     /// A part of a message: a person's text, or the end of a response.
@@ -255,74 +277,17 @@ impl Follower {
     }
 }
 
-/// Returns what is sent to answer an ask: path and body.
-///
-/// # Errors
-///
-/// Says why that is no answer to it, in words that follow the runner's name.
-pub fn reply(ask: &Ask, answer: &Answer) -> Result<(String, Value), &'static str> {
-    let id = &ask.id;
-    match &ask.kind {
-        AskKind::Permission => {
-            let body = match ask.verdict(answer)? {
-                Verdict::Once => json!({ "reply": "once" }),
-                Verdict::Always => json!({ "reply": "always" }),
-                Verdict::No(why) if why.is_empty() => json!({ "reply": "reject" }),
-                Verdict::No(why) => json!({ "reply": "reject", "message": why }),
-            };
-            Ok((format!("/permission/{id}/reply"), body))
-        }
-        AskKind::Question(_) if *answer == Answer::Deny => {
-            Ok((format!("/question/{id}/reject"), json!({})))
-        }
-        AskKind::Question(_) => {
-            let (_, label) = ask.labels(answer)?;
-            Ok((format!("/question/{id}/reply"), json!({ "answers": [[label]] })))
-        }
+/// Stands for what a message used that was broken off.
+fn cut(message: &str, session: &str, at: DateTime<Utc>) -> UsageRecord {
+    UsageRecord {
+        key: format!("opencode:{message}:cut"),
+        conversation: session.to_owned(),
+        purpose: CUT_OFF.to_owned(),
+        at,
+        source: UsageSource::Api,
+        quality: Quality::Floor,
+        ..UsageRecord::default()
     }
-}
-
-fn permission(it: &Value) -> Option<Ask> {
-    let tool = text(&it["permission"]).to_owned();
-    let patterns: Vec<_> = it["patterns"].as_array()?.iter().map(text).collect();
-    let ask = Ask {
-        id: id(&it["id"])?,
-        session: text(&it["sessionID"]).to_owned(),
-        kind: AskKind::Permission,
-        text: format!("{tool}({})", patterns.join(", ")),
-        tool,
-        input: it["metadata"].clone(),
-        choices: CHOICES.map(str::to_owned).to_vec(),
-    };
-    Some(ask.bounded())
-}
-
-fn question(it: &Value) -> Option<Ask> {
-    let all: Vec<_> = it["questions"].as_array()?.iter().collect();
-    let first = all.first()?;
-    let labels = |question: &Value| {
-        let options = question["options"].as_array().into_iter().flatten();
-        options.map(|option| text(&option["label"]).to_owned()).collect::<Vec<_>>()
-    };
-    let ask = Ask {
-        id: id(&it["id"])?,
-        session: text(&it["sessionID"]).to_owned(),
-        text: text(&first["question"]).to_owned(),
-        tool: String::new(),
-        input: Value::Null,
-        choices: labels(first),
-        kind: AskKind::Question(
-            all.iter().map(|question| (String::new(), labels(question))).collect(),
-        ),
-    };
-    Some(ask.bounded())
-}
-
-/// An id that may stand in a path.
-fn id(value: &Value) -> Option<String> {
-    let id = text(value);
-    let is_plain = id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    (is_plain && !id.is_empty() && id.len() <= 128).then(|| id.to_owned())
 }
 
 fn model(value: &Value) -> String {
@@ -339,7 +304,7 @@ fn text(value: &Value) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::usage::Cost;
+    use crate::domain::{answer::Answer, usage::Cost};
 
     const EVENTS: &str = include_str!("../../../tests/fixtures/agents/opencode-1.18-sse.jsonl");
 
@@ -416,6 +381,59 @@ mod tests {
             "properties": { "sessionID": "ses_2", "error": { "name": "X" } } });
         assert_eq!(take(error), []);
         assert_eq!(take(status("idle")), [Told::Activity(ActivityState::Done, None, None)]);
+    }
+
+    /// A turn of a follower's, event by event; returns what it was last said to be at, and how many floors.
+    fn turn(follower: &mut Follower, events: &[&str]) -> (ActivityState, Option<String>, usize) {
+        let (mut last, mut floors) = ((ActivityState::Starting, None), 0);
+        for event in events {
+            let user = |id: &str| {
+                json!({ "type": "message.updated", "properties": { "info":
+                { "id": id, "sessionID": "ses_1", "role": "user" } } })
+            };
+            let status = |kind: &str| {
+                json!({ "type": "session.status", "properties":
+                { "sessionID": "ses_1", "status": { "type": kind } } })
+            };
+            let aborted =
+                json!({ "name": "MessageAbortedError", "data": { "message": "Aborted" } });
+            let event = match *event {
+                "asked" => user("msg_1"),
+                "asked again" => user("msg_3"),
+                "error" => json!({ "type": "session.error", "properties":
+                    { "sessionID": "ses_1", "error": aborted } }),
+                "message" => json!({ "type": "message.updated", "properties": { "info":
+                    { "id": "msg_2", "sessionID": "ses_1", "role": "assistant", "error": aborted } } }),
+                kind => status(kind),
+            };
+            for told in follower.event(&event, DateTime::default()) {
+                match told {
+                    Told::Activity(state, kind, _) => last = (state, kind),
+                    Told::Usage(used) => floors += usize::from(used.quality == Quality::Floor),
+                    Told::Session(_) => {}
+                }
+            }
+        }
+        (last.0, last.1, floors)
+    }
+
+    #[test]
+    fn a_turn_that_was_broken_off_is_told_so_in_whatever_order_its_end_comes() {
+        let interrupted = |floors| (ActivityState::Idle, Some(INTERRUPTED.to_owned()), floors);
+        for (events, floors) in [
+            (&["asked", "busy", "error", "idle"][..], 0),
+            (&["asked", "busy", "idle", "error"], 0),
+            (&["asked", "busy", "idle", "message"], 1),
+            (&["asked", "busy", "error", "idle", "busy", "message", "idle"], 1),
+            (&["asked", "busy", "error", "idle", "message", "busy", "idle"], 1),
+        ] {
+            let mut follower = Follower::default();
+            follower.stand(&json!({}), &json!([]), &json!([]));
+            assert_eq!(turn(&mut follower, events), interrupted(floors), "{events:?}");
+            // The next one is not, also if the message of the last is told of once more.
+            let next = turn(&mut follower, &["asked again", "busy", "message", "idle"]);
+            assert_eq!((next.0, next.1), (ActivityState::Done, None), "{events:?}");
+        }
     }
 
     #[test]

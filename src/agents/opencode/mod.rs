@@ -1,4 +1,5 @@
 //! opencode.
 
+mod asks;
 pub mod events;
 pub mod transcript;

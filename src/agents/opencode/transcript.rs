@@ -1,8 +1,9 @@
 //! opencode's database: rows of `session`, `message` and `part` of `opencode.db`, whose `data` is JSON.
 //!
-//! A part `step-finish` is one response, counted under the part's id, the same in its events. The title
-//! of a new conversation is asked for without a row: what a session used is a floor by that request.
-//! A session that is forked gets copies of its rows under new ids: those count again.
+//! A part `step-finish` is one response, counted under the part's id, the same in its events. One that is
+//! broken off has no such part, and its message an error: what it used is not known. Neither is what the
+//! title of a new conversation did, which is asked for without a row. Both are floors. A session that is
+//! forked gets copies of its rows under new ids: those count again.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -14,9 +15,18 @@ use crate::{
     },
     domain::{
         agent::Agent,
-        usage::{Cost, Tokens, UsageRecord},
+        usage::{Cost, INTERRUPTED, Quality, Tokens, UsageRecord},
     },
 };
+
+/// The error of a message that a person has broken off.
+pub(super) const ABORTED: &str = "MessageAbortedError";
+
+/// What begins a title until the model has made one.
+const NOT_MADE: [&str; 2] = ["New session - ", "Child session - "];
+
+/// What a fork's title has behind that of its parent.
+const FORKED: &str = " (fork #";
 
 /// A row of `session`, as far as it is read; times in milliseconds since 1970.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,6 +82,15 @@ struct Said<'a> {
     model: Scalar<'a>,
     #[serde(borrow, rename = "providerID")]
     provider: Scalar<'a>,
+    #[serde(borrow)]
+    error: Object<Failed<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Failed<'a> {
+    #[serde(borrow)]
+    name: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -148,7 +167,25 @@ pub fn session(row: &Session<'_>) -> Vec<Entry> {
         tokens: tokens(input, output, reasoning, read, write),
         models: Vec::new(),
     }));
+    let is_made = !row.title.is_empty()
+        && row.parent_id.is_none()
+        && !NOT_MADE.iter().any(|start| row.title.starts_with(start))
+        && !row.title.contains(FORKED);
+    if is_made {
+        entries.push(Entry::Usage(title(row)));
+    }
     entries
+}
+
+/// Stands for the request by which a session's title was made.
+fn title(row: &Session<'_>) -> UsageRecord {
+    UsageRecord {
+        conversation: row.id.to_owned(),
+        purpose: INTERRUPTED.to_owned(),
+        at: DateTime::from_timestamp_millis(row.created_ms).unwrap_or_default(),
+        quality: Quality::Floor,
+        ..record(Agent::Opencode, &format!("title:{}", row.id), Tokens::default())
+    }
 }
 
 /// Returns what a row of `part` says.
@@ -156,12 +193,22 @@ pub fn part(row: &Part<'_>) -> Vec<Entry> {
     let data: Data<'_> = serde_json::from_str(row.data).unwrap_or_default();
     let said: Said<'_> = serde_json::from_str(row.message).unwrap_or_default();
     let at = DateTime::from_timestamp_millis(row.updated_ms);
+    let is_cut = said.error.0.name.str() == ABORTED && said.role.str() != "user";
     match data.r#type.str() {
-        "text" if !data.synthetic.is_true() && !data.text.str().is_empty() => {
+        "step-start" | "text" | "reasoning" | "tool" | "step-finish" if is_cut => {
+            let mut entries = Vec::new();
+            if data.r#type.str() == "step-finish" {
+                entries.extend(usage(row, &data, &said, at).map(Entry::Usage));
+            } else if data.r#type.str() == "text" {
+                entries.extend(text(row, &data, Role::Assistant, at).map(Entry::Message));
+            }
+            entries.push(Entry::TurnEnded { at, interrupted: true });
+            entries
+        }
+        "text" => {
             let role = if said.role.str() == "user" { Role::User } else { Role::Assistant };
-            let text = data.text.str();
-            let text = text[..text.floor_char_boundary(LONGEST_TEXT)].to_owned();
-            let message = Entry::Message(Message { id: row.id.to_owned(), role, text, at });
+            let Some(message) = text(row, &data, role, at) else { return Vec::new() };
+            let message = Entry::Message(message);
             if role == Role::User {
                 vec![Entry::TurnStarted { at }, message]
             } else {
@@ -178,6 +225,14 @@ pub fn part(row: &Part<'_>) -> Vec<Entry> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Returns what a part says, if it is of a person's or the model's own making.
+fn text(row: &Part<'_>, data: &Data<'_>, role: Role, at: Option<DateTime<Utc>>) -> Option<Message> {
+    let text = data.text.str();
+    let text = text[..text.floor_char_boundary(LONGEST_TEXT)].to_owned();
+    let is_said = !data.synthetic.is_true() && !text.is_empty();
+    is_said.then(|| Message { id: row.id.to_owned(), role, text, at })
 }
 
 /// Returns what a response used.
@@ -280,6 +335,32 @@ mod tests {
         assert_eq!(entries[1], Entry::Title("Mock title".to_owned()));
         let Entry::Cost(cost) = &entries[2] else { panic!("{:?}", entries[2]) };
         assert_eq!((cost.cost, cost.tokens.cache_read), (Some(Cost(13_610_250)), 10_005));
+        let Entry::Usage(title) = &entries[3] else { panic!("{:?}", entries[3]) };
+        assert_eq!((title.quality, title.tokens.total()), (Quality::Floor, 0));
+        assert_eq!(
+            (&*title.purpose, &*title.conversation),
+            (INTERRUPTED, opened.conversation.as_str())
+        );
+        let before = |title| Session { id: "s", title, ..Session::default() };
+        for title in ["", "New session - 2026-12-02T01:38:38.638Z", "Fix it (fork #1)"] {
+            let of_title = session(&before(title));
+            assert!(!of_title.iter().any(|it| matches!(it, Entry::Usage(_))), "{title}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_was_broken_off_says_so_and_another_does_not() {
+        let message = r#"{"role":"assistant","error":{"name":"MessageAbortedError","data":{}}}"#;
+        let part =
+            |data, message| part(&Part { id: "p", session_id: "s", updated_ms: 7, data, message });
+        let is_cut = |it: &Entry| matches!(it, Entry::TurnEnded { interrupted: true, at: Some(_) });
+        let words = part(r#"{"type":"text","text":"word1"}"#, message);
+        assert!(matches!(&words[..], [Entry::Message(_), cut] if is_cut(cut)), "{words:?}");
+        assert!(part(r#"{"type":"step-start"}"#, message).iter().all(is_cut));
+        assert!(part(r#"{"type":"tool"}"#, message).iter().any(is_cut));
+        for other in ["{}", r#"{"role":"assistant","error":{"name":"APIError"}}"#] {
+            assert!(!part(r#"{"type":"text","text":"word1"}"#, other).iter().any(is_cut));
+        }
     }
 
     #[test]

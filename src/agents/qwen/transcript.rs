@@ -1,8 +1,10 @@
 //! Qwen Code's chats: `projects/<slug>/chats/<conversation>.jsonl`.
 //!
 //! A response is a `ui_telemetry` line, which names it as the telemetry does, and the message's line,
-//! which repeats its tokens: those of messages count only in files that have no telemetry.
+//! which repeats its tokens: those of messages count only in files that have no telemetry. One that is
+//! broken off has neither: a part of its text without figures, or the next prompt, tells of it.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,6 +25,12 @@ pub struct State {
     telemetry: bool,
     /// Responses, by id.
     recent: Recent,
+    /// Whether a response has come since the model was asked last.
+    #[serde(default)]
+    answered: bool,
+    /// The prompt behind which nothing has come.
+    #[serde(default)]
+    asked: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -102,6 +110,11 @@ struct Event<'a> {
 }
 
 impl State {
+    /// When the model was asked for what it has not answered, as far as the file says.
+    pub fn unanswered(&self) -> Option<DateTime<Utc>> {
+        self.asked
+    }
+
     /// Reads a line.
     pub(in crate::agents) fn line(&mut self, line: &[u8], found: &mut dyn FnMut(Entry)) {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(line) else { return };
@@ -118,6 +131,8 @@ impl State {
             }));
         }
         self.usage(&line, found);
+        let is_prompt = line.r#type.str() == "user" && line.subtype.str().is_empty();
+        self.note_answer(&line, is_prompt);
         let Object(Parts { parts }) = line.message;
         let role = match line.r#type.str() {
             "user" if !parts.tools => Role::User,
@@ -125,7 +140,16 @@ impl State {
             _ => return,
         };
         if role == Role::User && !parts.text.is_empty() {
+            if is_prompt {
+                if let Some(before) = self.asked.take() {
+                    found(Entry::TurnEnded { at: Some(before), interrupted: true });
+                }
+                self.asked = at;
+            }
             found(Entry::TurnStarted { at });
+        }
+        if role == Role::Assistant {
+            self.asked = None;
         }
         let ended = role == Role::Assistant && !parts.tools;
         if !parts.text.is_empty() {
@@ -133,7 +157,20 @@ impl State {
             found(Entry::Message(Message { id, role, text: parts.text, at }));
         }
         if ended {
-            found(Entry::TurnEnded { at, interrupted: false });
+            found(Entry::TurnEnded { at, interrupted: !self.answered });
+        }
+    }
+
+    /// Takes note of whether the model has answered what it was asked last.
+    fn note_answer(&mut self, line: &Line<'_>, is_prompt: bool) {
+        let event = line.system_payload.0.ui_event.0.name.str();
+        if matches!(event, "qwen-code.api_response" | "qwen-code.api_error") {
+            // A request that failed is not billed.
+            (self.answered, self.asked) = (true, None);
+        } else if line.usage_metadata.is_some() {
+            self.answered = true;
+        } else if is_prompt || line.r#type.str() == "tool_result" {
+            self.answered = false;
         }
     }
 
@@ -203,6 +240,32 @@ mod tests {
         assert_eq!(opened.cwd, "/tmp/rd/work-qwen");
         assert_eq!(said(&entries)[0], (Role::User, "@mock sh echo hi"));
         assert_eq!(said(&entries).len(), 3);
+    }
+
+    #[test]
+    fn what_is_broken_off_is_told_with_and_without_a_part_of_its_text() {
+        let line = |kind: &str, text: &str, rest: &str| {
+            format!(
+                r#"{{"uuid":"{text}","sessionId":"s","timestamp":"2026-12-02T01:26:13.806Z","type":"{kind}","message":{{"parts":[{{"text":"{text}"}}]}}{rest}}}"#
+            )
+        };
+        let figures = r#","usageMetadata":{"promptTokenCount":6,"candidatesTokenCount":2,"totalTokenCount":8}"#;
+        let (one, two) = (line("user", "one", ""), line("user", "two", ""));
+        let (whole, part) = (line("assistant", "whole", figures), line("assistant", "part", ""));
+        let failed = r#"{"type":"system","subtype":"ui_telemetry","systemPayload":{"uiEvent":{"event.name":"qwen-code.api_error"}}}"#;
+        let ends = |lines: &[&str]| {
+            let entries = entries(Agent::Qwen, &lines.join("\n"));
+            let end = |it: &Entry| match it {
+                Entry::TurnEnded { interrupted, .. } => Some(*interrupted),
+                _ => None,
+            };
+            entries.iter().filter_map(end).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(&[&one, &whole, &two, &whole]), [false, false]);
+        assert_eq!(ends(&[&one, &part, &two, &whole]), [true, false]);
+        assert_eq!(ends(&[&one, &two, &whole]), [true, false], "nothing of it is written down");
+        assert_eq!(ends(&[&one, failed, &two, &whole]), [false], "what fails is not billed");
+        assert_eq!(ends(&[SAMPLE]), [false], "a turn with a tool has one end");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::{process::Command, time::timeout};
 
@@ -15,11 +16,21 @@ use crate::{
     agents::abilities::{Abilities, abilities, of_template},
     cli::{context::Context, printer::Printer},
     config::environment,
-    domain::{agent::Agent, failure::Failure},
+    domain::{
+        agent::{Agent, version_in},
+        failure::Failure,
+    },
 };
 
-/// How long a program may take to tell its version, or a login shell its PATH.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a program may take to tell its version: those written for Node or Python take seconds on a small
+/// machine.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long a login shell may take to tell its PATH.
+const SHELL: Duration = Duration::from_secs(3);
+
+/// Programs that are asked at once: more make each of them slower on a small machine.
+const TOGETHER: usize = 2;
 
 /// What is looked at of what a program says, in bytes.
 const LONGEST: usize = 4096;
@@ -55,7 +66,7 @@ pub(super) async fn run(context: &Context, printer: Printer) -> Result<(), Failu
         let (path, found) = found.map_or((None, ""), |(path, found)| (Some(path), found));
         Listed { name: agent.as_str().to_owned(), path, found, version, abilities }
     });
-    let mut listed = futures_util::future::join_all(known).await;
+    let mut listed: Vec<Listed> = stream::iter(known).buffered(TOGETHER).collect().await;
     for (name, own) in context.config().agents.own() {
         let program = own.command.first().map(String::as_str).unwrap_or_default();
         let path = if program.contains('/') {
@@ -114,27 +125,19 @@ async fn login_path() -> Option<OsString> {
     use std::os::unix::ffi::OsStringExt as _;
     let shell = environment::get("SHELL").unwrap_or_else(|| "/bin/sh".into());
     // What the shell's own files print stands before the mark.
-    let said = say(&shell, &["-lc", r#"printf '\001%s' "$PATH""#]).await?;
+    let said = say(&shell, &["-lc", r#"printf '\001%s' "$PATH""#], SHELL).await?;
     let start = said.iter().rposition(|byte| *byte == 1)? + 1;
     Some(OsString::from_vec(said.get(start..)?.to_vec())).filter(|path| !path.is_empty())
 }
 
-/// The first word that looks like a version.
 async fn version(path: &Path) -> Option<String> {
-    let said = say(path.as_os_str(), &["--version"]).await?;
-    let text = String::from_utf8_lossy(&said);
-    let mut words = text.split(|c: char| c.is_whitespace() || "(),".contains(c));
-    let is_version = |word: &&str| {
-        let word = word.trim_start_matches('v');
-        word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && word.len() <= 24
-    };
-    let found = words.find(is_version)?.trim_start_matches('v');
-    found.chars().all(|c| c.is_ascii_graphic()).then(|| found.to_owned())
+    let said = say(path.as_os_str(), &["--version"], PATIENCE).await?;
+    version_in(&String::from_utf8_lossy(&said))
 }
 
-async fn say(program: &std::ffi::OsStr, words: &[&str]) -> Option<Vec<u8>> {
+async fn say(program: &std::ffi::OsStr, words: &[&str], patience: Duration) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    let output = timeout(patience, command.output()).await.ok()?.ok()?;
     Some(output.stdout.get(..LONGEST).unwrap_or(&output.stdout).to_vec())
 }

@@ -4,9 +4,9 @@ use super::Outcome;
 use crate::{
     cli::{
         approvals::{ApprovalsArgs, ApprovalsCommand},
-        args::GlobalArgs,
         context::current_dir,
         printer::Printer,
+        top::GlobalArgs,
     },
     config::{self, ConfigError, Sources, approvals, nearest},
     domain::{

@@ -14,6 +14,7 @@ use crate::{
     domain::{
         budget::{Budget, BudgetChange, BudgetScope, Period},
         failure::Failure,
+        runner::Runner,
     },
 };
 
@@ -40,7 +41,15 @@ async fn show(
 ) -> Result<(), Failure> {
     let client = context.client().await?;
     let mut budgets = client.list_budgets().await?;
-    budgets.retain(|budget| scope.is_none_or(|scope| budget.scope == *scope));
+    let is_runners = |budget: &Budget| matches!(budget.scope, BudgetScope::Runner(_));
+    let runners: Vec<Known> = if budgets.iter().any(is_runners) {
+        // Without them their ids are shown.
+        let runners = client.list_runners("", "", 0).await.unwrap_or_default();
+        runners.iter().map(Known::from).collect()
+    } else {
+        Vec::new()
+    };
+    budgets.retain(|budget| scope.is_none_or(|scope| is_same(scope, &budget.scope, &runners)));
     if budgets.is_empty() {
         match scope {
             Some(BudgetScope::Project(name)) => known::project(&client, name).await?,
@@ -55,10 +64,47 @@ async fn show(
         return Ok(());
     }
     let heads = ["scope", "period", "used", "of", "", "left", "set aside", "ends in", "then"];
-    printer.list(&budgets, &heads, row)
+    printer.list(&budgets, &heads, |budget| row(budget, &runners))
 }
 
-fn row(budget: &Budget) -> Vec<String> {
+/// What is known of a runner that a budget may be for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    id: String,
+    name: String,
+    is_live: bool,
+}
+
+impl From<&Runner> for Known {
+    fn from(runner: &Runner) -> Self {
+        let (id, name) = (runner.id.to_string(), runner.name.clone());
+        Self { id, name, is_live: runner.status.is_live() }
+    }
+}
+
+/// Returns the runner that a scope names, by its name or its id.
+fn runner_of<'a>(scope: &BudgetScope, runners: &'a [Known]) -> Option<&'a Known> {
+    let BudgetScope::Runner(word) = scope else { return None };
+    runners.iter().find(|runner| runner.name == *word || runner.id == *word)
+}
+
+/// Whether two scopes are one, also where one has the name of a runner and the other its id.
+fn is_same(one: &BudgetScope, other: &BudgetScope, runners: &[Known]) -> bool {
+    let (runner, theirs) = (runner_of(one, runners), runner_of(other, runners));
+    one == other || (runner.is_some() && runner == theirs)
+}
+
+/// Whose use is counted: a runner by its name where it is known. What is set aside for one that has ended is
+/// nothing, but what it may use at most stands, should it start again.
+fn whose(scope: &BudgetScope, runners: &[Known]) -> String {
+    match runner_of(scope, runners) {
+        Some(runner) if runner.is_live => format!("runner:{}", runner.name),
+        Some(runner) => format!("runner:{} (ended)", runner.name),
+        None => scope.to_string(),
+    }
+}
+
+fn row(budget: &Budget, runners: &[Known]) -> Vec<String> {
     let show = |amount| budget.limit.show(amount);
     let mark = if budget.is_exhausted() { " !" } else { "" };
     let guessed = if budget.estimated > 0 { "~" } else { "" };
@@ -67,7 +113,7 @@ fn row(budget: &Budget) -> Vec<String> {
         _ => until(budget.end, Utc::now()),
     };
     vec![
-        budget.scope.to_string(),
+        whose(&budget.scope, runners),
         budget.period.as_str().to_owned(),
         format!("{guessed}{}", show(budget.used).replace(" tokens", "")),
         show(budget.limit.amount()),
@@ -130,5 +176,28 @@ fn named(args: &BudgetOneArgs) -> String {
     match args.period {
         Some(period) => format!("the {} budget for {}", period.as_str(), args.scope),
         None => format!("every budget for {}", args.scope),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_is_shown_and_asked_for_by_its_name() {
+        let known = |id: &str, name: &str, is_live| {
+            let (id, name) = (id.to_owned(), name.to_owned());
+            Known { id, name, is_live }
+        };
+        let runners = [known("74a4ee15", "api-1", true), known("15ee4a74", "api-2", false)];
+        let runner = |word: &str| BudgetScope::Runner(word.to_owned());
+        assert_eq!(whose(&runner("74a4ee15"), &runners), "runner:api-1");
+        assert_eq!(whose(&runner("15ee4a74"), &runners), "runner:api-2 (ended)");
+        assert_eq!(whose(&runner("gone"), &runners), "runner:gone");
+        assert_eq!(whose(&BudgetScope::Global, &runners), "global");
+        assert!(is_same(&runner("api-1"), &runner("74a4ee15"), &runners));
+        assert!(!is_same(&runner("api-1"), &runner("api-2"), &runners));
+        assert!(!is_same(&BudgetScope::Global, &runner("api-1"), &runners));
+        assert!(is_same(&runner("gone"), &runner("gone"), &[]));
     }
 }

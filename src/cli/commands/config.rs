@@ -5,10 +5,10 @@ use serde::Serialize;
 use super::Outcome;
 use crate::{
     cli::{
-        args::GlobalArgs,
         context::config_failure,
         operations::{ConfigArgs, ConfigCommand},
         printer::Printer,
+        top::GlobalArgs,
     },
     config::{self, Loaded, Sources},
     domain::failure::Failure,

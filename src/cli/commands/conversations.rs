@@ -1,7 +1,7 @@
 //! `stratavore sessions search|export|import`, and `show --include-transcript`: what was said.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{BufWriter, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
@@ -78,10 +78,15 @@ pub(super) async fn export(
                 Failure::unavailable("NOT_WRITTEN", what)
             };
             let mut file = new_file(path).map_err(|error| failed(&error))?;
-            write_out(&client, &session, printer, &mut |piece| {
+            let written = write_out(&client, &session, printer, &mut |piece| {
                 file.write_all(piece).map_err(|error| failed(&error))
             })
-            .await?;
+            .await;
+            if written.is_err() {
+                // What was only begun would stand in the way of the next try.
+                fs::remove_file(path).ok();
+            }
+            written?;
             file.flush().map_err(|error| failed(&error))?;
             printer.note(&format!("written to {}", path.display()));
             Ok(())
@@ -90,7 +95,7 @@ pub(super) async fn export(
 }
 
 /// Creates a file for us alone; one that is there is not written over.
-fn new_file(path: &Path) -> std::io::Result<BufWriter<std::fs::File>> {
+fn new_file(path: &Path) -> std::io::Result<BufWriter<fs::File>> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(BufWriter::new)
 }
 

@@ -18,7 +18,7 @@ pub(super) fn run(context: &Context, printer: Printer) -> Outcome {
     if is_interactive() {
         return ("open the dashboard", open(context, false));
     }
-    let help = crate::cli::args::Cli::command().render_long_help().to_string();
+    let help = crate::cli::top::Cli::command().render_long_help().to_string();
     let failure = Failure::usage("NO_TERMINAL", "standard input and output must be a terminal")
         .with_hint("stratavore status shows the state without one");
     ("open the dashboard", printer.bytes(help.as_bytes()).and(Err(failure)))

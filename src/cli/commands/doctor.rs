@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::{Outcome, support};
 use crate::{
     cli::{
-        args::GlobalArgs,
         context::block_on,
         doctor::{self, Finding, Findings, Level, Machine},
         host::DoctorArgs,
         printer::Printer,
+        top::GlobalArgs,
     },
     config::Sources,
     daemon,

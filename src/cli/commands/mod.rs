@@ -43,11 +43,12 @@ mod watch;
 mod worktrees;
 
 use super::{
-    args::{Cli, Command},
+    args::Command,
     context::{Context, block_on},
     deferred::Deferred,
     operations::{AuditCommand, DatabaseCommand},
     printer::Printer,
+    top::Cli,
 };
 use crate::domain::failure::Failure;
 
@@ -69,27 +70,27 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
         }
         Some(Command::Approvals(_)) => {
             if let Some(Command::Approvals(Deferred(args))) = cli.command {
-                return approvals::run(args, &cli.global, printer);
+                return approvals::run(args, &cli.top.global, printer);
             }
         }
         Some(Command::Man(args)) => return ("write the manual", man::run(args, printer)),
-        Some(Command::Doctor(args)) => return doctor::run(args, &cli.global, printer),
-        Some(Command::Support(args)) => return support::run(args, &cli.global, printer),
-        Some(Command::Config(args)) => return config::run(args, &cli.global, printer),
+        Some(Command::Doctor(args)) => return doctor::run(args, &cli.top.global, printer),
+        Some(Command::Support(args)) => return support::run(args, &cli.top.global, printer),
+        Some(Command::Config(args)) => return config::run(args, &cli.top.global, printer),
         Some(Command::Version(args)) if !args.detailed => {
             return ("print the version", version::short(args, printer));
         }
         _ => {}
     }
-    let context = match Context::load(&cli.global) {
+    let context = match Context::load(&cli.top.global) {
         Ok(context) => context,
         Err(failure) => return ("load the configuration", Err(failure)),
     };
     for path in &context.loaded.exposed {
         tracing::debug!(path = %path.display(), "others can read the configuration");
     }
-    if cli.daemon {
-        return ("run the daemon", daemon::run_in_process(&context, cli.background));
+    if cli.top.daemon {
+        return ("run the daemon", daemon::run_in_process(&context, cli.top.background));
     }
     match cli.command {
         None => dashboard::run(&context, printer),

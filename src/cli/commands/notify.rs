@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Read as _};
 
-use chrono::{Local, Utc};
+use chrono::{Local, TimeDelta, Utc};
 
 use super::Outcome;
 use crate::{
@@ -31,7 +31,7 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             "retry",
             block_on(async {
                 let retried = context.client().await?.retry_notifications(id).await?;
-                printer.note(&format!("{retried} notifications are tried again"));
+                printer.note(&counted(retried, "is tried again", "are tried again"));
                 Ok(())
             }),
         ),
@@ -39,13 +39,22 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             "discard",
             block_on(async {
                 let discarded = context.client().await?.discard_notifications(id).await?;
-                printer.note(&format!("{discarded} notifications were given up"));
+                printer.note(&counted(discarded, "was given up", "were given up"));
                 Ok(())
             }),
         ),
         NotifyCommand::Test { channel } => {
             ("send the test", block_on(test(&channel, context, printer)))
         }
+    }
+}
+
+/// Returns what has become of so many.
+fn counted(count: u64, one: &str, many: &str) -> String {
+    if count == 1 {
+        format!("1 notification {one}")
+    } else {
+        format!("{count} notifications {many}")
     }
 }
 
@@ -70,13 +79,15 @@ fn read_stdin() -> Result<String, Failure> {
 
 async fn list(state: &str, limit: u32, context: &Context, printer: Printer) -> Result<(), Failure> {
     let all = context.client().await?.list_notifications(state, limit).await?;
+    let now = Utc::now();
     let heads = ["id", "since", "channel", "state", "tries", "what", "why"];
     printer.list(&all, &heads, |delivery| {
         let since = delivery.created_at.with_timezone(&Local);
         let state = match delivery.state {
-            DeliveryState::Waiting if delivery.due_at > Utc::now() => {
-                let seconds = (delivery.due_at - Utc::now()).num_seconds() + 1;
-                format!("waiting {seconds}s")
+            DeliveryState::Waiting if delivery.due_at > now => {
+                // A part of a second is left too.
+                let left = human::until(delivery.due_at + TimeDelta::seconds(1), now);
+                format!("waiting {left}")
             }
             state => state.as_str().to_owned(),
         };
@@ -105,5 +116,17 @@ async fn test(channel: &str, context: &Context, printer: Printer) -> Result<(), 
             let what = format!("{} does not take it", test.channel);
             Err(Failure::unavailable("NOT_TAKEN", what))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!(counted(1, "is", "are"), "1 notification is");
+        assert_eq!(counted(2, "is", "are"), "2 notifications are");
+        assert_eq!(counted(0, "is", "are"), "0 notifications are");
     }
 }

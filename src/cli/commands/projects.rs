@@ -32,8 +32,9 @@ pub(super) fn run(args: ProjectsArgs, context: &Context, printer: Printer) -> Ou
 async fn list(status: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
     let projects = context.client().await?.list_projects(status).await?;
     if projects.is_empty() && printer.is_table() {
-        printer.note("no projects yet");
-        printer.note("  next: stratavore launch, in a directory of yours");
+        let (what, next) = nothing(status);
+        printer.note(&what);
+        printer.note(&format!("  next: {next}"));
         return Ok(());
     }
     let now = Utc::now();
@@ -79,4 +80,24 @@ async fn delete(
     }
     printer.note(&format!("forgot project {name}; its directory is untouched"));
     Ok(())
+}
+
+/// Returns what is said of an empty list, and what to do next.
+fn nothing(status: &str) -> (String, &'static str) {
+    if status.is_empty() {
+        ("no projects yet".to_owned(), "stratavore launch, in a directory of yours")
+    } else {
+        (format!("no projects that are {status}"), "stratavore projects lists all")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_filter_leaves_nothing_it_is_named() {
+        assert_eq!(nothing("").0, "no projects yet");
+        assert_eq!(nothing("active").0, "no projects that are active");
+    }
 }

@@ -77,9 +77,17 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Res
     let quotas = client.list_quotas(&filter.project).await;
     let is_away = matches!(&quotas, Err(failure) if failure.reason == "DATABASE_AWAY");
     if runners.is_empty() && printer.is_table() {
-        printer.note(if is_away { "no live runners" } else { "no runners" });
-        if !is_away {
-            printer.note("  next: stratavore launch");
+        let is_narrow = !filter.project.is_empty() || !filter.status.is_empty();
+        match (is_away, is_narrow) {
+            (true, _) => printer.note("no live runners"),
+            (false, true) => {
+                printer.note("no runners match");
+                printer.note("  next: stratavore runners lists all");
+            }
+            (false, false) => {
+                printer.note("no runners");
+                printer.note("  next: stratavore launch");
+            }
         }
     } else {
         table(&runners, printer)?;
@@ -105,7 +113,7 @@ pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure>
         let figure = |text: String| if live { text } else { String::new() };
         vec![
             runner.name.clone(),
-            human::state(runner),
+            human::brief_state(runner),
             human::age(since.unwrap_or(runner.started_at), now),
             runner.agent.clone(),
             figure(format!("{:.1} %", runner.cpu_percent)),
@@ -113,7 +121,7 @@ pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure>
             used(runner, &tokens(runner.tokens_used)),
             used(runner, &money(runner.cost)),
             human::exit(runner),
-            human::clip(&runner.title, 40),
+            human::clip(runner.title.trim(), 40),
         ]
     })
 }
@@ -164,7 +172,7 @@ fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
         ("state", human::state(runner)),
         ("told by", source.to_owned()),
         ("held", runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default()),
-        ("title", runner.title.clone()),
+        ("title", runner.title.trim().to_owned()),
         ("agent", runner.agent.clone()),
         ("session", runner.session_id.clone().unwrap_or_default()),
         ("tokens", used(runner, &tokens(runner.tokens_used))),

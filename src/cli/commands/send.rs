@@ -1,9 +1,6 @@
 //! `stratavore send`: types a prompt into a runner, or queues it, and tells what is known of it.
 
-use std::{
-    io::{self, IsTerminal as _, Read as _},
-    time::Duration,
-};
+use std::io::{self, IsTerminal as _, Read as _};
 
 use crate::{
     cli::{args::SendArgs, context::Context, printer::Printer},
@@ -50,7 +47,7 @@ pub(super) async fn run(
     let when = match (args.when_idle, args.now || args.no_submit) {
         (true, _) => When::Queued,
         (false, true) => When::Now,
-        (false, false) => When::AtRest(Duration::from_secs(args.wait.into())),
+        (false, false) => When::AtRest(args.wait),
     };
     let wish = PromptWish {
         text: text.trim_end_matches('\n').to_owned(),

@@ -14,8 +14,8 @@ use crate::{
     domain::{
         amount::{marked, money, tokens},
         failure::Failure,
-        runner::{Runner, cut_off_together},
-        session::Session,
+        runner::Runner,
+        session::{Session, lost_together},
     },
 };
 
@@ -56,29 +56,46 @@ async fn resume_all(
     printer: Printer,
 ) -> Result<Vec<Runner>, Failure> {
     let client = context.client().await?;
-    let mut wanted = args.sessions.clone();
+    // A session, or the id of a runner that had none and can only be started anew.
+    let mut wanted: Vec<(String, bool)> =
+        args.sessions.iter().map(|session| (session.clone(), false)).collect();
     if args.lost {
         let failed = client.list_runners("", "failed", 0).await?;
-        wanted =
-            cut_off_together(&failed).into_iter().filter_map(|it| it.session_id.clone()).collect();
+        let with = |runner: &Runner| match &runner.session_id {
+            Some(session) => (session.clone(), false),
+            None => (runner.id.to_string(), true),
+        };
+        wanted = lost_together(&failed).into_iter().map(with).collect();
         if wanted.is_empty() {
-            printer.note("no lost runner held a session");
+            printer.note("no lost runner is known");
         }
     }
     let (mut runners, mut first_failure) = (Vec::new(), None);
     let size = size_of_terminal().unwrap_or_default();
     let from = environment_of_client();
-    for session in &wanted {
-        match client.resume_session(session, args.new_runner, (&from, size, umask())).await {
+    for (word, is_bare) in &wanted {
+        let before = if *is_bare { None } else { client.get_session(word).await.ok() };
+        let outcome = if *is_bare {
+            client.restart(word, None, false).await
+        } else {
+            client.resume_session(word, args.new_runner, (&from, size, umask())).await
+        };
+        match outcome {
             Ok(runner) => {
                 if printer.is_table() {
                     printer.line(&runner.name)?;
+                }
+                if *is_bare {
+                    printer.note(&format!("{} begins anew: it had no conversation", runner.name));
+                } else if !before.is_some_and(|session| session.has_begun()) {
+                    let why = "nothing was said in its conversation";
+                    printer.note(&format!("{} begins anew: {why}", runner.name));
                 }
                 runners.push(runner);
             }
             Err(failure) => {
                 if wanted.len() > 1 {
-                    printer.talk(&format!("  {session}: {}", failure.message));
+                    printer.talk(&format!("  {word}: {}", failure.message));
                 }
                 first_failure.get_or_insert(failure);
             }
@@ -111,7 +128,7 @@ async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> R
             session.message_count.to_string(),
             marked(&tokens(session.tokens_used), session.quality),
             marked(&money(session.cost), session.quality),
-            state(session).to_owned(),
+            session.state().to_owned(),
             clip(&one_line(about(session)), 48),
         ]
     })
@@ -133,7 +150,7 @@ async fn show(
         ("project", session.project.clone()),
         ("directory", session.cwd.clone()),
         ("model", session.model.clone()),
-        ("state", state(&session).to_owned()),
+        ("state", session.state().to_owned()),
         ("began", format!("{} ({})", time(session.started_at), session.origin)),
         ("came from", session.resumed_from.clone().unwrap_or_default()),
         ("last message", session.last_message_at.map(time).unwrap_or_default()),
@@ -155,14 +172,6 @@ async fn show(
         conversations::transcript(&client, &session, printer).await?;
     }
     Ok(())
-}
-
-fn state(session: &Session) -> &'static str {
-    match (session.ended_at.is_some(), session.resumable) {
-        (false, _) => "open",
-        (true, true) => "resumable",
-        (true, false) => "ended",
-    }
 }
 
 fn about(session: &Session) -> &str {

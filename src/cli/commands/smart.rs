@@ -2,27 +2,30 @@
 //! is none, with a new one.
 //!
 //! Invariant: a conversation is gone on with only where there is no doubt which one; otherwise the
-//! person is told which there are, and nothing is started.
+//! person is told which there are, and nothing is started. Of several agents that live one is entered, and
+//! the person is told of the others.
 
 use std::{ffi::OsString, fs, path::Path};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 
 use super::{Outcome, attach};
 use crate::{
     cli::{
-        args::Cli,
         context::{Context, block_on, environment_of_client, umask},
         human::{age, clip, one_line},
         is_interactive,
         printer::Printer,
+        top::Cli,
     },
     client::{Client, size_of_terminal},
     domain::{
+        activity::ActivityState,
         failure::Failure,
         launch::{LaunchRequest, RestartPolicy},
         name::check_project_name,
         project::Project,
+        runner::{Runner, RunnerStatus},
         session::{Session, ToContinue, to_continue},
     },
 };
@@ -32,6 +35,9 @@ const LOOKED_AT: u32 = 200;
 
 /// Conversations that are told when it is not known which is meant.
 const MOST_TOLD: usize = 8;
+
+/// Other live runners that are named; the rest are counted.
+const MOST_NAMED: usize = 4;
 
 /// What other programs call the same.
 const SYNONYMS: [(&str, &str); 7] = [
@@ -47,8 +53,7 @@ const SYNONYMS: [(&str, &str); 7] = [
 /// What ends, replaces or removes something: who mistypes a word is not told to do that.
 const DESTRUCTIVE: [&str; 5] = ["kill", "restart", "restore", "uninstall", "reconcile"];
 
-/// Goes into the newest live runner of the project, goes on with its conversation, or launches its
-/// agent.
+/// Goes into a live runner of the project, goes on with its conversation, or launches its agent.
 pub(super) fn run(words: &[OsString], context: &Context, printer: Printer) -> Outcome {
     let Some((name, rest)) = words.split_first() else { return ("", Ok(())) };
     let name = name.to_string_lossy().into_owned();
@@ -97,8 +102,12 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
                 return Err(unknown(name, failure, names));
             }
         };
-        if let Some(runner) = client.list_runners(name, "live", 1).await?.pop() {
-            return Ok(runner.name);
+        let live = client.list_runners(name, "live", 0).await?;
+        if let Some((runner, others)) = meant(&live) {
+            if !others.is_empty() {
+                printer.note(&told(runner, &others));
+            }
+            return Ok(runner.name.clone());
         }
         if let Some(runner) = resumed(&client, &project, printer).await? {
             return Ok(runner);
@@ -126,6 +135,47 @@ fn go(name: &str, context: &Context, printer: Printer) -> Result<(), Failure> {
         return attach::by_name(&runner, context, printer);
     }
     printer.line(&runner)
+}
+
+/// Returns the runner to go into, and the others, the likelier ones first.
+fn meant(live: &[Runner]) -> Option<(&Runner, Vec<&Runner>)> {
+    let mut all: Vec<&Runner> = live.iter().collect();
+    all.sort_by_key(|runner| {
+        let since = runner.activity.since.unwrap_or(runner.started_at).max(runner.started_at);
+        std::cmp::Reverse(rank(runner.status, runner.activity.state, since))
+    });
+    let mut all = all.into_iter();
+    all.next().map(|first| (first, all.collect()))
+}
+
+/// How likely a runner is meant: whoever needs the person, else whoever was active last.
+fn rank(status: RunnerStatus, state: ActivityState, since: DateTime<Utc>) -> (u8, i64) {
+    let at = since.timestamp_micros();
+    match (status, state) {
+        (RunnerStatus::Stopping, _) => (0, at),
+        // The one that has waited longest.
+        (_, ActivityState::Blocked) => (3, -at),
+        (_, ActivityState::Working) => (2, at),
+        _ => (1, at),
+    }
+}
+
+/// Says which runner is gone into, why, and which others there are.
+fn told(runner: &Runner, others: &[&Runner]) -> String {
+    let why = match (runner.status, runner.activity.state) {
+        (RunnerStatus::Stopping, _) => "is being stopped",
+        (_, ActivityState::Blocked) => "needs you",
+        (_, ActivityState::Working) => "is at work",
+        _ => "was active last",
+    };
+    let named = others.iter().take(MOST_NAMED);
+    let mut names: Vec<String> =
+        named.map(|other| format!("{} ({})", other.name, other.activity.state.as_str())).collect();
+    if others.len() > MOST_NAMED {
+        names.push(format!("{} more", others.len() - MOST_NAMED));
+    }
+    let live = if others.len() == 1 { "lives" } else { "live" };
+    format!("{} {why}; beside it {live} {}", runner.name, names.join(", "))
 }
 
 /// Goes on with the conversation of a project's directory; returns the name of the runner that holds it,
@@ -212,6 +262,22 @@ fn unknown(name: &str, failure: Failure, projects: Vec<String>) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_needs_the_person_comes_first_then_whoever_was_active_last() {
+        use ActivityState::{Blocked, Done, Idle, Working};
+        use RunnerStatus::{Running, Stopping};
+        let at = |second: i64| DateTime::from_timestamp(1_000_000 + second, 0).unwrap();
+        let order = [
+            rank(Running, Blocked, at(10)),
+            rank(Running, Blocked, at(20)),
+            rank(Running, Working, at(5)),
+            rank(Running, Done, at(90)),
+            rank(Running, Idle, at(80)),
+            rank(Stopping, Blocked, at(99)),
+        ];
+        assert!(order.windows(2).all(|two| two[0] > two[1]), "{order:?}");
+    }
 
     #[test]
     fn a_word_leads_to_what_others_call_it_and_to_nothing_that_destroys() {

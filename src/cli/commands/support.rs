@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::{Outcome, doctor::lines};
 use crate::{
     cli::{
-        args::GlobalArgs,
         context::block_on,
         doctor::{self, Findings, Machine},
         host::SupportArgs,
         printer::Printer,
         support,
+        top::GlobalArgs,
     },
     config::Sources,
     daemon,

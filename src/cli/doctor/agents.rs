@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream};
 
 use super::Findings;
 use crate::{cli::ask::ask, config::environment, domain::agent::Agent};
 
-/// Agents written for Node take a second or two to say who they are.
-const LIMIT: Duration = Duration::from_secs(10);
+/// Agents written for Node or Python take seconds to say who they are on a small machine.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// Agents that are asked at once: more make each of them slower on a small machine.
+const TOGETHER: usize = 2;
 
 /// A login shell may do much before it is asked.
 const SHELL: Duration = Duration::from_secs(3);
@@ -29,7 +32,8 @@ pub(super) async fn examine(found: &mut Findings) {
             None
         }
     };
-    let looked = join_all(Agent::ALL.map(|agent| look(agent, &own, shell.as_ref()))).await;
+    let looks = Agent::ALL.into_iter().map(|agent| look(agent, &own, shell.as_ref()));
+    let looked: Vec<_> = stream::iter(looks).buffered(TOGETHER).collect().await;
     let mut any = false;
     for (agent, ours, theirs) in looked {
         let name = agent.as_str();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::commands::leaves;
-use crate::{cli::args::Cli, daemon::api_document};
+use crate::{cli::top::Cli, daemon::api_document};
 use clap::CommandFactory as _;
 
 /// What takes the place of a command.

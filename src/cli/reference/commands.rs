@@ -3,7 +3,7 @@
 use clap::{Arg, Command, CommandFactory as _};
 
 use super::{cell, check};
-use crate::cli::args::Cli;
+use crate::cli::top::Cli;
 
 const HEAD: &str = "# Commands\n\nGenerated from the program by `./tests/run docs`. Every listing takes \
 `--format table|json|yaml`.\n\nExit codes: 0 ok, 2 usage, 3 not found, 4 conflict, 5 denied, 6 unavailable \

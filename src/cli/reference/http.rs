@@ -29,6 +29,7 @@ has more than 16 KiB is given again by the same daemon only, afterwards 409 `IDE
 daemon died with it is not made again: 409 `IDEMPOTENCY_UNSETTLED`. While the database is away, keys are \
 remembered in memory.\n\
 - **Bodies** are JSON objects, and so is every object in them; lists of values in their place are refused.\n\
+- **Parameters** that a call does not name are refused, as are fields of a body: 400 `BAD_QUERY`.\n\
 - **Limits**: a body has a mebibyte at most and must be there within ten seconds, as must a header; a token \
 makes 50 calls in a second (`api.requests_per_second`), then 429 with `Retry-After`. After 401, 403 and 421 the \
 connection is closed; where all are used up (`api.connections`), the one that is idle for the longest is.\n\

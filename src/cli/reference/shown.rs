@@ -3,7 +3,7 @@
 use clap::Parser as _;
 
 use super::root;
-use crate::cli::args::Cli;
+use crate::cli::top::Cli;
 
 #[path = "../../../tests/blocks.rs"]
 mod blocks;

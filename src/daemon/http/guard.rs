@@ -26,6 +26,7 @@ use utoipa::openapi::OpenApi;
 
 use super::{
     document::operations,
+    params::Known,
     peer::Peer,
     problem::Problem,
     rate::Rate,
@@ -100,6 +101,7 @@ struct Rules {
     services: Services,
     /// By `METHOD path`: the scope that it needs, or `None` for what anybody may call.
     needs: HashMap<String, Option<Scope>>,
+    known: Known,
     rate: Rate,
     repeats: Arc<Repeats>,
 }
@@ -120,7 +122,8 @@ impl Guard {
         }
         let rate = Rate::new(services.context().config.api.requests_per_second);
         let repeats = Arc::default();
-        Self(Arc::new(Rules { services: services.clone(), needs, rate, repeats }))
+        let (services, known) = (services.clone(), Known::new(document));
+        Self(Arc::new(Rules { services, needs, known, rate, repeats }))
     }
 }
 
@@ -217,7 +220,7 @@ impl Rules {
         }
     }
 
-    /// Asks for process, token, pace and scope, reads the body, and lets the request through.
+    /// Asks for process, token, pace, scope and query, reads the body, and lets the request through.
     async fn let_in(&self, request: Request, peer: &Peer, next: Next) -> Result<Response, Problem> {
         let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
         let path = path.unwrap_or_default();
@@ -225,7 +228,8 @@ impl Rules {
         // What answers GET answers HEAD.
         let method = if verb == Method::HEAD { "GET" } else { verb.as_str() };
         let inside = self.runner_of(method, &path, peer).await?;
-        let need = self.needs.get(&format!("{method} {path}")).copied();
+        let call = format!("{method} {path}");
+        let need = self.needs.get(&call).copied();
         let stranger = format!("address {}", peer.address.ip());
         let token = match (inside, need) {
             (Some(_), _) | (None, Some(None)) => {
@@ -247,6 +251,7 @@ impl Rules {
             let problem = Problem::new(StatusCode::FORBIDDEN, "SCOPE_TOO_NARROW", what);
             return Err(problem.with_hint(hint));
         }
+        self.known.check(&call, request.uri())?;
         self.pass(request, token, inside, next).await
     }
 

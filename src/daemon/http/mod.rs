@@ -22,6 +22,7 @@ mod lists;
 mod looker;
 mod open;
 mod operations;
+mod params;
 mod peer;
 mod problem;
 mod projects;

@@ -88,9 +88,9 @@ impl Services {
         let runner = self.store.runner_get(id).await.ok().flatten();
         if runner.is_some_and(|runner| is_asking(&runner, asked)) {
             let event = self.inbox_event();
-            if let Err(error) = self.store.inbox_act(&[item], &ItemAct::Reopened, "", &event).await
-            {
-                tracing::warn!(%item, %error, "failed to open an item again");
+            match self.store.inbox_act(&[item], &ItemAct::Reopened, "", &event).await {
+                Ok(_) => self.keep_lines_of(id, Class::Ask, false),
+                Err(error) => tracing::warn!(%item, %error, "failed to open an item again"),
             }
         }
     }
@@ -116,7 +116,7 @@ impl Services {
         let kind = runner.activity.kind.as_deref().unwrap_or_default();
         let steps = answer::steps(&runner.agent, kind, answer)
             .map_err(|why| Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name)))?;
-        self.type_steps(runner, asked, steps).await
+        self.type_steps(runner, (asked, item.map(|item| item.id)), steps).await
     }
 
     /// Answers over the agent's own interface; false where it must be done by keys: there is none, or it
@@ -173,12 +173,23 @@ impl Services {
     }
 
     /// Waits for the dialog of a question to be on the screen: what is typed before goes elsewhere.
-    async fn await_dialog(&self, runner: &Runner, asked: DateTime<Utc>) -> Result<(), Failure> {
+    async fn await_dialog(
+        &self,
+        runner: &Runner,
+        (asked, item): (DateTime<Utc>, Option<Uuid>),
+    ) -> Result<(), Failure> {
         // What was seen on the screen is there, or gone.
         let is_seen =
             matches!(runner.activity.source, ActivitySource::Screen | ActivitySource::Taught);
         let until = Instant::now() + DRAWN;
-        while !self.still_asks(runner).await? {
+        loop {
+            let standing = self.standing(runner, item).await?;
+            if standing.is_another {
+                return Err(self.asks_something_else(runner));
+            }
+            if standing.is_dialog {
+                return Ok(());
+            }
             let now = self.resolve(&runner.id.to_string()).await?;
             if is_seen || !is_asking(&now, asked) {
                 return Err(not_asked(&now));
@@ -188,13 +199,21 @@ impl Services {
             }
             sleep(LOOK).await;
         }
-        Ok(())
+    }
+
+    /// Refuses an answer that was meant for another dialog than the one that stands on the screen by now, and
+    /// has that one told.
+    fn asks_something_else(&self, runner: &Runner) -> Failure {
+        self.look_now(runner);
+        let name = &runner.name;
+        let what = format!("the screen of {name} shows another question by now; nothing was sent");
+        Failure::conflict("NOT_ASKED", what).with_hint(format!("stratavore attach {name}"))
     }
 
     async fn type_steps(
         &self,
         runner: &Runner,
-        asked: DateTime<Utc>,
+        (asked, item): (DateTime<Utc>, Option<Uuid>),
         steps: Vec<Step>,
     ) -> Result<(), Failure> {
         // What is typed first ends the question; nobody can ask for it again after that. The supervisor
@@ -207,7 +226,9 @@ impl Services {
             && Agent::of(&runner.agent).is_some_and(Agent::keeps_dialogs_back);
         let is_read = self.context.is_screen_read(&runner.agent);
         if !is_reported || (is_bare || is_kept_back) && is_read {
-            self.await_dialog(runner, asked).await?;
+            self.await_dialog(runner, (asked, item)).await?;
+        } else if self.standing(runner, item).await?.is_another {
+            return Err(self.asks_something_else(runner));
         }
         let mut asked_us = is_reported.then(|| asked.timestamp_micros());
         for step in steps {

@@ -25,6 +25,7 @@ use crate::{
         hook::{Decided, HookReport},
         id::RunnerId,
         inbox::{Class, Consequence, Reason, clean, is_about},
+        redact::redact,
         runner::Runner,
     },
 };
@@ -41,7 +42,7 @@ pub(super) struct Wishes(Arc<Mutex<HashMap<RunnerId, VecDeque<Waiting>>>>);
 struct Waiting {
     /// The name of the held hook.
     ask: String,
-    /// The tool with its argument.
+    /// The tool with its argument, without secrets, as the question is told.
     tool: String,
 }
 
@@ -86,14 +87,20 @@ impl Wishes {
 }
 
 impl Services {
-    /// Takes in what a hook told of a wish: one that it has decided itself, or one that waits.
-    pub(super) async fn on_wish(&self, runner: &Runner, told: &HookReport) -> Result<(), Failure> {
+    /// Takes in what a hook told of a wish: one that it has decided itself, or one that waits. True when the
+    /// policy has decided one that waited.
+    pub(super) async fn on_wish(
+        &self,
+        runner: &Runner,
+        told: &HookReport,
+    ) -> Result<bool, Failure> {
         if let Some(decision) = Decision::parse(&told.decision) {
             let rule = Some(told.rule.clone());
-            return self.record_decision(runner, told, &Verdict { decision, rule }).await;
+            self.record_decision(runner, told, &Verdict { decision, rule }).await?;
+            return Ok(false);
         }
         if told.ask.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let verdict = self.decide(runner, told).await;
         let decided = match verdict.decision {
@@ -115,7 +122,9 @@ impl Services {
                 // One that was answered on the screen meanwhile is not decided here.
                 if self.fleet.decide(runner.id, &told.ask, Some(&decided)).await.is_ok() {
                     self.record_decision(runner, told, &verdict).await?;
-                } else if let Some(item) = &paired {
+                    return Ok(true);
+                }
+                if let Some(item) = &paired {
                     self.store.inbox_claim(item.id, "", "").await?;
                 }
             }
@@ -124,12 +133,13 @@ impl Services {
                 self.fleet.decide(runner.id, &told.ask, None).await.ok();
             }
             None => {
-                let waiting = Waiting { ask: told.ask.clone(), tool: told.tool.clone() };
+                let tool = redact(&told.tool).into_owned();
+                let waiting = Waiting { ask: told.ask.clone(), tool };
                 self.wishes.add(runner.id, waiting);
                 self.pair(runner.id).await?;
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// What the policy says.
@@ -168,7 +178,7 @@ impl Services {
             return Ok(());
         }
         let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
-        // The agent's own words: the item's may be cut and without secrets.
+        // The agent's own words: the item's may be cut.
         let is_same = runner.activity.since == Some(item.asked_at);
         let message = runner.activity.message.filter(|_| is_same).unwrap_or_default();
         if let Some(ask) = self.wishes.about(id, &message) {

@@ -7,10 +7,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::{
+    sync::{Mutex as AsyncMutex, Notify},
+    time::timeout,
+};
 
 use super::Services;
 use crate::{
@@ -28,6 +32,9 @@ use crate::{
     },
 };
 
+/// Whoever changes a budget waits so long, at most, for what comes of it.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
 /// What is done to this node's runners, and the bell that says that something was used or set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Enforcing(Arc<State>);
@@ -37,6 +44,8 @@ struct State {
     /// By runner and run: a new run begins with nothing done to it.
     runners: Mutex<HashMap<(RunnerId, u32), Enforcement>>,
     bell: Notify,
+    /// One look at a time: an older one must not undo what a newer one did.
+    looking: AsyncMutex<()>,
 }
 
 impl Enforcing {
@@ -83,7 +92,7 @@ impl Services {
             });
             let event = services.budget_event(EventType::BudgetChanged, &change.scope, data);
             services.store.budget_set(&change, bounds, event).await?;
-            services.enforcing.ring();
+            services.look_at_once().await;
             Ok(())
         })
         .await
@@ -103,7 +112,7 @@ impl Services {
         self.detached(async move {
             let event = services.change_event("removed", &scope, period);
             services.store.budget_remove(&scope, period, event).await?;
-            services.enforcing.ring();
+            services.look_at_once().await;
             Ok(())
         })
         .await
@@ -123,10 +132,23 @@ impl Services {
         self.detached(async move {
             let event = services.change_event("reset", &scope, period);
             services.store.budget_reset(&scope, period, event).await?;
-            services.enforcing.ring();
+            services.look_at_once().await;
             Ok(())
         })
         .await
+    }
+
+    /// Has the budgets looked at before somebody is answered: whoever is told that a budget has room again
+    /// may prompt at once. What takes longer is done all the same, and what fails is tried again.
+    async fn look_at_once(&self) {
+        let services = self.clone();
+        let looking = tokio::spawn(async move {
+            if let Err(error) = services.keep_budgets().await {
+                tracing::debug!(%error, "failed to look at the budgets");
+            }
+            services.enforcing.ring();
+        });
+        timeout(AT_ONCE, looking).await.ok();
     }
 
     /// Returns a scope that names something there is: a runner by its id, whatever word it was.
@@ -169,6 +191,7 @@ impl Services {
     ///
     /// When the database fails.
     pub(crate) async fn keep_budgets(&self) -> Result<bool, Failure> {
+        let _looking = self.enforcing.0.looking.lock().await;
         let now = self.context.clock.now();
         for ended in self.store.budget_ended(now).await? {
             let zone = zone(&ended.time_zone).unwrap_or(chrono_tz::UTC);
@@ -200,7 +223,7 @@ impl Services {
             budget.exhaustion()
         } else {
             format!(
-                "{share} % of the {} budget for {} are used: {} of {}",
+                "{share} % of the {} budget for {} is used: {} of {}",
                 budget.period.as_str(),
                 budget.scope,
                 budget.limit.show(budget.used),

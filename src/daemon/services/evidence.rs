@@ -5,12 +5,14 @@
 //! said last.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::Services;
 use crate::{
@@ -20,10 +22,11 @@ use crate::{
         activity::{Activity, ActivitySource, ActivityState},
         agent::Agent,
         event::EventType,
-        evidence::{Evidence, Explanation, Word},
+        evidence::{Evidence, Explanation, Shown, Word},
         failure::Failure,
         id::RunnerId,
         inbox, question,
+        redact::redact,
         runner::{Runner, RunnerStatus},
     },
     proto::link::v1::Status,
@@ -37,6 +40,15 @@ const BOX: TimeDelta = TimeDelta::seconds(20);
 pub(super) struct Told {
     pub(super) all: Arc<tokio::sync::Mutex<HashMap<RunnerId, Evidence>>>,
     screens: Arc<Mutex<HashMap<RunnerId, u64>>>,
+}
+
+/// What stands on the screen of an agent that asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// A dialog that its rules know.
+    pub(super) is_dialog: bool,
+    /// Another dialog than the one that the answer is meant for.
+    pub(super) is_another: bool,
 }
 
 /// Something that a source says: `None` withdraws what it said.
@@ -58,12 +70,13 @@ impl Services {
         let own = (told.source == ActivitySource::Osc7501)
             .then(|| Word::new((told.state, told.kind, told.message), told.since.unwrap_or(now)));
         let mut said = vec![(ActivitySource::Osc7501, own)];
-        if status.title != runner.title {
+        let title = redact(&status.title);
+        if title != runner.title {
             let name = self.context.screens_of(&runner.agent);
-            let seen = self.context.screens.look(&name, On::Title, &status.title);
+            let seen = self.context.screens.look(&name, On::Title, &title);
             said.push((ActivitySource::Title, seen.map(|seen| word(seen, None, now))));
         }
-        self.say(&runner, said, &status.title).await?;
+        self.say(&runner, said, &title).await?;
         self.look_at_screen(&runner, status.screens);
         Ok(())
     }
@@ -72,12 +85,10 @@ impl Services {
     pub(super) async fn on_hook(
         &self,
         runner: &Runner,
-        said: (ActivityState, Option<String>, Option<String>),
+        word: Word,
         begins: bool,
-        at: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let Some(runner) = self.at_run(runner.id, runner.run).await? else { return Ok(()) };
-        let word = Word::new(said, at);
         let title = runner.title.clone();
         let mut said = vec![(ActivitySource::Hook, Some(word))];
         if begins {
@@ -118,11 +129,12 @@ impl Services {
             let screen = reply.screen.unwrap_or_default();
             let (rules, text) = (&services.context.screens, tail(&screen.lines));
             let name = services.context.screens_of(&runner.agent);
-            let question = question::on_screen(&screen.lines);
+            let asked = (question::on_screen(&screen.lines), question::mark(&screen.lines));
             let now = services.context.clock.now();
             let words = |seen: Seen| {
                 let is_blocked = seen.state == ActivityState::Blocked;
-                word(seen, question.clone().filter(|_| is_blocked), now)
+                let (question, dialog) = if is_blocked { asked.clone() } else { (None, None) };
+                word(seen, question, now).with_dialog(dialog)
             };
             let mut said = Vec::new();
             if is_taught {
@@ -175,17 +187,49 @@ impl Services {
         Ok(is_box(&self.store.runner_evidence(runner.id).await?))
     }
 
-    /// Whether a dialog that only the screen or a hook told of still stands on the screen.
-    pub(super) async fn still_asks(&self, runner: &Runner) -> Result<bool, Failure> {
+    /// Returns what stands on the screen of an agent that asks what an item tells of.
+    pub(super) async fn standing(
+        &self,
+        runner: &Runner,
+        item: Option<Uuid>,
+    ) -> Result<Standing, Failure> {
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
         let (rules, text) = (&self.context.screens, tail(&screen.lines));
         let name = self.context.screens_of(&runner.agent);
         let taught = rules.taught(&name, &text);
         let seen = taught.or_else(|| rules.look(&name, On::Screen, &text));
-        Ok(seen.is_some_and(|seen| seen.state == ActivityState::Blocked))
+        let is_dialog = seen.is_some_and(|seen| seen.state == ActivityState::Blocked);
+        let evidence = match self.told.all.lock().await.get(&runner.id) {
+            Some(evidence) => evidence.clone(),
+            // An agent is answered also while the database is away.
+            None => self.store.runner_evidence(runner.id).await.unwrap_or_default(),
+        };
+        let evidence = evidence.of_run(runner.run);
+        let is_another = match (evidence.dialog_of(item), question::mark(&screen.lines)) {
+            (Some(meant), Some(now)) => now != meant,
+            _ => false,
+        };
+        Ok(Standing { is_dialog, is_another })
     }
 
-    /// Takes note of what sources say, and writes down what follows from it.
+    /// Takes note of the dialog that is shown with an item: an answer to the item is meant for it.
+    pub(super) async fn note_shown(&self, id: RunnerId, shown: Shown) -> Result<(), Failure> {
+        let mut all = self.told.all.lock().await;
+        let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
+        let known = match all.remove(&id) {
+            Some(known) => known,
+            None => self.store.runner_evidence(id).await?,
+        };
+        let evidence = Evidence { shown: Some(shown), ..known.of_run(runner.run) };
+        let (told, now) = ((&runner.activity, &*runner.title), self.context.clock.now());
+        let written =
+            self.store.runner_set_activity(&runner, told, &evidence, (None, &[]), now).await;
+        all.insert(id, evidence);
+        written?;
+        Ok(())
+    }
+
+    /// Takes note of what sources say, without secrets, and writes down what follows from it.
     pub(super) async fn say(
         &self,
         runner: &Runner,
@@ -199,7 +243,12 @@ impl Services {
         };
         let mut evidence = known.of_run(runner.run);
         let mut has_changed = false;
-        for (source, word) in said {
+        for (source, mut word) in said {
+            if let Some(message) = word.as_mut().and_then(|word| word.message.as_mut())
+                && let Cow::Owned(clean) = redact(message)
+            {
+                *message = clean;
+            }
             has_changed |= evidence.note(source, word);
         }
         // Read under the lock: another source may have written meanwhile.

@@ -24,9 +24,11 @@ use crate::{
         answer::Answer,
         digest::{Digest, digest},
         event::{EventFilter, EventType, NewEvent},
+        evidence::Shown,
         failure::Failure,
         id::RunnerId,
         inbox::{Class, Consequence, Item, ItemState, last_lines},
+        question,
         runner::Runner,
     },
     proto::link::v1::Type,
@@ -352,16 +354,26 @@ impl Services {
             Consequence::Open(opening) if opening.class != Class::End => Some(opening.class),
             _ => None,
         });
-        let Some(class) = opened else { return };
-        let (services, id) = (self.clone(), runner.id);
+        if let Some(class) = opened {
+            self.keep_lines_of(runner.id, class, true);
+        }
+    }
+
+    /// Keeps what stands on the screen with the open item of a class; answers to a question that was asked
+    /// just now are for the dialog that stands there.
+    pub(super) fn keep_lines_of(&self, id: RunnerId, class: Class, is_new: bool) {
+        let services = self.clone();
         tokio::spawn(async move {
             sleep(REST).await;
             let Ok(reply) = services.fleet.look(id, LookFor::Screen).await else { return };
-            let lines = last_lines(&reply.screen.unwrap_or_default().lines);
+            let screen = reply.screen.unwrap_or_default().lines;
             let kept = async {
-                if let Some(item) = services.store.inbox_of(id, class).await? {
-                    services.store.inbox_lines(item.id, &lines).await?;
+                let Some(item) = services.store.inbox_of(id, class).await? else { return Ok(()) };
+                let dialog = question::mark(&screen).filter(|_| is_new && class == Class::Ask);
+                if let Some(dialog) = dialog {
+                    services.note_shown(id, Shown { item: item.id, dialog }).await?;
                 }
+                services.store.inbox_lines(item.id, &last_lines(&screen)).await?;
                 Ok::<_, Failure>(())
             };
             match kept.await {

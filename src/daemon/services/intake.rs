@@ -20,9 +20,11 @@ use crate::{
     agents::{hooks, otlp},
     daemon::store::{Added, Counted, TakenIn},
     domain::{
+        activity::ActivityState,
         agent::Agent,
         clock::to_micros,
         event::{EventType, NewEvent},
+        evidence::Word,
         failure::Failure,
         hook::HookReport,
         id::RunnerId,
@@ -162,7 +164,8 @@ impl Services {
         let mut taken = TakenIn { position: Some(position), ..TakenIn::default() };
         let mut session = runner.session_id.clone();
         let mut events = Vec::new();
-        let (mut said_last, mut begins, mut wishes) = (None, false, Vec::new());
+        let (mut begins, mut wishes) = (false, Vec::new());
+        let mut said_last: Option<(Word, String)> = None;
         for report in reports {
             match report.kind {
                 ReportKind::Otlp => {
@@ -176,7 +179,11 @@ impl Services {
                     };
                     let told = told.bounded();
                     if let Some(said) = hooks::activity(agent, &told) {
-                        said_last = Some((said, at(report)));
+                        let is_reminder = hooks::reminds(&told);
+                        let word = Word { is_reminder, ..Word::new(said, at(report)) };
+                        if !said_last.as_ref().is_some_and(|(known, _)| word.reminds_of(known)) {
+                            said_last = Some((word, told.ask.clone()));
+                        }
                         begins |= hooks::begins_turn(&told);
                     }
                     if !told.ask.is_empty() || !told.decision.is_empty() {
@@ -219,14 +226,7 @@ impl Services {
         if taken.sessions.iter().any(|news| news.origin.is_some() || news.has_ended) {
             self.transcripts.look();
         }
-        if let Some((said, at)) = said_last {
-            self.on_hook(runner, said, begins, at).await?;
-        }
-        for wish in wishes {
-            if let Err(error) = self.on_wish(runner, &wish).await {
-                tracing::warn!(runner.id = %runner.id, %error, "failed to see to a permission");
-            }
-        }
+        self.hear_hooks(runner, said_last, begins, &wishes).await?;
         if added.tokens > 0 || added.cost.0 > 0 {
             self.enforcing.ring();
         }
@@ -234,6 +234,36 @@ impl Services {
             && let Some(changed) = self.store.runner_get(runner.id).await?
         {
             self.changes.runner(&changed);
+        }
+        Ok(())
+    }
+
+    /// Sees to what hooks ask and say: wishes first, because nobody is asked what the policy decides. What was
+    /// said last comes with the wish that it tells of.
+    async fn hear_hooks(
+        &self,
+        runner: &Runner,
+        mut said_last: Option<(Word, String)>,
+        begins: bool,
+        wishes: &[HookReport],
+    ) -> Result<(), Failure> {
+        for wish in wishes {
+            match self.on_wish(runner, wish).await {
+                Ok(true) => {
+                    if let Some((word, ask)) = &mut said_last
+                        && *ask == wish.ask
+                    {
+                        *word = Word::new((ActivityState::Working, None, None), word.at);
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(runner.id = %runner.id, %error, "failed to see to a permission");
+                }
+            }
+        }
+        if let Some((word, _)) = said_last {
+            self.on_hook(runner, word, begins).await?;
         }
         Ok(())
     }

@@ -30,6 +30,7 @@ use crate::{
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, SUPERVISOR_LOST},
+        session::Session,
         size::TerminalSize,
     },
     proto::link::v1::{Identity, LaunchSpec},
@@ -282,13 +283,17 @@ impl Services {
         match self.store.runner_move(runner, RunnerStatus::Running, change, event).await {
             Ok(moved) => {
                 self.changes.runner(&moved);
+                self.note_own_session(&moved).await;
                 Ok(moved)
             }
             // An agent that ended at once may have been recorded as ended before we got here.
             Err(error) => {
                 let now = self.store.runner_get(runner.id).await?;
-                now.filter(|now| now.run == runner.run && now.status != RunnerStatus::Starting)
-                    .ok_or_else(|| error.into())
+                let now = now
+                    .filter(|now| now.run == runner.run && now.status != RunnerStatus::Starting)
+                    .ok_or(error)?;
+                self.note_own_session(&now).await;
+                Ok(now)
             }
         }
     }
@@ -307,11 +312,13 @@ impl Services {
         let runner = self.resolve_here(word).await?;
         let session = runner.session_id.clone().filter(|_| preserve_session);
         // The id may have been given at the launch, to a conversation that never began.
-        let has_begun = match &session {
-            Some(id) => !self.store.session_find(id).await?.is_empty(),
-            None => false,
+        let known = match &session {
+            Some(id) => self.store.session_find(id).await?.into_iter().find(|it| it.id == *id),
+            None => None,
         };
-        if preserve_session && !has_begun {
+        // Where nothing was said there is nothing to preserve: its agent would not know it.
+        let session = session.filter(|_| known.as_ref().is_some_and(Session::has_begun));
+        if preserve_session && known.is_none() {
             let what = format!("no session of {} is known", runner.name);
             return Err(Failure::not_found("NO_SESSION", what)
                 .with_hint(format!("stratavore restart {} begins a new one", runner.name)));

@@ -1,13 +1,20 @@
-//! Sessions: look at them.
+//! Sessions: look at them, go on with them.
+//!
+//! Invariant: an agent is told to go on with a conversation only where something was said in it; of one
+//! in which nothing was it keeps nothing, and its runner is started anew.
+
+use std::ffi::OsString;
 
 use super::Services;
 use crate::{
-    daemon::store::SessionFilter,
+    daemon::store::{SessionFilter, TakenIn},
     domain::{
+        agent::Agent,
+        agent_command::Wishes,
         failure::Failure,
         launch::{Environment, LaunchRequest, RestartPolicy},
         runner::Runner,
-        session::Session,
+        session::{Session, SessionNews},
         size::TerminalSize,
     },
 };
@@ -47,16 +54,26 @@ impl Services {
         Ok(self.store.session_list(&filter).await?)
     }
 
-    /// Goes on with a session: in the runner that held it last, or in a new one.
+    /// Goes on with a session: in the runner that held it last, or in a new one. Where nothing was said in
+    /// it, the runner's own command begins a new conversation.
     ///
     /// # Errors
     ///
     /// `SESSION_NOT_FOUND`, `SESSION_HELD` while a runner holds it, `OTHER_NODE`, or `NOT_RESUMABLE`
     /// when its agent cannot go on with it.
     pub async fn resume_session(&self, word: &str, resume: Resume) -> Result<Runner, Failure> {
-        let session = self.get_session(word).await?;
+        let session = match self.get_session(word).await {
+            Ok(session) => session,
+            Err(failure) => {
+                let Some(runner) = self.never_began(word, &failure).await? else {
+                    return Err(failure);
+                };
+                return self.begin_anew(runner).await;
+            }
+        };
         let id = &session.id;
         self.is_here(&session)?;
+        let has_begun = session.has_begun();
         let holds = |runner: &Runner| runner.session_id.as_deref() == Some(id);
         let live = self.store.runner_list(&session.project, "live", 0).await?;
         if let Some(holder) = live.iter().find(|runner| holds(runner)) {
@@ -64,12 +81,14 @@ impl Services {
             return Err(Failure::conflict("SESSION_HELD", what)
                 .with_hint(format!("stratavore attach {}", holder.name)));
         }
-        if !session.resumable {
+        if has_begun && !session.resumable {
             let what = format!("nothing is known of where the agent keeps session {id}");
             return Err(Failure::conflict("NOT_RESUMABLE", what)
                 .with_hint("stratavore launch begins a new one"));
         }
-        self.restore_transcript(&session).await?;
+        if has_begun {
+            self.restore_transcript(&session).await?;
+        }
         let last = match session.runner_id.parse() {
             Ok(runner) => self.store.runner_get(runner).await?,
             Err(_) => None,
@@ -78,14 +97,15 @@ impl Services {
         let last = last.filter(|runner| holds(runner) && !resume.is_new);
         let (services, session) = (self.clone(), session.clone());
         self.detached(async move {
+            let conversation = Some(session.id.clone()).filter(|_| has_begun);
             if let Some(last) = last {
-                return Box::pin(services.next_run(last.id, 0, Some(&session.id))).await;
+                return Box::pin(services.next_run(last.id, 0, conversation.as_deref())).await;
             }
             let request = LaunchRequest {
                 request_id: None,
                 project: session.project.clone(),
                 name: String::new(),
-                command: vec![session.agent.clone().into()],
+                command: services.command_of(&session.agent)?,
                 cwd: (!session.cwd.is_empty()).then(|| session.cwd.clone().into()),
                 worktree: None,
                 environment: resume.environment,
@@ -94,9 +114,82 @@ impl Services {
                 umask: resume.umask,
                 max_tokens: None,
             };
-            Ok(Box::pin(services.launch_in(request, Some(session.id))).await?.runner)
+            Ok(Box::pin(services.launch_in(request, conversation)).await?.runner)
         })
         .await
+    }
+
+    /// Returns the command that runs an agent of this name: one of the user's own by its template.
+    fn command_of(&self, agent: &str) -> Result<Vec<OsString>, Failure> {
+        let Some(own) = self.context.config.agents.named(agent) else {
+            return Ok(vec![agent.into()]);
+        };
+        // Its conversation gets its id when it is started.
+        own.fill(&Wishes::default(), "{session_id}")
+            .map_err(|why| Failure::usage("BAD_WISH", format!("{agent} {why}")))
+    }
+
+    /// Returns the ended runner of ours that was given a conversation of which nothing was ever heard, where
+    /// that is why no session was found.
+    async fn never_began(&self, word: &str, why: &Failure) -> Result<Option<Runner>, Failure> {
+        if why.reason != "SESSION_NOT_FOUND" {
+            return Ok(None);
+        }
+        let node = &self.context.origin.node_id;
+        let runners = self.store.runner_list("", "", 0).await?;
+        Ok(runners.into_iter().find(|runner| {
+            runner.session_id.as_deref() == Some(word)
+                && runner.node_id == *node
+                && !runner.status.is_live()
+        }))
+    }
+
+    async fn begin_anew(&self, runner: Runner) -> Result<Runner, Failure> {
+        let services = self.clone();
+        self.detached(async move { Box::pin(services.next_run(runner.id, 0, None)).await }).await
+    }
+
+    /// Writes down the conversation of a runner of the user's own agent, where its template says how to go on
+    /// with it: nobody else tells of it.
+    pub(super) async fn note_own_session(&self, runner: &Runner) {
+        let own = self.context.config.agents.named(&runner.agent);
+        let is_meant =
+            Agent::of(&runner.agent).is_none() && own.is_some_and(|own| !own.resume.is_empty());
+        let Some(id) = runner.session_id.clone().filter(|_| is_meant) else { return };
+        if let Err(error) = Box::pin(self.write_own_session(runner, id)).await {
+            tracing::warn!(runner.id = %runner.id, %error, "failed to record a conversation");
+        }
+    }
+
+    async fn write_own_session(&self, runner: &Runner, id: String) -> Result<(), Failure> {
+        let is_known = self.store.session_exists(&id).await?;
+        let news = SessionNews {
+            id,
+            origin: Some(if is_known { "resumed" } else { "started" }),
+            cwd: runner.cwd.to_string_lossy().into_owned(),
+            is_resumable: true,
+            at: runner.started_at,
+            ..SessionNews::default()
+        };
+        self.write_session(runner, news.clone()).await?;
+        // One that ended meanwhile has ended its sessions before there was this one.
+        let now = self.store.runner_get(runner.id).await?;
+        let ended = now.filter(|now| now.run == runner.run && !now.status.is_live());
+        if let Some(ended) = ended {
+            let at = ended.terminated_at.unwrap_or(runner.started_at);
+            let over = SessionNews { origin: None, has_ended: true, at, ..news };
+            self.write_session(&ended, over).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_session(&self, runner: &Runner, news: SessionNews) -> Result<(), Failure> {
+        let events = self.session_event(runner, &news).into_iter().collect();
+        let taken = TakenIn { sessions: vec![news], ..TakenIn::default() };
+        let guard = self.transcripts.accounts().await;
+        self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;
+        drop(guard);
+        Ok(())
     }
 
     /// Returns the session that a word names: its id or a unique prefix of it.

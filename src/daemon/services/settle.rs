@@ -111,17 +111,22 @@ impl Services {
         let runner = self.store.runner_move(&runner, status, change, event).await?;
         self.changes.runner(&runner);
         self.transcripts.look();
-        if is_floor && let Err(error) = self.mark_floor(&runner, at).await {
+        if is_floor && let Err(error) = self.mark_floor(&runner, "cut", at).await {
             tracing::warn!(runner.id = %id, %error, "failed to record that usage may be missing");
         }
         Ok(())
     }
 
     /// Records that what a runner used is at least what is known: nobody tells what a response used that was
-    /// on its way when its agent was ended.
-    async fn mark_floor(&self, runner: &Runner, at: DateTime<Utc>) -> Result<(), Failure> {
+    /// on its way when its agent was ended, or its turn; `which` tells that one from the others of the run.
+    pub(super) async fn mark_floor(
+        &self,
+        runner: &Runner,
+        which: &str,
+        at: DateTime<Utc>,
+    ) -> Result<(), Failure> {
         let record = UsageRecord {
-            key: format!("{}:{}:{}:cut", runner.agent, runner.id, runner.run),
+            key: format!("{}:{}:{}:{which}", runner.agent, runner.id, runner.run),
             purpose: INTERRUPTED.to_owned(),
             at: to_micros(at),
             source: UsageSource::Transcript,

@@ -132,7 +132,8 @@ impl Store {
     }
 
     /// Sets a budget: the one in force, else a new one for the period of these bounds, which counts what
-    /// was used in it already.
+    /// was used in it already. The one in force takes the bounds if the change names a zone, and counts anew
+    /// where something else is to be counted.
     ///
     /// # Errors
     ///
@@ -185,11 +186,13 @@ impl Store {
             truth("$8", "FALSE"),
             used("$7 = 1", "$5 IS NOT NULL", "$11", "$12"),
         )));
-        let write = Write::causing(vec![event])
-            .run(Query::new(self.readers.texts().lock_budgets))
-            .run(update)
-            .run(insert.bind(start).bind(end));
-        self.write(write).await?;
+        let recounts = recounts(change, (start, end), event.at);
+        let mut write =
+            Write::causing(vec![event]).run(Query::new(self.readers.texts().lock_budgets));
+        for query in recounts {
+            write = write.run(query);
+        }
+        self.write(write.run(update).run(insert.bind(start).bind(end))).await?;
         Ok(())
     }
 
@@ -319,6 +322,53 @@ fn used(counts_reads: &str, is_money: &str, start: &str, end: &str) -> String {
     format!("{}, {}, {}", sum(&count), sum(cost), sum(&guessed))
 }
 
+/// Returns the statements after which the budget in force lies in the period of these bounds, if the change
+/// names a zone, and counts what the change lets it count. They go before the change itself, with which they
+/// compare what is there: a budget of which the same is counted keeps its figures, also those of a reset.
+fn recounts(
+    change: &BudgetChange,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+    now: DateTime<Utc>,
+) -> Vec<Query> {
+    let (kind, id) = change.scope.words();
+    let bind = |sql: String| {
+        Query::new(sql)
+            .bind(kind)
+            .bind(id)
+            .bind(change.period.as_str())
+            .bind(now)
+            .bind(matches!(change.limit, Limit::Money(_)))
+            .bind(change.count_cache_reads.map(i64::from))
+    };
+    let in_force = "scope = $1 AND scope_id = $2 AND period_granularity = $3 \
+         AND period_start <= $4 AND period_end > $4";
+    let counts_reads = "(CASE $6 WHEN 1 THEN TRUE WHEN 0 THEN FALSE \
+         ELSE token_budgets.count_cache_reads END)";
+    let counted = |start: &str, end: &str| {
+        let used = used(counts_reads, "$5", start, end);
+        format!("(used_tokens, used_nanos, estimated) = ({used})")
+    };
+    let mut queries = Vec::new();
+    if change.time_zone.is_some() {
+        // Where somebody's own rows leave no room for it, it stays where it is.
+        let others = "SELECT 1 FROM token_budgets AS o WHERE o.scope = $1 AND o.scope_id = $2 \
+             AND o.period_granularity = $3 AND o.id <> token_budgets.id \
+             AND (o.period_start = $7 OR (o.period_start <= $4 AND o.period_end > $4))";
+        let moved = bind(format!(
+            "UPDATE token_budgets SET period_start = $7, period_end = $8, {} WHERE {in_force} \
+             AND (period_start <> $7 OR period_end <> $8) AND NOT EXISTS ({others})",
+            counted("$7", "$8"),
+        ));
+        queries.push(moved.bind(start).bind(end));
+    }
+    queries.push(bind(format!(
+        "UPDATE token_budgets SET {} WHERE {in_force} AND (count_cache_reads <> {counts_reads} \
+         OR (limit_nanos IS NOT NULL) <> $5)",
+        counted("token_budgets.period_start", "token_budgets.period_end"),
+    )));
+    queries
+}
+
 /// Returns the statement that charges what a request used to every budget whose period it lies in.
 pub(super) fn charge(
     runner: &Runner,
@@ -365,6 +415,12 @@ pub(super) fn promise(id: RunnerId, most: u64, now: DateTime<Utc>) -> Query {
     .bind(DateTime::UNIX_EPOCH)
     .bind(never())
     .bind(now)
+}
+
+/// Returns the statement that takes such a budget away, with its runner.
+pub(super) fn forget_promise(id: RunnerId) -> Query {
+    Query::new("DELETE FROM token_budgets WHERE scope = 'runner' AND scope_id = $1")
+        .bind(id.to_string())
 }
 
 fn decode(row: &Record) -> Result<Budget, StoreError> {

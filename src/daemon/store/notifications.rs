@@ -13,6 +13,7 @@ use super::{
 use crate::domain::{
     event::NewEvent,
     failure::Failure,
+    id::RunnerId,
     notification::{ChannelCounts, Delivery, DeliveryState, Notification},
 };
 
@@ -208,6 +209,26 @@ impl Store {
         rows.first().map(|row| row.time("due_at")).transpose()
     }
 
+    /// Puts deliveries that wait off to other times than they were.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn notification_put_off(
+        &self,
+        to: &[(i64, DateTime<Utc>)],
+    ) -> Result<(), StoreError> {
+        let mut write = Write::default();
+        for (id, due) in to {
+            let update = Query::new(
+                "UPDATE notifications SET due_at = $2 WHERE id = $1 AND state = 'waiting'",
+            );
+            write = write.run(update.bind(*id).bind(*due));
+        }
+        self.write(write).await?;
+        Ok(())
+    }
+
     /// Writes down what became of a delivery that waits, together with what that causes.
     ///
     /// # Errors
@@ -286,6 +307,42 @@ impl Store {
         rows.first().map(decode).transpose()
     }
 
+    /// Returns the messages that a channel made since a time of what a runner's agent was at, but for
+    /// those of which it is written down how that ended; the newest first, so many at most.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn notification_pushed(
+        &self,
+        channel: &str,
+        runner: RunnerId,
+        since: DateTime<Utc>,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let query = Query::new(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM notifications WHERE channel = $1 AND state = 'sent' AND error IS NULL \
+             AND reference IS NOT NULL AND created_at >= $2 AND dedup_key LIKE $3 || '%' \
+             ORDER BY id DESC LIMIT $4"
+        ));
+        let begins = format!("runner.activity/{runner}/");
+        self.list(query.bind(channel).bind(since).bind(begins).bind(limit), decode).await
+    }
+
+    /// Writes down how a question ended that was sent.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn notification_end(&self, id: i64, how: &str) -> Result<(), StoreError> {
+        let update =
+            Query::new("UPDATE notifications SET error = $2 WHERE id = $1 AND state = 'sent'");
+        self.write(Write::default().run(update.bind(id).bind(how))).await?;
+        Ok(())
+    }
+
     /// Returns how a channel is.
     ///
     /// # Errors
@@ -306,11 +363,12 @@ impl Store {
         })
     }
 
-    /// Gives a parked delivery, or all of them, their tries back; returns how many.
+    /// Gives a delivery that is parked or waits, or all that are parked, their tries back, and makes
+    /// them due; returns how many.
     ///
     /// # Errors
     ///
-    /// `NOTIFICATION_NOT_FOUND` when none is parked so.
+    /// `NOTIFICATION_NOT_FOUND` when there is none.
     pub async fn notification_retry(
         &self,
         id: Option<i64>,
@@ -319,7 +377,8 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let query = Query::new(
             "UPDATE notifications SET state = 'waiting', attempts = 0, due_at = $2, \
-             settled_at = NULL WHERE state = 'parked' AND ($1 = 0 OR id = $1) RETURNING id",
+             settled_at = NULL WHERE (state = 'parked' AND $1 = 0) \
+             OR (state IN ('waiting', 'parked') AND id = $1) RETURNING id",
         );
         let query = query.bind(id.unwrap_or(0)).bind(now);
         let write = Write::causing(vec![caused]).require(query, not_parked());

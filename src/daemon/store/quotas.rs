@@ -12,7 +12,7 @@ use super::{
     query::{Query, Record, Write},
 };
 use crate::domain::{
-    budget::{BudgetScope, Limit},
+    budget::{BudgetScope, Limit, Period},
     event::NewEvent,
     failure::{Failure, FailureKind},
     id::RunnerId,
@@ -284,9 +284,13 @@ fn budget_refusal(
         limit.show(positive(used)),
         limit.show(positive(most)),
     );
-    Ok(Failure::new(FailureKind::Limit, "BUDGET_EXHAUSTED", what).with_hint(format!(
-        "stratavore budget set {of} {period} AMOUNT raises it; its next period begins by itself"
-    )))
+    let next = if period == Period::Total.as_str() {
+        "budget reset begins it anew"
+    } else {
+        "its next period begins by itself"
+    };
+    Ok(Failure::new(FailureKind::Limit, "BUDGET_EXHAUSTED", what)
+        .with_hint(format!("stratavore budget set {of} {period} AMOUNT raises it; {next}")))
 }
 
 fn missing(project: &str) -> Failure {

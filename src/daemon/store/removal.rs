@@ -4,7 +4,7 @@
 //! one; its number is not given out again, because the project keeps the count.
 
 use super::{
-    Store, StoreError, projects, prompts,
+    Store, StoreError, budgets, projects, prompts,
     query::{Query, Write},
 };
 use crate::domain::{
@@ -16,7 +16,7 @@ use crate::domain::{
 };
 
 impl Store {
-    /// Removes the row of an ended runner.
+    /// Removes the row of an ended runner, and with it the budget that it was launched with.
     ///
     /// # Errors
     ///
@@ -36,6 +36,7 @@ impl Store {
             .require(query.bind(runner.id.as_uuid()).bind(runner.run), still_live(&runner.name))
             .run(prompts::remove_of(runner.id.as_uuid()))
             .run(projects::recount(&runner.project, at))
+            .run(budgets::forget_promise(runner.id))
             .minding(runner, &items, &event);
         self.write(write).await?;
         Ok(())

@@ -150,7 +150,7 @@ pub(super) fn note(news: &SessionNews, holder: Holder<'_>) -> Vec<Query> {
 /// Whether an agent can go on with a conversation: by its id, or by the file that holds it.
 fn is_resumable(news: &SessionNews, agent: &str) -> bool {
     let by_id = Agent::of(agent).is_some_and(|agent| agent != Agent::Aider);
-    by_id || !news.transcript.is_empty()
+    by_id || news.is_resumable || !news.transcript.is_empty()
 }
 
 /// Returns the statement that ends the sessions of a runner that has ended; none ends before it begins,

@@ -38,6 +38,7 @@ pub(super) async fn run(services: Services, store: Store) {
         follow(services.clone(), store),
         senders,
         summarize(services.clone()),
+        finish(services.clone()),
         converse(services)
     );
 }
@@ -66,10 +67,19 @@ async fn lease(services: &Services) {
 async fn follow(services: Services, store: Store) {
     let mut doorbell = store.doorbell();
     let mut place = NotifyPlace::default();
+    let mut has_begun = false;
     loop {
         if !services.is_notifier() {
-            place = NotifyPlace::default();
+            (place, has_begun) = (NotifyPlace::default(), false);
             lease(&services).await;
+        }
+        if !has_begun {
+            if let Err(error) = services.notify_decide_anew().await {
+                tracing::debug!(%error, "failed to decide anew about what waits");
+                sleep(PAUSE).await;
+                continue;
+            }
+            has_begun = true;
         }
         doorbell.borrow_and_update();
         match services.notify_take_in(&mut place).await {
@@ -125,6 +135,19 @@ async fn summarize(services: Services) {
             && let Err(error) = services.summarize().await
         {
             tracing::warn!(%error, "failed to record a summary");
+        }
+    }
+}
+
+/// Says of questions that were pushed how they ended.
+async fn finish(services: Services) {
+    if !services.chats() {
+        return;
+    }
+    loop {
+        lease(&services).await;
+        if services.notify_finish().await {
+            sleep(SPACING).await;
         }
     }
 }

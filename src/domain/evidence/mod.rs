@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{
     activity::{Activity, ActivitySource, ActivityState, INTERRUPTED},
@@ -50,6 +51,25 @@ pub struct Word {
     #[serde(skip)]
     #[schema(ignore)]
     pub is_after_question: bool,
+    /// Whether it says no more than that a question of which more was told stands there still.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_reminder: bool,
+    /// Which dialog was seen on the screen (`question::mark`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dialog: Option<String>,
+    /// When that dialog took the place of another one, of which nobody else has told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<DateTime<Utc>>,
+}
+
+/// Which dialog stood on the screen when it was shown with an item of the inbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Shown {
+    /// The item.
+    pub item: Uuid,
+    /// The dialog (`question::mark`).
+    pub dialog: String,
 }
 
 impl Word {
@@ -58,7 +78,34 @@ impl Word {
         (state, kind, message): (ActivityState, Option<String>, Option<String>),
         at: DateTime<Utc>,
     ) -> Self {
-        Self { state, kind, message, at, again: None, is_after_question: false }
+        Self {
+            state,
+            kind,
+            message,
+            at,
+            again: None,
+            is_after_question: false,
+            is_reminder: false,
+            dialog: None,
+            renewed: None,
+        }
+    }
+
+    /// Returns it with the dialog that was seen.
+    #[must_use]
+    pub fn with_dialog(self, dialog: Option<String>) -> Self {
+        Self { dialog, ..self }
+    }
+
+    /// Whether all that it says was told before, and better.
+    pub fn reminds_of(&self, before: &Self) -> bool {
+        let is_same = (self.state, &self.kind) == (before.state, &before.kind);
+        self.is_reminder && is_same && !before.is_reminder && before.message.is_some()
+    }
+
+    /// Whether a dialog was seen where another one stood before.
+    fn is_another(&self, before: &Self) -> bool {
+        matches!((&self.dialog, &before.dialog), (Some(now), Some(then)) if now != then)
     }
 }
 
@@ -70,6 +117,9 @@ pub struct Evidence {
     pub run: u32,
     /// By source, the best first.
     pub words: BTreeMap<ActivitySource, Word>,
+    /// What was shown of the last question.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
 }
 
 /// Why a runner's state is what it is.
@@ -98,16 +148,34 @@ impl Evidence {
             None => self.words.remove(&source).is_some(),
             Some(word) => {
                 let same = |known: &Word| {
-                    (known.state, &known.kind, &known.message)
-                        == (word.state, &word.kind, &word.message)
+                    word.reminds_of(known)
+                        || (known.state, &known.kind, &known.message)
+                            == (word.state, &word.kind, &word.message)
                 };
-                if let Some(known) = self.words.get_mut(&source).filter(|known| same(known)) {
+                let is_asked = |word: &Word| word.state == ActivityState::Blocked;
+                let known = self.words.get(&source);
+                let asked = known.filter(|known| is_asked(known));
+                let is_another = asked.is_some_and(|asked| word.is_another(asked));
+                let is_after_question = asked.is_some();
+                // Unless a better source has told of the new one already.
+                let stood = asked.map(|asked| asked.again.unwrap_or(asked.at));
+                let better = self.words.range(..source).map(|(_, word)| word);
+                let told = better.filter(|word| is_asked(word)).map(|word| word.at).max();
+                let renewed = if is_another && stood >= told {
+                    Some(word.at)
+                } else {
+                    asked.filter(|_| is_asked(&word)).and_then(|asked| asked.renewed)
+                };
+                let known = self.words.get_mut(&source);
+                if let Some(known) = known.filter(|known| same(known) && !is_another) {
                     known.again = Some(word.at);
-                    return false;
+                    let is_better = known.dialog.is_none() && word.dialog.is_some();
+                    if is_better {
+                        known.dialog = word.dialog;
+                    }
+                    return is_better;
                 }
-                let known = self.words.get(&source).map(|known| known.state);
-                let is_after_question = known == Some(ActivityState::Blocked);
-                self.words.insert(source, Word { is_after_question, ..word });
+                self.words.insert(source, Word { is_after_question, renewed, ..word });
                 true
             }
         }
@@ -199,6 +267,21 @@ impl Evidence {
         weaker.into_iter().find_map(objects)
     }
 
+    /// The dialog that an answer to the question of an item is meant for; `None` where it is not known.
+    pub fn dialog_of(&self, item: Option<Uuid>) -> Option<&str> {
+        let shown = self.shown.as_ref().filter(|shown| Some(shown.item) == item);
+        shown
+            .map(|shown| shown.dialog.as_str())
+            .or_else(|| self.seen().find_map(|word| word.dialog.as_deref()))
+    }
+
+    /// The questions that were seen on the screen, the best first.
+    fn seen(&self) -> impl Iterator<Item = &Word> {
+        let screens = [ActivitySource::Taught, ActivitySource::Screen];
+        let words = screens.into_iter().filter_map(|source| self.words.get(&source));
+        words.filter(|word| word.state == ActivityState::Blocked)
+    }
+
     /// What is asked, where the source that is believed has no words for it: those of the best of the
     /// others that speaks of the same, which is what came about when it did, or stands on the screen.
     fn asked(&self, word: &Word) -> Option<String> {
@@ -236,6 +319,10 @@ impl Evidence {
         // What overrules a hook holds since the hook spoke, however long it was said before.
         let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
         let since = Some(hook.map_or(word.at, |hook| word.at.max(hook.at)));
+        // Titles and hooks can say the same of two dialogs; an answer to the first is none to the second.
+        let is_asked = word.state == ActivityState::Blocked;
+        let renewed = self.seen().filter_map(|seen| seen.renewed).max().filter(|_| is_asked);
+        let since = since.max(renewed);
         // Who says later that it rests speaks of the same rest: no other turn has ended since.
         let is_same = state != word.state && before.state == state;
         let since = if is_same { before.since.or(since) } else { since };

@@ -255,3 +255,68 @@ fn what_is_said_again_keeps_its_age_and_another_run_begins_with_nothing() {
     assert_eq!(evidence.clone().of_run(0), evidence);
     assert!(evidence.of_run(1).words.is_empty());
 }
+
+#[test]
+fn another_dialog_under_the_same_words_is_another_question() {
+    use ActivitySource::{Hook, Screen, Title};
+    use ActivityState::{Blocked, Working};
+    let since = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(90)).since;
+    let seen = |dialog: &str, second| word(Blocked, second).with_dialog(Some(dialog.to_owned()));
+    for author in [Hook, Title] {
+        let mut evidence = Evidence::default();
+        evidence.note(author, Some(word(Blocked, 0)));
+        assert!(evidence.note(Screen, Some(seen("one", 1))));
+        assert_eq!(since(&evidence), Some(at(0)));
+        assert!(!evidence.note(Screen, Some(seen("one", 5))));
+        assert_eq!(since(&evidence), Some(at(0)));
+        assert!(evidence.note(Screen, Some(seen("two", 7))));
+        assert_eq!(since(&evidence), Some(at(7)));
+        // It survives the daemon.
+        let kept = serde_json::to_string(&evidence).unwrap();
+        assert_eq!(since(&serde_json::from_str(&kept).unwrap()), Some(at(7)));
+        // One that the author has told of itself is as old as its word.
+        evidence.note(author, Some(word(Working, 10)));
+        evidence.note(author, Some(word(Blocked, 12)));
+        evidence.note(Screen, Some(seen("three", 13)));
+        assert_eq!(since(&evidence), Some(at(12)));
+    }
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(seen("one", 1)));
+    evidence.note(Screen, Some(word(Blocked, 2)));
+    evidence.note(Screen, Some(seen("two", 3)));
+    assert_eq!(since(&evidence), Some(at(3)), "between them none could be read");
+}
+
+#[test]
+fn an_answer_is_meant_for_the_dialog_that_was_shown() {
+    let (item, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let seen = |dialog: &str| word(ActivityState::Blocked, 0).with_dialog(Some(dialog.to_owned()));
+    let mut evidence = Evidence::default();
+    assert_eq!(evidence.dialog_of(Some(item)), None);
+    evidence.note(ActivitySource::Screen, Some(seen("now")));
+    evidence.shown = Some(Shown { item, dialog: "then".to_owned() });
+    assert_eq!(evidence.dialog_of(Some(item)), Some("then"));
+    assert_eq!(evidence.dialog_of(Some(other)), Some("now"));
+    assert_eq!(evidence.dialog_of(None), Some("now"));
+    evidence.note(ActivitySource::Screen, Some(word(ActivityState::Working, 1)));
+    assert_eq!(evidence.dialog_of(None), None);
+}
+
+#[test]
+fn a_reminder_in_general_words_takes_the_place_of_no_better_ones() {
+    let asks = |message: &str, second, is_reminder| Word {
+        message: Some(message.to_owned()),
+        is_reminder,
+        ..word(ActivityState::Blocked, second)
+    };
+    let mut evidence = Evidence::default();
+    let said = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(9)).message;
+    assert!(evidence.note(ActivitySource::Hook, Some(asks("Bash(touch a)", 0, false))));
+    assert!(!evidence.note(ActivitySource::Hook, Some(asks("it needs you", 1, true))));
+    assert_eq!(said(&evidence).as_deref(), Some("Bash(touch a)"));
+    // Of an agent that tells no more it is all there is.
+    evidence.note(ActivitySource::Hook, None);
+    assert!(evidence.note(ActivitySource::Hook, Some(asks("it needs you", 2, true))));
+    assert!(evidence.note(ActivitySource::Hook, Some(asks("it needs you more", 3, true))));
+    assert_eq!(said(&evidence).as_deref(), Some("it needs you more"));
+}

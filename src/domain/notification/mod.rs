@@ -3,6 +3,7 @@
 //! An event becomes a [`Notification`] by [`compose`]; the [`Policy`] says for each channel whether and
 //! when it leaves. Both are rules only: sending is done elsewhere, and may be tried again for hours.
 
+mod ending;
 mod policy;
 mod words;
 
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
+    ending::Ending,
     policy::{Policy, QuietHours, Rule, Summary, Verdict},
-    words::compose,
+    words::{compose, headline},
 };
 
 /// How much something weighs.
@@ -178,7 +180,7 @@ pub struct Delivery {
     pub due_at: DateTime<Utc>,
     /// When it was sent, parked, suppressed or, while it waits, put off.
     pub settled_at: Option<DateTime<Utc>>,
-    /// Why it was not sent, or not yet.
+    /// Why it was not sent, or not yet; of a question that was sent, how it ended.
     pub error: Option<String>,
     /// How the channel names the message that it became.
     pub reference: Option<String>,

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use croner::Cron;
 use serde::{Deserialize, Serialize};
 
-use super::{Notification, Severity};
+use super::{Delivery, Notification, Severity};
 
 /// What was not told for so long is told no more: nobody wants the news of last week.
 const STALE: TimeDelta = TimeDelta::hours(12);
@@ -210,6 +210,28 @@ impl Policy {
         self.after_quiet_hours(told, due)
     }
 
+    /// Returns when something is due that quiet hours of another day put off, by those of today; `None`
+    /// where they were not why it waits.
+    ///
+    /// Beyond dwell and cooldown nothing but quiet hours keeps back what was never tried.
+    pub fn due_anew(&self, it: &Delivery, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let was_put_off = it.settled_at.is_none()
+            && it.attempts == 0
+            && it.due_at > now
+            && it.due_at - it.created_at > self.dwell + self.cooldown;
+        let told = &it.notification;
+        let due = match told.while_since {
+            Some(_) => now.max(told.at.min(now) + self.dwell),
+            None => now,
+        };
+        let due = match self.after_quiet_hours(told, due) {
+            Verdict::Send(due) => due,
+            // It was wanted when it was taken in.
+            Verdict::Suppress(_) | Verdict::Ignore => due,
+        };
+        Some(due).filter(|due| was_put_off && *due != it.due_at)
+    }
+
     /// Puts off what is due in quiet hours.
     fn after_quiet_hours(&self, told: &Notification, due: DateTime<Utc>) -> Verdict {
         match (self.quiet.and_then(|quiet| quiet.end_after(due)), told.severity) {
@@ -227,7 +249,10 @@ impl Policy {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{super::Asks, *};
+    use super::{
+        super::{Asks, DeliveryState},
+        *,
+    };
 
     fn at(text: &str) -> DateTime<Utc> {
         DateTime::parse_from_rfc3339(text).unwrap().to_utc()
@@ -342,6 +367,39 @@ mod tests {
         assert_eq!(night(Severity::Critical), Verdict::Send(at("2026-11-30T23:00:00Z")));
         assert_eq!(night(Severity::Warning), Verdict::Send(at("2026-12-01T06:00:00Z")));
         assert!(matches!(night(Severity::Info), Verdict::Suppress(_)));
+    }
+
+    #[test]
+    fn what_waits_for_quiet_hours_waits_for_those_that_are_configured_now() {
+        let now = at("2026-11-30T01:35:00Z");
+        let quiet = |text| QuietHours::parse(text, chrono_tz::UTC).unwrap();
+        let of = |text| Policy { quiet: quiet(text), ..policy() };
+        let failed = Delivery {
+            id: 1,
+            channel: "telegram".into(),
+            state: DeliveryState::Waiting,
+            attempts: 0,
+            created_at: at("2026-11-30T01:34:00Z"),
+            due_at: at("2026-11-30T23:59:00Z"),
+            settled_at: None,
+            error: None,
+            reference: None,
+            notification: told(Severity::Warning, false),
+        };
+        assert_eq!(of("00:00-00:01").due_anew(&failed, now), Some(now));
+        assert_eq!(of("").due_anew(&failed, now), Some(now));
+        let later = Some(at("2026-11-30T06:00:00Z"));
+        assert_eq!(of("01:00-06:00").due_anew(&failed, now), later);
+        assert_eq!(of("00:00-23:59").due_anew(&failed, now), None, "nothing has changed");
+        // What a channel, a look or a cooldown put off is none of their business.
+        for other in [
+            Delivery { attempts: 1, ..failed.clone() },
+            Delivery { settled_at: Some(now), ..failed.clone() },
+            Delivery { due_at: at("2026-11-30T01:35:05Z"), ..failed.clone() },
+            Delivery { due_at: at("2026-11-30T01:34:30Z"), ..failed },
+        ] {
+            assert_eq!(of("").due_anew(&other, now), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::domain::{
 const MOST: usize = 1500;
 const MOST_OF_YOURS: usize = 16_000;
 
+/// Characters of a title: what stands in bold, in a header, in one line of a list.
+const MOST_OF_TITLE: usize = 200;
+
 /// Returns what an event says to people outside; `None` when it says nothing to them.
 pub fn compose(event: &Event) -> Option<Notification> {
     let text = |name: &str| event.data.get(name).and_then(Value::as_str).unwrap_or("");
@@ -233,10 +236,23 @@ fn sentence(reason: &str) -> String {
 /// The title and the rest of a text of one's own.
 fn first_line(text: &str) -> (String, String) {
     let text = bounded(text, MOST_OF_YOURS);
-    match text.split_once('\n') {
-        Some((first, rest)) => (first.to_owned(), rest.trim_start().to_owned()),
-        None => (text, String::new()),
+    let (first, rest) = text.split_once('\n').unwrap_or((text.as_str(), ""));
+    headline(first, rest.trim_start())
+}
+
+/// Returns a title of bounded length and the body below it: of a title that is too long the rest
+/// begins the body, so that nothing of it is lost where titles are cut.
+pub fn headline(title: &str, body: &str) -> (String, String) {
+    if title.chars().count() <= MOST_OF_TITLE {
+        return (title.to_owned(), body.to_owned());
     }
+    let fits = title.char_indices().nth(MOST_OF_TITLE - 1).map_or(title.len(), |(at, _)| at);
+    let head = title.get(..fits).unwrap_or(title);
+    // Between two words, unless the last of them is most of the title.
+    let at = head.rfind(' ').filter(|at| *at >= fits / 2).unwrap_or(fits);
+    let (head, rest) = title.split_at(at);
+    let below = if body.is_empty() { "" } else { "\n" };
+    (format!("{}…", head.trim_end()), format!("…{}{below}{body}", rest.trim_start()))
 }
 
 /// Words of others, of bounded length.
@@ -330,6 +346,22 @@ mod tests {
         assert_eq!((told.title.as_str(), told.body.as_str()), ("deployed", "all green"));
         assert_eq!(told.severity, Severity::Critical);
         assert_eq!(told.channels, ["ntfy"]);
+    }
+
+    #[test]
+    fn of_a_title_that_is_too_long_the_rest_begins_the_body() {
+        for text in ["word ".repeat(2100), "ä".repeat(10_499), format!("{}\nmore", "x".repeat(201))]
+        {
+            let data = json!({ "text": text });
+            let told = compose(&event("notification.requested", data)).unwrap();
+            assert!(told.title.chars().count() <= MOST_OF_TITLE, "{}", told.title);
+            let whole = format!("{}{}", told.title, told.body);
+            let letters = |text: &str| text.replace([' ', '\n', '…'], "");
+            assert_eq!(letters(&whole), letters(&text));
+        }
+        assert_eq!(headline("short", "body"), ("short".to_owned(), "body".to_owned()));
+        let exact = "x".repeat(MOST_OF_TITLE);
+        assert_eq!(headline(&exact, ""), (exact.clone(), String::new()));
     }
 
     #[test]

@@ -19,6 +19,8 @@ use crate::{
 
 /// Columns of a bar.
 const BAR: usize = 10;
+/// With something set aside, a screen of fewer columns shows how much may be used without its unit.
+const WITH_WORDS: u16 = 100;
 
 /// A field of the dialog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,10 +229,19 @@ impl State {
         let all = self.budgets();
         let cells = |cell: &dyn Fn(&Budget) -> String| all.iter().map(cell).collect();
         let bare = |budget: &Budget, amount| budget.limit.show(amount).replace(" tokens", "");
+        // With something set aside, what is left adds up only beside it: the bar says what the share says, and
+        // goes first where it is narrow, as do the end of the period and the words for tokens.
+        let is_shared = all.iter().any(|budget| budget.reserved > 0);
+        let is_bare = is_shared && self.size.0 < WITH_WORDS;
+        let ranks = if is_shared {
+            Ranks { bar: 9, used: 4, left: 5, set_aside: 6, ends_in: 8, used_up: 7 }
+        } else {
+            Ranks { bar: 4, used: 5, left: 6, set_aside: 8, ends_in: 7, used_up: 9 }
+        };
         let columns = vec![
             Column::text("for", 0, cells(&|budget| self.scope_text(&budget.scope))),
             Column::text("period", 3, cells(&|budget| budget.period.as_str().to_owned())),
-            Column::text("", 4, cells(&|budget| meter(budget.percent(), BAR))),
+            Column::text("", ranks.bar, cells(&|budget| meter(budget.percent(), BAR))),
             Column::figures(
                 "",
                 1,
@@ -241,17 +252,24 @@ impl State {
             ),
             Column::figures(
                 "used",
-                5,
+                ranks.used,
                 cells(&|budget| {
                     let guessed = if budget.estimated > 0 { "~" } else { "" };
                     format!("{guessed}{}", bare(budget, budget.used))
                 }),
             ),
-            Column::text("of", 2, cells(&|budget| budget.limit.show(budget.limit.amount()))),
-            Column::figures("left", 6, cells(&|budget| bare(budget, budget.remaining()))),
+            Column::text(
+                "of",
+                2,
+                cells(&|budget| {
+                    let amount = budget.limit.amount();
+                    if is_bare { bare(budget, amount) } else { budget.limit.show(amount) }
+                }),
+            ),
+            Column::figures("left", ranks.left, cells(&|budget| bare(budget, budget.remaining()))),
             Column::figures(
                 "set aside",
-                8,
+                ranks.set_aside,
                 cells(&|budget| match budget.reserved {
                     0 => String::new(),
                     reserved => bare(budget, reserved),
@@ -259,13 +277,17 @@ impl State {
             ),
             Column::figures(
                 "ends in",
-                7,
+                ranks.ends_in,
                 cells(&|budget| match budget.period {
                     Period::Total => "never".to_owned(),
                     _ => ends_in(budget.end - self.now),
                 }),
             ),
-            Column::text("used up", 9, cells(&|budget| budget.action.as_str().to_owned())),
+            Column::text(
+                "used up",
+                ranks.used_up,
+                cells(&|budget| budget.action.as_str().to_owned()),
+            ),
             Column::text(
                 "counts",
                 10,
@@ -291,6 +313,17 @@ impl State {
             "an hour, a day, a week, a month or for ever; in tokens or in money".to_owned(),
         ]
     }
+}
+
+/// Which columns of budgets go first where it is narrow, those with the higher rank.
+#[derive(Debug, Clone, Copy)]
+struct Ranks {
+    bar: u8,
+    used: u8,
+    left: u8,
+    set_aside: u8,
+    ends_in: u8,
+    used_up: u8,
 }
 
 /// How long a period lasts still, its minutes marked as on the command line.

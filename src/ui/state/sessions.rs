@@ -57,7 +57,7 @@ impl State {
             ("runner", runner.map_or(session.runner_id.clone(), |runner| runner.name.clone())),
             ("directory", session.cwd.clone()),
             ("model", session.model.clone()),
-            ("state", word(session).to_owned()),
+            ("state", session.state().to_owned()),
             ("began", format!("{} ({})", time(session.started_at), session.origin)),
             ("came from", session.resumed_from.clone().unwrap_or_default()),
             ("last message", session.last_message_at.map(time).unwrap_or_default()),
@@ -103,6 +103,11 @@ impl State {
         known.map_or_else(|| id.to_owned(), name)
     }
 
+    /// Whether it is known that nothing was said in a conversation.
+    pub(in crate::ui) fn is_empty_session(&self, id: &str) -> bool {
+        self.sessions().iter().any(|session| session.id == id && !session.has_begun())
+    }
+
     /// The line of a conversation among those that are shown.
     pub(in crate::ui) fn line_of_session(&self, id: &str) -> Option<usize> {
         let lines = self.sessions_lines().into_iter().zip(self.sessions());
@@ -135,7 +140,7 @@ impl State {
                 6,
                 cells(&|session| marked(&money(session.cost), session.quality)),
             ),
-            Column::text("state", 3, cells(&|session| word(session).to_owned())),
+            Column::text("state", 3, cells(&|session| session.state().to_owned())),
             Column::text("first prompt", 0, cells(&|session| about(session))),
         ];
         table(columns, usize::from(self.size.0).saturating_sub(3))
@@ -174,14 +179,6 @@ fn short(name: &str) -> String {
 
 fn time(at: DateTime<Utc>) -> String {
     at.with_timezone(&Local).format("%m-%d %H:%M:%S").to_string()
-}
-
-fn word(session: &Session) -> &'static str {
-    match (session.ended_at.is_some(), session.resumable) {
-        (false, _) => "open",
-        (true, true) => "resumable",
-        (true, false) => "ended",
-    }
 }
 
 /// What a conversation is called: what it is about, or its id.

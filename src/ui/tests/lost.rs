@@ -49,9 +49,13 @@ fn resumed(effects: &[Effect]) -> Vec<(u128, &str)> {
 fn one_key_resumes_all_each_in_its_conversation_and_tells_how_it_went() {
     let mut state = rebooted((120, 40));
     let shown = screen(&state);
-    assert!(shown.contains("L resumes the 2 that were lost"), "{shown}");
+    let told = "L resumes the 3 that were lost; 1 begins anew";
+    assert!(shown.contains(told), "{shown}");
     let effects = press(&mut state, "L");
     assert_eq!(resumed(&effects), [(21, "s-21"), (22, "s-22")]);
+    assert!(effects.contains(&Effect::Restart(id(23))), "a shell has no conversation");
+    let anew = lost(23, "api-8", None);
+    update(&mut state, UiEvent::Outcome(Outcome::Restarted(Box::new(anew))));
     let mut back = lost(21, "api-7", Some("s-21"));
     back.status = crate::domain::runner::RunnerStatus::Starting;
     update(&mut state, UiEvent::Outcome(Outcome::Continued(id(21), Box::new(back))));
@@ -66,11 +70,11 @@ fn one_key_resumes_all_each_in_its_conversation_and_tells_how_it_went() {
 #[test]
 fn a_narrow_screen_says_it_too_and_without_lost_ones_nothing_is_said() {
     let narrow = screen(&rebooted((40, 24)));
-    assert!(narrow.contains("L resumes the 2 that were lost"), "{narrow}");
+    assert!(narrow.contains("L resumes lost, 1 anew"), "{narrow}");
     let mut state = state((120, 40), fleet());
     assert!(!screen(&state).contains("lost"), "{}", screen(&state));
     assert_eq!(press(&mut state, "L"), []);
-    assert!(screen(&state).contains("no lost runner held a conversation"));
+    assert!(screen(&state).contains("no runner was lost"));
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! Runners that have ended go on in their conversations: all that were lost, or one.
+//! Runners that have ended go on in their conversations: all that were lost, or one. Of those that were
+//! lost, one without a conversation begins anew.
 
 use crate::ui::{
     effect::Effect,
@@ -6,17 +7,21 @@ use crate::ui::{
     state::State,
 };
 
-/// Starts all lost ones again, each in its conversation.
+/// Starts all lost ones again, each in its conversation if it had one.
 pub(super) fn resume(state: &mut State) -> Vec<Effect> {
     if !is_connected(state) {
         return Vec::new();
     }
     let lost = state.lost();
     if lost.is_empty() {
-        state.say("no lost runner held a conversation");
+        state.say("no runner was lost");
     }
     let size = state.launch_size();
-    lost.into_iter().map(|(id, session)| Effect::ResumeRunner(id, session, size)).collect()
+    let back = |(id, session)| match session {
+        Some(session) => Effect::ResumeRunner(id, session, size),
+        None => Effect::Restart(id),
+    };
+    lost.into_iter().map(back).collect()
 }
 
 /// Starts the selected one again in its conversation.

@@ -57,7 +57,11 @@ pub(super) fn resume(state: &mut State) -> Vec<Effect> {
         state.complain("not connected to the daemon; wait until it is back");
         return Vec::new();
     }
-    state.say("going on with the conversation …");
+    state.say(if state.is_empty_session(&session) {
+        "nothing was said in it; its agent begins anew …"
+    } else {
+        "going on with the conversation …"
+    });
     vec![Effect::ResumeSession(session, state.launch_size())]
 }
 

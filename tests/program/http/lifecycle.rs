@@ -159,4 +159,8 @@ fn lists_come_in_pages_that_neither_skip_nor_repeat() {
         assert_eq!(answer.status, 400, "{wrong}");
     }
     api.send(Call::new("GET", "/api/v1/projects?cursor=%25")).expect_problem(404, "NO_PAGE");
+    // A slip in a name gives nothing instead of everything.
+    for slip in ["/api/v1/projects?statu=active", "/api/v1/events?typ=call.denied"] {
+        api.send(Call::new("GET", slip)).expect_problem(400, "BAD_QUERY");
+    }
 }

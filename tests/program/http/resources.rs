@@ -118,7 +118,8 @@ fn everything_that_can_be_got_is_got() {
         let filled =
             path.replace("{runner}", "p-1").replace("{project}", "p").replace("{event}", "1");
         let filled = match filled.rsplit('/').next().unwrap() {
-            "search" => format!("{filled}?words=hello&text=hello"),
+            "search" if filled.contains("/runners/") => format!("{filled}?text=hello"),
+            "search" => format!("{filled}?words=hello"),
             "get" => format!("{filled}?id=p-1"),
             "verdict" => format!("{filled}?agent=claude&tool=Bash"),
             _ => filled,

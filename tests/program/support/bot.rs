@@ -302,7 +302,8 @@ async fn answer(
     }
     let body = inner.lock().expect("nobody panics with it").calls[at].body.clone();
     let words = body["text"].as_str().or(body["caption"].as_str()).unwrap_or_default();
-    let most = if method == "SendPhoto" { 1024 } else { 4096 };
+    let is_caption = matches!(method.as_str(), "SendPhoto" | "EditMessageCaption");
+    let most = if is_caption { 1024 } else { 4096 };
     if words.encode_utf16().count() > most {
         return make(Trouble::Refuse(400, "Bad Request: message is too long")).await;
     }
@@ -318,7 +319,11 @@ async fn answer(
             "has_main_web_app": false,
         }),
         "GetUpdates" => return updates(&inner, &bell, &body).await,
-        "SendMessage" | "SendPhoto" | "EditMessageReplyMarkup" => {
+        "SendMessage"
+        | "SendPhoto"
+        | "EditMessageReplyMarkup"
+        | "EditMessageCaption"
+        | "EditMessageText" => {
             let mut inner = inner.lock().expect("nobody panics with it");
             inner.next_message += 1;
             let mut message = message(USER, "sent");

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use reqwest::Url;
 use teloxide::{
     ApiError, Bot, RequestError,
-    payloads::{AnswerCallbackQuerySetters as _, SendMessageSetters as _, SendPhotoSetters as _},
+    payloads::{
+        AnswerCallbackQuerySetters as _, EditMessageCaptionSetters as _,
+        EditMessageTextSetters as _, SendMessageSetters as _, SendPhotoSetters as _,
+    },
     requests::{Request as _, Requester as _},
     types::{
         CallbackQueryId, ChatId, InlineKeyboardButton, InlineKeyboardMarkup, InputFile,
@@ -194,14 +197,51 @@ impl Telegram {
         self.within(request.send()).await.map(drop)
     }
 
-    /// Takes the buttons away from under a message, and says below it what came of them.
+    /// Takes the buttons away from under a message.
     ///
     /// # Errors
     ///
     /// When it was not taken.
     pub async fn settle(&self, chat: i64, message: i32) -> Result<(), Fault> {
-        let request = self.bot.edit_message_reply_markup(ChatId(chat), MessageId(message));
-        self.within(request.send()).await.map(drop)
+        self.clear(Recipient::Id(ChatId(chat)), message).await
+    }
+
+    /// Says below a question that was told how it ended, and takes its buttons away.
+    ///
+    /// # Errors
+    ///
+    /// When it was not taken.
+    pub async fn finish(
+        &self,
+        message: i32,
+        told: &Notification,
+        ending: &str,
+    ) -> Result<(), Fault> {
+        // Which of both it became is not written down; the wrong one is refused. An edited message
+        // keeps no button that is not sent with it.
+        let id = MessageId(message);
+        if let Some(words) = text::ended(told, ending, CAPTION) {
+            let request = self.bot.edit_message_caption(self.chat.clone(), id).caption(words);
+            let sent = self.within(request.parse_mode(ParseMode::MarkdownV2).send()).await;
+            if !matches!(sent, Err(Fault::Never(ref why)) if !is_so_already(why)) {
+                return taken(sent.map(drop));
+            }
+        }
+        if let Some(words) = text::ended(told, ending, text::MESSAGE) {
+            let request = self.bot.edit_message_text(self.chat.clone(), id, words);
+            let request = request.parse_mode(ParseMode::MarkdownV2);
+            let sent = self.within(request.link_preview_options(no_preview()).send()).await;
+            if !matches!(sent, Err(Fault::Never(ref why)) if !is_so_already(why)) {
+                return taken(sent.map(drop));
+            }
+        }
+        // Without words rather than with buttons that are of no use.
+        self.clear(self.chat.clone(), message).await
+    }
+
+    async fn clear(&self, chat: Recipient, message: i32) -> Result<(), Fault> {
+        let request = self.bot.edit_message_reply_markup(chat, MessageId(message));
+        taken(self.within(request.send()).await.map(drop))
     }
 
     /// Returns the bot's own name.
@@ -308,6 +348,19 @@ impl Telegram {
             RequestError::Api(_) if is_refused => Fault::Never(why),
             _ => Fault::later(why),
         }
+    }
+}
+
+/// Whether a refusal says that there is nothing to change.
+fn is_so_already(why: &str) -> bool {
+    why.contains("message is not modified")
+}
+
+/// A message that is as it was to become has been taken.
+fn taken(outcome: Result<(), Fault>) -> Result<(), Fault> {
+    match outcome {
+        Err(Fault::Never(why)) if is_so_already(&why) => Ok(()),
+        outcome => outcome,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Words for Telegram: `MarkdownV2`, in messages that are short enough.
 
-use crate::domain::notification::Notification;
+use crate::domain::notification::{Notification, headline};
 
 /// UTF-16 units of a message, and of what stands under a picture; Telegram counts them so.
 pub(super) const MESSAGE: usize = 4096;
@@ -35,19 +35,27 @@ pub(super) fn unescape(text: &str) -> String {
     plain
 }
 
-/// Returns a notification as messages: the title bold, then the body.
+/// Returns a notification as messages: the title bold, then the body, where too long a title goes on.
 pub(super) fn marked_up(told: &Notification, body: &str, most: usize) -> Vec<String> {
-    let title: String = told.title.chars().take(200).collect();
+    let (title, body) = headline(&told.title, body);
     let head = format!("{} *{}*", escape(&told.emoji), escape(&title));
     if body.is_empty() {
         return vec![head];
     }
     let room = most.saturating_sub(units(&head) + 1);
-    let mut parts = split(body, room, escape);
+    let mut parts = split(&body, room, escape);
     if let Some(first) = parts.first_mut() {
         *first = format!("{head}\n{first}");
     }
     parts
+}
+
+/// Returns a notification's first message with a line below it that says how it ended; `None` where
+/// both do not fit.
+pub(super) fn ended(told: &Notification, how: &str, most: usize) -> Option<String> {
+    let first = marked_up(told, &told.body, most).into_iter().next()?;
+    let whole = format!("{first}\n{}", escape(&format!("☑️ {how}")));
+    (units(&whole) <= most).then_some(whole)
 }
 
 /// Cuts a text into parts that have so many UTF-16 units at most after a change: where a paragraph
@@ -142,6 +150,46 @@ mod tests {
             }
             prop_assert_eq!(squeezed(&told), squeezed(&text));
         }
+    }
+
+    fn asked(body: &str) -> Notification {
+        Notification {
+            event_id: uuid::Uuid::nil(),
+            position: 1,
+            event_type: "runner.activity".into(),
+            at: chrono::DateTime::default(),
+            severity: crate::domain::notification::Severity::Warning,
+            emoji: "🙋".into(),
+            title: "api-1 asks for permission".into(),
+            body: body.into(),
+            project: "api".into(),
+            runner: "api-1".into(),
+            runner_id: String::new(),
+            while_since: None,
+            asks: None,
+            key: String::new(),
+            channels: Vec::new(),
+            not_by: String::new(),
+            trace_id: String::new(),
+        }
+    }
+
+    #[test]
+    fn how_a_question_ended_stands_below_it_where_there_is_room() {
+        let whole = ended(&asked("rm -r build"), "answered by me: yes.", CAPTION).unwrap();
+        let words = "🙋 api-1 asks for permission\nrm -r build\n☑️ answered by me: yes.";
+        assert_eq!(parses(&whole).unwrap(), words);
+        assert_eq!(ended(&asked(&"x ".repeat(700)), "over", CAPTION), None);
+        assert!(ended(&asked(&"x ".repeat(700)), "over", MESSAGE).is_some());
+    }
+
+    #[test]
+    fn of_a_title_that_is_too_long_the_rest_comes_below_it() {
+        let long = Notification { title: "t ".repeat(5000), ..asked("") };
+        let parts = marked_up(&long, "", MESSAGE);
+        let told: String = parts.iter().map(|part| parses(part).unwrap()).collect();
+        assert_eq!(told.matches('t').count(), 5000);
+        assert!(parts.len() == 3 && parts.iter().all(|part| units(part) <= MESSAGE));
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What people outside are told: taken in from the event log, sent by [`deliver`], looked after here.
+//! What people outside are told: taken in from the event log, sent by [`deliver`], looked after here;
+//! what was asked and is over is said to be so by [`endings`].
 //!
 //! One daemon of those that share a database does it, the one that holds the lease; its channels and
 //! rules are in force. Nothing waits for any of this.
 
 mod deliver;
+mod endings;
 mod summary;
 
 use std::{
@@ -19,6 +21,7 @@ use tokio::{
 };
 
 pub use self::deliver::Step;
+use self::endings::Endings;
 use super::{Component, Services};
 use crate::{
     config::NotifyConfig,
@@ -43,6 +46,9 @@ const BATCH: u32 = 500;
 
 /// Deliveries that may wait on one channel; beyond, only what is critical is still taken in.
 const MOST_WAITING: u64 = 1000;
+
+/// Deliveries that are looked at together, and listed, at most.
+const MOST_LISTED: u32 = 10_000;
 
 /// The place is written down after so many events that said nothing.
 const UNSAID: u64 = 5000;
@@ -74,6 +80,8 @@ pub(super) struct Outside {
     presence: Arc<Mutex<HashMap<RunnerId, Instant>>>,
     /// Held while something is sent on a channel, so that two never send the same.
     sending: Arc<HashMap<&'static str, tokio::sync::Mutex<()>>>,
+    /// Questions that were pushed, perhaps, and wait no more.
+    endings: Endings,
     /// Questions that were shown in a chat.
     pub shown: Arc<Mutex<HashMap<RunnerId, DateTime<Utc>>>>,
 }
@@ -166,6 +174,7 @@ impl Services {
         if news.is_empty() && last - written < UNSAID {
             // What said nothing is read again after a crash, and says nothing again.
             place.read = last;
+            self.note_endings(&events);
             return Ok(true);
         }
         let taken = self.store.notification_take_in(CURSOR, (written, last), news, now).await;
@@ -175,7 +184,35 @@ impl Services {
         }
         *place = NotifyPlace { written: Some(last), read: last };
         self.outside.ring.ring();
+        self.note_endings(&events);
         Ok(true)
+    }
+
+    /// Takes note of questions that have ended; without a chat there are no buttons under any.
+    fn note_endings(&self, events: &[Event]) {
+        if self.chats() {
+            self.outside.endings.note(events);
+        }
+    }
+
+    /// Decides anew about what waits for the end of quiet hours: they may have been set differently
+    /// since, and what waits for the old ones would wait in vain.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn notify_decide_anew(&self) -> Result<(), Failure> {
+        let now = self.context.clock.now();
+        let waiting =
+            self.store.notification_list(Some(DeliveryState::Waiting), MOST_LISTED).await?;
+        let due = |it: &Delivery| self.outside.policy.due_anew(it, now).map(|due| (it.id, due));
+        let due: Vec<_> = waiting.iter().filter_map(due).collect();
+        if !due.is_empty() {
+            self.store.notification_put_off(&due).await?;
+            tracing::info!(count = due.len(), "what waited for quiet hours was decided anew");
+            self.outside.ring.ring();
+        }
+        Ok(())
     }
 
     /// Returns up to where the log was taken in: at first, up to where this daemon began.
@@ -322,7 +359,7 @@ impl Services {
     ///
     /// `BAD_STATE`, or when the database fails.
     pub async fn notify_list(&self, state: &str, limit: u32) -> Result<Vec<Delivery>, Failure> {
-        let limit = if limit == 0 { 50 } else { limit.min(10_000) };
+        let limit = if limit == 0 { 50 } else { limit.min(MOST_LISTED) };
         let wanted = DeliveryState::parse(state);
         if wanted.is_none() && !state.is_empty() {
             let all = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
@@ -332,11 +369,12 @@ impl Services {
         Ok(self.store.notification_list(wanted, limit).await?)
     }
 
-    /// Lets a parked delivery, or all of them, be tried again; returns how many.
+    /// Lets a delivery that is parked or waits, or all that are parked, be tried again now; returns how
+    /// many.
     ///
     /// # Errors
     ///
-    /// `NOTIFICATION_NOT_FOUND` when none is parked so.
+    /// `NOTIFICATION_NOT_FOUND` when there is none.
     pub async fn notify_retry(&self, id: Option<i64>) -> Result<u64, Failure> {
         let data = serde_json::json!({ "id": id });
         let caused = self.context.system_event(EventType::NotificationRetried, data);
@@ -406,7 +444,9 @@ impl Services {
             healthy &= parked == 0 && !is_late;
             words.push(match (waiting, parked) {
                 (0, 0) => name.to_owned(),
+                (1, 0) => format!("{name}: 1 waits"),
                 (waiting, 0) => format!("{name}: {waiting} wait"),
+                (1, parked) => format!("{name}: 1 waits, {parked} parked"),
                 (waiting, parked) => format!("{name}: {waiting} wait, {parked} parked"),
             });
         }

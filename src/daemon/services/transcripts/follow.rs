@@ -121,6 +121,7 @@ impl Services {
         self.transcripts.0.watch.keep(&directories);
         for (path, followed) in &followed {
             self.take_in_if_changed(path, followed).await;
+            Box::pin(self.note_unanswered(path, followed)).await?;
         }
         Ok(())
     }

@@ -50,15 +50,12 @@ impl Services {
     ///
     /// # Errors
     ///
-    /// As [`Self::get_session`]; `OTHER_NODE`, or `TRANSCRIPT_GONE` when its file is nowhere.
+    /// As [`Self::get_session`]; `OTHER_NODE`, `NO_MESSAGES` when nothing was said yet, or
+    /// `TRANSCRIPT_GONE` when its file is nowhere.
     pub(crate) async fn read_transcript(&self, word: &str) -> Result<(Session, Reading), Failure> {
         let session = self.get_session(word).await?;
         self.is_here(&session)?;
-        let gone = || {
-            let what = format!("the transcript of session {} is gone", session.id);
-            Failure::not_found("TRANSCRIPT_GONE", what)
-                .with_hint("stratavore sessions search still finds what was said in it")
-        };
+        let gone = || missing(&session);
         let agent = Agent::of(&session.agent).ok_or_else(gone)?;
         let (sender, reading) = mpsc::channel(WAITING);
         let to = Speaker { sender, pending: None };
@@ -95,6 +92,24 @@ impl Services {
         Err(Failure::conflict("OTHER_NODE", what)
             .with_hint("stratavore nodes lists the nodes; ask for it there"))
     }
+}
+
+/// Returns why a session without a file cannot be read. Agents create theirs with the first message:
+/// where none was counted, there never was one. What is said to an agent we do not know nobody counts.
+fn missing(session: &Session) -> Failure {
+    let id = &session.id;
+    if session.message_count > 0 || Agent::of(&session.agent).is_none() {
+        let what = format!("the transcript of session {id} is gone");
+        return Failure::not_found("TRANSCRIPT_GONE", what)
+            .with_hint("stratavore sessions search still finds what was said in it");
+    }
+    let what = format!("the conversation of session {id} has no messages yet");
+    let hint = if session.ended_at.is_none() && !session.runner_id.is_empty() {
+        format!("stratavore send {} TEXT says something to its agent", session.runner_id)
+    } else {
+        "stratavore sessions lists the others".to_owned()
+    };
+    Failure::not_found("NO_MESSAGES", what).with_hint(hint)
 }
 
 /// Hands on what is said; a message that comes again under its id is said once, whole.
@@ -188,5 +203,49 @@ async fn read_rows(database: &Path, id: &str, mut to: Speaker) {
             return;
         }
         (from, last) = (rows.until_ms, rows.last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::domain::usage::{Cost, Quality};
+
+    fn session(message_count: u64, is_over: bool) -> Session {
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        Session {
+            id: "s-1".to_owned(),
+            agent: "claude".to_owned(),
+            runner_id: "r-1".to_owned(),
+            project: "api".to_owned(),
+            node_id: String::new(),
+            cwd: String::new(),
+            model: String::new(),
+            started_at: at,
+            ended_at: is_over.then_some(at),
+            last_message_at: None,
+            message_count,
+            tokens_used: 0,
+            cost: Cost::default(),
+            quality: Quality::default(),
+            resumable: true,
+            origin: "started".to_owned(),
+            resumed_from: None,
+            first_prompt: String::new(),
+            summary: String::new(),
+            transcript: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_never_was_is_not_gone() {
+        let gone = missing(&session(2, false));
+        assert!(gone.reason == "TRANSCRIPT_GONE" && gone.message.ends_with("is gone"));
+        let empty = missing(&session(0, false));
+        assert!(empty.reason == "NO_MESSAGES" && empty.message.contains("no messages yet"));
+        assert!(empty.hint.starts_with("stratavore send r-1"), "{}", empty.hint);
+        assert!(missing(&session(0, true)).hint.contains("lists the others"));
     }
 }

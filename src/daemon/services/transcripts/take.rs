@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value as Json, json};
 use tokio::task::spawn_blocking;
 
@@ -20,13 +21,18 @@ use crate::{
         transcripts::{Piece, Place, find::directory_of_gemini, opencode, read_on},
     },
     domain::{
+        activity::{Activity, ActivityState},
         agent::Agent,
         event::{EventType, NewEvent},
         failure::Failure,
         id::RunnerId,
         runner::Runner,
+        usage::Quality,
     },
 };
+
+/// A turn that has been at rest for so long has no response to come.
+const AT_REST: TimeDelta = TimeDelta::seconds(10);
 
 /// A place that is behind nothing of worth is written down only so often, in bytes.
 const WORTH: u64 = 4 << 20;
@@ -112,6 +118,33 @@ impl Services {
                 return Ok(());
             }
         }
+    }
+
+    /// Records that usage may be missing where a turn came to rest with no response behind it: it was broken
+    /// off before the agent wrote anything of it down. Once for a runner; of the others the next prompts tell.
+    pub(super) async fn note_unanswered(&self, path: &Path, of: &Followed) -> Result<(), Failure> {
+        if of.is_side || !matches!(of.agent, Agent::Gemini | Agent::Qwen) {
+            return Ok(());
+        }
+        let node = &self.context.origin.node_id;
+        let row = self.store.transcript_file(node, &path.to_string_lossy()).await?;
+        let asked = match row.as_ref().and_then(|row| place_of(row).0).map(|place| place.reader) {
+            Some(Reader::Gemini(state)) => state.unanswered(),
+            Some(Reader::Qwen(state)) => state.unanswered(),
+            _ => None,
+        };
+        let Some(asked) = asked else { return Ok(()) };
+        let Some(follow) = self.store.session_follow(&of.session).await? else { return Ok(()) };
+        let Ok(id) = follow.session.runner_id.parse() else { return Ok(()) };
+        let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
+        let is_known = runner.usage_quality >= Quality::Floor || asked < runner.started_at;
+        let now = self.context.clock.now();
+        let is_over = !runner.status.is_live() || has_come_to_rest(&runner.activity, asked, now);
+        if is_over && !is_known {
+            let which = format!("cut:{}", asked.timestamp_micros());
+            self.mark_floor(&runner, &which, asked).await?;
+        }
+        Ok(())
     }
 
     /// Takes in what is new of a conversation in a database; a holder is given for one that is new.
@@ -266,6 +299,13 @@ impl Services {
     }
 }
 
+/// Whether the turn that was asked for then is over.
+fn has_come_to_rest(activity: &Activity, asked: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    let is_at_rest = matches!(activity.state, ActivityState::Idle | ActivityState::Done);
+    let is_of_it = |since: DateTime<Utc>| since > asked && now - since >= AT_REST;
+    is_at_rest && activity.since.is_some_and(is_of_it)
+}
+
 /// Whether an entry says that it is of another conversation than the file's.
 fn is_inner(entry: &Entry) -> bool {
     matches!(entry, Entry::Opened(opened) if opened.parent.is_some())
@@ -288,4 +328,23 @@ fn directory_of(path: &Path) -> Option<String> {
     let root = path.ancestors().find(|it| it.join("projects.json").is_file())?;
     let root = crate::daemon::transcripts::Root { agent: Agent::Gemini, path: root.to_owned() };
     directory_of_gemini(&root, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_is_over_when_its_agent_has_been_at_rest_since_it_was_asked() {
+        use ActivityState::{Blocked, Done, Idle, Working};
+        let at = |second: i64| DateTime::from_timestamp(1_800_000_000 + second, 0).unwrap();
+        let is_over = |state, since: i64| {
+            let activity = Activity { state, since: Some(at(since)), ..Activity::default() };
+            has_come_to_rest(&activity, at(5), at(30))
+        };
+        assert!(is_over(Idle, 8) && is_over(Done, 20));
+        assert!(!is_over(Idle, 25), "its figures may be on the way");
+        assert!(!is_over(Idle, 4), "it has not begun");
+        assert!(!is_over(Working, 8) && !is_over(Blocked, 8));
+    }
 }

@@ -111,10 +111,49 @@ async fn what_is_due_is_sent_and_settled(world: World) {
     let none = store.notification_retry(Some(due[0].id), at(4), caused()).await.unwrap_err();
     assert_eq!(reason(&none), "NOTIFICATION_NOT_FOUND");
     assert_eq!(ids(&store.notification_due("a", at(4), 10).await.unwrap()), ["second"]);
+    // One that waits is due when it is decided anew, or at once when somebody says so.
+    let waiting = store.notification_list(Some(DeliveryState::Waiting), 9).await.unwrap();
+    let late = waiting.iter().find(|it| it.notification.key == "late").unwrap().id;
+    store.notification_put_off(&[(late, at(90)), (due[0].id, at(90))]).await.unwrap();
+    assert_eq!(ids(&store.notification_due("a", at(90), 10).await.unwrap()), ["second", "late"]);
+    assert_eq!(store.notification_retry(Some(late), at(4), caused()).await.unwrap(), 1);
+    assert_eq!(ids(&store.notification_due("a", at(4), 10).await.unwrap()), ["late", "second"]);
     assert_eq!(store.notification_discard(Some(due[1].id), at(5), caused()).await.unwrap(), 1);
     assert_eq!(store.notification_discard(None, at(5), caused()).await.unwrap(), 2);
     assert_eq!(store.notification_prune(at(4), 100).await.unwrap(), 2);
     assert_eq!(store.notification_list(None, 50).await.unwrap().len(), 3);
 }
 
-on_both!(a_part_of_the_log_is_taken_in_once, what_is_due_is_sent_and_settled);
+async fn what_was_pushed_of_a_runner_is_found_until_it_is_over(world: World) {
+    let store = &world.store;
+    store.cursor_begin("n", 0, at(0)).await.unwrap();
+    let (one, other) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    let key = |id: &str| format!("runner.activity/{id}/blocked");
+    let news = vec![
+        new("a", &key(&one), Ok(1)),
+        new("a", &key(&other), Ok(1)),
+        new("b", &key(&one), Ok(1)),
+        new("a", "runner.failed", Ok(1)),
+    ];
+    store.notification_take_in("n", (0, 4), news, at(0)).await.unwrap();
+    let id: RunnerId = one.parse().unwrap();
+    assert!(store.notification_pushed("a", id, at(-1), 9).await.unwrap().is_empty());
+    let due = store.notification_due("a", at(1), 9).await.unwrap();
+    let sent = Settled { reference: Some("7".into()), ..settled(DeliveryState::Sent) };
+    let all: Vec<_> = due.iter().map(|delivery| delivery.id).collect();
+    store.notification_settle(&all, &sent, at(2), None).await.unwrap();
+    let pushed = store.notification_pushed("a", id, at(-1), 9).await.unwrap();
+    assert_eq!(ids(&pushed), [key(&one)]);
+    assert!(store.notification_pushed("a", id, at(1), 9).await.unwrap().is_empty());
+    store.notification_end(pushed[0].id, "answered by me: yes").await.unwrap();
+    assert!(store.notification_pushed("a", id, at(-1), 9).await.unwrap().is_empty());
+    let listed = store.notification_list(Some(DeliveryState::Sent), 9).await.unwrap();
+    let ended: Vec<_> = listed.iter().filter_map(|delivery| delivery.error.as_deref()).collect();
+    assert_eq!(ended, ["answered by me: yes"]);
+}
+
+on_both!(
+    a_part_of_the_log_is_taken_in_once,
+    what_is_due_is_sent_and_settled,
+    what_was_pushed_of_a_runner_is_found_until_it_is_over
+);

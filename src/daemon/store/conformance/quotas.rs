@@ -210,7 +210,12 @@ async fn tokens_of_the_day_and_budgets_stand_in_the_way(world: World) {
     launch(store, "q").await.unwrap();
     world.by_hand(&budget("runner", "p-1", 100, "2027-01-15")).await;
     let ended = world.go(&first, RunnerStatus::Failed).await.unwrap();
-    assert_eq!(refused(again(store, &ended).await).reason, "BUDGET_EXHAUSTED");
+    let failure = refused(again(store, &ended).await);
+    assert_eq!(failure.reason, "BUDGET_EXHAUSTED");
+    assert!(failure.hint.ends_with("its next period begins by itself"), "{}", failure.hint);
+    world.by_hand("UPDATE token_budgets SET period_granularity = 'total'").await;
+    let failure = refused(again(store, &ended).await);
+    assert!(failure.hint.ends_with("budget reset begins it anew"), "{}", failure.hint);
     launch(store, "p").await.unwrap();
 }
 

@@ -297,7 +297,8 @@ async fn heartbeats_and_activities_are_applied(world: World) {
     };
     let told = event(EventType::RunnerActivity, "runner", &one.id.to_string());
     let word = Word::new((ActivityState::Blocked, None, None), at(9));
-    let evidence = Evidence { run: 1, words: [(ActivitySource::Osc7501, word)].into() };
+    let words = [(ActivitySource::Osc7501, word)].into();
+    let evidence = Evidence { run: 1, words, ..Evidence::default() };
     let set = world.store.runner_set_activity(
         &one,
         (&activity, "t"),

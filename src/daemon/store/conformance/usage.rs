@@ -135,6 +135,62 @@ async fn budgets_count_what_was_used_in_their_period(world: World) {
     assert_eq!(used(at(166)).await, left);
 }
 
+async fn a_budget_that_is_set_again_counts_what_it_is_told_to(world: World) {
+    world.project("p").await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    world.take(&runner, vec![request("early", 10, -50), request("a", 100, 5)], 1).await;
+    let plain = BudgetChange {
+        scope: BudgetScope::Global,
+        period: Period::Daily,
+        limit: Limit::Tokens(5000),
+        action: None,
+        count_cache_reads: None,
+        enforce_estimates: None,
+        time_zone: None,
+    };
+    let set = async |change: &BudgetChange, (from, to): (i64, i64)| {
+        let changed = NewEvent { at: at(10), ..event(EventType::BudgetChanged, "budget", "x") };
+        world.store.budget_set(change, (at(from), at(to)), changed).await.unwrap();
+        let budgets = world.store.budget_list(at(10)).await.unwrap();
+        assert_eq!(budgets.len(), 1);
+        (budgets[0].used, budgets[0].start, budgets[0].end)
+    };
+    assert_eq!(set(&plain, (0, 100)).await, (200, at(0), at(100)));
+    // Without a zone its period stays; cache reads count from its beginning.
+    let with_reads = BudgetChange { count_cache_reads: Some(true), ..plain.clone() };
+    assert_eq!(set(&with_reads, (-100, 50)).await, (1200, at(0), at(100)));
+    let elsewhere = BudgetChange { time_zone: Some("Europe/Berlin".to_owned()), ..plain.clone() };
+    assert_eq!(set(&elsewhere, (-100, 50)).await, (2310, at(-100), at(50)));
+    world.take(&runner, vec![request("later", 0, 20)], 2).await;
+    assert_eq!(set(&plain, (0, 100)).await, (3410, at(-100), at(50)), "charged as it is counted");
+    // What was reset stays so where the same is counted, and is counted anew in another unit.
+    let changed = NewEvent { at: at(10), ..event(EventType::BudgetChanged, "budget", "x") };
+    world.store.budget_reset(&BudgetScope::Global, None, changed).await.unwrap();
+    assert_eq!(set(&elsewhere, (-100, 50)).await, (0, at(-100), at(50)));
+    let money = BudgetChange { limit: Limit::Money(Cost(5000)), ..plain.clone() };
+    assert_eq!(set(&money, (0, 100)).await, (1100, at(-100), at(50)));
+    let without = BudgetChange { count_cache_reads: Some(false), ..plain };
+    assert_eq!(set(&without, (0, 100)).await, (410, at(-100), at(50)));
+}
+
+async fn what_is_set_aside_for_a_runner_ends_with_it(world: World) {
+    world.project("p").await;
+    world.set_budget(BudgetScope::Project("p".into()), 1000, 0, 100).await;
+    let new = NewRunner { max_tokens: Some(300), ..World::new_runner("p") };
+    let (runner, _) = world.runner(&new).await;
+    let listed = async || {
+        let budgets = world.store.budget_list(at(20)).await.unwrap();
+        budgets.into_iter().map(|it| (it.scope.words().0, it.reserved)).collect::<Vec<_>>()
+    };
+    assert_eq!(listed().await, [("project", 300), ("runner", 0)]);
+    let ended = world.go(&runner, RunnerStatus::Failed).await.unwrap();
+    // It may start again, with the same limit.
+    assert_eq!(listed().await, [("project", 0), ("runner", 0)]);
+    let removed = event(EventType::RunnerRemoved, "runner", &runner.id.to_string());
+    world.store.runner_remove(&ended, removed).await.unwrap();
+    assert_eq!(listed().await, [("project", 0)]);
+}
+
 async fn a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults(world: World) {
     world.project("p").await;
     world
@@ -183,6 +239,8 @@ async fn nothing_is_promised_twice(world: World) {
 on_both! {
     a_request_is_counted_once_and_later_only_what_is_more,
     budgets_count_what_was_used_in_their_period,
+    a_budget_that_is_set_again_counts_what_it_is_told_to,
+    what_is_set_aside_for_a_runner_ends_with_it,
     a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults,
     nothing_is_promised_twice,
 }

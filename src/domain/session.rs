@@ -201,8 +201,8 @@ impl Session {
     /// it. What is said to an agent of the user's own nobody counts.
     pub fn has_begun(&self) -> bool {
         let is_used = match Agent::of(&self.agent) {
-            // It asks a model something by itself when it starts.
-            Some(Agent::Claude) => false,
+            // They ask a model something by themselves when they start (2.1.332, 0.61).
+            Some(Agent::Claude | Agent::Gemini) => false,
             Some(_) => self.tokens_used > 0,
             None => true,
         };
@@ -334,7 +334,8 @@ mod tests {
         // Of some only what they used is known; of the user's own agents not even that.
         let used = Session { tokens_used: 7, ..silent.clone() };
         assert!(!used.has_begun(), "claude has used something before anybody speaks to it");
-        assert!(Session { agent: "gemini".to_owned(), ..used }.has_begun());
+        assert!(!Session { agent: "gemini".to_owned(), ..used.clone() }.has_begun());
+        assert!(Session { agent: "codex".to_owned(), ..used }.has_begun());
         assert!(Session { agent: "mine".to_owned(), ..silent }.has_begun());
         assert_eq!(Session { resumable: false, ..said }.state(), "ended");
     }

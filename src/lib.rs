@@ -92,8 +92,9 @@
 //! `domain::notification` says what an event says, where and when → one write of `store/notifications`:
 //! a row for each channel, and the place in the log → `services/notifications` looks whether it is
 //! still true and nobody is before that screen, and hands it to `daemon/notify`; what the channel has
-//! not taken is due again. Of a question that ends, `notifications/endings` takes the buttons away. What is said to the bot goes the other way: `daemon/notify/telegram` →
-//! `services/chat` → the same services that any client calls.
+//! not taken is due again. Of a question that ends, `notifications/endings` takes the buttons away. What
+//! is said to the bot goes the other way: `daemon/notify/telegram` → `services/chat` → the same services
+//! that any client calls.
 //!
 //! **HTTP.** `daemon/http/server` (TLS, deadlines; `http/open`: idle connections give way) → `http/guard`: `Host` and `Origin`, whose process it is
 //! (`process`: an agent is refused, whatever it shows), token, pace, the scope and the parameters that the document names →

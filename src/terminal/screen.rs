@@ -284,7 +284,15 @@ impl Screen {
     }
 
     /// Changes the size; rows that no longer fit go to the history.
+    ///
+    /// The same number of rows and columns again changes nothing, as in the engine: least of all the
+    /// scroll region, which any other size makes the whole screen.
     pub(crate) fn resize(&mut self, size: TerminalSize) {
+        let same = (self.size.rows(), self.size.cols()) == (size.rows(), size.cols());
+        if same {
+            self.size = size;
+            return;
+        }
         if self.has(TermMode::ALT_SCREEN) {
             // The engine reflows the hidden primary screen too, but would lose what does not
             // fit, so both are resized while they are shown. Showing the alternate screen

@@ -7,7 +7,7 @@
 
 use std::ffi::OsString;
 
-use super::agent::Agent;
+use super::{agent::Agent, agent_template::Template};
 
 /// What an agent may do without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,6 +106,33 @@ pub fn may_be_god(
         return Err("claude refuses god mode as root");
     }
     Ok(())
+}
+
+/// Whether a command is one of god mode, whoever wrote it: by [`flags`], by the names that the agents' own
+/// helps give besides (Claude Code 2.1.332, Codex 0.171, Gemini 0.61, Qwen 0.24, Copilot 1.0), or by the words
+/// that `own`, the template of an agent of the user's own, adds for it.
+pub fn is_god(command: &[String], own: Option<&Template>) -> bool {
+    let Some((program, words)) = command.split_first() else { return false };
+    if let Some(own) = own {
+        return own.is_god(words);
+    }
+    let Some(agent) = Agent::of(program) else { return false };
+    let others: &[&[&str]] = match agent {
+        Agent::Claude => &[&["--permission-mode", "bypassPermissions"]],
+        Agent::Codex => &[&["--yolo"]],
+        Agent::Gemini | Agent::Qwen => &[&["--yolo"], &["-y"]],
+        Agent::Copilot => &[&["--yolo"]],
+        Agent::Opencode | Agent::Aider => &[],
+    };
+    // The first of its flags is what says it; what follows only spares a question.
+    let flags = flags(agent, Permission::Everything);
+    let own = flags.get(..if agent == Agent::Claude { 1 } else { flags.len() }).unwrap_or_default();
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let words = words.get(..end).unwrap_or_default();
+    others.iter().copied().chain([own]).any(|flags| {
+        let joined = flags.join("=");
+        words.windows(flags.len()).any(|some| some == flags) || words.contains(&joined)
+    })
 }
 
 /// Returns names of models to begin with; an agent takes many more.
@@ -212,6 +239,44 @@ fn has_shared_server(version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn god_mode_is_seen_in_every_command_that_has_it_and_in_no_other() {
+        for agent in Agent::ALL {
+            for permission in
+                Permission::ALL.into_iter().filter(|it| permissions(agent.as_str()).contains(it))
+            {
+                let wishes = Wishes { permission, ..Wishes::default() };
+                let made = command(vec![agent.as_str().into()], None, &wishes).unwrap();
+                let made: Vec<String> =
+                    made.into_iter().map(|word| word.into_string().unwrap()).collect();
+                assert_eq!(is_god(&made, None), permission == Permission::Everything, "{made:?}");
+            }
+        }
+        for by_hand in [
+            "/usr/bin/claude --model opus --dangerously-skip-permissions",
+            "claude --permission-mode=bypassPermissions",
+            "gemini --approval-mode=yolo",
+            "qwen -y",
+            "codex --yolo resume 1",
+        ] {
+            assert!(is_god(&words(by_hand), None), "{by_hand}");
+        }
+        for not in
+            ["claude -- --dangerously-skip-permissions", "bash --yolo", "gemini --approval-mode"]
+        {
+            assert!(!is_god(&words(not), None), "{not}");
+        }
+        let own = Template { god: words("--yes"), ..Template::default() };
+        assert!(is_god(&words("mine --yes"), Some(&own)));
+        assert!(!is_god(&words("mine"), Some(&own)));
+        assert!(!is_god(&words("mine"), Some(&Template::default())));
+        assert!(!is_god(&[], None));
+    }
 
     fn said(program: &str, version: Option<&str>, wishes: &Wishes) -> Result<String, String> {
         let words = command(vec![program.into()], version, wishes)?;

@@ -88,11 +88,22 @@ impl Template {
         let is_fixed = |(at, word): &(usize, &String)| {
             let goes_with_next =
                 word.starts_with('-') && self.command.get(at + 1).is_some_and(is_place);
-            !goes_with_next && !Self::PLACES.iter().any(|place| word.contains(place))
+            !goes_with_next && Self::unfilled(word)
         };
         let mut fixed = self.command.iter().enumerate().skip(1).filter(is_fixed);
         short(own) == short(&program.to_string_lossy())
             && fixed.all(|(_, wanted)| words.any(|word| word == wanted.as_str()))
+    }
+
+    /// Whether words of a command are those that it adds for god mode; a place in them is anything.
+    pub fn is_god(&self, words: &[String]) -> bool {
+        let mut fixed = self.god.iter().filter(|word| Self::unfilled(word)).peekable();
+        fixed.peek().is_some() && fixed.all(|word| words.contains(word))
+    }
+
+    /// Whether a word of it has no place to be filled.
+    fn unfilled(word: &str) -> bool {
+        !Self::PLACES.iter().any(|place| word.contains(place))
     }
 
     /// Returns the command to go on with a conversation; `None` where it cannot.

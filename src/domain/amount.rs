@@ -2,6 +2,11 @@
 
 use super::usage::{Cost, Quality};
 
+/// Returns so many of something, or what so many do, in the words for one or for any other number.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// Returns a number of tokens: `987`, `12.3k`, `4.56M`, `7.89G`.
 pub fn tokens(count: u64) -> String {
     let scaled = |unit: u64, name: &str| {
@@ -40,6 +45,13 @@ pub fn marked(figure: &str, quality: Quality) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_waits_and_two_wait() {
+        assert_eq!(counted(1, "waits for you", "wait for you"), "1 waits for you");
+        assert_eq!(counted(0, "waits for you", "wait for you"), "0 wait for you");
+        assert_eq!(counted(2, "waits for you", "wait for you"), "2 wait for you");
+    }
 
     #[test]
     fn tokens_have_three_digits() {

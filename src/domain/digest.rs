@@ -50,6 +50,9 @@ pub struct Digest {
     pub alerts: u32,
     /// There was more than is told here.
     pub is_cut: bool,
+    /// No time was asked for, and nobody has used a dashboard before: it is that of the last day.
+    #[serde(default)]
+    pub is_first: bool,
 }
 
 impl RunnerDigest {

@@ -97,6 +97,7 @@ impl From<Digest> for v1::Digest {
             decisions: digest.decisions,
             alerts: digest.alerts,
             is_cut: digest.is_cut,
+            is_first: digest.is_first,
         }
     }
 }
@@ -122,6 +123,7 @@ impl From<v1::Digest> for Digest {
             decisions: wire.decisions,
             alerts: wire.alerts,
             is_cut: wire.is_cut,
+            is_first: wire.is_first,
         }
     }
 }

@@ -124,7 +124,11 @@ pub(crate) async fn run(folder: &str, installed: &Path) -> usize {
         if !is_well {
             break;
         }
-        let before = stage.world.runner().await.activity;
+        // Some are ready before anybody asks.
+        let before = match deed {
+            Deed::Start => Activity::default(),
+            _ => stage.world.runner().await.activity,
+        };
         let outcome = match perform(&mut stage.world, &deed).await {
             Ok(()) => follow(&mut stage.world, &before, wanted, &mut lates).await,
             Err(why) => Err(why),

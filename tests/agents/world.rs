@@ -244,6 +244,11 @@ impl World {
         for line in lines.iter().filter(|line| !line.trim().is_empty()) {
             println!("            | {line}");
         }
+        let told = self.client.explain(&self.name).await.map_or(Vec::new(), |it| it.words);
+        for (source, word) in told {
+            let (state, at) = (word.state.as_str(), word.at.format("%H:%M:%S%.3f"));
+            println!("            {} says {state} since {at}", source.as_str());
+        }
     }
 
     /// Kills the daemon and starts it again.

@@ -59,6 +59,8 @@ const PROJECT: &str = "day";
 struct Held {
     /// The daemon's memory, in KiB.
     rss_kib: u64,
+    /// Of it, what is its own: no pages of files, its program first of all.
+    own_kib: u64,
     /// Its open files: what each is, in their order.
     files: Vec<String>,
     /// Its threads.
@@ -351,6 +353,7 @@ impl Day {
         files.sort();
         Some(Held {
             rss_kib: status.vmrss?,
+            own_kib: status.rssanon?,
             files,
             threads: status.threads,
             processes: self.node.processes(),
@@ -421,6 +424,7 @@ fn tell(
         &["held", "before", "after", "allowed"],
         [
             row("daemon: memory, KiB", |held| held.rss_kib, "+ 16384"),
+            row("of it its own, without files", |held| held.own_kib, ""),
             row("daemon: open files", |held| held.files.len() as u64, "+ 0"),
             row("daemon: threads", |held| held.threads, "+ 4"),
             row("processes", |held| held.processes as u64, "+ 0"),

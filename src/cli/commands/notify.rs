@@ -12,7 +12,7 @@ use crate::{
         notify::{NotifyArgs, NotifyCommand},
         printer::Printer,
     },
-    domain::{failure::Failure, notification::DeliveryState},
+    domain::{amount::counted, failure::Failure, notification::DeliveryState},
 };
 
 /// Text at most; the daemon refuses more.
@@ -31,7 +31,11 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             "retry",
             block_on(async {
                 let retried = context.client().await?.retry_notifications(id).await?;
-                printer.note(&counted(retried, "is tried again", "are tried again"));
+                printer.note(&counted(
+                    retried,
+                    "notification is tried again",
+                    "notifications are tried again",
+                ));
                 Ok(())
             }),
         ),
@@ -39,22 +43,17 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             "discard",
             block_on(async {
                 let discarded = context.client().await?.discard_notifications(id).await?;
-                printer.note(&counted(discarded, "was given up", "were given up"));
+                printer.note(&counted(
+                    discarded,
+                    "notification was given up",
+                    "notifications were given up",
+                ));
                 Ok(())
             }),
         ),
         NotifyCommand::Test { channel } => {
             ("send the test", block_on(test(&channel, context, printer)))
         }
-    }
-}
-
-/// Returns what has become of so many.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    if count == 1 {
-        format!("1 notification {one}")
-    } else {
-        format!("{count} notifications {many}")
     }
 }
 
@@ -116,17 +115,5 @@ async fn test(channel: &str, context: &Context, printer: Printer) -> Result<(), 
             let what = format!("{} does not take it", test.channel);
             Err(Failure::unavailable("NOT_TAKEN", what))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_is_one() {
-        assert_eq!(counted(1, "is", "are"), "1 notification is");
-        assert_eq!(counted(2, "is", "are"), "2 notifications are");
-        assert_eq!(counted(0, "is", "are"), "0 notifications are");
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         printer::Printer,
     },
     domain::{
+        agent_command::is_god,
         amount::{marked, money, tokens},
         failure::Failure,
         runner::Runner,
@@ -90,7 +91,7 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Res
             }
         }
     } else {
-        table(&runners, printer)?;
+        table(&runners, context, printer)?;
     }
     if let (true, Err(failure)) = (is_away, &quotas) {
         printer
@@ -103,7 +104,11 @@ async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Res
 }
 
 /// Prints runners as a table.
-pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure> {
+pub(super) fn table(
+    runners: &[Runner],
+    context: &Context,
+    printer: Printer,
+) -> Result<(), Failure> {
     let now = Utc::now();
     let heads =
         ["name", "state", "for", "agent", "cpu", "memory", "tokens", "cost", "exit", "title"];
@@ -115,7 +120,7 @@ pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure>
             runner.name.clone(),
             human::brief_state(runner),
             human::age(since.unwrap_or(runner.started_at), now),
-            runner.agent.clone(),
+            agent(runner, context),
             figure(format!("{:.1} %", runner.cpu_percent)),
             figure(format!("{} MiB", runner.memory_mb)),
             used(runner, &tokens(runner.tokens_used)),
@@ -124,6 +129,13 @@ pub(super) fn table(runners: &[Runner], printer: Printer) -> Result<(), Failure>
             human::clip(runner.title.trim(), 40),
         ]
     })
+}
+
+/// The agent, and whether it does everything without asking.
+fn agent(runner: &Runner, context: &Context) -> String {
+    let own = context.config().agents.named(&runner.agent);
+    let mode = if is_god(&runner.command, own.as_ref()) { ", god mode" } else { "" };
+    format!("{}{mode}", runner.agent)
 }
 
 /// A figure of usage; none for what has used nothing.
@@ -143,7 +155,7 @@ async fn show(
         return printer.one(&runner, &[]);
     }
     if printer.is_table() {
-        printer.one(&runner, &fields(&runner))?;
+        printer.one(&runner, &fields(&runner, context))?;
     }
     if screen {
         let view = client.screen(name).await?;
@@ -158,7 +170,7 @@ async fn show(
     Ok(())
 }
 
-fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
+fn fields(runner: &Runner, context: &Context) -> Vec<(&'static str, String)> {
     let time = |time: Option<chrono::DateTime<Utc>>| {
         time.map(|time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
     };
@@ -173,7 +185,7 @@ fn fields(runner: &Runner) -> Vec<(&'static str, String)> {
         ("told by", source.to_owned()),
         ("held", runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default()),
         ("title", runner.title.trim().to_owned()),
-        ("agent", runner.agent.clone()),
+        ("agent", agent(runner, context)),
         ("session", runner.session_id.clone().unwrap_or_default()),
         ("tokens", used(runner, &tokens(runner.tokens_used))),
         ("cost", used(runner, &money(runner.cost))),

@@ -45,7 +45,7 @@ pub(super) async fn run(
     )?;
     if args.detailed {
         printer.line("")?;
-        runners::table(&client.list_runners("", "live", 0).await?, printer)?;
+        runners::table(&client.list_runners("", "live", 0).await?, context, printer)?;
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ connection is closed; where all are used up (`api.connections`), the one that is
 - **Following**: `events/stream` are server-sent events, whose `id` is the position in the log; who comes back \
 with `Last-Event-ID` misses nothing, and a position that the log has not reached is refused (`AHEAD_OF_LOG`). \
 `runners/{runner}/attach` is a WebSocket. Both end when their token does, the WebSocket with 1008.\n\n\
-`assets/http_client.rs` is a client to begin one's own with. In the commands, `$API` is \
+`assets/http_client` is a client in Rust with a function for each call, to begin one's own with. In the commands, `$API` is \
 `http://127.0.0.1:8077/api/v1`, `$SERVER` the same without a path, `$TOKEN` a token.\n";
 
 /// Bodies that are shown, by the operation.

@@ -10,6 +10,7 @@ mod commands;
 mod configuration;
 mod grpc;
 mod http;
+mod http_client;
 mod metrics;
 mod shown;
 
@@ -24,7 +25,12 @@ fn root() -> PathBuf {
 
 /// Compares a page with what it ought to be; writes it when that was asked for.
 fn check(name: &str, text: &str) {
-    let path = root().join("assets/docs").join(name);
+    check_file(&format!("assets/docs/{name}"), text);
+}
+
+/// The same for any file that is made.
+fn check_file(name: &str, text: &str) {
+    let path = root().join(name);
     if environment::get("STRATAVORE_BLESS").is_some() {
         fs::write(&path, text).unwrap();
         return;
@@ -33,7 +39,7 @@ fn check(name: &str, text: &str) {
     let differs = found.lines().zip(text.lines()).position(|(a, b)| a != b);
     assert!(
         found == text,
-        "assets/docs/{name} is stale from line {}; ./tests/run docs writes it anew",
+        "{name} is stale from line {}; ./tests/run docs writes it anew",
         differs.unwrap_or(found.lines().count().min(text.lines().count())) + 1
     );
 }

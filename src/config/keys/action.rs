@@ -124,9 +124,9 @@ pub enum Action {
     KillAll,
     /// Start them again.
     RestartAll,
-    /// Start all lost ones again, each in its conversation.
+    /// Start all lost ones again, each in its conversation if it had one.
     ResumeLost,
-    /// Start one again in its conversation.
+    /// Start one again in its conversation, if it had one.
     Continue,
     /// Remove a runner that has ended.
     Remove,

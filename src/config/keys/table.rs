@@ -17,7 +17,7 @@ commands! {
         Deny "deny" "n" "deny" "Answer it with no";
         Choose "choose" "1 2 3 4 5 6 7 8 9" "choose" "Answer it with this choice: the first key stands for the first, and so on";
         NextNeeding "next_needing" "tab" "next that needs you" "Go to the next that needs you, longest waiting first";
-        ResumeLost "resume_lost" "L" "resume all lost" "Resume all runners that were lost, as after a reboot, each in its conversation";
+        ResumeLost "resume_lost" "L" "resume all lost" "Resume all runners that were lost, as after a reboot, each in its conversation if it had one";
         Open "open" "enter" "open" "Open the runner here, full size; keys go to its agent";
         Line "reply" "r t" "reply" "Reply to the agent: write a line and submit it";
         Type "type" "i" "type" "Type into the agent without leaving the list";

@@ -317,14 +317,15 @@ impl Services {
     /// When the database fails.
     pub async fn digest(&self, since: Option<DateTime<Utc>>) -> Result<Digest, Failure> {
         let now = self.context.clock.now();
-        let since = match since {
-            Some(since) => since,
-            None => self.store.presence_of(DASHBOARD).await?.unwrap_or(now - LONG_AGO),
+        let looked = match since {
+            Some(since) => Some(since),
+            None => self.store.presence_of(DASHBOARD).await?,
         };
+        let (since, is_first) = (looked.unwrap_or(now - LONG_AGO), looked.is_none());
         let filter = EventFilter { since: Some(since), ..EventFilter::default() };
         let events = self.store.event_list(&filter, MOST_EVENTS).await?;
         let is_cut = events.len() >= MOST_EVENTS as usize;
-        Ok(Digest { is_cut, ..digest(since, now, &events) })
+        Ok(Digest { is_cut, is_first, ..digest(since, now, &events) })
     }
 
     /// Writes down what somebody did.

@@ -208,7 +208,7 @@ impl Services {
         &self.context
     }
 
-    /// Gives back the memory that long answers needed, where there were any since the last time.
+    /// Gives back the memory that answers needed, where there were many since the last time.
     pub async fn give_back_memory(&self) {
         if self.store.has_read_much() {
             tokio::task::spawn_blocking(heap::give_back).await.ok();

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::{Services, room};
 use crate::daemon::{broker::BrokerStatus, store::DatabaseStatus};
-use crate::domain::{failure::Failure, node::Node, runner::RunnerStatus};
+use crate::domain::{amount::counted, failure::Failure, node::Node, runner::RunnerStatus};
 
 /// An event that has waited for the broker so long is late.
 const LATE: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
@@ -184,7 +184,11 @@ impl Services {
     /// Returns how it stands with the queue to the broker.
     async fn outbox_component(&self) -> Result<String, String> {
         let counts = self.outbox_counts().await.map_err(|error| error.to_string())?;
-        let text = format!("{} events wait, {} of them parked", counts.waiting, counts.parked);
+        let text = format!(
+            "{}, {} of them parked",
+            counted(counts.waiting, "event waits", "events wait"),
+            counts.parked
+        );
         let oldest = counts.oldest.map(|oldest| self.context.clock.now() - oldest);
         let is_late = oldest.is_some_and(|age| age > LATE);
         if counts.parked > 0 || is_late { Err(text) } else { Ok(text) }
@@ -197,9 +201,9 @@ impl Services {
         if counts.waiting == 0 || self.nodes().await.iter().any(publishes) {
             return Ok(());
         }
-        let waiting = counts.waiting;
+        let waiting = counted(counts.waiting, "event waits", "events wait");
         Err(format!(
-            "{waiting} events wait for a broker, and none is configured any more: \
+            "{waiting} for a broker, and none is configured any more: \
                      stratavore outbox discard --all gives them up"
         ))
     }

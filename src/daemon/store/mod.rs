@@ -52,7 +52,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -106,7 +106,7 @@ const OPENING: Duration = Duration::from_millis(1500);
 /// A query that takes longer makes one ask whether the server is there at all.
 const SLOW: Duration = Duration::from_millis(300);
 
-/// An answer of so many rows leaves a heap behind that is worth giving back.
+/// So many rows read, in however many answers, leave a heap behind that is worth giving back.
 const MANY: usize = 500;
 
 /// Who writes: recorded with each event.
@@ -153,8 +153,8 @@ pub struct Store {
     sealing: Sealing,
     handoff: Handoff,
     write_latency: Histogram,
-    /// Whether an answer was long.
-    has_read_much: Arc<AtomicBool>,
+    /// Rows that were read since the heap was given back.
+    rows_read: Arc<AtomicUsize>,
     /// Ends the tasks that follow what other daemons do.
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -228,7 +228,7 @@ impl Store {
             sealing,
             handoff,
             write_latency: Histogram::default(),
-            has_read_much: Arc::default(),
+            rows_read: Arc::default(),
             stop,
             tasks,
         };
@@ -291,9 +291,13 @@ impl Store {
         self.readers.close().await;
     }
 
-    /// Whether an answer since the last time this was asked had many rows.
+    /// Whether many rows were read since the last time that this was so.
     pub fn has_read_much(&self) -> bool {
-        self.has_read_much.swap(false, Ordering::Relaxed)
+        let is_much = self.rows_read.load(Ordering::Relaxed) >= MANY;
+        if is_much {
+            self.rows_read.store(0, Ordering::Relaxed);
+        }
+        is_much
     }
 
     /// Runs a query.
@@ -321,9 +325,8 @@ impl Store {
             return Err(self.availability.refusal());
         }
         let outcome = self.take_while_up(query, make).await;
-        if outcome.as_ref().is_ok_and(|rows| rows.len() >= MANY) {
-            self.has_read_much.store(true, Ordering::Relaxed);
-        }
+        let read = outcome.as_ref().map_or(0, Vec::len);
+        self.rows_read.fetch_add(read, Ordering::Relaxed);
         if matches!(outcome, Err(StoreError::Away { .. })) {
             // The writer finds out whether it is away for all; a full queue of writes does it too.
             self.writer.try_send(Unit::Seal).ok();

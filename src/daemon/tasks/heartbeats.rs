@@ -1,5 +1,5 @@
 //! Samples the process trees of all runners at each tick, and tells the broker, if there is one: what
-//! finds no room there is dropped, since the next tick tells the same anew. Memory that long answers needed is
+//! finds no room there is dropped, since the next tick tells the same anew. Memory that answers needed is
 //! given back at the same time: nothing wakes up for it.
 
 use serde_json::json;

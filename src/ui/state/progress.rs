@@ -74,7 +74,7 @@ impl Work {
             Self::Restart => "started again",
             Self::Launch => "launched",
             Self::Remove => "removed",
-            Self::Resume => "resumed, each in its conversation",
+            Self::Resume => "resumed",
         }
     }
 }

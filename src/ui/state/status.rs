@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::State;
 use crate::domain::{
     activity::ActivityState,
+    agent_command::is_god,
     runner::{Runner, RunnerStatus},
 };
 
@@ -138,6 +139,11 @@ pub(in crate::ui) fn is_held(runner: &Runner) -> bool {
 }
 
 impl State {
+    /// Whether its agent does everything without asking.
+    pub(in crate::ui) fn is_god(&self, runner: &Runner) -> bool {
+        is_god(&runner.command, self.here.own.get(&runner.agent))
+    }
+
     /// Returns what a runner is listed under: a turn that ended and was looked at is idle.
     pub(in crate::ui) fn group(&self, runner: &Runner) -> Group {
         match group(runner, self.now) {

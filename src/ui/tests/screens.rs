@@ -189,3 +189,20 @@ fn the_agent_stands_in_its_column_whatever_is_asked() {
     };
     assert!(at("etl-7").is_some() && at("etl-7") == at("etl-8"), "{all}");
 }
+
+#[test]
+fn who_does_everything_without_asking_is_told_by_a_word() {
+    let mut god = runner(2, "api-2", ActivityState::Working, 100);
+    god.command = vec!["claude".to_owned(), "--dangerously-skip-permissions".to_owned()];
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let all = vec![god.clone(), runner(1, "api-1", ActivityState::Working, 100)];
+        let shown = screen(&state(size, all));
+        let has = |name: &str, word: &str| {
+            shown.lines().any(|line| line.contains(name) && line.contains(word))
+        };
+        assert!(has("api-2", "god · ") && !has("api-1", "god"), "{shown}");
+    }
+    let mut state = state((120, 40), vec![god]);
+    press(&mut state, "j");
+    assert!(screen(&state).contains("api-2 god mode · claude"), "{}", screen(&state));
+}

@@ -102,10 +102,10 @@ pub(super) fn on_event(state: &mut State, event: UiEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Tells somebody who comes back what happened meanwhile.
+/// Tells somebody who comes back what happened meanwhile; who is here for the first time was not away.
 fn tell_of_absence(state: &mut State, digest: &Digest) {
     let away = digest.until - digest.since;
-    if away >= AWAY && !digest.is_empty() {
+    if away >= AWAY && !digest.is_first && !digest.is_empty() {
         let key = state.keys.label(Context::List, Action::ShowInbox);
         let (age, line) = (age_text(away), digest.line());
         state.say(format!("while you were away ({age}): {line}; {key} shows the inbox"));

@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// Stands before what an agent in god mode says.
+const GOD: &str = "god · ";
+
 /// Draws the list and the names of the projects under it.
 pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, areas: &Geometry) {
     let rows = rows(state);
@@ -152,6 +155,9 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         piece(fit_name(&runner.name, columns.name), name_look),
     ];
     let age = age_text(state.age(runner));
+    // What it may do without asking stands in words, too, where there are no colours.
+    let god = piece(if state.is_god(runner) { GOD } else { "" }, look(Role::Warning));
+    let taken = width(&god.content);
     if columns.is_narrow {
         let word = word(runner, group);
         // The bar has no room here; the seconds do.
@@ -159,7 +165,7 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
             time_to_leave(state, runner).map_or_else(|| said(state, runner), |(_, text)| text);
         pieces.push(piece(fit_right(&age, columns.age), text_look));
         pieces.push(piece(format!(" {}", clip(word, columns.word)), state_look));
-        pieces.push(piece(format!(" {said}"), muted));
+        pieces.extend([piece(" ", muted), god, piece(said, muted)]);
         return pieces;
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
@@ -169,8 +175,10 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     }
     // What it asks or why it failed goes before everything else.
     let asked = reason(runner, group);
-    if matches!(group, Group::NeedsYou | Group::Failed) && width(&asked) > columns.usual() {
-        pieces.push(piece(clip(&asked, columns.room("")), text_look));
+    pieces.push(god);
+    if matches!(group, Group::NeedsYou | Group::Failed) && width(&asked) + taken > columns.usual() {
+        let room = columns.room("").saturating_sub(taken);
+        pieces.push(piece(clip(&asked, room), text_look));
         return pieces;
     }
     if columns.said == 0 {
@@ -186,7 +194,7 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
         (None, Some(told)) => (told, command(runner)),
         (None, None) => (command(runner), String::new()),
     };
-    pieces.push(piece(fit(&said, columns.said), text_look));
+    pieces.push(piece(fit(&said, columns.said.saturating_sub(taken)), text_look));
     if columns.tokens > 0 {
         pieces.push(piece(used(runner, columns), muted));
     }

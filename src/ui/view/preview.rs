@@ -148,6 +148,7 @@ fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Sp
     };
     vec![
         piece(runner.name.clone(), theme.style(Role::Strong)),
+        piece(if state.is_god(runner) { " god mode" } else { "" }, theme.style(Role::Warning)),
         piece(between, theme.style(Role::Muted)),
         piece(format!("{} {age}", word(runner, group)), theme.style(role)),
         piece(source, theme.style(Role::Muted)),

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use crate::support::{Output, Say as _, World, wait_until, write_script};
 
 #[expect(dead_code, reason = "its `main` is for whoever runs it as an example")]
-#[path = "../../../assets/http_client.rs"]
+#[path = "../../../assets/http_client/main.rs"]
 mod http_client;
 
 /// The commands of the page.
@@ -59,23 +59,31 @@ async fn the_client_lists_launches_once_and_follows() {
     let world = World::serving();
     world.project("p");
     let api = world.api("operator");
-    let client = http_client::Client::new(&world.api_url(), &api.token);
+    let client = http_client::Client::new(&world.api_url(), &api.token).unwrap();
     let body = serde_json::json!({ "project": "p", "command": ["sleep", "60"] });
-    let first = client.post("/runners", &body, Some("once")).await.unwrap();
-    let again = client.post("/runners", &body, Some("once")).await.unwrap();
+    let first = client.launch_runner(&body, Some("once")).await.unwrap();
+    let again = client.launch_runner(&body, Some("once")).await.unwrap();
     assert_eq!(first, again);
-    let runners = client.list("/runners?limit=1").await.unwrap();
+    let runners = client.list(&["runners"], &[("limit", "1")]).await.unwrap();
     assert_eq!(runners.len(), 1);
     assert_eq!(runners[0].text("name"), "p-1");
-    let refused = client.get("/runners/none").await.unwrap_err();
+    // A name is one part of the path, whatever it has in it.
+    let refused = client.get_runner("no/ne?").await.unwrap_err();
     assert!(refused.to_string().contains("RUNNER_NOT_FOUND"), "{refused}");
+    assert!(refused.to_string().contains("no/ne?"), "{refused}");
+    let log = client.read_log("p-1", &[("tail_bytes", "10")]).await.unwrap();
+    assert!(log.bytes().await.unwrap().is_empty(), "it has written nothing");
+    let found = client.search_scrollback("p-1", "a text", &[]).await.unwrap();
+    assert_eq!(found["matches"], serde_json::json!([]), "{found}");
+    let refused = client.remove_budget("global", &[]).await.unwrap_err();
+    assert!(refused.to_string().contains("SCOPE"), "{refused}");
 
     let seen = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
     let sink = std::sync::Arc::clone(&seen);
     let following = tokio::spawn(async move {
         let mut position = Some(0);
         client
-            .follow("/events/stream?type=runner.", &mut position, |event| {
+            .follow(&[("type", "runner.")], &mut position, |event| {
                 sink.lock().unwrap().push(event.text("event_type").to_owned());
             })
             .await

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     daemon::{services::Services, store::ItemFilter},
     domain::{
-        amount::{money, tokens},
+        amount::{counted, money, tokens},
         chat::Press,
         failure::Failure,
         inbox::{Class, Item},
@@ -178,11 +178,6 @@ fn line(runner: &Runner, now: DateTime<Utc>) -> String {
     format!("{mark}{} · {agent} · {state}{}{used}", runner.name, since.unwrap_or_default())
 }
 
-/// Returns what so many do.
-fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
-}
-
 /// Returns an age in its greatest unit.
 pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
     let seconds = (now - since).num_seconds().max(0);
@@ -191,17 +186,5 @@ pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
         60..3600 => format!("{} min", seconds / 60),
         3600..86_400 => format!("{} h", seconds / 3600),
         _ => format!("{} d", seconds / 86_400),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_waits_and_two_wait() {
-        assert_eq!(counted(1, "waits for you", "wait for you"), "1 waits for you");
-        assert_eq!(counted(0, "waits for you", "wait for you"), "0 wait for you");
-        assert_eq!(counted(2, "waits for you", "wait for you"), "2 wait for you");
     }
 }

@@ -36,6 +36,13 @@ use crate::{
 /// How long an agent may be held up, with what starting and ending take besides: 0.2 s in all.
 const LIMIT: Duration = Duration::from_millis(180);
 
+/// How long it may take to hand a report over where somebody listens: only the agent's own writing, the kernel
+/// and a busy machine are waited for, and a report that is given up is a state that is wrong.
+const DELIVERY: Duration = Duration::from_secs(1);
+
+/// How long an answer is waited for that is late already when the report has been handed over.
+const ANSWER: Duration = Duration::from_millis(50);
+
 /// So often a hook that is held looks whether its agent still lives.
 const LOOK: Duration = Duration::from_secs(15);
 
@@ -60,6 +67,8 @@ pub(super) fn run(agent: Option<OsString>) -> ExitCode {
 fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     let agent = Agent::of(agent?.to_str()?)?;
     let meter = environment::get(HOOK_VARIABLE)?.into_string().ok()?;
+    let mut meter = Meter::connect(&meter, until)?;
+    let until = if meter.socket.is_some() { until - LIMIT + DELIVERY } else { until };
     let mut told = hooks::read(&input(until)?)?;
     if hooks::is_before_tool(&told.event)
         && let Some(rule) = denied(agent, &told)
@@ -67,7 +76,7 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
         let reason = format!("the approval policy forbids it: {rule}");
         Decision::Deny.as_str().clone_into(&mut told.decision);
         told.rule = rule;
-        tell(&meter, &told, until);
+        tell(&mut meter, &told, until);
         return hooks::refusal(agent, &told.event, &reason);
     }
     if hooks::asks_permission(&told)
@@ -75,9 +84,9 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     {
         told.is_brief = patience < LOOK;
         // One whose agent waits for it is held only where there is something to decide by.
-        if !told.is_brief || policy(&told).is_none_or(|policy| !policy.is_empty()) {
+        if !told.is_brief || !policy(&told).is_empty() {
             told.ask = Uuid::new_v4().simple().to_string();
-            match ask(&meter, &told, until, patience) {
+            match ask(&mut meter, &told, until, patience) {
                 Asked::Decided(decided) => return hooks::decision(&decided),
                 Asked::Undecided => return None,
                 // A supervisor that is older than this.
@@ -85,13 +94,13 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
             }
         }
     }
-    let hold = tell(&meter, &told, until)?;
+    let hold = tell(&mut meter, &told, until)?;
     hooks::veto(agent, &told.event, &hold)
 }
 
-/// The policy in force where an agent works; `None` for one that cannot be read.
-fn policy(told: &HookReport) -> Option<Policy> {
-    approvals::load(&approvals::project_of(Path::new(&told.cwd))).ok()
+/// The policy in force where an agent works.
+fn policy(told: &HookReport) -> Policy {
+    approvals::in_force(&approvals::project_of(Path::new(&told.cwd))).0
 }
 
 /// The rule that forbids what an agent is about to do.
@@ -103,7 +112,7 @@ fn denied(agent: Agent, told: &HookReport) -> Option<String> {
         is_cut: told.is_cut,
         cwd: &told.cwd,
     };
-    let verdict = policy(told)?.decide(&wish);
+    let verdict = policy(told).decide(&wish);
     verdict.rule.filter(|_| verdict.decision == Decision::Deny)
 }
 
@@ -118,11 +127,11 @@ enum Asked {
 }
 
 /// Tells the meter and waits for a decision.
-fn ask(meter: &str, told: &HookReport, until: Instant, patience: Duration) -> Asked {
-    let path = format!("{meter}/ask/{}", told.ask);
+fn ask(meter: &mut Meter, told: &HookReport, until: Instant, patience: Duration) -> Asked {
+    let path = format!("{}/ask/{}", meter.path, told.ask);
     // Nobody waits for one whose dialog stands already: on a busy machine it may take its time.
     let until = if told.is_brief { until } else { until.max(Instant::now() + UNHURRIED) };
-    let Some(mut socket) = post(&path, told, until) else { return Asked::Unknown };
+    let Some(mut socket) = meter.post(&path, told, until) else { return Asked::Unknown };
     let (parent, patient_until) = (rustix::process::getppid(), Instant::now() + patience);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
@@ -153,21 +162,46 @@ fn is_timeout(error: &std::io::Error) -> bool {
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
-/// Hands a report over and returns the connection on which it is answered.
-fn post(url: &str, told: &HookReport, until: Instant) -> Option<TcpStream> {
-    let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
-    let address: SocketAddr = host.parse().ok()?;
-    let body = serde_json::to_vec(told).ok()?;
-    let left = || Some(until.saturating_duration_since(Instant::now())).filter(|it| !it.is_zero());
-    let mut socket = TcpStream::connect_timeout(&address, left()?).ok()?;
-    let head = format!(
-        "POST /{path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\nconnection: close\r\n\r\n",
-        body.len()
-    );
-    socket.set_write_timeout(left()).ok()?;
-    socket.write_all(&[head.as_bytes(), &body].concat()).ok()?;
-    Some(socket)
+/// Who is told.
+struct Meter {
+    address: SocketAddr,
+    path: String,
+    /// A connection that nothing was sent on; `None` where nobody listens, or after the first report.
+    socket: Option<TcpStream>,
+}
+
+impl Meter {
+    /// Connects to the meter of a URL, if it can be done by then; `None` for what is none.
+    fn connect(url: &str, until: Instant) -> Option<Self> {
+        let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
+        let mut meter = Self { address: host.parse().ok()?, path: path.to_owned(), socket: None };
+        meter.socket = meter.open(until);
+        Some(meter)
+    }
+
+    fn open(&self, until: Instant) -> Option<TcpStream> {
+        TcpStream::connect_timeout(&self.address, left(until)?).ok()
+    }
+
+    /// Hands a report over and returns the connection on which it is answered.
+    fn post(&mut self, path: &str, told: &HookReport, until: Instant) -> Option<TcpStream> {
+        let body = serde_json::to_vec(told).ok()?;
+        let mut socket = self.socket.take().or_else(|| self.open(until))?;
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            self.address,
+            body.len()
+        );
+        socket.set_write_timeout(Some(left(until)?)).ok()?;
+        socket.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+        Some(socket)
+    }
+}
+
+/// The time that is left until then; `None` for none.
+fn left(until: Instant) -> Option<Duration> {
+    Some(until.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
 }
 
 /// Reads standard input to its end, unless that takes too long.
@@ -182,20 +216,19 @@ fn input(until: Instant) -> Option<Vec<u8>> {
     receiver.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?.ok()
 }
 
-/// Tells the meter and returns whether the agent is to be held.
-fn tell(meter: &str, told: &HookReport, until: Instant) -> Option<Hold> {
-    let mut socket = post(meter, told, until)?;
+/// Tells the meter and returns whether the agent is to be held. The report is handed over by a time; its
+/// answer, which the meter may be too busy for, is not waited for that long.
+fn tell(meter: &mut Meter, told: &HookReport, until: Instant) -> Option<Hold> {
+    let path = meter.path.clone();
+    let mut socket = meter.post(&path, told, until)?;
+    let until = (until - DELIVERY + LIMIT).max(Instant::now() + ANSWER).min(until);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
         if let Some((_, body)) = answer_of(&answer) {
             return serde_json::from_slice(body).ok();
         }
-        let left = until.saturating_duration_since(Instant::now());
-        socket.set_read_timeout(Some(left).filter(|it| !it.is_zero())).ok()?;
-        if left.is_zero() {
-            return None;
-        }
+        socket.set_read_timeout(Some(left(until)?)).ok()?;
         match socket.read(&mut buffer).ok()? {
             0 => return None,
             count => answer.extend_from_slice(buffer.get(..count)?),
@@ -233,8 +266,26 @@ mod tests {
         let address = listener.local_addr().unwrap();
         drop(listener);
         let until = Instant::now() + Duration::from_secs(5);
-        assert_eq!(tell(&format!("http://{address}/x"), &HookReport::default(), until), None);
+        let mut meter = Meter::connect(&format!("http://{address}/x"), until).unwrap();
+        assert!(meter.socket.is_none());
+        assert_eq!(tell(&mut meter, &HookReport::default(), until), None);
         assert!(Instant::now() < until);
-        assert_eq!(tell("nonsense", &HookReport::default(), until), None);
+        assert!(Meter::connect("nonsense", until).is_none());
+    }
+
+    #[test]
+    fn one_that_hangs_has_the_report_and_holds_nobody() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let begun = Instant::now();
+        let mut meter = Meter::connect(&url, begun + LIMIT).unwrap();
+        let told = HookReport { event: "Stop".to_owned(), ..HookReport::default() };
+        // It is far too late for an answer, and not for the report.
+        assert_eq!(tell(&mut meter, &told, Instant::now() + DELIVERY - 2 * LIMIT), None);
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut text = String::new();
+        drop(meter);
+        socket.read_to_string(&mut text).unwrap();
+        assert!(text.ends_with('}') && text.contains("\"Stop\""), "{text}");
     }
 }

@@ -48,6 +48,37 @@ pub fn load(project: &Path) -> Result<Policy, ConfigError> {
     Ok(Policy { user, project: rules })
 }
 
+/// Returns the rules that are in force for a project's directory whatever is wrong with a file: of one that
+/// cannot be read as a whole what denies and asks, as far as it can be read, and nothing that allows. One
+/// file takes nothing from the other.
+pub fn in_force(project: &Path) -> (Policy, Option<ConfigError>) {
+    let (user, wrong) = user_file().map_or((Vec::new(), None), |file| readable(&file, USER_KEY));
+    let is_named = !project.as_os_str().is_empty();
+    let own = project.join(PROJECT_FILE);
+    let (mut rules, error) =
+        if is_named { readable(&own, PROJECT_KEY) } else { (Vec::new(), None) };
+    // That a project must not is said by `load`.
+    rules.retain(|rule| rule.decision != Decision::Allow);
+    (Policy { user, project: rules }, wrong.or(error))
+}
+
+/// Returns the rules of a file that hold, and the first thing that is wrong with it.
+fn readable(file: &Path, key: &str) -> (Vec<Rule>, Option<ConfigError>) {
+    let mut all = Vec::new();
+    let wrong = rules_into(file, key, &mut |found| match found {
+        Ok(rule) => {
+            all.push(rule);
+            Ok(())
+        }
+        Err(_) => Ok(()),
+    });
+    let wrong = wrong.and_then(|()| rules(file, key).map(drop)).err();
+    if wrong.is_some() {
+        all.retain(|rule| rule.decision != Decision::Allow);
+    }
+    (all, wrong)
+}
+
 /// Says what else is wrong with a project's file: as it is, no worktree is made with it.
 ///
 /// # Errors
@@ -66,6 +97,19 @@ pub fn project_of(cwd: &Path) -> PathBuf {
 /// Returns the rules of a file; none when there is no such file.
 fn rules(file: &Path, key: &str) -> Result<Vec<Rule>, ConfigError> {
     let mut all = Vec::new();
+    rules_into(file, key, &mut |rule| {
+        all.push(rule?);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// Hands each rule of a file over, or what is wrong with it.
+fn rules_into(
+    file: &Path,
+    key: &str,
+    take: &mut dyn FnMut(Result<Rule, ConfigError>) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
     for (found, value) in layers::read_leaves(file)? {
         if found != key {
             if key == PROJECT_KEY {
@@ -101,10 +145,10 @@ fn rules(file: &Path, key: &str) -> Result<Vec<Rule>, ConfigError> {
             let number = index + 1;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let place = format!("{name}, rule {number}");
-            all.push(rule(value, place).map_err(|why| bad(number, why))?);
+            take(rule(value, place).map_err(|why| bad(number, why)))?;
         }
     }
-    Ok(all)
+    Ok(())
 }
 
 /// Reads `{allow: Bash(cargo test*), agent: claude}`.
@@ -136,6 +180,29 @@ mod tests {
         let file = dir.path().join("approvals.yaml");
         std::fs::write(&file, text).unwrap();
         rules(&file, key).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_wrong_in_one_place_takes_no_denial_from_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("approvals.yaml");
+        let text = "rules:\n  - allow: Bash(ls)\n  - alow: x\n  - deny: Bash(rm -rf *)\n";
+        std::fs::write(&file, text).unwrap();
+        let (found, wrong) = readable(&file, USER_KEY);
+        let told: Vec<_> = found.iter().map(Rule::text).collect();
+        assert_eq!(told, ["deny: Bash(rm -rf *)"], "nothing is allowed by it");
+        assert!(wrong.unwrap().to_string().contains("alow"));
+        std::fs::write(&file, "rules: [[[\n").unwrap();
+        let (found, wrong) = readable(&file, USER_KEY);
+        assert!(found.is_empty() && wrong.is_some());
+        for text in ["approvals: [[[\n", "approvals:\n  - allow: Bash(ls)\n  - deny: Bash(dd *)\n"]
+        {
+            std::fs::write(dir.path().join(PROJECT_FILE), text).unwrap();
+            let (policy, wrong) = in_force(dir.path());
+            assert_eq!(policy.project.len(), usize::from(text.contains("deny")));
+            assert_eq!(wrong.is_some(), text.contains("[[["));
+        }
+        assert!(load(dir.path()).is_err(), "and it is said");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, layers::nearest, telegram::check_url};
+use super::{Secret, layers::nearest, secret::secret_address, telegram::check_url};
 use crate::domain::{
     budget::zone,
     event::EventType,
@@ -54,6 +54,7 @@ pub struct NotifyConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Where it listens; empty for none.
+    #[serde(serialize_with = "secret_address")]
     pub url: String,
     /// What requests are signed with (HMAC-SHA256); empty for no signature.
     pub secret: Secret,
@@ -64,6 +65,7 @@ pub struct WebhookConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct NtfyConfig {
     /// `https://ntfy.sh/my-secret-topic`; empty for none.
+    #[serde(serialize_with = "secret_address")]
     pub url: String,
     /// The access token, where the topic needs one.
     pub token: Secret,

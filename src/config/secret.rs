@@ -16,6 +16,8 @@ use std::{
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::domain::redact::redact;
+
 /// What stands in its place.
 const MASK: &str = "********";
 
@@ -32,6 +34,28 @@ pub(super) const KEYS: &[&str] = &[
     "storage.s3.access_key",
     "storage.s3.secret_key",
 ];
+
+/// Shows an address without its password.
+pub(super) fn address<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&redact(text))
+}
+
+/// Shows an address that is a secret from its path on: whoever knows it can write there.
+pub(super) fn secret_address<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&host_of(text))
+}
+
+fn host_of(text: &str) -> String {
+    let shown = redact(text);
+    let host = shown.find("://").map_or(0, |at| at + 3);
+    let rest = shown.get(host..).unwrap_or_default();
+    match rest.find('/') {
+        Some(path) if rest.len() > path + 1 => {
+            format!("{}/{MASK}", shown.get(..host + path).unwrap_or_default())
+        }
+        _ => shown.into_owned(),
+    }
+}
 
 /// Bytes that a file with a secret may have.
 const LONGEST: u64 = 64 << 10;
@@ -110,4 +134,19 @@ pub(super) fn read(path: &Path) -> io::Result<(String, bool)> {
     }
     let text = text.trim_end_matches(['\n', '\r']).to_owned();
     Ok((text, meta.mode() & 0o077 != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_is_secret_in_it() {
+        let webhook = "https://bob:pw12345@hooks.example:8443/services/T0/XYZ?token=abcdef";
+        let told = host_of(webhook);
+        assert!(told.ends_with("hooks.example:8443/********"), "{told}");
+        assert!(!told.contains("pw12345"), "{told}");
+        assert_eq!(host_of("https://ntfy.sh/my-topic"), "https://ntfy.sh/********");
+        assert_eq!(host_of(""), "");
+    }
 }

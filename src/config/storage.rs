@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Secret, secret::address};
 
 /// Packed copies of transcripts: in the root directory, and on a server that speaks S3.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,7 @@ impl Default for StorageConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct S3Config {
     /// The server's address, `https://…`; empty for none.
+    #[serde(serialize_with = "address")]
     pub endpoint: String,
     /// The bucket, which must be there.
     pub bucket: String,

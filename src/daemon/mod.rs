@@ -52,6 +52,11 @@ pub mod worktrees;
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 
+/// Settles how memory is kept; to be called before the process has threads.
+pub fn prepare() {
+    crate::process::heap::keep_little();
+}
+
 /// Returns the id of the trace that is being worked for, for lines of the log; empty for none.
 pub fn trace_id() -> String {
     trace::current()

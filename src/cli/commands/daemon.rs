@@ -21,7 +21,6 @@ use crate::{
     config, daemon,
     domain::failure::Failure,
     logging,
-    process::heap,
 };
 
 /// How long a daemon may take to leave.
@@ -66,7 +65,7 @@ pub(super) fn run_in_process(context: &Context, background: bool) -> Result<(), 
         logging::to_stderr(level, daemon::trace_id);
         None
     };
-    heap::keep_little();
+    daemon::prepare();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fs, path::Path, time::SystemTime};
 
 use super::{Findings, Machine};
 use crate::{
-    config::{Loaded, Origin, environment, nearest},
+    config::{Loaded, Origin, approvals, environment, nearest},
     ui,
 };
 
@@ -26,6 +26,7 @@ pub(super) fn examine(machine: &Machine, found: &mut Findings) {
         );
     }
     configuration(machine, found);
+    approvals_in_force(found);
 }
 
 /// Looks whether a shell would find this very program.
@@ -76,6 +77,16 @@ fn newer(loaded: &Loaded, time: SystemTime) -> BTreeSet<&Path> {
     });
     let written = |path: &&Path| fs::metadata(path).and_then(|meta| meta.modified());
     files.filter(|path| written(path).is_ok_and(|written| written > time)).collect()
+}
+
+/// The rules of approvals: the user's, and those of the project around this directory.
+fn approvals_in_force(found: &mut Findings) {
+    let here = std::env::current_dir().unwrap_or_default();
+    if let Err(error) = approvals::load(&approvals::project_of(&here)) {
+        let what =
+            format!("{error}; nothing is allowed by it, and what cannot be read denies nothing");
+        found.broken("approvals", what, "correct it there; stratavore approvals check looks again");
+    }
 }
 
 fn configuration(machine: &Machine, found: &mut Findings) {

@@ -19,7 +19,7 @@ use crate::{
     config::approvals,
     domain::{
         activity::{Activity, ActivityState},
-        approval::{Decision, Policy, Verdict, Wish},
+        approval::{Decision, Verdict, Wish},
         event::EventType,
         failure::Failure,
         hook::{Decided, HookReport},
@@ -145,15 +145,11 @@ impl Services {
     /// What the policy says.
     async fn decide(&self, runner: &Runner, told: &HookReport) -> Verdict {
         let project = runner.project_path.clone();
-        let loaded = spawn_blocking(move || approvals::load(&project)).await;
-        let policy = match loaded {
-            Ok(Ok(policy)) => policy,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the approval policy cannot be read; a person is asked");
-                Policy::default()
-            }
-            Err(_) => Policy::default(),
-        };
+        let loaded = spawn_blocking(move || approvals::in_force(&project)).await;
+        let (policy, wrong) = loaded.unwrap_or_default();
+        if let Some(error) = wrong {
+            tracing::warn!(%error, "the approval policy cannot be read; nothing is allowed by it");
+        }
         policy.decide(&wish(runner, told))
     }
 

@@ -329,6 +329,11 @@ impl Services {
         let services = self.clone();
         self.detached(async move {
             if runner.status.is_live() {
+                Self::check_hold(&runner)?;
+                let spec = services.spec_of(&runner)?;
+                let (asked, environment) = (spec.asked(), spec.asked_environment());
+                let next = (runner.id, runner.run + 1);
+                services.arrange(next, (&asked, &environment), session.as_deref()).await?;
                 services.stop(&runner, grace_ms, false, None).await?;
             }
             services.next_run(runner.id, 0, session.as_deref()).await
@@ -348,14 +353,7 @@ impl Services {
         self.check_room()?;
         let gone = || Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {id}"));
         let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
-        let bytes = self.fleet.dir(id).read_spec().map_err(|error| {
-            let what = format!("read what {} was started with: {error}", runner.name);
-            Failure::unavailable("SPEC_LOST", what)
-                .with_hint(format!("stratavore launch {} -- COMMAND", runner.project))
-        })?;
-        let spec = LaunchSpec::decode(bytes.as_slice()).map_err(|error| {
-            Failure::internal(format!("read the spec of {}: {error}", runner.name))
-        })?;
+        let spec = self.spec_of(&runner)?;
         let asked = spec.asked();
         let environment = spec.asked_environment();
         let started = self.arrange((id, runner.run + 1), (&asked, &environment), resume).await?;
@@ -381,6 +379,18 @@ impl Services {
             ..arranged(spec, &asked, &environment, &started)
         };
         self.start(runner, waiting, &spec).await
+    }
+
+    /// Returns what a runner was started with.
+    fn spec_of(&self, runner: &Runner) -> Result<LaunchSpec, Failure> {
+        let bytes = self.fleet.dir(runner.id).read_spec().map_err(|error| {
+            let what = format!("read what {} was started with: {error}", runner.name);
+            Failure::unavailable("SPEC_LOST", what)
+                .with_hint(format!("stratavore launch {} -- COMMAND", runner.project))
+        })?;
+        LaunchSpec::decode(bytes.as_slice()).map_err(|error| {
+            Failure::internal(format!("read the spec of {}: {error}", runner.name))
+        })
     }
 }
 

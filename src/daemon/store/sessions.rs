@@ -33,7 +33,8 @@ const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, 
      ON CONFLICT (id) DO UPDATE SET \
      runner_id = CASE WHEN excluded.runner_id <> '' THEN excluded.runner_id \
                       ELSE sessions.runner_id END, \
-     origin = coalesce($7, sessions.origin), \
+     origin = CASE WHEN sessions.origin IN ('cleared', 'forked') THEN sessions.origin \
+         ELSE coalesce($7, sessions.origin) END, \
      resumed_from = coalesce(sessions.resumed_from, excluded.resumed_from), \
      cwd = CASE WHEN excluded.cwd <> '' THEN excluded.cwd ELSE sessions.cwd END, \
      model = CASE WHEN excluded.model <> '' THEN excluded.model ELSE sessions.model END, \

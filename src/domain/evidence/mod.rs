@@ -233,7 +233,7 @@ impl Evidence {
     /// The weaker source that knows better than the hooks, whose last word this is, and from when on it is
     /// believed.
     fn objection(&self, word: &Word) -> Option<(ActivitySource, DateTime<Utc>)> {
-        let weaker = self
+        let mut weaker = self
             .words
             .range((std::ops::Bound::Excluded(ActivitySource::Hook), std::ops::Bound::Unbounded));
         // A turn that hooks saw begin may have been broken off, and a dialog answered, unseen by them.
@@ -247,10 +247,18 @@ impl Evidence {
             (other.state == ActivityState::Error && is_of_this_turn)
                 .then(|| (*source, other.at.max(word.at)))
         };
+        let began = |(source, other): (&ActivitySource, &Word)| {
+            let is_later = other.at > word.at + TOGETHER;
+            (other.state == ActivityState::Working && is_later).then(|| (*source, other.at + LATER))
+        };
         match word.state {
             ActivityState::Working | ActivityState::Blocked => {}
-            // Not every version's hooks tell that a turn ended in an error.
-            ActivityState::Done => return weaker.into_iter().find_map(failed),
+            // Not every version's hooks tell that a turn ended in an error. On a busy machine the hook that
+            // tells of the next one may not have come through.
+            ActivityState::Done => {
+                return weaker.clone().find_map(failed).or_else(|| weaker.clone().find_map(began));
+            }
+            ActivityState::Error => return weaker.clone().find_map(began),
             _ => return None,
         }
         let objects = |(source, other): (&ActivitySource, &Word)| {
@@ -264,7 +272,7 @@ impl Evidence {
                 is_still.then_some((*source, word.at + STILL))
             }
         };
-        weaker.into_iter().find_map(objects)
+        weaker.find_map(objects)
     }
 
     /// The dialog that an answer to the question of an item is meant for; `None` where it is not known.
@@ -319,6 +327,16 @@ impl Evidence {
         // What overrules a hook holds since the hook spoke, however long it was said before.
         let hook = self.words.get(&ActivitySource::Hook).filter(|_| source > ActivitySource::Hook);
         let since = Some(hook.map_or(word.at, |hook| word.at.max(hook.at)));
+        // A turn that no hook told of has ended when others saw it end.
+        let is_rest = matches!(state, ActivityState::Done | ActivityState::Error);
+        let since = match before.state {
+            _ if source != ActivitySource::Hook || !is_rest || before.since <= since => since,
+            same if same == state => before.since,
+            ActivityState::Working if before.source > ActivitySource::Hook => {
+                self.words.values().map(|word| word.at).max()
+            }
+            _ => since,
+        };
         // Titles and hooks can say the same of two dialogs; an answer to the first is none to the second.
         let is_asked = word.state == ActivityState::Blocked;
         let renewed = self.seen().filter_map(|seen| seen.renewed).max().filter(|_| is_asked);

@@ -156,6 +156,33 @@ fn what_is_drawn_right_behind_a_question_is_older_than_it() {
 }
 
 #[test]
+fn a_turn_of_which_no_hook_told_is_seen_and_ends_when_it_is_seen_to_end() {
+    use ActivitySource::{Hook, Screen, Title};
+    use ActivityState::{Done, Error, Idle, Working};
+    for ended in [Done, Error] {
+        let mut evidence = Evidence::default();
+        evidence.note(Hook, Some(word(ended, 10)));
+        evidence.note(Screen, Some(word(Working, 11)));
+        assert_eq!(state(&evidence), (ended, Hook), "it was drawn late");
+        evidence.note(Screen, Some(word(Idle, 12)));
+        evidence.note(Screen, Some(word(Working, 20)));
+        assert_eq!(state_at(&evidence, 20), (ended, Hook), "its hook may still come");
+        assert_eq!(evidence.due(at(20)), Some(at(20) + LATER));
+        assert_eq!(state_at(&evidence, 22), (Working, Screen));
+        let working = evidence.verdict(&Activity::default(), at(22));
+        assert_eq!(working.since, Some(at(20)));
+        evidence.note(Screen, Some(word(Idle, 30)));
+        let over = evidence.verdict(&working, at(30));
+        assert_eq!((over.state, over.since), (ended, Some(at(30))));
+        assert_eq!(evidence.verdict(&over, at(31)).since, Some(at(30)), "and no later");
+    }
+    let mut evidence = Evidence::default();
+    evidence.note(Hook, Some(word(Idle, 10)));
+    evidence.note(Title, Some(word(Working, 20)));
+    assert_eq!(state(&evidence), (Idle, Hook), "no turn begins a conversation without a hook");
+}
+
+#[test]
 fn what_is_asked_is_told_by_whoever_has_words_for_it() {
     use ActivitySource::{Hook, Osc7501, Screen};
     use ActivityState::Blocked;

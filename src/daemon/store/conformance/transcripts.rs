@@ -189,6 +189,11 @@ async fn a_conversation_that_has_anothers_requests_is_a_fork_of_it(world: World)
     let found = world.store.session_find("t").await.unwrap().remove(0);
     assert_eq!((found.origin.as_str(), found.resumed_from.as_deref()), ("forked", Some("s")));
     assert_eq!(found.tokens_used, 0, "they are the other one's");
+    // That it is gone on with later does not change where it came from.
+    fork.facts.origin = "resumed";
+    world.transcript(&fork).await;
+    let found = world.store.session_find("t").await.unwrap().remove(0);
+    assert_eq!((found.origin.as_str(), found.resumed_from.as_deref()), ("forked", Some("s")));
 }
 
 on_both!(

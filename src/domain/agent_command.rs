@@ -110,7 +110,7 @@ pub fn may_be_god(
 
 /// Whether a command is one of god mode, whoever wrote it.
 ///
-/// By [`flags`], by the names that the agents' own helps give besides (Claude Code 2.1.332, Codex 0.171,
+/// By the flags of a launch, by the names that the agents' own helps give besides (Claude Code 2.1.332, Codex 0.171,
 /// Gemini 0.61, Qwen 0.24, Copilot 1.0), or by the words that `own`, the template of an agent of the user's
 /// own, adds for it.
 pub fn is_god(command: &[String], own: Option<&Template>) -> bool {

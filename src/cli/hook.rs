@@ -68,7 +68,7 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     let agent = Agent::of(agent?.to_str()?)?;
     let meter = environment::get(HOOK_VARIABLE)?.into_string().ok()?;
     let mut meter = Meter::connect(&meter, until)?;
-    let until = if meter.socket.is_some() { until - LIMIT + DELIVERY } else { until };
+    let until = if meter.socket.is_some() { until + DELIVERY.saturating_sub(LIMIT) } else { until };
     let mut told = hooks::read(&input(until)?)?;
     if hooks::is_before_tool(&told.event)
         && let Some(rule) = denied(agent, &told)
@@ -221,7 +221,11 @@ fn input(until: Instant) -> Option<Vec<u8>> {
 fn tell(meter: &mut Meter, told: &HookReport, until: Instant) -> Option<Hold> {
     let path = meter.path.clone();
     let mut socket = meter.post(&path, told, until)?;
-    let until = (until - DELIVERY + LIMIT).max(Instant::now() + ANSWER).min(until);
+    let until = until
+        .checked_sub(DELIVERY.saturating_sub(LIMIT))
+        .unwrap_or(until)
+        .max(Instant::now() + ANSWER)
+        .min(until);
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -281,7 +285,10 @@ mod tests {
         let mut meter = Meter::connect(&url, begun + LIMIT).unwrap();
         let told = HookReport { event: "Stop".to_owned(), ..HookReport::default() };
         // It is far too late for an answer, and not for the report.
-        assert_eq!(tell(&mut meter, &told, Instant::now() + DELIVERY - 2 * LIMIT), None);
+        assert_eq!(
+            tell(&mut meter, &told, Instant::now() + DELIVERY.saturating_sub(2 * LIMIT)),
+            None
+        );
         let (mut socket, _) = listener.accept().unwrap();
         let mut text = String::new();
         drop(meter);

@@ -48,8 +48,9 @@ pub fn load(project: &Path) -> Result<Policy, ConfigError> {
     Ok(Policy { user, project: rules })
 }
 
-/// Returns the rules that are in force for a project's directory whatever is wrong with a file: of one that
-/// cannot be read as a whole what denies and asks, as far as it can be read, and nothing that allows. One
+/// Returns the rules that are in force for a project's directory, whatever is wrong with a file.
+///
+/// Of one that cannot be read as a whole what denies and asks, as far as it can be read, and nothing that allows. One
 /// file takes nothing from the other.
 pub fn in_force(project: &Path) -> (Policy, Option<ConfigError>) {
     let (user, wrong) = user_file().map_or((Vec::new(), None), |file| readable(&file, USER_KEY));

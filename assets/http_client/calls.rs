@@ -1,4 +1,6 @@
 //! A function for each call of the HTTP API. Made from the API's own description by `./tests/run docs`: changes here are lost.
+//!
+//! Each fails when the API refuses, or does not answer.
 
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -9,10 +11,6 @@ impl Client {
     /// Lists the agents that can be launched by name.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_agents(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["agents"])).await
     }
@@ -20,10 +18,6 @@ impl Client {
     /// Checks whether the event log is what was written. That it is not is an answer too.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn verify_audit(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["audit", "verify"]).json(body), key)).await
     }
@@ -33,10 +27,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `with_output`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_backup(&self, query: Query<'_>) -> Result<Response, Failed> {
         self.response(self.call(Method::GET, &["backup"]).query(query)).await
     }
@@ -46,10 +36,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_budgets(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["budgets"]).query(query)).await
     }
@@ -59,10 +45,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `period`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn remove_budget(&self, scope: &str, query: Query<'_>) -> Result<(), Failed> {
         self.response(self.call(Method::DELETE, &["budgets", scope]).query(query)).await?;
         Ok(())
@@ -73,10 +55,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `period`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn reset_budget(&self, scope: &str, query: Query<'_>, key: Option<&str>) -> Result<(), Failed> {
         self.response(keyed(self.call(Method::POST, &["budgets", scope, "reset"]).query(query), key)).await?;
         Ok(())
@@ -85,10 +63,6 @@ impl Client {
     /// Sets a budget.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn set_budget(&self, scope: &str, period: &str, body: &Value) -> Result<(), Failed> {
         self.response(self.call(Method::PUT, &["budgets", scope, period]).json(body)).await?;
         Ok(())
@@ -97,10 +71,6 @@ impl Client {
     /// Shows the configuration that the daemon runs with; secrets are masked.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_config(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["config"])).await
     }
@@ -110,10 +80,6 @@ impl Client {
     /// For: `operator`.
     ///
     /// Parameters: `agent`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn find_conversations(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["conversations"]).query(query)).await
     }
@@ -121,10 +87,6 @@ impl Client {
     /// Shows how it stands with the database.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_database(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["database"])).await
     }
@@ -134,10 +96,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `since`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_digest(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["digest"]).query(query)).await
     }
@@ -147,10 +105,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `type`, `runner`, `since`, `until`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_events(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["events"]).query(query)).await
     }
@@ -160,10 +114,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `type`, `runner`, `since`, `until`, `after`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn follow_events(&self, query: Query<'_>) -> Result<Response, Failed> {
         self.response(self.call(Method::GET, &["events", "stream"]).query(query)).await
     }
@@ -171,10 +121,6 @@ impl Client {
     /// Shows an event.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_event(&self, event: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["events", event])).await
     }
@@ -182,10 +128,6 @@ impl Client {
     /// Shows how each part of the daemon is.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_health(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["health"])).await
     }
@@ -195,10 +137,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `snoozed`, `closed`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_items(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["inbox"]).query(query)).await
     }
@@ -206,10 +144,6 @@ impl Client {
     /// Puts away all that may be, of one project or of all.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn dismiss_items(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", "dismiss"]).json(body), key)).await
     }
@@ -217,10 +151,6 @@ impl Client {
     /// Shows an item.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_item(&self, item: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["inbox", item])).await
     }
@@ -228,10 +158,6 @@ impl Client {
     /// Answers an item.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn answer_item(&self, item: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", item, "answer"]).json(body), key)).await
     }
@@ -239,10 +165,6 @@ impl Client {
     /// Allows what an item asks for, this once.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn approve_item(&self, item: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", item, "approve"]).json(body), key)).await
     }
@@ -250,10 +172,6 @@ impl Client {
     /// Refuses what an item asks for.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn deny_item(&self, item: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", item, "deny"]).json(body), key)).await
     }
@@ -261,10 +179,6 @@ impl Client {
     /// Puts an item away.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn dismiss_item(&self, item: &str, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", item, "dismiss"]), key)).await
     }
@@ -272,10 +186,6 @@ impl Client {
     /// Puts an item off.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn snooze_item(&self, item: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["inbox", item, "snooze"]).json(body), key)).await
     }
@@ -283,10 +193,6 @@ impl Client {
     /// Shows figures by name.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_metrics(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["metrics"])).await
     }
@@ -296,10 +202,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_nodes(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["nodes"]).query(query)).await
     }
@@ -307,10 +209,6 @@ impl Client {
     /// Forgets a node that is gone, and with it its runners.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn forget_node(&self, node: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["nodes", node])).await
     }
@@ -320,10 +218,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `state`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_notifications(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["notifications"]).query(query)).await
     }
@@ -331,10 +225,6 @@ impl Client {
     /// Tells people outside something.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn notify(&self, body: &Value, key: Option<&str>) -> Result<(), Failed> {
         self.response(keyed(self.call(Method::POST, &["notifications"]).json(body), key)).await?;
         Ok(())
@@ -343,10 +233,6 @@ impl Client {
     /// Gives notifications up.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn discard_notifications(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["notifications", "discard"]).json(body), key)).await
     }
@@ -354,10 +240,6 @@ impl Client {
     /// Gives parked notifications their tries back, or has one that waits tried at once.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn retry_notifications(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["notifications", "retry"]).json(body), key)).await
     }
@@ -365,10 +247,6 @@ impl Client {
     /// Tries the channels to people outside.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn test_channels(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["notifications", "test"]).json(body), key)).await
     }
@@ -376,10 +254,6 @@ impl Client {
     /// Describes this API, as `OpenAPI` 3.1.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_document(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["openapi.json"])).await
     }
@@ -389,10 +263,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `parked`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_outbox(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["outbox"]).query(query)).await
     }
@@ -400,10 +270,6 @@ impl Client {
     /// Counts the events that wait for the broker.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn count_outbox(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["outbox", "counts"])).await
     }
@@ -411,10 +277,6 @@ impl Client {
     /// Gives events up that wait for the broker.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn discard_outbox(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["outbox", "discard"]).json(body), key)).await
     }
@@ -422,10 +284,6 @@ impl Client {
     /// Gives parked events their tries back.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn retry_outbox(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["outbox", "retry"]).json(body), key)).await
     }
@@ -435,10 +293,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `status`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_projects(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["projects"]).query(query)).await
     }
@@ -446,10 +300,6 @@ impl Client {
     /// Registers a directory as a project.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn create_project(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["projects"]).json(body), key)).await
     }
@@ -459,10 +309,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `force`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn delete_project(&self, project: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["projects", project]).query(query)).await
     }
@@ -470,10 +316,6 @@ impl Client {
     /// Shows a project.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_project(&self, project: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["projects", project])).await
     }
@@ -481,10 +323,6 @@ impl Client {
     /// Shows the rules for what agents may do in a project without asking: the user's, and the project's.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_approvals(&self, project: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["projects", project, "approvals"])).await
     }
@@ -494,10 +332,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `argument`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn test_approvals(&self, project: &str, agent: &str, tool: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["projects", project, "approvals", "verdict"]).query(&[("agent", agent), ("tool", tool)]).query(query)).await
     }
@@ -507,10 +341,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `name`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn clear_quota(&self, project: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["projects", project, "quota"]).query(query)).await
     }
@@ -518,10 +348,6 @@ impl Client {
     /// Shows what a project may use at once, and what it uses.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_quota(&self, project: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["projects", project, "quota"])).await
     }
@@ -529,10 +355,6 @@ impl Client {
     /// Sets the limits of a project; those that are missing or null are taken away.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn set_quota(&self, project: &str, body: &Value) -> Result<Value, Failed> {
         self.value(self.call(Method::PUT, &["projects", project, "quota"]).json(body)).await
     }
@@ -540,10 +362,6 @@ impl Client {
     /// Takes back a prompt that waits.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn cancel_prompt(&self, prompt: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["prompts", prompt])).await
     }
@@ -553,10 +371,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_quotas(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["quotas"]).query(query)).await
     }
@@ -564,10 +378,6 @@ impl Client {
     /// Settles every row against what really runs.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn reconcile(&self, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["reconcile"]), key)).await
     }
@@ -577,10 +387,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `status`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_runners(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners"]).query(query)).await
     }
@@ -588,10 +394,6 @@ impl Client {
     /// Launches an agent, or any command.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn launch_runner(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners"]).json(body), key)).await
     }
@@ -599,10 +401,6 @@ impl Client {
     /// Removes an ended runner with what it printed.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn remove_runner(&self, runner: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["runners", runner])).await
     }
@@ -610,10 +408,6 @@ impl Client {
     /// Shows a runner.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_runner(&self, runner: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner])).await
     }
@@ -621,10 +415,6 @@ impl Client {
     /// Answers what a runner's agent asks.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn answer_runner(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "answer"]).json(body), key)).await
     }
@@ -634,10 +424,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `patch_bytes`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_changes(&self, runner: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "changes"]).query(query)).await
     }
@@ -645,10 +431,6 @@ impl Client {
     /// Says what a runner is really at, where its state is wrong; a rule is learnt from it.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn correct_runner(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "correct"]).json(body), key)).await
     }
@@ -656,10 +438,6 @@ impl Client {
     /// Tells why a runner's state is what it is.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn explain_runner(&self, runner: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "explanation"])).await
     }
@@ -667,10 +445,6 @@ impl Client {
     /// Takes a sign of life of an agent; one inside a runner needs no token, and speaks for itself alone.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn send_heartbeat(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "heartbeat"]).json(body), key)).await
     }
@@ -678,10 +452,6 @@ impl Client {
     /// Types into a runner at once, whatever its agent is doing; prompts are better sent as such.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn send_input(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "input"]).json(body), key)).await
     }
@@ -689,10 +459,6 @@ impl Client {
     /// Ends a runner at once.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn kill_runner(&self, runner: &str, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "kill"]), key)).await
     }
@@ -702,10 +468,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `tail_bytes`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn read_log(&self, runner: &str, query: Query<'_>) -> Result<Response, Failed> {
         self.response(self.call(Method::GET, &["runners", runner, "logs"]).query(query)).await
     }
@@ -713,10 +475,6 @@ impl Client {
     /// Stops a runner's processes where they stand.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn pause_runner(&self, runner: &str, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "pause"]), key)).await
     }
@@ -726,10 +484,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `all`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_prompts(&self, runner: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "prompts"]).query(query)).await
     }
@@ -737,10 +491,6 @@ impl Client {
     /// Types a prompt when the agent is ready for one; tells what is known of it.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn send_prompt(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "prompts"]).json(body), key)).await
     }
@@ -748,10 +498,6 @@ impl Client {
     /// Gives a runner's terminal another size.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn resize_runner(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "resize"]).json(body), key)).await
     }
@@ -759,10 +505,6 @@ impl Client {
     /// Ends a runner and starts it again.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn restart_runner(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "restart"]).json(body), key)).await
     }
@@ -770,10 +512,6 @@ impl Client {
     /// Lets a paused runner go on.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn resume_runner(&self, runner: &str, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "resume"]), key)).await
     }
@@ -781,10 +519,6 @@ impl Client {
     /// Shows what is on a runner's screen.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_screen(&self, runner: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "screen"])).await
     }
@@ -794,10 +528,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `from`, `count`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn read_scrollback(&self, runner: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "scrollback"]).query(query)).await
     }
@@ -807,10 +537,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `limit`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn search_scrollback(&self, runner: &str, text: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["runners", runner, "search"]).query(&[("text", text)]).query(query)).await
     }
@@ -818,10 +544,6 @@ impl Client {
     /// Ends a runner; it is asked first.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn stop_runner(&self, runner: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["runners", runner, "stop"]).json(body), key)).await
     }
@@ -831,10 +553,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `runner`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_sessions(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["sessions"]).query(query)).await
     }
@@ -842,10 +560,6 @@ impl Client {
     /// Takes in a conversation that an agent has on the disk.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn import_conversation(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["sessions", "import"]).json(body), key)).await
     }
@@ -855,10 +569,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `agent`, `since`, `limit`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn search_sessions(&self, words: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["sessions", "search"]).query(&[("words", words)]).query(query)).await
     }
@@ -866,10 +576,6 @@ impl Client {
     /// Shows a conversation.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_session(&self, session: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["sessions", session])).await
     }
@@ -877,10 +583,6 @@ impl Client {
     /// Goes on with a conversation.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn resume_session(&self, session: &str, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["sessions", session, "resume"]).json(body), key)).await
     }
@@ -888,10 +590,6 @@ impl Client {
     /// Gives what was said in a conversation, without secrets: a line of JSON for each utterance.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn read_transcript(&self, session: &str) -> Result<Response, Failed> {
         self.response(self.call(Method::GET, &["sessions", session, "transcript"])).await
     }
@@ -899,10 +597,6 @@ impl Client {
     /// Shows what the daemon is and has.
     ///
     /// For: `viewer`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_status(&self) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["status"])).await
     }
@@ -912,10 +606,6 @@ impl Client {
     /// For: `admin`.
     ///
     /// Parameters: `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_tokens(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["tokens"]).query(query)).await
     }
@@ -923,10 +613,6 @@ impl Client {
     /// Makes a token.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn create_token(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["tokens"]).json(body), key)).await
     }
@@ -934,10 +620,6 @@ impl Client {
     /// Revokes a token.
     ///
     /// For: `admin`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn revoke_token(&self, token: &str) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["tokens", token])).await
     }
@@ -947,10 +629,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `by`, `project`, `runner`, `session`, `since`, `until`, `imported`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn get_usage(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["usage"]).query(query)).await
     }
@@ -960,10 +638,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `project`, `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_worktrees(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["worktrees"]).query(query)).await
     }
@@ -971,10 +645,6 @@ impl Client {
     /// Removes the worktrees that nobody needs any more.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn prune_worktrees(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["worktrees", "prune"]).json(body), key)).await
     }
@@ -984,10 +654,6 @@ impl Client {
     /// For: `viewer`.
     ///
     /// Parameters: `limit`, `cursor`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn list_trash(&self, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::GET, &["worktrees", "trash"]).query(query)).await
     }
@@ -997,10 +663,6 @@ impl Client {
     /// For: `operator`.
     ///
     /// Parameters: `force`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn remove_worktree(&self, worktree: &str, query: Query<'_>) -> Result<Value, Failed> {
         self.value(self.call(Method::DELETE, &["worktrees", worktree]).query(query)).await
     }
@@ -1008,10 +670,6 @@ impl Client {
     /// Makes a worktree again that was removed.
     ///
     /// For: `operator`.
-    ///
-    /// # Errors
-    ///
-    /// When the API refuses, or does not answer.
     pub(crate) async fn restore_worktree(&self, worktree: &str, key: Option<&str>) -> Result<Value, Failed> {
         self.value(keyed(self.call(Method::POST, &["worktrees", worktree, "restore"]), key)).await
     }

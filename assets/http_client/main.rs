@@ -5,8 +5,8 @@
 //! ```
 //!
 //! It launches a command, if one is given, lists the runners and then tells what happens, across restarts
-//! of the daemon: the position of the last event is where it goes on, so that none is missed and none told
-//! twice. A POST with a key may be sent again when its answer was lost; it is done once.
+//! of the daemon: the position of the last event is where it goes on, so that from the first one on none is
+//! missed and none told twice. A POST with a key may be sent again when its answer was lost; it is done once.
 //!
 //! `calls.rs` has a function for each call, made of the API's description by `./tests/run docs`; here is
 //! what they all need, and what is more than one call: whole lists, and following.
@@ -68,6 +68,19 @@ impl fmt::Display for Failed {
 }
 
 impl Error for Failed {}
+
+impl Failed {
+    /// Whether the same call may succeed a moment later: the daemon is away, busy or starting.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Lost(_) => true,
+            Self::Problem(problem) => {
+                problem["status"].as_u64().is_some_and(|it| it == 429 || it >= 500)
+            }
+            Self::NoAddress(_) => false,
+        }
+    }
+}
 
 impl From<reqwest::Error> for Failed {
     fn from(error: reqwest::Error) -> Self {
@@ -196,10 +209,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await;
         match followed {
             // What is refused is refused the next time, too.
-            Err(problem @ (Failed::Problem(_) | Failed::NoAddress(_))) => {
-                return Err(problem.into());
-            }
-            Ok(()) | Err(Failed::Lost(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Err(failed) if !failed.may_pass() => return Err(failed.into()),
+            Ok(()) | Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
 }

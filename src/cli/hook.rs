@@ -1,8 +1,9 @@
 //! `stratavore hook AGENT`: what an agent runs when something happens in it.
 //!
 //! Tells the runner's meter, and prints what the agent is told in return. Invariant: an agent is
-//! never held up or disturbed: whatever is missing or fails, it ends within [`LIMIT`] with exit code
-//! 0 and prints nothing. The one that asks for permission is held for longer where the agent's own
+//! never held up or disturbed: whatever is missing or fails, it ends with exit code 0 and prints nothing,
+//! within [`LIMIT`] where nobody listens, and where somebody does within that of an answer, or as soon as
+//! the report is handed over, which gets [`DELIVERY`]. The one that asks for permission is held for longer where the agent's own
 //! dialog stands beside it, until somebody has decided or its agent ends it.
 //!
 //! What the approval policy denies is refused here, before the tool is used, also while no daemon
@@ -68,15 +69,14 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     let agent = Agent::of(agent?.to_str()?)?;
     let meter = environment::get(HOOK_VARIABLE)?.into_string().ok()?;
     let mut meter = Meter::connect(&meter, until)?;
-    let until = if meter.socket.is_some() { until + DELIVERY.saturating_sub(LIMIT) } else { until };
-    let mut told = hooks::read(&input(until)?)?;
+    let mut told = hooks::read(&input(meter.deliver_by)?)?;
     if hooks::is_before_tool(&told.event)
         && let Some(rule) = denied(agent, &told)
     {
         let reason = format!("the approval policy forbids it: {rule}");
         Decision::Deny.as_str().clone_into(&mut told.decision);
         told.rule = rule;
-        tell(&mut meter, &told, until);
+        meter.tell(&told);
         return hooks::refusal(agent, &told.event, &reason);
     }
     if hooks::asks_permission(&told)
@@ -86,7 +86,7 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
         // One whose agent waits for it is held only where there is something to decide by.
         if !told.is_brief || !policy(&told).is_empty() {
             told.ask = Uuid::new_v4().simple().to_string();
-            match ask(&mut meter, &told, until, patience) {
+            match meter.ask(&told, patience) {
                 Asked::Decided(decided) => return hooks::decision(&decided),
                 Asked::Undecided => return None,
                 // A supervisor that is older than this.
@@ -94,7 +94,7 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
             }
         }
     }
-    let hold = tell(&mut meter, &told, until)?;
+    let hold = meter.tell(&told)?;
     hooks::veto(agent, &told.event, &hold)
 }
 
@@ -126,37 +126,6 @@ enum Asked {
     Unknown,
 }
 
-/// Tells the meter and waits for a decision.
-fn ask(meter: &mut Meter, told: &HookReport, until: Instant, patience: Duration) -> Asked {
-    let path = format!("{}/ask/{}", meter.path, told.ask);
-    // Nobody waits for one whose dialog stands already: on a busy machine it may take its time.
-    let until = if told.is_brief { until } else { until.max(Instant::now() + UNHURRIED) };
-    let Some(mut socket) = meter.post(&path, told, until) else { return Asked::Unknown };
-    let (parent, patient_until) = (rustix::process::getppid(), Instant::now() + patience);
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        match answer_of(&answer) {
-            Some((200, body)) => {
-                let decided = serde_json::from_slice(body);
-                return decided.map_or(Asked::Undecided, Asked::Decided);
-            }
-            Some(_) => return Asked::Unknown,
-            None => {}
-        }
-        let left = patient_until.saturating_duration_since(Instant::now()).min(LOOK);
-        if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
-            return Asked::Undecided;
-        }
-        match socket.read(&mut buffer) {
-            Ok(0) => return Asked::Undecided,
-            Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
-            Err(error) if is_timeout(&error) && rustix::process::getppid() == parent => {}
-            Err(_) => return Asked::Undecided,
-        }
-    }
-}
-
 fn is_timeout(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
@@ -168,14 +137,23 @@ struct Meter {
     path: String,
     /// A connection that nothing was sent on; `None` where nobody listens, or after the first report.
     socket: Option<TcpStream>,
+    /// When a report must be handed over.
+    deliver_by: Instant,
+    /// When its answer must be there.
+    answer_by: Instant,
 }
 
 impl Meter {
-    /// Connects to the meter of a URL, if it can be done by then; `None` for what is none.
+    /// Connects to the meter of a URL, if it can be done by then; `None` for what is none. Where somebody
+    /// listens, reports have longer.
     fn connect(url: &str, until: Instant) -> Option<Self> {
         let (host, path) = url.strip_prefix("http://")?.split_once('/')?;
-        let mut meter = Self { address: host.parse().ok()?, path: path.to_owned(), socket: None };
+        let (address, path) = (host.parse().ok()?, path.to_owned());
+        let mut meter = Self { address, path, socket: None, deliver_by: until, answer_by: until };
         meter.socket = meter.open(until);
+        if meter.socket.is_some() {
+            meter.deliver_by = until + DELIVERY.saturating_sub(LIMIT);
+        }
         Some(meter)
     }
 
@@ -183,7 +161,7 @@ impl Meter {
         TcpStream::connect_timeout(&self.address, left(until)?).ok()
     }
 
-    /// Hands a report over and returns the connection on which it is answered.
+    /// Hands a report over by a time and returns the connection on which it is answered.
     fn post(&mut self, path: &str, told: &HookReport, until: Instant) -> Option<TcpStream> {
         let body = serde_json::to_vec(told).ok()?;
         let mut socket = self.socket.take().or_else(|| self.open(until))?;
@@ -196,6 +174,58 @@ impl Meter {
         socket.set_write_timeout(Some(left(until)?)).ok()?;
         socket.write_all(&[head.as_bytes(), &body].concat()).ok()?;
         Some(socket)
+    }
+
+    /// Tells the meter and waits for a decision.
+    fn ask(&mut self, told: &HookReport, patience: Duration) -> Asked {
+        let path = format!("{}/ask/{}", self.path, told.ask);
+        // Nobody waits for one whose dialog stands already: on a busy machine it may take its time.
+        let unhurried = self.deliver_by.max(Instant::now() + UNHURRIED);
+        let until = if told.is_brief { self.deliver_by } else { unhurried };
+        let Some(mut socket) = self.post(&path, told, until) else { return Asked::Unknown };
+        let (parent, patient_until) = (rustix::process::getppid(), Instant::now() + patience);
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            match answer_of(&answer) {
+                Some((200, body)) => {
+                    let decided = serde_json::from_slice(body);
+                    return decided.map_or(Asked::Undecided, Asked::Decided);
+                }
+                Some(_) => return Asked::Unknown,
+                None => {}
+            }
+            let left = patient_until.saturating_duration_since(Instant::now()).min(LOOK);
+            if left.is_zero() || socket.set_read_timeout(Some(left)).is_err() {
+                return Asked::Undecided;
+            }
+            match socket.read(&mut buffer) {
+                Ok(0) => return Asked::Undecided,
+                Ok(count) => answer.extend_from_slice(buffer.get(..count).unwrap_or_default()),
+                Err(error) if is_timeout(&error) && rustix::process::getppid() == parent => {}
+                Err(_) => return Asked::Undecided,
+            }
+        }
+    }
+
+    /// Tells the meter and returns whether the agent is to be held. A meter that is too busy to answer in time
+    /// has the report all the same.
+    fn tell(&mut self, told: &HookReport) -> Option<Hold> {
+        let path = self.path.clone();
+        let mut socket = self.post(&path, told, self.deliver_by)?;
+        let until = self.answer_by.max(Instant::now() + ANSWER);
+        let mut answer = Vec::new();
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some((_, body)) = answer_of(&answer) {
+                return serde_json::from_slice(body).ok();
+            }
+            socket.set_read_timeout(Some(left(until)?)).ok()?;
+            match socket.read(&mut buffer).ok()? {
+                0 => return None,
+                count => answer.extend_from_slice(buffer.get(..count)?),
+            }
+        }
     }
 }
 
@@ -214,30 +244,6 @@ fn input(until: Instant) -> Option<Vec<u8>> {
         sender.send(read.map(|_| input)).ok();
     });
     receiver.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?.ok()
-}
-
-/// Tells the meter and returns whether the agent is to be held. The report is handed over by a time; its
-/// answer, which the meter may be too busy for, is not waited for that long.
-fn tell(meter: &mut Meter, told: &HookReport, until: Instant) -> Option<Hold> {
-    let path = meter.path.clone();
-    let mut socket = meter.post(&path, told, until)?;
-    let until = until
-        .checked_sub(DELIVERY.saturating_sub(LIMIT))
-        .unwrap_or(until)
-        .max(Instant::now() + ANSWER)
-        .min(until);
-    let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        if let Some((_, body)) = answer_of(&answer) {
-            return serde_json::from_slice(body).ok();
-        }
-        socket.set_read_timeout(Some(left(until)?)).ok()?;
-        match socket.read(&mut buffer).ok()? {
-            0 => return None,
-            count => answer.extend_from_slice(buffer.get(..count)?),
-        }
-    }
 }
 
 /// The status and the body of an answer, once it is there as a whole.
@@ -272,7 +278,7 @@ mod tests {
         let until = Instant::now() + Duration::from_secs(5);
         let mut meter = Meter::connect(&format!("http://{address}/x"), until).unwrap();
         assert!(meter.socket.is_none());
-        assert_eq!(tell(&mut meter, &HookReport::default(), until), None);
+        assert_eq!(meter.tell(&HookReport::default()), None);
         assert!(Instant::now() < until);
         assert!(Meter::connect("nonsense", until).is_none());
     }
@@ -281,14 +287,12 @@ mod tests {
     fn one_that_hangs_has_the_report_and_holds_nobody() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/x", listener.local_addr().unwrap());
-        let begun = Instant::now();
-        let mut meter = Meter::connect(&url, begun + LIMIT).unwrap();
+        let mut meter = Meter::connect(&url, Instant::now() + LIMIT).unwrap();
+        // It is too late for an answer, and not for the report.
+        meter.answer_by = Instant::now();
         let told = HookReport { event: "Stop".to_owned(), ..HookReport::default() };
-        // It is far too late for an answer, and not for the report.
-        assert_eq!(
-            tell(&mut meter, &told, Instant::now() + DELIVERY.saturating_sub(2 * LIMIT)),
-            None
-        );
+        assert_eq!(meter.tell(&told), None);
+        assert!(Instant::now() < meter.deliver_by, "nor does anybody wait so long");
         let (mut socket, _) = listener.accept().unwrap();
         let mut text = String::new();
         drop(meter);

@@ -2,7 +2,7 @@
 //! `.stratavore.yaml` adds to it.
 //!
 //! Read anew for each decision: a rule is in force when it is saved. Invariant: a file that cannot be
-//! read allows nothing.
+//! read allows nothing, and takes no denial from the other.
 
 use std::path::{Path, PathBuf};
 
@@ -29,55 +29,38 @@ pub fn user_file() -> Option<PathBuf> {
     environment::config_home().map(|home| home.join("stratavore").join("approvals.yaml"))
 }
 
-/// Returns the rules in force for a project's directory.
+/// Returns the rules for a project's directory.
 ///
 /// # Errors
 ///
-/// The first thing that is wrong in either file: nothing may be allowed then.
+/// The first thing that is wrong in either file.
 pub fn load(project: &Path) -> Result<Policy, ConfigError> {
-    let user = user_file().map_or(Ok(Vec::new()), |file| rules(&file, USER_KEY))?;
+    match in_force(project) {
+        (policy, None) => Ok(policy),
+        (_, Some(wrong)) => Err(wrong),
+    }
+}
+
+/// Returns the rules that are in force for a project's directory, and the first thing that is wrong.
+///
+/// A file in which anything is wrong allows nothing; what it asks and denies holds as far as it can be
+/// read. One file takes nothing from the other.
+pub fn in_force(project: &Path) -> (Policy, Option<ConfigError>) {
+    let (user, wrong) = user_file().map_or((Vec::new(), None), |file| rules(&file, USER_KEY));
+    if project.as_os_str().is_empty() {
+        return (Policy { user, project: Vec::new() }, wrong);
+    }
     let own = project.join(PROJECT_FILE);
-    let rules = if project.as_os_str().is_empty() { Vec::new() } else { rules(&own, PROJECT_KEY)? };
+    let (mut rules, mut wrong_there) = rules(&own, PROJECT_KEY);
     if let Some(rule) = rules.iter().find(|rule| rule.decision == Decision::Allow) {
-        return Err(ConfigError::BadValue {
+        wrong_there.get_or_insert(ConfigError::BadValue {
             key: PROJECT_KEY.to_owned(),
             origin: own.display().to_string(),
             why: format!("`{}`: a project may ask and deny, not allow", rule.text()),
         });
+        rules.retain(|rule| rule.decision != Decision::Allow);
     }
-    Ok(Policy { user, project: rules })
-}
-
-/// Returns the rules that are in force for a project's directory, whatever is wrong with a file.
-///
-/// Of one that cannot be read as a whole what denies and asks, as far as it can be read, and nothing that allows. One
-/// file takes nothing from the other.
-pub fn in_force(project: &Path) -> (Policy, Option<ConfigError>) {
-    let (user, wrong) = user_file().map_or((Vec::new(), None), |file| readable(&file, USER_KEY));
-    let is_named = !project.as_os_str().is_empty();
-    let own = project.join(PROJECT_FILE);
-    let (mut rules, error) =
-        if is_named { readable(&own, PROJECT_KEY) } else { (Vec::new(), None) };
-    // That a project must not is said by `load`.
-    rules.retain(|rule| rule.decision != Decision::Allow);
-    (Policy { user, project: rules }, wrong.or(error))
-}
-
-/// Returns the rules of a file that hold, and the first thing that is wrong with it.
-fn readable(file: &Path, key: &str) -> (Vec<Rule>, Option<ConfigError>) {
-    let mut all = Vec::new();
-    let wrong = rules_into(file, key, &mut |found| match found {
-        Ok(rule) => {
-            all.push(rule);
-            Ok(())
-        }
-        Err(_) => Ok(()),
-    });
-    let wrong = wrong.and_then(|()| rules(file, key).map(drop)).err();
-    if wrong.is_some() {
-        all.retain(|rule| rule.decision != Decision::Allow);
-    }
-    (all, wrong)
+    (Policy { user, project: rules }, wrong.or(wrong_there))
 }
 
 /// Says what else is wrong with a project's file: as it is, no worktree is made with it.
@@ -95,22 +78,20 @@ pub fn project_of(cwd: &Path) -> PathBuf {
     found.unwrap_or(cwd).to_owned()
 }
 
-/// Returns the rules of a file; none when there is no such file.
-fn rules(file: &Path, key: &str) -> Result<Vec<Rule>, ConfigError> {
+/// Returns the rules of a file, none when there is no such file, and the first thing that is wrong with it:
+/// then it allows nothing.
+fn rules(file: &Path, key: &str) -> (Vec<Rule>, Option<ConfigError>) {
     let mut all = Vec::new();
-    rules_into(file, key, &mut |rule| {
-        all.push(rule?);
-        Ok(())
-    })?;
-    Ok(all)
+    let wrong = read(file, key, &mut all).err();
+    if wrong.is_some() {
+        all.retain(|rule| rule.decision != Decision::Allow);
+    }
+    (all, wrong)
 }
 
-/// Hands each rule of a file over, or what is wrong with it.
-fn rules_into(
-    file: &Path,
-    key: &str,
-    take: &mut dyn FnMut(Result<Rule, ConfigError>) -> Result<(), ConfigError>,
-) -> Result<(), ConfigError> {
+/// Adds the rules of a file that can be read.
+fn read(file: &Path, key: &str, all: &mut Vec<Rule>) -> Result<(), ConfigError> {
+    let mut wrong = None;
     for (found, value) in layers::read_leaves(file)? {
         if found != key {
             if key == PROJECT_KEY {
@@ -146,10 +127,13 @@ fn rules_into(
             let number = index + 1;
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             let place = format!("{name}, rule {number}");
-            take(rule(value, place).map_err(|why| bad(number, why)))?;
+            match rule(value, place) {
+                Ok(rule) => all.push(rule),
+                Err(why) => drop(wrong.get_or_insert(bad(number, why))),
+            }
         }
     }
-    Ok(())
+    wrong.map_or(Ok(()), Err)
 }
 
 /// Reads `{allow: Bash(cargo test*), agent: claude}`.
@@ -180,7 +164,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("approvals.yaml");
         std::fs::write(&file, text).unwrap();
-        rules(&file, key).map_err(|error| error.to_string())
+        let (rules, wrong) = rules(&file, key);
+        wrong.map_or(Ok(rules), |error| Err(error.to_string()))
     }
 
     #[test]
@@ -189,19 +174,19 @@ mod tests {
         let file = dir.path().join("approvals.yaml");
         let text = "rules:\n  - allow: Bash(ls)\n  - alow: x\n  - deny: Bash(rm -rf *)\n";
         std::fs::write(&file, text).unwrap();
-        let (found, wrong) = readable(&file, USER_KEY);
+        let (found, wrong) = rules(&file, USER_KEY);
         let told: Vec<_> = found.iter().map(Rule::text).collect();
         assert_eq!(told, ["deny: Bash(rm -rf *)"], "nothing is allowed by it");
         assert!(wrong.unwrap().to_string().contains("alow"));
         std::fs::write(&file, "rules: [[[\n").unwrap();
-        let (found, wrong) = readable(&file, USER_KEY);
+        let (found, wrong) = rules(&file, USER_KEY);
         assert!(found.is_empty() && wrong.is_some());
         for text in ["approvals: [[[\n", "approvals:\n  - allow: Bash(ls)\n  - deny: Bash(dd *)\n"]
         {
             std::fs::write(dir.path().join(PROJECT_FILE), text).unwrap();
             let (policy, wrong) = in_force(dir.path());
             assert_eq!(policy.project.len(), usize::from(text.contains("deny")));
-            assert_eq!(wrong.is_some(), text.contains("[[["));
+            assert!(wrong.is_some(), "{text}");
         }
         assert!(load(dir.path()).is_err(), "and it is said");
     }

@@ -110,9 +110,9 @@ pub fn may_be_god(
 
 /// Whether a command is one of god mode, whoever wrote it.
 ///
-/// By the flags of a launch, by the names that the agents' own helps give besides (Claude Code 2.1.332, Codex 0.171,
-/// Gemini 0.61, Qwen 0.24, Copilot 1.0), or by the words that `own`, the template of an agent of the user's
-/// own, adds for it.
+/// By the flags of a launch, by the names that the agents' own helps give besides (Claude Code 2.1.332,
+/// Codex 0.171, Gemini 0.61, Qwen 0.24, Copilot 1.0), or by the words that `own`, the template of an agent
+/// of the user's own, adds for it.
 pub fn is_god(command: &[String], own: Option<&Template>) -> bool {
     let Some((program, words)) = command.split_first() else { return false };
     if let Some(own) = own {
@@ -121,14 +121,14 @@ pub fn is_god(command: &[String], own: Option<&Template>) -> bool {
     let Some(agent) = Agent::of(program) else { return false };
     let others: &[&[&str]] = match agent {
         Agent::Claude => &[&["--permission-mode", "bypassPermissions"]],
-        Agent::Codex => &[&["--yolo"]],
+        Agent::Codex | Agent::Copilot => &[&["--yolo"]],
         Agent::Gemini | Agent::Qwen => &[&["--yolo"], &["-y"]],
-        Agent::Copilot => &[&["--yolo"]],
         Agent::Opencode | Agent::Aider => &[],
     };
-    // The first of its flags is what says it; what follows only spares a question.
+    // The first of its flags, with its value, is what says it.
     let flags = flags(agent, Permission::Everything);
-    let own = flags.get(..if agent == Agent::Claude { 1 } else { flags.len() }).unwrap_or_default();
+    let others_from = flags.iter().skip(1).position(|word| word.starts_with('-'));
+    let own = flags.get(..others_from.map_or(flags.len(), |at| at + 1)).unwrap_or_default();
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let words = words.get(..end).unwrap_or_default();
     others.iter().copied().chain([own]).any(|flags| {

@@ -11,6 +11,8 @@ use crate::daemon::api_document;
 const HEAD: &str =
     "//! A function for each call of the HTTP API. Made from the API's own description by \
 `./tests/run docs`: changes here are lost.
+//!
+//! Each fails when the API refuses, or does not answer.
 
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -78,8 +80,7 @@ fn function(path: &str, method: &str, operation: &Value) -> String {
     let comma = if takes.is_empty() { "" } else { ", " };
     let name = operation["operationId"].as_str().unwrap();
     format!(
-        "{about}    ///\n    /// # Errors\n    ///\n    /// When the API refuses, or does not answer.\n    \
-         pub(crate) async fn {name}(&self{comma}{takes}) -> Result<{gives}, Failed> {{\n        \
+        "{about}    pub(crate) async fn {name}(&self{comma}{takes}) -> Result<{gives}, Failed> {{\n        \
          {how}\n    }}\n"
     )
 }

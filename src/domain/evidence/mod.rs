@@ -256,9 +256,9 @@ impl Evidence {
             // Not every version's hooks tell that a turn ended in an error. On a busy machine the hook that
             // tells of the next one may not have come through.
             ActivityState::Done => {
-                return weaker.clone().find_map(failed).or_else(|| weaker.clone().find_map(began));
+                return weaker.clone().find_map(failed).or_else(|| weaker.find_map(began));
             }
-            ActivityState::Error => return weaker.clone().find_map(began),
+            ActivityState::Error => return weaker.find_map(began),
             _ => return None,
         }
         let objects = |(source, other): (&ActivitySource, &Word)| {

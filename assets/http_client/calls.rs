@@ -237,7 +237,7 @@ impl Client {
         self.value(keyed(self.call(Method::POST, &["notifications", "discard"]).json(body), key)).await
     }
 
-    /// Gives parked notifications their tries back, or has one that waits tried at once.
+    /// Gives notifications that were not taken their tries back and ends the rest of every channel, or has one that waits tried at once.
     ///
     /// For: `admin`.
     pub(crate) async fn retry_notifications(&self, body: &Value, key: Option<&str>) -> Result<Value, Failed> {

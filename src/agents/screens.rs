@@ -284,6 +284,22 @@ mod tests {
             assert_eq!(look(agent, on, text), Some((state, kind.to_owned())), "{text}");
         }
         assert_eq!(look(Agent::Claude, On::Title, "✳ Fix it"), None);
+        // aider writes line by line: what was asked and answered stays above.
+        let answered = "new in this version? (Y)es/(N)o [Yes]: n\n──────\n>";
+        for (screen, state, kind) in [
+            ("Would you like to see what's\nnew? (Y)es/(N)o [Yes]:", Blocked, "permission"),
+            ("Would you like to see it? (Y)es/(N)o\n[Yes]: n", Blocked, "permission"),
+            (answered, Idle, ""),
+            (&format!("{answered} fix th"), Idle, ""),
+            (&format!("{answered} fix\nWaiting for openai/gpt ░█"), Working, ""),
+            (&format!("{answered} fix\n\nIt is"), Working, ""),
+            (&format!("{answered} fix\nEdit? (Y)es/(N)o [Yes]:"), Blocked, "permission"),
+            (&format!("{answered} fix\nEdit? (Y)es/(N)o [Yes]: y\nApplied"), Working, ""),
+            (&format!("{answered} fix\n\nIt is done.\n──────\narchitect>"), Idle, ""),
+        ] {
+            let seen = look(Agent::Aider, On::Screen, screen);
+            assert_eq!(seen, Some((state, kind.to_owned())), "{screen}");
+        }
         let line = "─".repeat(40);
         let esc = format!("  ⎿  Interrupted · What should Claude do instead?\n{line}\n❯\n{line}");
         let broken_off = Some((Idle, "interrupted".to_owned()));

@@ -48,14 +48,18 @@ impl Context {
 
     /// Connects to the daemon, starting it if none runs.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
-        let client = Client::connect_or_start(&self.places).await?;
-        Ok(self.limited(client))
+        match self.timeout {
+            Some(limit) => Client::connect_or_start_within(&self.places, limit).await,
+            None => Client::connect_or_start(&self.places).await,
+        }
     }
 
     /// Connects to the daemon if one runs.
     pub(super) async fn running_client(&self) -> Result<Option<Client>, Failure> {
-        let client = Client::connect_if_running(&self.places).await?;
-        Ok(client.map(|client| self.limited(client)))
+        match self.timeout {
+            Some(limit) => Client::connect_if_running_within(&self.places, limit).await,
+            None => Client::connect_if_running(&self.places).await,
+        }
     }
 
     /// Waits for the next daemon after one has left, without starting one: somebody may have stopped it
@@ -66,13 +70,6 @@ impl Context {
             if let Some(client) = self.running_client().await? {
                 return Ok(client);
             }
-        }
-    }
-
-    fn limited(&self, client: Client) -> Client {
-        match self.timeout {
-            Some(limit) => client.with_limit(limit),
-            None => client,
         }
     }
 }

@@ -52,9 +52,24 @@ fn told(runner: &Runner, most: usize) -> String {
             let left = until(at, Utc::now());
             format!("starts again in {left}")
         });
-        let reason = runner.reason.as_deref().map(|reason| clip(reason, most));
+        // Paused by a budget: who lets it go on is to know.
+        let hold = Some(held(runner)).filter(|why| runner.status.is_live() && !why.is_empty());
+        let reason = runner.reason.clone().or(hold).map(|reason| clip(&reason, most));
         return standing(runner.status.as_str(), reason, next);
     }
+    // As in the dashboard: what holds it goes before what it does, a question of its own before that.
+    if runner.is_held() {
+        return clip(&held(runner), most);
+    }
+    clip(&activity(runner), 48)
+}
+
+/// Returns what an agent itself is at, as its sources say, whatever holds it.
+pub(super) fn said(runner: &Runner) -> String {
+    if runner.status == RunnerStatus::Running { clip(&activity(runner), 48) } else { state(runner) }
+}
+
+fn activity(runner: &Runner) -> String {
     let activity = &runner.activity;
     let mut text = runner.at().to_owned();
     let why: Vec<_> = activity.kind.iter().chain(&activity.message).map(String::as_str).collect();
@@ -62,7 +77,12 @@ fn told(runner: &Runner, most: usize) -> String {
         text.push_str(" · ");
         text.push_str(&why.join(": "));
     }
-    clip(&text, 48)
+    text
+}
+
+/// That a budget holds it, and which: `held · the daily budget of project api is used up: …`.
+fn held(runner: &Runner) -> String {
+    runner.held_by().map_or_else(String::new, |why| format!("held · {why}"))
 }
 
 /// Returns where a runner stands that is not running, why, and what comes next.
@@ -132,6 +152,36 @@ mod tests {
         let text = standing("failed", Some(clip(long, REASON)), next);
         let cut = "the daily budget of project api is used…";
         assert_eq!(text, format!("failed ({cut}; starts again in 4s)"));
+    }
+
+    #[test]
+    fn what_a_budget_holds_is_told_as_held_unless_it_asks_something() {
+        let now = Utc::now();
+        let runner = |status: &str, state: &str| -> Runner {
+            let id = "74a4ee15-0000-4000-8000-000000000001";
+            let reason =
+                format!("the total budget of runner {id} is used up: 80.0k of 80.0k tokens");
+            let mut value = serde_json::json!({
+                "id": id, "name": "api-1", "project": "api", "project_path": "/p", "agent": "claude",
+                "command": ["claude"], "cwd": "/p", "status": status, "title": "", "node_id": "n",
+                "activity": { "state": state, "source": "hook", "since": now },
+                "hold": { "level": "turn", "reason": reason },
+            });
+            let figures = serde_json::json!({
+                "run": 1, "cpu_percent": 0.0, "memory_mb": 1, "processes": 1, "restart": "never",
+                "restart_attempts": 0, "max_restart_attempts": 0, "tokens_used": 1, "cost": 0,
+                "usage_quality": "exact", "adopted": false, "survivors": [], "created_at": now,
+                "started_at": now, "updated_at": now,
+            });
+            value.as_object_mut().unwrap().extend(figures.as_object().unwrap().clone());
+            serde_json::from_value(value).unwrap()
+        };
+        let why = "the total budget of runner api-1 is used up: 80.0k of 80.0k tokens";
+        assert_eq!(state(&runner("running", "idle")), format!("held · {why}"));
+        assert_eq!(said(&runner("running", "idle")), "idle");
+        assert_eq!(state(&runner("running", "blocked")), "blocked");
+        assert_eq!(state(&runner("paused", "working")), format!("paused (held · {why})"));
+        assert_eq!(brief_state(&runner("running", "idle")).chars().count(), REASON);
     }
 
     #[test]

@@ -32,9 +32,9 @@ pub(super) enum NotifyCommand {
         #[arg(long, default_value_t = 50)]
         limit: u32,
     },
-    /// Try parked notifications again, or at once one that waits
+    /// Try what was not taken again, at once on every channel, or one that waits
     Retry {
-        /// Its number; without one, all that are parked
+        /// Its number; without one, all that were not taken
         id: Option<i64>,
     },
     /// Give up what waits or is parked

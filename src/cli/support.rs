@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::doctor::{Findings, Machine};
 use crate::{
-    config::{Origin, environment},
+    config::{Loaded, Origin, environment},
     domain::{
         event::{Event, EventFilter},
         redact::redact,
@@ -66,7 +66,13 @@ pub(super) async fn collect(machine: &Machine, found: &Findings, told: &str) -> 
         ("doctor.txt".to_owned(), told.to_owned()),
         ("doctor.json".to_owned(), pretty(&json!(found))),
         ("system.txt".to_owned(), system()),
-        ("configuration.txt".to_owned(), configuration(machine)),
+        (
+            "configuration.txt".to_owned(),
+            match &machine.loaded {
+                Ok(loaded) => configuration(loaded),
+                Err(error) => error.to_string(),
+            },
+        ),
     ];
     if let Some(daemon) = machine.daemon() {
         files.push(("status.json".to_owned(), pretty(&json!(daemon.status))));
@@ -145,17 +151,12 @@ fn system() -> String {
 }
 
 /// Every setting that is not the default, with its origin; secrets show that they are set.
-fn configuration(machine: &Machine) -> String {
-    match &machine.loaded {
-        Err(error) => error.to_string(),
-        Ok(loaded) => {
-            let values = loaded.values().unwrap_or_default();
-            let line = |(key, origin): (&String, &Origin)| {
-                Some(format!("{key} = {}  # {origin}\n", values.get(key)?))
-            };
-            loaded.origins.iter().filter_map(line).collect()
-        }
-    }
+fn configuration(loaded: &Loaded) -> String {
+    let values = loaded.values().unwrap_or_default();
+    let line = |(key, origin): (&String, &Origin)| {
+        Some(format!("{key} = {}  # {origin}\n", values.get(key)?))
+    };
+    loaded.origins.iter().filter_map(line).collect()
 }
 
 /// An event without what anybody wrote.
@@ -251,6 +252,24 @@ pub(super) fn pack(path: &Path, files: &[File]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::fixtures;
+
+    #[test]
+    fn no_secret_of_the_configuration_is_packed() {
+        let config = fixtures::full_of_secrets();
+        let mut loaded = Loaded { config, ..Loaded::default() };
+        // As if every key had been set.
+        let keys = loaded.values().unwrap().into_keys();
+        loaded.origins = keys.map(|key| (key, Origin::Flag("--test".to_owned()))).collect();
+        let told = configuration(&loaded);
+        for key in ["database.url", "docker.rabbitmq.url", "docker.telegram.token"] {
+            assert!(told.contains(&format!("{key} = \"********\"")), "{told}");
+        }
+        for key in ["notify.ntfy.url", "notify.webhook.url", "storage.s3.secret_key"] {
+            assert!(told.contains(&format!("{key} = ")), "{told}");
+        }
+        assert!(!told.contains(fixtures::CANARY), "{told}");
+    }
 
     #[test]
     fn of_an_event_only_figures_and_known_words_are_kept() {

@@ -14,8 +14,8 @@ use tower::service_fn;
 
 use crate::{config::Places, domain::failure::Failure};
 
-/// How long the socket may take to accept and the daemon to greet.
-const LIMIT: Duration = Duration::from_secs(5);
+/// How long the socket may take to accept and the daemon to greet, unless the caller has less time.
+pub(super) const LIMIT: Duration = Duration::from_secs(5);
 
 /// Before the next try, where too many connect at once.
 const QUEUE: Duration = Duration::from_millis(20);
@@ -30,8 +30,17 @@ const SILENCE: Duration = Duration::from_secs(10);
 ///
 /// What the system says; see [`is_absent`].
 pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
-    let path = places.socket();
-    let first = timeout(LIMIT, open(&path)).await.map_err(|_elapsed| {
+    connect_within(places, LIMIT).await
+}
+
+/// Connects in so much time, and in no more than anybody waits.
+///
+/// # Errors
+///
+/// As [`connect`].
+pub(super) async fn connect_within(places: &Places, limit: Duration) -> io::Result<Channel> {
+    let (path, limit) = (places.socket(), limit.min(LIMIT));
+    let first = timeout(limit, open(&path)).await.map_err(|_elapsed| {
         io::Error::new(io::ErrorKind::TimedOut, "the daemon does not answer")
     })??;
     // The first connection is the one just opened: whether a daemon is there is known at once.
@@ -47,7 +56,7 @@ pub(super) async fn connect(places: &Places) -> io::Result<Channel> {
         }
     });
     let endpoint = Endpoint::from_static("http://stratavore")
-        .connect_timeout(LIMIT)
+        .connect_timeout(limit)
         .http2_keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     endpoint.connect_with_connector(connector).await.map_err(io::Error::other)
@@ -132,5 +141,27 @@ fn end_by_hand(places: &Places) -> String {
     match pid.and_then(|pid| pid.trim().parse::<u32>().ok()) {
         Some(pid) => format!("kill {pid}; then stratavore daemon start (runners go on meanwhile)"),
         None => "stratavore daemon logs".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_has_less_time_waits_no_longer_for_a_daemon_that_hangs() {
+        let directory = tempfile::tempdir().unwrap();
+        let places = Places::at(directory.path());
+        std::fs::create_dir_all(places.socket().parent().unwrap()).unwrap();
+        // It accepts, and nobody behind it ever says a word.
+        let _hangs = UnixListener::bind(places.socket()).unwrap();
+        let begun = Instant::now();
+        let error = connect_within(&places, Duration::from_millis(50)).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     }
 }

@@ -84,6 +84,20 @@ impl Client {
         Self::connect_or_start_with(places, &[]).await
     }
 
+    /// The same for a caller who has so much time for each call: one that runs and hangs is waited for no
+    /// longer, and the calls are neither.
+    ///
+    /// # Errors
+    ///
+    /// When none runs and none can be started, with what the daemon said.
+    pub async fn connect_or_start_within(
+        places: &Places,
+        limit: Duration,
+    ) -> Result<Self, Failure> {
+        let client = Self::open_or_start(places, limit, &[]).await?;
+        Ok(client.with_limit(limit))
+    }
+
     /// The same; one that is started gets these settings besides, by their names in the environment.
     ///
     /// # Errors
@@ -93,7 +107,15 @@ impl Client {
         places: &Places,
         settings: &[(&str, &str)],
     ) -> Result<Self, Failure> {
-        match connect::connect(places).await {
+        Self::open_or_start(places, connect::LIMIT, settings).await
+    }
+
+    async fn open_or_start(
+        places: &Places,
+        limit: Duration,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
+        match connect::connect_within(places, limit).await {
             Ok(channel) => Ok(Self::new(channel, places)),
             Err(error) if connect::is_absent(&error) => {
                 let channel = autostart::start_and_connect(places, settings).await?;
@@ -109,7 +131,24 @@ impl Client {
     ///
     /// When one runs but cannot be used.
     pub async fn connect_if_running(places: &Places) -> Result<Option<Self>, Failure> {
-        match connect::connect(places).await {
+        Self::open(places, connect::LIMIT).await
+    }
+
+    /// The same for a caller who has so much time for each call.
+    ///
+    /// # Errors
+    ///
+    /// When one runs but cannot be used.
+    pub async fn connect_if_running_within(
+        places: &Places,
+        limit: Duration,
+    ) -> Result<Option<Self>, Failure> {
+        let client = Self::open(places, limit).await?;
+        Ok(client.map(|client| client.with_limit(limit)))
+    }
+
+    async fn open(places: &Places, limit: Duration) -> Result<Option<Self>, Failure> {
+        match connect::connect_within(places, limit).await {
             Ok(channel) => Ok(Some(Self::new(channel, places))),
             Err(error) if connect::is_absent(&error) => Ok(None),
             Err(error) => Err(connect::failure(places, &error)),

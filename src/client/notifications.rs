@@ -76,7 +76,7 @@ impl Client {
             .map_err(|error| Failure::internal(format!("understand the daemon's answer: {error}")))
     }
 
-    /// Gives one delivery that is parked or waits, or all that are parked, their tries back; returns how
+    /// Gives one delivery that is parked or waits, or all that were not taken, their tries back; returns how
     /// many.
     ///
     /// # Errors

@@ -15,6 +15,8 @@ mod dashboard;
 mod database;
 pub mod environment;
 mod events;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod keys;
 mod layers;
 mod logging;

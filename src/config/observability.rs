@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Secret, telegram::check_url};
+use super::{Secret, secret::address, telegram::check_url};
 
 /// What is told of the daemon's own work, beside its log and its metrics.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -17,6 +17,7 @@ pub struct ObservabilityConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct OtlpConfig {
     /// The collector, `http://127.0.0.1:4317` or `https://…`; empty for none.
+    #[serde(serialize_with = "address")]
     pub endpoint: String,
     /// What the header `authorization` says, if the collector wants it.
     pub authorization: Secret,

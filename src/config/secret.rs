@@ -49,7 +49,7 @@ fn host_of(text: &str) -> String {
     let shown = redact(text);
     let host = shown.find("://").map_or(0, |at| at + 3);
     let rest = shown.get(host..).unwrap_or_default();
-    match rest.find('/') {
+    match rest.find(['/', '?', '#']) {
         Some(path) if rest.len() > path + 1 => {
             format!("{}/{MASK}", shown.get(..host + path).unwrap_or_default())
         }
@@ -147,6 +147,7 @@ mod tests {
         assert!(told.ends_with("hooks.example:8443/********"), "{told}");
         assert!(!told.contains("pw12345"), "{told}");
         assert_eq!(host_of("https://ntfy.sh/my-topic"), "https://ntfy.sh/********");
+        assert_eq!(host_of("https://ntfy.sh?topic=mine"), "https://ntfy.sh/********");
         assert_eq!(host_of(""), "");
     }
 }

@@ -159,6 +159,13 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// Whether this is the end of the same turn as before, now with the agent's last words, or others.
+    pub fn is_told_better(&self, before: &Self) -> bool {
+        let is_same = (self.state, self.since) == (before.state, before.since);
+        let is_said = self.message.is_some() && self.message != before.message;
+        self.state == ActivityState::Done && is_same && is_said
+    }
+
     /// Returns the activity after a report about the program itself, or `None` when the report
     /// changes nothing. Reports about sub-tasks (`id`) do not speak for the whole program.
     pub fn after(&self, report: &ProgramReport, now: DateTime<Utc>) -> Option<Self> {

@@ -1,6 +1,6 @@
 //! Amounts for people: tokens and money in few characters, the same everywhere.
 
-use super::usage::{Cost, Quality};
+use super::usage::{Cost, Quality, UsageTotal};
 
 /// Returns so many of something, or what so many do, in the words for one or for any other number.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
@@ -35,6 +35,30 @@ pub fn money(cost: Cost) -> String {
         10_000_000..1_000_000_000_000 => format!("${:.2}", cost.dollars()),
         _ => format!("${:.0}", cost.dollars()),
     }
+}
+
+/// Returns an amount of money to its last digit: `$0.001`, `$12.5`, as it can be typed.
+pub fn exact_money(cost: Cost) -> String {
+    let nanos = u64::try_from(cost.0).unwrap_or(0);
+    let text = format!("${}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Returns what a sum cost, with the mark of its quality and, where nobody knows the price of a part of
+/// it, a `?`: `≥$4.20?`.
+pub fn cost_of(total: &UsageTotal) -> String {
+    priced(total.cost, total.quality, total.unpriced > 0)
+}
+
+/// Returns the same of so many tokens of which only the sum is known: what was used and cost nothing has
+/// no price that anybody knows. A model that is free cannot be told from that.
+pub fn cost_of_tokens(count: u64, cost: Cost, quality: Quality) -> String {
+    priced(cost, quality, count > 0 && cost.0 <= 0)
+}
+
+fn priced(cost: Cost, quality: Quality, is_unknown: bool) -> String {
+    let unknown = if is_unknown { "?" } else { "" };
+    format!("{}{unknown}", marked(&money(cost), quality))
 }
 
 /// Returns a figure with the mark of its quality: `≥12.3k`.
@@ -80,5 +104,25 @@ mod tests {
             assert_eq!(money(Cost(nanos)), text);
         }
         assert_eq!(marked("5", Quality::Floor), "≥5");
+    }
+
+    #[test]
+    fn a_price_that_nobody_knows_is_marked() {
+        assert_eq!(cost_of_tokens(1200, Cost(0), Quality::Exact), "$0?");
+        assert_eq!(cost_of_tokens(1200, Cost(0), Quality::Floor), "≥$0?");
+        assert_eq!(cost_of_tokens(0, Cost(0), Quality::Exact), "$0");
+        assert_eq!(cost_of_tokens(1200, Cost(40_000_000), Quality::Estimated), "~$0.04");
+        let part = UsageTotal { cost: Cost(40_000_000), unpriced: 1, ..UsageTotal::default() };
+        assert_eq!(cost_of(&part), "$0.04?");
+        assert_eq!(cost_of(&UsageTotal { unpriced: 0, ..part }), "$0.04");
+    }
+
+    #[test]
+    fn exact_money_has_all_digits_and_no_more() {
+        for (nanos, text) in
+            [(0, "$0"), (1, "$0.000000001"), (1_000_000, "$0.001"), (10_000_000_000, "$10")]
+        {
+            assert_eq!(exact_money(Cost(nanos)), text);
+        }
     }
 }

@@ -8,6 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Who it is that answers where the policy does.
+pub const BY_POLICY: &str = "approval policy";
+
 /// The longest pattern.
 const LONGEST_RULE: usize = 500;
 

@@ -107,6 +107,15 @@ pub enum Press {
         /// When it was asked.
         asked: DateTime<Utc>,
     },
+    /// The choice of this number, from 1 to 9, to the question asked at this time.
+    Choose {
+        /// Whose question.
+        runner: RunnerId,
+        /// When it was asked.
+        asked: DateTime<Utc>,
+        /// Which.
+        number: u8,
+    },
     /// To see its screen.
     Look {
         /// Whose.
@@ -130,6 +139,9 @@ impl Press {
         match self {
             Self::Approve { runner, asked } => asks('y', runner, asked),
             Self::Deny { runner, asked } => asks('n', runner, asked),
+            Self::Choose { runner, asked, number } => {
+                asks(char::from(b'0' + number.clamp(&1, &9)), runner, asked)
+            }
             Self::Look { runner } => {
                 let id = runner.as_uuid();
                 format!("l:{}", id.simple())
@@ -150,12 +162,36 @@ impl Press {
         Some(match letter {
             "y" => Self::Approve { runner: runner()?, asked: asked()? },
             "n" => Self::Deny { runner: runner()?, asked: asked()? },
+            "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" => {
+                Self::Choose { runner: runner()?, asked: asked()?, number: letter.parse().ok()? }
+            }
             "l" => Self::Look { runner: runner()? },
             "d" => Self::Dismiss(id),
             "c" => Self::Confirm(id),
             "x" => Self::Cancel(id),
             _ => return None,
         })
+    }
+
+    /// What it is about: the runner, the item or the question back.
+    pub fn about(&self) -> Uuid {
+        match self {
+            Self::Approve { runner, .. }
+            | Self::Deny { runner, .. }
+            | Self::Choose { runner, .. }
+            | Self::Look { runner } => runner.as_uuid(),
+            Self::Dismiss(id) | Self::Confirm(id) | Self::Cancel(id) => *id,
+        }
+    }
+
+    /// When the question was asked that it answers, if it answers one of an agent.
+    pub fn asked(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Approve { asked, .. } | Self::Deny { asked, .. } | Self::Choose { asked, .. } => {
+                Some(*asked)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -184,6 +220,8 @@ mod tests {
         for press in [
             Press::Approve { runner, asked },
             Press::Deny { runner, asked },
+            Press::Choose { runner, asked, number: 1 },
+            Press::Choose { runner, asked, number: 9 },
             Press::Look { runner },
             Press::Dismiss(Uuid::new_v4()),
             Press::Confirm(Uuid::new_v4()),
@@ -193,7 +231,14 @@ mod tests {
             assert!(data.len() <= 64, "{data}");
             assert_eq!(Press::parse(&data), Some(press));
         }
-        for bad in ["", "y", "y:1:2", "z:00000000000000000000000000000000", "y:x:y"] {
+        for bad in [
+            "",
+            "y",
+            "y:1:2",
+            "0:00000000000000000000000000000000:1",
+            "z:00000000000000000000000000000000",
+            "y:x:y",
+        ] {
             assert_eq!(Press::parse(bad), None, "{bad}");
         }
     }

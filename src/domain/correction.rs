@@ -2,7 +2,11 @@
 
 use serde::Serialize;
 
-use super::{activity::ActivityState, failure::Failure, runner::Runner};
+use super::{
+    activity::{Activity, ActivityState},
+    failure::Failure,
+    runner::Runner,
+};
 
 /// Why an agent can be blocked.
 pub const KINDS: [&str; 5] = ["permission", "question", "auth", "trust", "onboarding"];
@@ -68,6 +72,15 @@ pub struct Correction {
 }
 
 impl Truth {
+    /// Whether this is what is said of an agent already: one that is done rests, too.
+    pub fn is_said(&self, activity: &Activity) -> bool {
+        let state = match activity.state {
+            ActivityState::Done => ActivityState::Idle,
+            state => state,
+        };
+        state == self.state && (self.kind.is_none() || self.kind == activity.kind)
+    }
+
     /// Returns what a person says, if a screen can show that.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{event::Event, usage::Cost};
+use super::{approval::BY_POLICY, event::Event, usage::Cost};
 
 /// What happened to one runner.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
@@ -19,7 +19,7 @@ pub struct RunnerDigest {
     pub project: String,
     /// Turns that ended.
     pub turns: u32,
-    /// Questions that it asked.
+    /// Questions that it asked a person.
     pub questions: u32,
     /// Seconds that it waited for answers.
     pub waited_seconds: u64,
@@ -44,7 +44,7 @@ pub struct Digest {
     pub until: DateTime<Utc>,
     /// By runner; who waits or failed first.
     pub runners: Vec<RunnerDigest>,
-    /// What the policy of approvals decided.
+    /// What the policy of approvals decided by itself.
     pub decisions: u32,
     /// Alerts.
     pub alerts: u32,
@@ -116,7 +116,7 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
         let word = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or_default();
         match event.event_type.as_str() {
             "system.alert" => all.alerts += 1,
-            "approval.decided" => all.decisions += 1,
+            "approval.decided" if word("decision") != "ask" => all.decisions += 1,
             _ => {}
         }
         if event.entity_type != "runner" {
@@ -145,9 +145,14 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
                 waiting.insert(&event.entity_id, event.timestamp);
             }
             ("inbox.closed", "ask") => {
-                // One that was asked before counts from when nobody looked.
-                let from = waiting.remove(event.entity_id.as_str()).unwrap_or(since);
-                one.waited_seconds += seconds(event.timestamp - from);
+                let asked = waiting.remove(event.entity_id.as_str());
+                if word("by") == BY_POLICY {
+                    // It was told as a question for a moment, and nobody had to answer it.
+                    one.questions = one.questions.saturating_sub(u32::from(asked.is_some()));
+                } else {
+                    // One that was asked before counts from when nobody looked.
+                    one.waited_seconds += seconds(event.timestamp - asked.unwrap_or(since));
+                }
             }
             ("inbox.opened", "turn") => match word("reason") {
                 "finished" => one.turns += 1,
@@ -234,6 +239,28 @@ mod tests {
         assert_eq!(told.runners[1].failed.as_deref(), Some("exit code 3"));
         assert_eq!((told.runners[2].turns, told.runners[2].tokens, told.cost()), (1, 7, Cost(5)));
         assert_eq!(told.line(), "1 waiting for you, 1 failed, 1 turn ended");
+    }
+
+    #[test]
+    fn what_the_policy_answered_is_no_question_to_a_person() {
+        let ask = json!({ "class": "ask", "reason": "permission" });
+        let by_policy = json!({
+            "class": "ask", "state": "answered", "answer": "yes", "by": "approval policy",
+        });
+        let decided = |decision: &str| json!({ "decision": decision, "by": "policy" });
+        let events = [
+            // Opened before anybody left.
+            event(1, "p-2", "inbox.closed", by_policy.clone()),
+            event(2, "p-1", "inbox.opened", ask.clone()),
+            event(2, "p-1", "approval.decided", decided("allow")),
+            event(3, "p-1", "inbox.closed", by_policy),
+            event(4, "p-1", "approval.decided", decided("ask")),
+            event(4, "p-1", "inbox.opened", ask.clone()),
+            event(9, "p-1", "inbox.closed", ask),
+        ];
+        let told = digest(at(0), at(9), &events);
+        assert_eq!((told.runners.len(), told.decisions), (1, 1), "{told:?}");
+        assert_eq!((told.runners[0].questions, told.runners[0].waited_seconds), (1, 5));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! An event in words, as the dashboard and the command line tell it beside whom it happened to.
 
 use super::{
-    amount::{money, tokens},
+    amount::{cost_of_tokens, tokens},
+    budget::Limit,
     event::Event,
-    usage::Cost,
+    usage::{Cost, Quality},
 };
 
 /// What an event is like.
@@ -48,6 +49,22 @@ fn joined(first: &str, second: &str) -> String {
     }
 }
 
+/// How much a budget is of now, and was of before; nothing where the event does not say it.
+fn amounts(event: &Event) -> String {
+    let limit = |name: &str| {
+        let value = event.data.get(name)?.clone();
+        let limit = serde_json::from_value::<Limit>(value).ok()?;
+        Some(limit.show(limit.amount()))
+    };
+    let action = event.data.get("action").and_then(|action| action.as_str());
+    let action = action.map(|action| format!(", {action}")).unwrap_or_default();
+    match (limit("limit"), limit("before")) {
+        (Some(now), Some(before)) => format!(", {now}{action}; it was {before}"),
+        (Some(now), None) => format!(", {now}{action}"),
+        (None, _) => String::new(),
+    }
+}
+
 fn activity_text(state: &str, kind: &str, message: &str) -> (String, Mood) {
     match state {
         "blocked" => {
@@ -88,8 +105,9 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "tokens.used" => {
             let count = |name: &str| event.data.get(name).and_then(serde_json::Value::as_u64);
             let cost = count("cost_nanos").and_then(|nanos| i64::try_from(nanos).ok());
-            let used = format!("+{} tokens", tokens(count("tokens").unwrap_or(0)));
-            (format!("{used}, {}", money(Cost(cost.unwrap_or(0)))), Mood::Muted)
+            let used = count("tokens").unwrap_or(0);
+            let cost = cost_of_tokens(used, Cost(cost.unwrap_or(0)), Quality::Exact);
+            (format!("+{} tokens, {cost}", tokens(used)), Mood::Muted)
         }
         "runner.held" => match field("what") {
             "released" => ("goes on: no budget holds it any more".to_owned(), Mood::Good),
@@ -125,7 +143,10 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         }
         "budget.changed" => {
             let what = format!("{} budget {}", field("period"), field("what"));
-            (joined(what.trim(), field("scope")), Mood::Plain)
+            let text = joined(what.trim(), field("scope")) + &amounts(event);
+            // The next period begins by itself.
+            let who = if field("what") == "began" { "" } else { event.user_id.as_str() };
+            (by(&text, who), Mood::Plain)
         }
         "session.created" => ("begins a conversation".to_owned(), Mood::Muted),
         "session.resumed" => ("goes on with a conversation".to_owned(), Mood::Muted),
@@ -196,5 +217,37 @@ mod tests {
             "refused an agent's call: GET /"
         );
         assert_eq!(text("runner.adopted", json!({})), "adopted");
+    }
+
+    #[test]
+    fn a_budget_that_changes_says_how_much_and_by_whom() {
+        let told = |data| {
+            let mut event = event("budget.changed", data);
+            event.user_id = "maja".to_owned();
+            event_text(&event).0
+        };
+        let mut set = json!({
+            "what": "set", "scope": "project:api", "period": "daily",
+            "limit": Limit::Tokens(500_000), "action": null,
+        });
+        assert_eq!(told(set.clone()), "daily budget set: project:api, 500k tokens by maja");
+        set["action"] = json!("pause");
+        set["before"] = json!(Limit::Money(Cost(5_000_000_000)));
+        assert_eq!(
+            told(set),
+            "daily budget set: project:api, 500k tokens, pause; it was $5.00 by maja"
+        );
+        let removed = json!({ "what": "removed", "scope": "global", "period": null });
+        assert_eq!(told(removed), "budget removed: global by maja");
+        let began = json!({ "what": "began", "scope": "global", "period": "daily" });
+        assert_eq!(told(began), "daily budget began: global");
+    }
+
+    #[test]
+    fn tokens_without_a_price_are_told_as_such() {
+        let used = |cost| json!({ "tokens": 1200, "cost_nanos": cost });
+        let text = |cost: i64| event_text(&event("tokens.used", used(cost))).0;
+        assert_eq!(text(0), "+1.20k tokens, $0?");
+        assert_eq!(text(40_000_000), "+1.20k tokens, $0.04");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use crate::domain::{checkout::WorktreeWish, runner::Runner, size::TerminalSize};
@@ -150,9 +150,9 @@ pub fn has_light_background(environment: &Environment) -> bool {
 
 /// Returns the environment an agent gets.
 ///
-/// That is what [`is_passed_on`] lets through, the terminal's own variables and the mark of its
-/// runner. Names that are empty or hold `=` or NUL, and repeated names but the last, are left out.
-pub fn agent_environment(client: Environment, runner_id: &str) -> Environment {
+/// That is what [`is_passed_on`] lets through, the terminal's own variables, the mark of its runner, and
+/// the root of its daemon: what it calls is heard, and refused, by the daemon that watches it. Names that are empty or hold `=` or NUL, and repeated names but the last, are left out.
+pub fn agent_environment(client: Environment, root: &Path, runner_id: &str) -> Environment {
     let legal = |name: &OsStr| {
         let bytes = name.as_encoded_bytes();
         !bytes.is_empty() && !bytes.contains(&b'=') && !bytes.contains(&0)
@@ -166,6 +166,7 @@ pub fn agent_environment(client: Environment, runner_id: &str) -> Environment {
     map.entry("PATH".into()).or_insert_with(|| "/usr/local/bin:/usr/bin:/bin".into());
     map.insert("TERM".into(), "xterm-256color".into());
     map.insert("COLORTERM".into(), "truecolor".into());
+    map.insert("STRATAVORE_HOME".into(), root.into());
     map.insert(RUNNER_MARK.into(), runner_id.into());
     map.into_iter().collect()
 }
@@ -194,16 +195,18 @@ mod tests {
             ("".into(), "x".into()),
             ("B=C".into(), "x".into()),
             ("TERM".into(), "dumb".into()),
+            ("STRATAVORE_HOME".into(), "/of/the/client".into()),
         ];
-        let got = agent_environment(client, "some-id");
+        let got = agent_environment(client, Path::new("/root"), "some-id");
         let find = |name: &str| {
             got.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_string_lossy().into_owned())
         };
         assert_eq!(find("A").as_deref(), Some("2"));
         assert_eq!(find("TERM").as_deref(), Some("xterm-256color"));
         assert_eq!(find(RUNNER_MARK).as_deref(), Some("some-id"));
+        assert_eq!(find("STRATAVORE_HOME").as_deref(), Some("/root"));
         assert!(find("PATH").is_some());
-        assert_eq!(got.len(), 5);
+        assert_eq!(got.len(), 6);
     }
 
     #[test]

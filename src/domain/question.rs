@@ -10,6 +10,9 @@ use sha2::{Digest as _, Sha256};
 /// Characters of a question that are told.
 const MOST: usize = 512;
 
+/// Choices that a key stands for.
+const MOST_CHOICES: u8 = 9;
+
 /// Lines above the choices that are looked at.
 const TALLEST: usize = 16;
 
@@ -44,6 +47,22 @@ pub fn mark(lines: &[String]) -> Option<String> {
     let bare: String = text.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     let sum = hex::encode(Sha256::digest(bare.as_bytes()));
     Some(sum.chars().take(16).collect())
+}
+
+/// Returns the choices of the last dialog on a screen that begin with 1 and have a key each: their numbers
+/// and words. None where no such dialog is found.
+pub fn choices(lines: &[String]) -> Vec<(u8, String)> {
+    let mut found = Vec::new();
+    for line in Dialog::find(lines).map(|dialog| dialog.choices).unwrap_or_default() {
+        let Some(number) = choice(&line).and_then(|number| u8::try_from(number).ok()) else {
+            continue;
+        };
+        let is_next = found.len() + 1 == usize::from(number) && number <= MOST_CHOICES;
+        if let Some((_, text)) = unmarked(&line).split_once(['.', ')']).filter(|_| is_next) {
+            found.push((number, words(text)));
+        }
+    }
+    found
 }
 
 /// A dialog with numbered choices, without the box that is drawn around it.
@@ -163,6 +182,17 @@ mod tests {
         let told = "$ touch codex-asked · Would you like to run the following command? · \
                     Reason: May I write outside of the sandbox?";
         assert_eq!(on_screen(&screen(asked)).as_deref(), Some(told));
+    }
+
+    #[test]
+    fn the_choices_of_a_dialog_are_told_with_their_numbers() {
+        let asked = "Which colour?\n\n❯ 1. Red\n     like a rose\n  2. Blue\n  3. Type something.";
+        let told = [(1_u8, "Red"), (2, "Blue"), (3, "Type something.")];
+        let told = told.map(|(number, text)| (number, text.to_owned()));
+        assert_eq!(choices(&screen(asked)), told);
+        let more: String = (1..=12).map(|number| format!("{number}. x\n")).collect();
+        assert_eq!(choices(&screen(&more)).len(), 9, "no key is two");
+        assert!(choices(&screen("Go on? [y/N]")).is_empty());
     }
 
     #[test]

@@ -240,6 +240,17 @@ impl Runner {
         }
     }
 
+    /// Whether a budget holds it, and nothing that it asks itself goes before that.
+    pub fn is_held(&self) -> bool {
+        self.hold.is_some() && !self.activity.state.needs_person()
+    }
+
+    /// Why a budget holds it, by its name where the budget has its id.
+    pub fn held_by(&self) -> Option<String> {
+        let hold = self.hold.as_ref()?;
+        Some(hold.reason.replace(&self.id.to_string(), &self.name))
+    }
+
     /// Returns the title without the signs that many agents turn at its front.
     pub fn topic(&self) -> &str {
         let is_sign = |c: char| !c.is_alphanumeric() && !"\"'`([{<~/.$#@".contains(c);

@@ -205,7 +205,8 @@ fn a_question_outlives_the_daemon_and_so_does_the_hook_that_waits() {
 
 #[test]
 fn the_policy_decides_first_and_every_decision_is_on_record() {
-    let policy = "rules:\n  - deny: Bash(rm -rf *)\n  - allow: Bash(git status*)\n";
+    let policy = "rules:\n  - deny: Bash(rm -rf *)\n  - allow: Bash(git status*)\n  \
+                  - ask: Bash(cargo publish*)\n";
     let (world, name) = world(policy);
     world.say_now(&name, "ask git status --short");
     world.wait_log(&name, r#""behavior":"allow""#);
@@ -234,6 +235,16 @@ fn the_policy_decides_first_and_every_decision_is_on_record() {
                 == ("allow".into(), "allow: Bash(git status*) (approvals.yaml, rule 2)".into())
             && told[1].0 == "deny"
     });
+    // That a rule wants a person to be asked is on record just the same, before anybody answers.
+    world.say_now(&name, "ask cargo publish");
+    let item = world.wait_asked("cargo publish");
+    wait_until("that is recorded too", SOON, || {
+        let events = world.json(["--format", "json", "events", "list", "--type", "approval."]);
+        let last = events.as_array().unwrap().last().unwrap()["data"].clone();
+        last["decision"] == "ask" && last["argument"] == "cargo publish" && last["by"] == "policy"
+    });
+    world.run(["inbox", "answer", id(&item), "no"]).expect_code(0);
+    world.wait_inbox_empty();
     let test = world.run(["approvals", "test", "claude", "Bash", "git status && rm -rf /"]);
     assert!(test.expect_code(0).stdout.contains("deny"));
 }

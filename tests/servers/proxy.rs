@@ -45,6 +45,15 @@ enum Kind {
     BlackHole,
     /// The server's side is gone, the client's does not know.
     HalfOpen,
+    /// As half open, until the client sends something: that is lost and answered by a reset.
+    CutShort,
+}
+
+impl Kind {
+    /// Whether the server's side is gone.
+    fn swallows(self) -> bool {
+        matches!(self, Self::HalfOpen | Self::CutShort)
+    }
 }
 
 impl Proxy {
@@ -79,6 +88,12 @@ impl Proxy {
     /// swallows whatever is sent; new connections are the same. They are reset by [`Proxy::heal`].
     pub(crate) fn half_open(&self) {
         self.weather.send_modify(|weather| weather.kind = Kind::HalfOpen);
+    }
+
+    /// From now on the next bytes of each client are lost and its connection is reset (RST), so that
+    /// something is under way for certain; new connections are the same until [`Proxy::heal`].
+    pub(crate) fn cut_short(&self) {
+        self.weather.send_modify(|weather| weather.kind = Kind::CutShort);
     }
 
     /// Delays every byte in each direction.
@@ -130,17 +145,21 @@ async fn connection(mut client: TcpStream, server: SocketAddr, weather: watch::R
     let reset = until(&weather, |weather| weather.resets != born || weather.closed);
     let swallowing = async {
         tokio::select! {
-            () = until(&weather, |weather| weather.kind == Kind::HalfOpen) => {}
+            () = until(&weather, |weather| weather.kind.swallows()) => {}
             () = forward(&mut client, server, &weather) => return,
         }
         // The server's side is closed by now; the client's is reset when the network heals.
         let mut scratch = vec![0; CHUNK];
-        let healed = until(&weather, |weather| weather.kind != Kind::HalfOpen);
+        let healed = until(&weather, |weather| !weather.kind.swallows());
         tokio::pin!(healed);
         loop {
             tokio::select! {
                 () = &mut healed => break,
-                read = client.read(&mut scratch) => if !matches!(read, Ok(1..)) { break },
+                read = client.read(&mut scratch) => {
+                    if !matches!(read, Ok(1..)) || weather.borrow().kind == Kind::CutShort {
+                        break;
+                    }
+                }
             }
         }
         client.set_zero_linger().ok();

@@ -53,11 +53,11 @@ const CLAUDE_COMMANDS: &[&str] = &[
     "upgrade",
 ];
 /// Adds what Claude Code needs to report.
-pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+pub(super) fn start(start: &Start<'_>, started: &mut Started) {
     if is_command(start.command, CLAUDE_COMMANDS) {
-        return Ok(());
+        return;
     }
-    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    by_session_id(start, started);
     started.environment.push((HOOK_VARIABLE.to_owned(), format!("{METER}/hook")));
     if words::has(start.command, &["--bare", "--safe-mode"]) {
         started.notes.push("its hooks are switched off by the command".to_owned());
@@ -90,7 +90,6 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         started.environment.extend(set.map(|(name, value)| (name.into(), value.into())));
         started.needles.push("claude_code.api_request");
     }
-    Ok(())
 }
 
 /// Adds hooks to the settings of the launch, beside those that the command gives already.

@@ -60,13 +60,8 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         subcommand.filter(|word| ["exec", "e", "review", "resume", "fork"].contains(word));
     let is_window = !matches!(subcommand, Some("exec" | "e" | "review"));
     if let Some(id) = start.resume {
-        let is_that = |word: &OsString| word == id;
-        if subcommand == Some("resume") && words::options(start.command).iter().any(is_that) {
-            // It says so itself.
-        } else if let Some(other) = subcommand {
-            return Err(format!(
-                "`codex {other}` cannot be told to go on with another conversation"
-            ));
+        if let Some(other) = subcommand {
+            return Err(format!("`codex {other}` cannot be told to go on with a conversation"));
         }
         insert(&mut started.command, ["resume".into(), id.into()]);
         started.conversation = Some(id.to_owned());

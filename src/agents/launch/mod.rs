@@ -1,10 +1,12 @@
 //! How an agent is started so that it reports: options, environment, the id of its conversation.
 //!
-//! What the user asked for stands: nothing given is taken away or overridden, and where the user has
+//! What the user asked for stands: nothing given is taken away or overridden (but what was for the beginning,
+//! when a conversation is gone on with), and where the user has
 //! telemetry or settings of their own that ours would replace, ours stay out and that is said.
 //! Nothing is written to any file of the agent. Measured with the versions that
 //! [`crate::domain::agent_command`] names.
 
+mod again;
 mod claude;
 mod codex;
 mod opencode;
@@ -91,6 +93,8 @@ pub struct Started {
     pub environment: Vec<(String, String)>,
     /// The id of its conversation, where it is known beforehand.
     pub conversation: Option<String>,
+    /// That conversation is one that there was before.
+    pub goes_on: bool,
     /// It reports to a meter; of what comes there, bodies with one of these words matter.
     pub needles: Vec<&'static str>,
     /// What of it could not be arranged, and why: sentences for a person.
@@ -120,45 +124,25 @@ pub fn start(agent: Agent, start: &Start<'_>) -> Result<Started, String> {
     if asks_only(start.command) {
         return Ok(started);
     }
-    let without_prompt = without_prompt(start.command);
-    let start = &match start.resume {
-        // The first prompt was for the beginning.
-        Some(_) => Start { command: &without_prompt, ..start.clone() },
-        None => start.clone(),
-    };
+    let again = start.resume.map(|_| again::gone_on_with(agent, start.command));
+    let start = &Start { command: again.as_deref().unwrap_or(start.command), ..start.clone() };
     started.command = start.command.to_vec();
     match agent {
-        Agent::Claude => claude::start(start, &mut started)?,
+        Agent::Claude => claude::start(start, &mut started),
         Agent::Codex => codex::start(start, &mut started)?,
-        Agent::Gemini => gemini(start, &mut started)?,
-        Agent::Qwen => qwen::start(start, &mut started)?,
-        Agent::Copilot => copilot(start, &mut started)?,
-        Agent::Opencode => opencode::start(start, &mut started)?,
+        Agent::Gemini => gemini(start, &mut started),
+        Agent::Qwen => qwen::start(start, &mut started),
+        Agent::Copilot => copilot(start, &mut started),
+        Agent::Opencode => opencode::start(start, &mut started),
         Agent::Aider => {
             if start.resume.is_some() {
                 insert(&mut started.command, ["--restore-chat-history".into()]);
             }
         }
     }
+    let ours = start.conversation.to_string();
+    started.goes_on = started.conversation.as_ref().is_some_and(|id| *id != ours);
     Ok(started)
-}
-
-/// Returns the command without its first prompt, as far as that can be told from the rest.
-fn without_prompt(command: &[OsString]) -> Vec<OsString> {
-    let mut left = command.get(..=words::options(command).len()).unwrap_or_default().to_vec();
-    let options = ["--prompt-interactive", "-i", "--prompt", "--interactive"];
-    if let Some((place, _)) = words::value(&left, &options) {
-        left.drain(place);
-    }
-    let is_option = |word: &OsString| word.as_encoded_bytes().starts_with(b"-");
-    if let [before @ .., last] = left.as_slice()
-        && let Some(previous) = before.last()
-        && !is_option(last)
-        && (before.len() == 1 || !is_option(previous))
-    {
-        left.pop();
-    }
-    left
 }
 
 /// It only tells about itself.
@@ -171,33 +155,14 @@ fn insert<const N: usize>(command: &mut Vec<OsString>, words: [OsString; N]) {
     command.splice(1..1, words);
 }
 
-/// A command that names a conversation already cannot be told another one.
-fn refuse_two(start: &Start<'_>, names: &[&str]) -> Result<(), String> {
-    if words::has(start.command, names) {
-        return Err("the command names a conversation already".to_owned());
-    }
-    Ok(())
-}
-
 /// For agents that take `--session-id`: a new conversation gets ours, a resumed one is named.
-fn by_session_id(
-    start: &Start<'_>,
-    started: &mut Started,
-    resuming: &[&str],
-    resume: &str,
-) -> Result<(), String> {
+fn by_session_id(start: &Start<'_>, started: &mut Started) {
+    let resuming = &["-r", "--resume"];
     let others = ["--continue", "-c", "--fork-session", "--from-pr"];
-    if let Some((place, _)) =
-        words::value(start.command, &["--session-id"]).filter(|_| start.resume.is_some())
-    {
-        // A conversation that was begun under an id chosen by the user goes on under it.
-        started.command.drain(place);
-    }
     if let Some(id) = start.resume {
-        refuse_two(start, resuming).and_then(|()| refuse_two(start, &others))?;
-        insert(&mut started.command, [format!("{resume}={id}").into()]);
+        insert(&mut started.command, [format!("--resume={id}").into()]);
         started.conversation = Some(id.to_owned());
-        return Ok(());
+        return;
     }
     let named = words::value(start.command, &["--session-id"]).map(|(_, id)| id.into_owned());
     let resumed = words::value(start.command, resuming).map(|(_, id)| id.into_owned());
@@ -211,19 +176,17 @@ fn by_session_id(
         insert(&mut started.command, ["--session-id".into(), id.clone().into()]);
         started.conversation = Some(id);
     }
-    Ok(())
 }
 
-fn gemini(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+fn gemini(start: &Start<'_>, started: &mut Started) {
     if is_command(start.command, &["mcp", "extensions", "skills", "hooks"]) {
-        return Ok(());
+        return;
     }
-    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    by_session_id(start, started);
     if !meters_itself(start, &["GEMINI_TELEMETRY", "OTEL_EXPORTER_OTLP"], started) {
         started.environment.extend(gemini_telemetry("GEMINI"));
         started.needles.push("gemini_cli.api_response");
     }
-    Ok(())
 }
 
 fn gemini_telemetry(name: &str) -> impl Iterator<Item = (String, String)> {
@@ -238,18 +201,17 @@ fn gemini_telemetry(name: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 /// Copilot sends spans, one for each response.
-fn copilot(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+fn copilot(start: &Start<'_>, started: &mut Started) {
     if is_command(start.command, &["help", "init", "login", "mcp", "plugin", "update", "version"]) {
-        return Ok(());
+        return;
     }
-    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    by_session_id(start, started);
     if !meters_itself(start, &["OTEL_"], started) {
         let set =
             [("OTEL_EXPORTER_OTLP_ENDPOINT", METER), ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")];
         started.environment.extend(set.map(|(name, value)| (name.into(), value.into())));
         started.needles.push("gen_ai.operation.name");
     }
-    Ok(())
 }
 
 /// The files in which the user may have set up telemetry for an agent, with the words that tell so;

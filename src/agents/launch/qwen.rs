@@ -36,11 +36,11 @@ const EVENTS: [&str; 8] = [
 ];
 
 /// Adds what Qwen Code needs to report.
-pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), String> {
+pub(super) fn start(start: &Start<'_>, started: &mut Started) {
     if is_command(start.command, &["mcp", "extensions", "auth", "channel", "hooks"]) {
-        return Ok(());
+        return;
     }
-    by_session_id(start, started, &["-r", "--resume"], "--resume")?;
+    by_session_id(start, started);
     let has_own = start.environment.iter().any(|(name, _)| name == DEFAULTS);
     if words::has(start.command, &["--safe-mode"]) {
         started.notes.push("its hooks are switched off by the command".to_owned());
@@ -54,7 +54,6 @@ pub(super) fn start(start: &Start<'_>, started: &mut Started) -> Result<(), Stri
         started.environment.extend(gemini_telemetry("QWEN"));
         started.needles.push("qwen-code.api_response");
     }
-    Ok(())
 }
 
 /// Returns the file of defaults: hooks that run this program of ours, and nothing else.

@@ -118,6 +118,17 @@ fn a_conversation_is_gone_on_with() {
     let line = line(&started);
     assert!(line.ends_with("--no-daemon resume abc -m m"), "{line}");
     assert_eq!(started.conversation.as_deref(), Some("abc"));
+    // What the command chose at its beginning gives way to what the runner holds now.
+    for (agent, command, named) in [
+        (Agent::Claude, "claude --resume old --fork-session", "--resume=abc"),
+        (Agent::Qwen, "qwen --continue", "--resume=abc"),
+        (Agent::Codex, "codex resume old", "resume abc"),
+        (Agent::Opencode, "opencode -s old --fork", "--session abc"),
+    ] {
+        let line = self::line(&begin(agent, command, resume));
+        assert!(line.contains(named) && !line.contains("old"), "{line}");
+        assert!(!line.contains("fork") && !line.contains("continue"), "{line}");
+    }
 }
 
 #[test]

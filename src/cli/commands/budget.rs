@@ -12,7 +12,7 @@ use crate::{
         printer::Printer,
     },
     domain::{
-        budget::{Budget, BudgetChange, BudgetScope, Period},
+        budget::{Budget, BudgetChange, BudgetScope, Limit, Period, zone},
         failure::Failure,
         runner::Runner,
     },
@@ -63,7 +63,19 @@ async fn show(
         printer.note(&format!("  next: stratavore budget set {whose} daily 1M"));
         return Ok(());
     }
-    let heads = ["scope", "period", "used", "of", "", "left", "set aside", "ends in", "then"];
+    let heads = [
+        "scope",
+        "period",
+        "used",
+        "of",
+        "",
+        "left",
+        "set aside",
+        "ends in",
+        "zone",
+        "then",
+        "estimates",
+    ];
     printer.list(&budgets, &heads, |budget| row(budget, &runners))
 }
 
@@ -107,7 +119,6 @@ fn whose(scope: &BudgetScope, runners: &[Known]) -> String {
 fn row(budget: &Budget, runners: &[Known]) -> Vec<String> {
     let show = |amount| budget.limit.show(amount);
     let mark = if budget.is_exhausted() { " !" } else { "" };
-    let guessed = if budget.estimated > 0 { "~" } else { "" };
     let ends = match budget.period {
         Period::Total => "never".to_owned(),
         _ => until(budget.end, Utc::now()),
@@ -115,14 +126,26 @@ fn row(budget: &Budget, runners: &[Known]) -> Vec<String> {
     vec![
         whose(&budget.scope, runners),
         budget.period.as_str().to_owned(),
-        format!("{guessed}{}", show(budget.used).replace(" tokens", "")),
+        budget.used_text(),
         show(budget.limit.amount()),
         format!("{} %{mark}", budget.percent()),
-        show(budget.remaining()).replace(" tokens", ""),
+        budget.limit.bare(budget.remaining()),
         if budget.reserved > 0 { show(budget.reserved) } else { String::new() },
         ends,
+        zone_of(budget),
         budget.action.as_str().to_owned(),
+        budget.estimates().to_owned(),
     ]
+}
+
+/// The zone in which a budget's periods begin. Whose name is not set is the daemon's, which runs on this
+/// machine.
+fn zone_of(budget: &Budget) -> String {
+    if budget.time_zone.is_empty() {
+        zone("").map_or_else(String::new, |zone| zone.name().to_owned())
+    } else {
+        budget.time_zone.clone()
+    }
 }
 
 async fn set(args: BudgetSetArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
@@ -145,19 +168,22 @@ async fn set(args: BudgetSetArgs, context: &Context, printer: Printer) -> Result
     if let Some(budget) = budgets.first()
         && printer.is_table()
     {
-        let before = before.filter(|before| *before != budget.limit);
-        let before = before.map(|before| format!("; it was {}", before.show(before.amount())));
-        printer.note(&format!(
-            "{} {}: {} of {} are used{}",
-            budget.scope,
-            budget.period.as_str(),
-            budget.limit.show(budget.used),
-            budget.limit.show(budget.limit.amount()),
-            before.unwrap_or_default()
-        ));
+        for line in answer(budget, before) {
+            printer.note(&line);
+        }
         return Ok(());
     }
     printer.list(&budgets, &[], |_| Vec::new())
+}
+
+/// What a budget is now, whole: what was not asked for stays as it was set before.
+fn answer(budget: &Budget, before: Option<Limit>) -> [String; 2] {
+    let before = before.filter(|before| *before != budget.limit);
+    let before = before.map(|before| format!("; it was {}", before.show(before.amount())));
+    let (scope, period) = (&budget.scope, budget.period.as_str());
+    let (used, of) = (budget.used_text(), budget.limit.show(budget.limit.amount()));
+    let first = format!("{scope} {period}: {used} of {of} are used{}", before.unwrap_or_default());
+    [first, format!("  {}", budget.terms())]
 }
 
 async fn remove(args: &BudgetOneArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
@@ -182,6 +208,58 @@ fn named(args: &BudgetOneArgs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::budget::{BudgetAction, never};
+
+    fn budget() -> Budget {
+        Budget {
+            id: 0,
+            scope: BudgetScope::Global,
+            period: Period::Total,
+            time_zone: "Asia/Kolkata".to_owned(),
+            limit: Limit::Tokens(2000),
+            used: 800,
+            estimated: 100,
+            reserved: 0,
+            start: chrono::DateTime::UNIX_EPOCH,
+            end: never(),
+            action: BudgetAction::Pause,
+            count_cache_reads: true,
+            enforce_estimates: true,
+            told: 0,
+        }
+    }
+
+    #[test]
+    fn a_budget_that_was_set_is_told_whole() {
+        let [first, second] = answer(&budget(), Some(Limit::Tokens(1000)));
+        assert_eq!(first, "global total: ~800 of 2.00k tokens are used; it was 1.00k tokens");
+        assert_eq!(
+            second,
+            "  used up: pause; told at 75, 90, 100 %; cache reads counted; estimates enforced; \
+             zone Asia/Kolkata"
+        );
+        assert_eq!(answer(&budget(), None)[0], "global total: ~800 of 2.00k tokens are used");
+    }
+
+    #[test]
+    fn a_row_has_the_zone_and_whether_estimates_count() {
+        let wanted = [
+            "global",
+            "total",
+            "~800",
+            "2.00k tokens",
+            "40 %",
+            "1.20k",
+            "",
+            "never",
+            "Asia/Kolkata",
+            "pause",
+            "enforced",
+        ];
+        assert_eq!(row(&budget(), &[]), wanted);
+        let own = Budget { time_zone: String::new(), ..budget() };
+        assert!(!zone_of(&own).is_empty(), "the daemon's has a name");
+    }
 
     #[test]
     fn a_runner_is_shown_and_asked_for_by_its_name() {

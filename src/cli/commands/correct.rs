@@ -28,7 +28,7 @@ pub(super) async fn run(
     }
     let runner = &told.runner;
     let source = runner.activity.source.as_str();
-    let was = format!("{} ({source})", human::state(runner));
+    let was = format!("{} ({source})", human::said(runner));
     let tested = match told.tested {
         0 => "no other screen of this agent is known".to_owned(),
         1 => "on 1 known screen, which reads as before".to_owned(),

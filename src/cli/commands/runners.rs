@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         agent_command::is_god,
-        amount::{marked, money, tokens},
+        amount::{cost_of_tokens, marked, tokens},
         failure::Failure,
         runner::Runner,
     },
@@ -49,7 +49,7 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
         Some(author) => format!("{} says so", author.as_str()),
         None => "no source has said anything".to_owned(),
     };
-    printer.line(&format!("{} is {}: {why}", runner.name, human::state(runner)))?;
+    printer.line(&format!("{} is {}: {why}", runner.name, human::said(runner)))?;
     if told.words.is_empty() {
         return Ok(());
     }
@@ -123,8 +123,8 @@ pub(super) fn table(
             agent(runner, context),
             figure(format!("{:.1} %", runner.cpu_percent)),
             figure(format!("{} MiB", runner.memory_mb)),
-            used(runner, &tokens(runner.tokens_used)),
-            used(runner, &money(runner.cost)),
+            used(runner, || marked(&tokens(runner.tokens_used), runner.usage_quality)),
+            used(runner, || cost(runner)),
             human::exit(runner),
             human::clip(runner.title.trim(), 40),
         ]
@@ -139,8 +139,12 @@ fn agent(runner: &Runner, context: &Context) -> String {
 }
 
 /// A figure of usage; none for what has used nothing.
-fn used(runner: &Runner, figure: &str) -> String {
-    if runner.tokens_used == 0 { String::new() } else { marked(figure, runner.usage_quality) }
+fn used(runner: &Runner, figure: impl FnOnce() -> String) -> String {
+    if runner.tokens_used == 0 { String::new() } else { figure() }
+}
+
+fn cost(runner: &Runner) -> String {
+    cost_of_tokens(runner.tokens_used, runner.cost, runner.usage_quality)
 }
 
 async fn show(
@@ -183,12 +187,12 @@ fn fields(runner: &Runner, context: &Context) -> Vec<(&'static str, String)> {
         ("project", format!("{} ({})", runner.project, runner.project_path.display())),
         ("state", human::state(runner)),
         ("told by", source.to_owned()),
-        ("held", runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default()),
+        ("held", runner.held_by().unwrap_or_default()),
         ("title", runner.title.trim().to_owned()),
         ("agent", agent(runner, context)),
         ("session", runner.session_id.clone().unwrap_or_default()),
-        ("tokens", used(runner, &tokens(runner.tokens_used))),
-        ("cost", used(runner, &money(runner.cost))),
+        ("tokens", used(runner, || marked(&tokens(runner.tokens_used), runner.usage_quality))),
+        ("cost", used(runner, || cost(runner))),
         ("at most", runner.max_tokens.map(|most| format!("{most} tokens")).unwrap_or_default()),
         ("command", runner.command.join(" ")),
         ("directory", runner.cwd.display().to_string()),

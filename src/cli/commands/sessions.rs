@@ -12,7 +12,7 @@ use crate::{
     },
     client::size_of_terminal,
     domain::{
-        amount::{marked, money, tokens},
+        amount::{cost_of_tokens, marked, tokens},
         failure::Failure,
         runner::Runner,
         session::{Session, lost_together},
@@ -127,7 +127,7 @@ async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> R
             age(last, now),
             session.message_count.to_string(),
             marked(&tokens(session.tokens_used), session.quality),
-            marked(&money(session.cost), session.quality),
+            cost_of_tokens(session.tokens_used, session.cost, session.quality),
             session.state().to_owned(),
             clip(&one_line(about(session)), 48),
         ]
@@ -157,7 +157,7 @@ async fn show(
         ("ended", session.ended_at.map(time).unwrap_or_default()),
         ("messages", session.message_count.to_string()),
         ("tokens", figures(&tokens(session.tokens_used))),
-        ("cost", figures(&money(session.cost))),
+        ("cost", cost_of_tokens(session.tokens_used, session.cost, session.quality)),
         ("figures", session.quality.as_str().to_owned()),
         ("first prompt", clip(&one_line(&session.first_prompt), 200)),
         ("summary", session.summary.clone()),
@@ -175,5 +175,8 @@ async fn show(
 }
 
 fn about(session: &Session) -> &str {
-    if session.summary.is_empty() { &session.first_prompt } else { &session.summary }
+    match session.first_prompt.trim() {
+        "" => &session.summary,
+        prompt => prompt,
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
         usage::{TokenUsageArgs, TokensArgs, TokensCommand},
     },
     domain::{
-        amount::{marked, money, tokens},
+        amount::{cost_of, marked, tokens},
         failure::Failure,
         usage::{Cost, Quality, Tokens, UsageBy, UsageFilter, UsageTotal},
     },
@@ -113,7 +113,6 @@ fn row(by: UsageBy, total: &UsageTotal) -> Vec<String> {
     let name = if total.name.is_empty() { "-" } else { &total.name };
     // An id is told by its beginning.
     let name = if by == UsageBy::Session { name.get(..13).unwrap_or(name) } else { name };
-    let unpriced = if total.unpriced > 0 { "?" } else { "" };
     vec![
         name.to_owned(),
         total.requests.to_string(),
@@ -122,7 +121,7 @@ fn row(by: UsageBy, total: &UsageTotal) -> Vec<String> {
         tokens(used.cache_write_5m.saturating_add(used.cache_write_1h)),
         tokens(used.output),
         marked(&tokens(used.counted()), total.quality),
-        format!("{}{unpriced}", marked(&money(total.cost), total.quality)),
+        cost_of(total),
         total.quality.as_str().to_owned(),
     ]
 }

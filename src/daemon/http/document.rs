@@ -6,7 +6,7 @@ use utoipa::openapi::{
     RefOr, Required, ResponseBuilder, Schema,
     extensions::ExtensionsBuilder,
     path::Operation,
-    schema::AdditionalProperties,
+    schema::{AdditionalProperties, ObjectBuilder, Type},
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -80,6 +80,9 @@ pub(super) fn finish(mut document: OpenApi) -> OpenApi {
     if let Some(limit) = components.schemas.get_mut("Limit") {
         choose_one(limit);
     }
+    if let Some(launch) = components.schemas.get_mut("LaunchBody") {
+        name_program(launch);
+    }
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
     let problem = ResponseBuilder::new()
         .description("What went wrong.")
@@ -106,6 +109,15 @@ fn choose_one(choice: &mut RefOr<Schema>) {
                 number.maximum = Some(i64::MAX.into());
             }
         }
+    }
+}
+
+/// Says of a command that its first word, which is its program, is not empty; its arguments may be.
+fn name_program(launch: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(launch)) = launch else { return };
+    if let Some(RefOr::T(Schema::Array(command))) = launch.properties.get_mut("command") {
+        let program = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build();
+        command.prefix_items = vec![Schema::Object(program)];
     }
 }
 
@@ -176,6 +188,15 @@ mod tests {
         let tokens = &schemas["Limit"]["oneOf"][0]["properties"]["tokens"];
         assert_eq!(tokens["maximum"], i64::MAX);
         assert_eq!(schemas["KeyText"]["pattern"], "^[0-9A-Fa-f]{64}$");
+        let command = &schemas["LaunchBody"]["properties"]["command"];
+        assert_eq!(command["prefixItems"][0]["minLength"], 1, "{command}");
+        assert_eq!(command["items"]["type"], "string", "{command}");
+        let place = &schemas["ImportBody"]["properties"]["path"]["pattern"];
+        let place = regex::Regex::new(place.as_str().unwrap()).unwrap();
+        assert!(place.is_match("/a/b.jsonl") && !place.is_match("/") && !place.is_match("a"));
+        let tag = &schemas["TagText"]["pattern"];
+        let tag = regex::Regex::new(tag.as_str().unwrap()).unwrap();
+        assert!(tag.is_match("") && tag.is_match("über alles") && !tag.is_match("a\tb"));
         let name = &schemas["TokenBody"]["properties"]["name"];
         assert_eq!(name["pattern"], api_token::NAME_PATTERN);
         assert_eq!(name["maxLength"], api_token::LONGEST_NAME);

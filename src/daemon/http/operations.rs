@@ -216,7 +216,8 @@ async fn test_channels(State(http): State<Http>, Json(of): Json<OfChannel>) -> A
     Ok(Json(Tested { channels }))
 }
 
-/// Gives parked notifications their tries back, or has one that waits tried at once.
+/// Gives notifications that were not taken their tries back and ends the rest of every channel, or has
+/// one that waits tried at once.
 #[utoipa::path(post, path = "/notifications/retry", tag = "notifications",
     request_body = OfNotification,
     responses((status = 200, description = "They are tried again", body = Count)))]

@@ -56,13 +56,19 @@ struct ProjectBody {
     #[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", max_length = 1000)]
     #[serde(default)]
     description: String,
-    /// Free labels.
+    /// Free labels; one line each.
+    #[schema(value_type = Vec<TagText>)]
     #[serde(default)]
     tags: Vec<String>,
     /// Its first limits.
     #[serde(default, deserialize_with = "object")]
     quota: Quota,
 }
+
+/// A label.
+#[derive(ToSchema)]
+#[schema(pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$", max_length = 1000)]
+struct TagText(#[expect(dead_code, reason = "it stands in the document only")] String);
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -106,7 +106,8 @@ struct ResumeBody {
 struct ImportBody {
     /// The agent.
     agent: String,
-    /// Where it is, as the list of conversations tells it.
+    /// Where it is, as the list of conversations tells it: a file, or a place in one.
+    #[schema(pattern = "^/[^\\u0000]*[^/\\u0000]$")]
     path: String,
     /// The project that it is to belong to.
     project: String,

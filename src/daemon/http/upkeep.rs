@@ -60,6 +60,49 @@ struct VerifyBody {
 #[schema(pattern = "^[0-9A-Fa-f]{64}$")]
 struct KeyText(#[expect(dead_code, reason = "it stands in the document only")] String);
 
+/// What is configured, by section. What stands in each is in the reference of the configuration; a secret
+/// is `********`, and an address that is one ends with its host.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it stands in the document only")]
+struct Configuration {
+    #[schema(value_type = Object)]
+    daemon: (),
+    #[schema(value_type = Object)]
+    database: (),
+    #[schema(value_type = Object)]
+    docker: (),
+    #[schema(value_type = Object)]
+    api: (),
+    #[schema(value_type = Object)]
+    events: (),
+    #[schema(value_type = Object)]
+    audit: (),
+    #[schema(value_type = Object)]
+    agents: (),
+    #[schema(value_type = Object)]
+    runner: (),
+    #[schema(value_type = Object)]
+    worktree: (),
+    #[schema(value_type = Object)]
+    attach: (),
+    #[schema(value_type = Object)]
+    storage: (),
+    #[schema(value_type = Object)]
+    logging: (),
+    #[schema(value_type = Object)]
+    observability: (),
+    #[schema(value_type = Object)]
+    dashboard: (),
+    #[schema(value_type = Object)]
+    notify: (),
+    #[schema(value_type = Object)]
+    presets: (),
+    #[schema(value_type = Vec<Object>)]
+    prices: (),
+    #[schema(value_type = Object)]
+    keys: (),
+}
+
 /// What a check found.
 #[derive(Debug, Serialize, ToSchema)]
 struct Verified {
@@ -87,7 +130,7 @@ async fn get_database(State(http): State<Http>) -> Answer<DatabaseReport> {
 
 /// Shows the configuration that the daemon runs with; secrets are masked.
 #[utoipa::path(get, path = "/config", tag = "system",
-    responses((status = 200, description = "The configuration", body = serde_json::Value)))]
+    responses((status = 200, description = "The configuration", body = Configuration)))]
 async fn get_config(State(http): State<Http>) -> Answer<Config> {
     Ok(Json(Config::clone(&http.services.context().config)))
 }
@@ -143,4 +186,35 @@ fn piece(file: &mut File) -> std::io::Result<Bytes> {
     let mut bytes = Vec::with_capacity(PIECE);
     file.take(PIECE as u64).read_to_end(&mut bytes)?;
     Ok(bytes.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::{Secret, fixtures},
+        daemon::http::api_document,
+    };
+
+    #[test]
+    fn no_secret_of_the_configuration_is_given_out() {
+        let told = serde_json::to_string(&fixtures::full_of_secrets()).unwrap();
+        assert!(!told.contains(fixtures::CANARY), "{told}");
+        assert!(told.contains("https://ntfy.sh/********"), "{told}");
+        assert_eq!(serde_json::to_string(&Secret::default()).unwrap(), "\"\"");
+    }
+
+    #[test]
+    fn the_document_names_every_section_of_the_configuration() {
+        let told = serde_json::to_value(Config::default()).unwrap();
+        let document = serde_json::to_value(api_document()).unwrap();
+        let schema = &document["components"]["schemas"]["Configuration"];
+        let described = schema["properties"].as_object().unwrap();
+        for (section, value) in told.as_object().unwrap() {
+            let is_list = value.is_array();
+            let wanted = if is_list { "array" } else { "object" };
+            assert_eq!(schema["properties"][section]["type"], wanted, "{section}");
+        }
+        assert_eq!(described.len(), told.as_object().unwrap().len());
+    }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::{Client, redirect::Policy};
 
-pub use self::telegram::{Button, Incoming, Telegram, Update, split};
+pub use self::telegram::{Button, Incoming, Telegram, Update, chosen, split};
 use self::{desktop::Desktop, ntfy::Ntfy, webhook::Webhook};
 use crate::{config::Config, domain::notification::Notification};
 
@@ -30,6 +30,8 @@ pub struct Outgoing<'a> {
     pub told: &'a Notification,
     /// The runner's screen as PNG.
     pub picture: Option<Bytes>,
+    /// The choices of the question that it asks: their numbers and words.
+    pub choices: Vec<(u8, String)>,
     /// The same may have arrived before: nobody heard an answer.
     pub is_repeat: bool,
 }
@@ -44,6 +46,13 @@ pub enum Fault {
         /// Not before so long, when the other side says so: that is no failed try.
         after: Option<Duration>,
     },
+    /// It is not until a person has seen to the channel, which is asked about again after so long.
+    Shut {
+        /// What is the matter and what to do about it; names no secret.
+        why: String,
+        /// Not before so long: that is no failed try.
+        after: Duration,
+    },
     /// It never will be, as it is.
     Never(String),
 }
@@ -56,7 +65,7 @@ impl Fault {
     /// Why.
     pub fn why(&self) -> &str {
         match self {
-            Self::Later { why, .. } | Self::Never(why) => why,
+            Self::Later { why, .. } | Self::Shut { why, .. } | Self::Never(why) => why,
         }
     }
 }

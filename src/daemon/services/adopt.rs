@@ -209,6 +209,7 @@ impl Services {
                 request_id: None,
                 request_digest: String::new(),
                 session_id: None,
+                takes_up: false,
                 max_tokens: None,
                 at: self.context.clock.now(),
             },

@@ -19,7 +19,7 @@ use crate::{
     config::approvals,
     domain::{
         activity::{Activity, ActivityState},
-        approval::{Decision, Verdict, Wish},
+        approval::{BY_POLICY, Decision, Verdict, Wish},
         event::EventType,
         failure::Failure,
         hook::{Decided, HookReport},
@@ -117,7 +117,7 @@ impl Services {
                 let paired = item.filter(|item| is_about(&item.message, &clean(&told.tool)));
                 let answer = if decided.decision == Decision::Allow { "yes" } else { "no" };
                 if let Some(item) = &paired {
-                    self.store.inbox_claim(item.id, answer, "approval policy").await?;
+                    self.store.inbox_claim(item.id, answer, BY_POLICY).await?;
                 }
                 // One that was answered on the screen meanwhile is not decided here.
                 if self.fleet.decide(runner.id, &told.ask, Some(&decided)).await.is_ok() {
@@ -138,6 +138,10 @@ impl Services {
                 self.wishes.add(runner.id, waiting);
                 self.pair(runner.id).await?;
             }
+        }
+        // That a rule wants a person to be asked is its decision too. Without a rule none was made.
+        if verdict.decision == Decision::Ask && verdict.rule.is_some() {
+            self.record_decision(runner, told, &verdict).await?;
         }
         Ok(false)
     }

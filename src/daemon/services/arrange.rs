@@ -72,7 +72,12 @@ impl Services {
             resume,
             has_own_telemetry: has_own_telemetry(agent, environment),
         };
-        let refused = |why| Failure::usage("NOT_RESUMABLE", format!("resume: {why}"));
+        let refused = |why| {
+            let what = format!("resume: {why}");
+            let id = resume.unwrap_or("SESSION");
+            Failure::usage("NOT_RESUMABLE", what)
+                .with_hint(format!("stratavore sessions resume {id} --new-runner"))
+        };
         let started = launch::start(agent, &start).map_err(refused)?;
         for note in &started.notes {
             tracing::info!(agent = agent.as_str(), note, "an agent reports less than it could");
@@ -106,7 +111,8 @@ fn own_agent(own: &Template, command: &[OsString], resume: Option<&str>) -> Opti
     const PLACE: &str = "{session_id}";
     if let Some(id) = resume {
         let command = own.go_on(id)?;
-        return Some(Started { command, conversation: Some(id.to_owned()), ..Started::default() });
+        let conversation = Some(id.to_owned());
+        return Some(Started { command, conversation, goes_on: true, ..Started::default() });
     }
     let id = Uuid::new_v4().to_string();
     let has_place = command.iter().any(|word| word.to_string_lossy().contains(PLACE));

@@ -85,10 +85,14 @@ impl Services {
         })?;
         let services = self.clone();
         self.detached(async move {
-            let bounds = change.period.bounds(services.context.clock.now(), &zone);
+            let now = services.context.clock.now();
+            let bounds = change.period.bounds(now, &zone);
+            let known = services.store.budget_list(now).await?;
+            let is_it = |it: &&Budget| (&it.scope, it.period) == (&change.scope, change.period);
             let data = json!({
                 "what": "set", "scope": change.scope.to_string(), "period": change.period.as_str(),
                 "limit": change.limit, "action": change.action,
+                "before": known.iter().find(is_it).map(|it| it.limit),
             });
             let event = services.budget_event(EventType::BudgetChanged, &change.scope, data);
             services.store.budget_set(&change, bounds, event).await?;
@@ -359,9 +363,9 @@ impl Services {
 
     /// Refuses a prompt to a runner that is held.
     pub(super) fn check_hold(runner: &Runner) -> Result<(), Failure> {
-        match &runner.hold {
-            Some(hold) => {
-                let what = format!("{} is held: {}", runner.name, hold.reason);
+        match runner.held_by() {
+            Some(why) => {
+                let what = format!("{} is held: {why}", runner.name);
                 Err(Failure::new(FailureKind::Limit, "BUDGET_EXHAUSTED", what)
                     .with_hint("stratavore budget show lists the budgets; budget set raises one"))
             }

@@ -40,6 +40,12 @@ impl Services {
             let what = format!("{} has ended; nothing more is told of it", runner.name);
             return Err(Failure::conflict("RUNNER_NOT_LIVE", what));
         }
+        // What was shown may have changed since it was looked at, where the screen comes with the call.
+        if request.truth.is_said(&runner.activity) && request.looked.is_none() {
+            let what = format!("{} is said to be {} already", runner.name, request.truth);
+            return Err(Failure::conflict("NOTHING_WRONG", what)
+                .with_hint(format!("stratavore runners explain {}", runner.name)));
+        }
         let looked = match &request.looked {
             Some(looked) => looked.clone(),
             None => self.screenshot_of(&runner).await?,

@@ -330,7 +330,7 @@ impl Services {
             || (activity.state, &activity.kind, &activity.message)
                 != (before.state, &before.kind, &before.message);
         if is_news && activity.state != ActivityState::Starting {
-            let data = json!({
+            let mut data = json!({
                 "state": activity.state.as_str(),
                 "kind": activity.kind,
                 "message": activity.message,
@@ -338,6 +338,10 @@ impl Services {
                 // An answer is bound to the question by this.
                 "since": activity.since,
             });
+            if activity.is_told_better(before) {
+                // Nobody is told of one turn twice.
+                data["is_again"] = json!(true);
+            }
             event = Some(self.context.runner_event(EventType::RunnerActivity, runner, data));
         }
         let is_at_it =

@@ -40,6 +40,9 @@ const TOGETHER: Duration = Duration::from_millis(40);
 /// A screen is looked at when it has come to rest.
 const REST: Duration = Duration::from_millis(300);
 
+/// A screen that cannot be had in so long tells no choices.
+const LOOKING: Duration = Duration::from_secs(2);
+
 /// The longest time for which an item can be put off.
 const LONGEST_SNOOZE: TimeDelta = TimeDelta::days(365);
 
@@ -358,6 +361,25 @@ impl Services {
         if let Some(class) = opened {
             self.keep_lines_of(runner.id, class, true);
         }
+    }
+
+    /// Returns the numbered choices of the question that a runner's agent has asked at this time, as far as
+    /// they are on its screen; without secrets.
+    pub(super) async fn inbox_choices(
+        &self,
+        id: RunnerId,
+        asked: DateTime<Utc>,
+    ) -> Vec<(u8, String)> {
+        let item = self.store.inbox_of(id, Class::Ask).await.ok().flatten();
+        let Some(item) = item.filter(|item| item.asked_at == asked) else { return Vec::new() };
+        if !item.lines.is_empty() {
+            return question::choices(&item.lines);
+        }
+        // It was asked just now, and what stands there is not kept yet.
+        let looked = timeout(LOOKING, self.fleet.look(id, LookFor::Screen)).await;
+        let reply = looked.ok().and_then(Result::ok);
+        let screen = reply.and_then(|reply| reply.screen).unwrap_or_default().lines;
+        question::choices(&last_lines(&screen))
     }
 
     /// Keeps what stands on the screen with the open item of a class; answers to a question that was asked

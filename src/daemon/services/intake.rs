@@ -28,6 +28,7 @@ use crate::{
         failure::Failure,
         hook::HookReport,
         id::RunnerId,
+        inbox::last_words,
         price::Table,
         redact::redact,
         runner::Runner,
@@ -178,7 +179,8 @@ impl Services {
                         continue;
                     };
                     let told = told.bounded();
-                    if let Some(said) = hooks::activity(agent, &told) {
+                    if let Some(mut said) = hooks::activity(agent, &told) {
+                        said.2 = said.2.or_else(|| said_at_the_end(&told));
                         let is_reminder = hooks::reminds(&told);
                         let word = Word { is_reminder, ..Word::new(said, at(report)) };
                         if !said_last.as_ref().is_some_and(|(known, _)| word.reminds_of(known)) {
@@ -330,6 +332,11 @@ fn usage_of(
     counted.collect()
 }
 
+/// The agent's last words, where the hook of its turn's end has them. Gemini's tells the prompt instead.
+fn said_at_the_end(told: &HookReport) -> Option<String> {
+    if told.event == "Stop" { last_words(&redact(&told.text)) } else { None }
+}
+
 /// What a hook tells of a conversation, given the one that the runner holds.
 fn news_of(told: &HookReport, held: Option<&str>, at: DateTime<Utc>) -> Option<SessionNews> {
     // A subagent speaks within its parent's conversation.
@@ -410,6 +417,15 @@ mod tests {
         assert_eq!((fork.origin, fork.parent.as_deref()), (Some("forked"), Some("a")));
         let resume = news("SessionStart", "a", "resume", Some("a")).unwrap();
         assert_eq!((resume.origin, resume.parent), (Some("resumed"), None));
+    }
+
+    #[test]
+    fn the_end_of_a_turn_tells_what_was_said_last() {
+        let said = |event| said_at_the_end(&told(event, "a", ""));
+        assert_eq!(said("Stop").as_deref(), Some("do it"));
+        assert_eq!((said("AfterAgent"), said("PreToolUse")), (None, None));
+        let silent = HookReport { text: String::new(), ..told("Stop", "a", "") };
+        assert_eq!(said_at_the_end(&silent), None);
     }
 
     #[test]

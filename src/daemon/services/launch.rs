@@ -125,9 +125,14 @@ impl Services {
         if let Some(earlier) = self.store.runner_by_request(&new).await? {
             return Ok(Launched { runner: earlier, repeated: true, warnings: Vec::new() });
         }
-        let environment = agent_environment(request.environment.clone(), &id.to_string());
+        let environment = agent_environment(
+            request.environment.clone(),
+            self.context.places.root(),
+            &id.to_string(),
+        );
         let started = self.arrange((id, 1), (&command, &environment), resume.as_deref()).await?;
         new.session_id.clone_from(&started.conversation);
+        new.takes_up = started.goes_on;
         // What cannot be had of it is said, and stands in the event.
         let noted = started.notes.iter().map(|note| format!("{}: {note}", new.agent));
         let mut warnings: Vec<String> = noted.collect();
@@ -208,6 +213,7 @@ impl Services {
             request_id: request.request_id,
             request_digest: digest(request, &project.name, command, cwd),
             session_id: None,
+            takes_up: false,
             max_tokens: request.max_tokens,
             at: self.context.clock.now(),
         }
@@ -355,7 +361,9 @@ impl Services {
         let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
         let spec = self.spec_of(&runner)?;
         let asked = spec.asked();
-        let environment = spec.asked_environment();
+        // Written down under another root, where it came out of a backup.
+        let root = self.context.places.root();
+        let environment = agent_environment(spec.asked_environment(), root, &id.to_string());
         let started = self.arrange((id, runner.run + 1), (&asked, &environment), resume).await?;
         let data = serde_json::json!({
             "restart": true, "attempt": attempts, "resumes": resume, "notes": started.notes,

@@ -403,24 +403,31 @@ pub(super) fn hold_for_promise() -> Query {
     Query::new("UPDATE token_budgets SET updated_at = updated_at WHERE scope <> 'runner'")
 }
 
-/// Returns the statement that gives a runner a budget of its own, of what it may use at most.
+/// Returns the statement that gives a runner that was just inserted a budget of its own, of what it may use
+/// at most, under its name, as one that a person sets. Where there is one in tokens by that name already,
+/// the lower holds; one in money stays.
 pub(super) fn promise(id: RunnerId, most: u64, now: DateTime<Utc>) -> Query {
     Query::new(
         "INSERT INTO token_budgets (scope, scope_id, limit_tokens, period_granularity, \
          period_start, period_end, created_at, updated_at) \
-         VALUES ('runner', $1, $2, 'total', $3, $4, $5, $5)",
+         SELECT 'runner', name, $2, 'total', $3, $4, $5, $5 FROM runners WHERE id = $1 \
+         ON CONFLICT (scope, scope_id, period_granularity, period_start) DO UPDATE SET \
+         limit_tokens = CASE WHEN token_budgets.limit_tokens < excluded.limit_tokens \
+         THEN token_budgets.limit_tokens ELSE excluded.limit_tokens END \
+         WHERE token_budgets.limit_nanos IS NULL",
     )
-    .bind(id.to_string())
+    .bind(id.as_uuid())
     .bind(i64::try_from(most).unwrap_or(i64::MAX))
     .bind(DateTime::UNIX_EPOCH)
     .bind(never())
     .bind(now)
 }
 
-/// Returns the statement that takes such a budget away, with its runner.
-pub(super) fn forget_promise(id: RunnerId) -> Query {
-    Query::new("DELETE FROM token_budgets WHERE scope = 'runner' AND scope_id = $1")
-        .bind(id.to_string())
+/// Returns the statement that takes a runner's budgets away, with it.
+pub(super) fn forget(runner: &Runner) -> Query {
+    Query::new("DELETE FROM token_budgets WHERE scope = 'runner' AND scope_id IN ($1, $2)")
+        .bind(runner.id.to_string())
+        .bind(runner.name.as_str())
 }
 
 fn decode(row: &Record) -> Result<Budget, StoreError> {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Store, StoreError, budgets, checkouts,
     query::{Expect, Query, Record, Write},
-    quotas, runners,
+    quotas, runners, sessions,
 };
 use crate::domain::{
     activity::Activity,
@@ -52,6 +52,8 @@ pub struct NewRunner {
     pub request_digest: String,
     /// The agent's conversation, where it is known beforehand.
     pub session_id: Option<String>,
+    /// It is one that there was before.
+    pub takes_up: bool,
     /// So many tokens it may use at most.
     pub max_tokens: Option<u64>,
     /// Now.
@@ -157,6 +159,9 @@ impl Store {
         write = write.require_or_tell(admit(new), why);
         if let Some(most) = new.max_tokens {
             write = write.run(budgets::promise(new.id, most, new.at));
+        }
+        if let Some(session) = new.session_id.as_ref().filter(|_| new.takes_up) {
+            write = sessions::taken_up(write, session, new.id.as_uuid(), new.at);
         }
         match self.write(write).await {
             Ok(rows) => Ok((new.inserted(&rows)?, false)),

@@ -363,8 +363,8 @@ impl Store {
         })
     }
 
-    /// Gives a delivery that is parked or waits, or all that are parked, their tries back, and makes
-    /// them due; returns how many.
+    /// Gives a delivery that is parked or waits, or all that were not taken, their tries back, and makes
+    /// them due; returns how many. What waits for the end of quiet hours was never tried.
     ///
     /// # Errors
     ///
@@ -377,7 +377,8 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let query = Query::new(
             "UPDATE notifications SET state = 'waiting', attempts = 0, due_at = $2, \
-             settled_at = NULL WHERE (state = 'parked' AND $1 = 0) \
+             settled_at = NULL WHERE ($1 = 0 \
+             AND (state = 'parked' OR (state = 'waiting' AND error IS NOT NULL))) \
              OR (state IN ('waiting', 'parked') AND id = $1) RETURNING id",
         );
         let query = query.bind(id.unwrap_or(0)).bind(now);

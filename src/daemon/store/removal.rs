@@ -36,7 +36,7 @@ impl Store {
             .require(query.bind(runner.id.as_uuid()).bind(runner.run), still_live(&runner.name))
             .run(prompts::remove_of(runner.id.as_uuid()))
             .run(projects::recount(&runner.project, at))
-            .run(budgets::forget_promise(runner.id))
+            .run(budgets::forget(runner))
             .minding(runner, &items, &event);
         self.write(write).await?;
         Ok(())

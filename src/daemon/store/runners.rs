@@ -83,6 +83,7 @@ impl Store {
         let exit = change.exit;
         let ended = !to.is_live();
         let restarted = change.next_run.is_some();
+        let taken_up = change.session.clone();
         // A clock that was set back meanwhile, or a supervisor's that differs, makes no end before its
         // beginning.
         let query = Query::new(concat!(
@@ -127,6 +128,9 @@ impl Store {
         if restarted {
             let excess = quotas::excess(&runner.project, runner.id, (None, None), at);
             write = write.forbid(excess, quotas::refusal);
+        }
+        if let Some(session) = &taken_up {
+            write = sessions::taken_up(write, session, runner.id.as_uuid(), at);
         }
         if ended {
             write = write.run(sessions::end_of(runner.id.as_uuid(), at));

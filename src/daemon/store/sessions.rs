@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
-    query::{Query, Record},
+    query::{Query, Record, Write},
 };
 use crate::domain::{
     agent::Agent,
@@ -152,6 +152,18 @@ pub(super) fn note(news: &SessionNews, holder: Holder<'_>) -> Vec<Query> {
 fn is_resumable(news: &SessionNews, agent: &str) -> bool {
     let by_id = Agent::of(agent).is_some_and(|agent| agent != Agent::Aider);
     by_id || news.is_resumable || !news.transcript.is_empty()
+}
+
+/// Makes a write open the session that a runner is started to go on with, where it is known: its agent may
+/// tell of it much later, with the first prompt.
+pub(super) fn taken_up(write: Write, session: &str, runner: Uuid, at: DateTime<Utc>) -> Write {
+    let open = "UPDATE sessions SET ended_at = NULL, runner_id = $2, updated_at = $3 WHERE id = $1";
+    let held = "INSERT INTO session_runners (session_id, runner_id, since) \
+         SELECT id, $2, $3 FROM sessions WHERE id = $1 \
+         ON CONFLICT (session_id, runner_id) DO NOTHING";
+    [open, held].into_iter().fold(write, |write, query| {
+        write.run(Query::new(query).bind(session).bind(runner.to_string()).bind(at))
+    })
 }
 
 /// Returns the statement that ends the sessions of a runner that has ended; none ends before it begins,

@@ -101,10 +101,13 @@ async fn follow(services: Services, store: Store) {
 async fn send(services: Services, channel: &'static str) {
     loop {
         lease(&services).await;
-        let rings = services.notify_rings();
+        let (rings, retries) = (services.notify_rings(), services.notify_retries());
         let pause = match services.notify_deliver(channel).await {
             Ok(Step::Went) => SPACING,
-            Ok(Step::Rest(pause)) => pause,
+            Ok(Step::Rest(pause)) => {
+                services.notify_rest(pause, retries).await;
+                continue;
+            }
             Ok(Step::Nothing(next)) => {
                 let now = services.context().clock.now();
                 let due = next.map(|next| (next - now).to_std().unwrap_or_default());
@@ -159,8 +162,9 @@ async fn converse(services: Services) {
     let mut conversation = Conversation::default();
     loop {
         lease(&services).await;
+        let retries = services.notify_retries();
         match services.chat(&mut conversation).await {
-            Ok(pause) => sleep(pause).await,
+            Ok(pause) => services.notify_rest(pause, retries).await,
             Err(error) => {
                 tracing::debug!(%error, "failed to hear what was sent to the bot");
                 sleep(PAUSE).await;

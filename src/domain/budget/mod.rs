@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::period::{Period, never, zone};
 use super::{
-    amount::{money, tokens},
-    usage::Cost,
+    amount::{exact_money, marked, money, tokens},
+    usage::{Cost, Quality},
 };
+
+/// A cent in billionths of a dollar.
+const CENT: i64 = 10_000_000;
 
 /// The shares of a budget, in percent, that are told once each.
 pub const TOLD_AT: [u8; 3] = [75, 90, 100];
@@ -191,12 +194,20 @@ impl Limit {
         }
     }
 
-    /// An amount in the same unit, for people.
+    /// An amount in the same unit, for people: in cents, unless the limit itself is of a few and not of
+    /// whole ones; then to the last digit, so that what is used can be told from it.
     pub fn show(self, amount: u64) -> String {
+        let cost = Cost(i64::try_from(amount).unwrap_or(i64::MAX));
         match self {
             Self::Tokens(_) => format!("{} tokens", tokens(amount)),
-            Self::Money(_) => money(Cost(i64::try_from(amount).unwrap_or(i64::MAX))),
+            Self::Money(limit) if limit.0 < 10 * CENT && limit.0 % CENT != 0 => exact_money(cost),
+            Self::Money(_) => money(cost),
         }
+    }
+
+    /// The same without the word for the unit, where that stands beside it.
+    pub fn bare(self, amount: u64) -> String {
+        self.show(amount).replace(" tokens", "")
     }
 }
 
@@ -255,6 +266,35 @@ impl Budget {
         if self.enforce_estimates { self.used } else { self.used.saturating_sub(self.estimated) }
     }
 
+    /// What was used, for people, without the word for its unit; marked where a part of it is only
+    /// estimated.
+    pub fn used_text(&self) -> String {
+        let quality = if self.estimated > 0 { Quality::Estimated } else { Quality::Exact };
+        marked(&self.limit.bare(self.used), quality)
+    }
+
+    /// Says what is in force: `interrupt when used up; told at 75, 90 and 100 %; …`.
+    pub fn terms(&self) -> String {
+        let told = TOLD_AT.map(|share| share.to_string()).join(", ");
+        let cache = if self.count_cache_reads { "counted" } else { "not counted" };
+        format!(
+            "used up: {}; told at {told} %; cache reads {cache}; estimates {}; zone {}",
+            self.action.as_str(),
+            self.estimates(),
+            self.zone_text(),
+        )
+    }
+
+    /// Whether what is only estimated is acted upon, in words.
+    pub fn estimates(&self) -> &'static str {
+        if self.enforce_estimates { "enforced" } else { "not enforced" }
+    }
+
+    /// The zone in which its periods begin, in words.
+    pub fn zone_text(&self) -> &str {
+        if self.time_zone.is_empty() { "of the daemon" } else { &self.time_zone }
+    }
+
     /// What is left, with what is set aside for others taken off.
     pub fn remaining(&self) -> u64 {
         self.limit.amount().saturating_sub(self.used).saturating_sub(self.reserved)
@@ -287,7 +327,7 @@ impl Budget {
         format!(
             "the {} budget {whose} is used up: {} of {}",
             self.period.as_str(),
-            self.limit.show(self.used).replace(" tokens", ""),
+            self.used_text(),
             self.limit.show(self.limit.amount()),
         )
     }
@@ -354,6 +394,22 @@ mod tests {
         assert_eq!(BudgetScope::parse("project:"), None);
     }
 
+    #[test]
+    fn what_is_used_of_less_than_a_cent_can_be_told_from_it() {
+        let small = Limit::Money(Cost(1_000_000));
+        assert_eq!(
+            (small.show(300_000), small.show(1_000_000)),
+            ("$0.0003".into(), "$0.001".into())
+        );
+        let odd = Limit::Money(Cost(15_000_000));
+        assert_eq!(
+            (odd.show(12_000_000), odd.show(15_000_000)),
+            ("$0.012".into(), "$0.015".into())
+        );
+        let cents = Limit::Money(Cost(5_000_000_000));
+        assert_eq!((cents.show(300_000), cents.show(0)), ("<1¢".into(), "$0".into()));
+    }
+
     fn budget(limit: u64, used: u64) -> Budget {
         Budget {
             id: 1,
@@ -386,6 +442,13 @@ mod tests {
     #[test]
     fn estimates_are_not_acted_upon_unless_asked() {
         let estimated = Budget { estimated: 500, ..budget(1000, 1200) };
+        assert_eq!(estimated.used_text(), "~1.20k");
+        assert_eq!(budget(1000, 1200).used_text(), "1.20k");
+        assert_eq!(
+            estimated.terms(),
+            "used up: interrupt; told at 75, 90, 100 %; cache reads not counted; \
+             estimates not enforced; zone of the daemon"
+        );
         assert!(!estimated.is_exhausted());
         assert!(Budget { enforce_estimates: true, ..estimated }.is_exhausted());
         assert!(budget(0, 0).is_exhausted());

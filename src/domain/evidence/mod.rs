@@ -290,15 +290,18 @@ impl Evidence {
         words.filter(|word| word.state == ActivityState::Blocked)
     }
 
-    /// What is asked, where the source that is believed has no words for it: those of the best of the
-    /// others that speaks of the same, which is what came about when it did, or stands on the screen.
+    /// What is asked or was said last, where the source that is believed has no words for it: those of the
+    /// best of the others that speaks of the same, which is what came about when it did; a question also
+    /// stands on the screen.
     fn asked(&self, word: &Word) -> Option<String> {
-        if word.state != ActivityState::Blocked {
+        let is_asked = word.state == ActivityState::Blocked;
+        if !is_asked && word.state != ActivityState::Done {
             return None;
         }
         let is_same = |source: ActivitySource, other: &Word| {
             let is_now = (other.at - word.at).abs() <= TOGETHER;
-            other.state == word.state && (source == ActivitySource::Screen || is_now)
+            let is_seen = is_asked && source == ActivitySource::Screen;
+            other.state == word.state && (is_seen || is_now)
         };
         let others = self.words.iter().filter(|(source, other)| is_same(**source, other));
         others.into_iter().find_map(|(_, other)| other.message.clone())

@@ -36,6 +36,21 @@ fn the_best_source_that_spoke_is_believed() {
 }
 
 #[test]
+fn last_words_come_from_who_has_them_about_the_same_turn() {
+    use ActivitySource::{Hook, Osc7501};
+    use ActivityState::Done;
+    let said = |second| Word::new((Done, None, Some("All green.".to_owned())), at(second));
+    for (second, message) in [(6, Some("All green.")), (30, None)] {
+        let mut evidence = Evidence::default();
+        evidence.note(Osc7501, Some(word(Done, 5)));
+        evidence.note(Hook, Some(said(second)));
+        let verdict = evidence.verdict(&Activity::default(), at(1000));
+        assert_eq!((verdict.source, verdict.since), (Osc7501, Some(at(5))));
+        assert_eq!(verdict.message.as_deref(), message, "{second}");
+    }
+}
+
+#[test]
 fn esc_which_no_hook_tells_is_seen_by_the_title() {
     use ActivitySource::{Hook, Title};
     use ActivityState::{Idle, Working};

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub use self::policy::{
     Consequence, Opening, after_activity, after_hold, after_move, cause, clean, is_about,
-    last_lines,
+    last_lines, last_words,
 };
 use super::{
     id::RunnerId,

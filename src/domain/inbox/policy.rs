@@ -12,6 +12,8 @@ use crate::domain::{
 
 /// Characters of a message that are kept.
 const LONGEST_MESSAGE: usize = 512;
+/// Characters of an agent's last words that are told.
+const LONGEST_WORDS: usize = 1000;
 /// Lines of a screen that are kept.
 const MOST_LINES: usize = 12;
 /// Characters of each.
@@ -61,6 +63,10 @@ pub fn after_activity(runner: &Runner, after: &Activity, is_watched: bool) -> Ve
                 Consequence::Resolve(&[Class::Ask, Class::Turn], "it asks something else"),
                 open(Class::Ask, reason),
             ]
+        }
+        // The agent's last words can come a moment after it was seen to be done.
+        ActivityState::Done if after.is_told_better(before) => {
+            vec![Consequence::Refine(Class::Turn, message(), asked_at)]
         }
         // What stands there still is told again with its age, after a restart of the daemon too.
         ActivityState::Done | ActivityState::Error if before.state == after.state => Vec::new(),
@@ -181,6 +187,14 @@ pub fn clean(message: &str) -> String {
         .take(LONGEST_MESSAGE * 2)
         .collect();
     redact(plain.trim()).chars().take(LONGEST_MESSAGE).collect()
+}
+
+/// Returns an agent's last words in one line, as they are told of a turn that has ended; `None` without any.
+pub fn last_words(text: &str) -> Option<String> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told: String = line.chars().take(LONGEST_WORDS).collect();
+    let cut = if told.len() < line.len() { "…" } else { "" };
+    (!told.is_empty()).then(|| format!("{told}{cut}"))
 }
 
 /// Returns the last lines of a screen as they are kept.
@@ -327,6 +341,27 @@ mod tests {
         let all = after_activity(&done, &at(ActivityState::Idle), false);
         assert_eq!(all, [Consequence::Resolve(&[Class::Ask], "the agent no longer asks")]);
         assert!(after_activity(&done, &at(ActivityState::Done), false).is_empty());
+    }
+
+    #[test]
+    fn an_agents_last_words_are_told_with_the_turn_that_they_ended() {
+        let words = last_words("All green.\n\n- 3 files\tchanged");
+        assert_eq!(words.as_deref(), Some("All green. - 3 files changed"));
+        assert_eq!(last_words(" \n"), None);
+        assert_eq!(last_words(&"x".repeat(5000)).unwrap().chars().count(), LONGEST_WORDS + 1);
+        let done = |message: Option<&str>, second| Activity {
+            state: ActivityState::Done,
+            ..asks(message, ActivitySource::Hook, second)
+        };
+        let seen = runner(done(None, 5));
+        let all = after_activity(&seen, &done(Some("All green."), 5), false);
+        let at = DateTime::from_timestamp(1_800_000_005, 0).unwrap();
+        assert_eq!(all, [Consequence::Refine(Class::Turn, "All green.".into(), at)]);
+        // The same again, or of another turn, is nothing new about this one.
+        let told = runner(done(Some("All green."), 5));
+        for again in [done(Some("All green."), 5), done(None, 5), done(Some("More."), 6)] {
+            assert!(after_activity(&told, &again, false).is_empty());
+        }
     }
 
     #[test]

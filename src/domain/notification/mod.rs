@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub use self::{
     ending::Ending,
     policy::{Policy, QuietHours, Rule, Summary, Verdict},
-    words::{compose, headline},
+    words::{compose, headline, own},
 };
 
 /// How much something weighs.

@@ -173,6 +173,8 @@ fn activity(event: &Event, who: &str) -> Option<Told> {
             Told { asks: Some(kind.to_owned()), ..told }
         }
         "error" => warning("❗", format!("{who} stopped at an error"), message),
+        // Its turn was told of before its last words came.
+        "done" if event.data.get("is_again") == Some(&Value::Bool(true)) => return None,
         "done" => info("✅", format!("{who} is done"), message),
         _ => return None,
     };
@@ -256,7 +258,7 @@ pub fn headline(title: &str, body: &str) -> (String, String) {
 }
 
 /// Words of others, of bounded length.
-fn own(text: &str) -> String {
+pub fn own(text: &str) -> String {
     bounded(text, MOST)
 }
 
@@ -321,6 +323,7 @@ mod tests {
     #[test]
     fn what_is_routine_says_nothing() {
         for (event_type, data) in [
+            ("runner.activity", json!({ "state": "done", "message": "ok", "is_again": true })),
             ("runner.activity", json!({ "state": "working" })),
             ("tokens.used", json!({})),
             ("runner.starting", json!({})),

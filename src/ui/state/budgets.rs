@@ -10,7 +10,10 @@ use super::{
     table::{Column, table},
 };
 use crate::{
-    domain::budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period},
+    domain::{
+        amount::exact_money,
+        budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period, zone},
+    },
     ui::{
         keymap::{Action, Context},
         widgets::meter,
@@ -35,16 +38,22 @@ pub(in crate::ui) enum BudgetField {
     Action,
     /// Whether cache reads count.
     CacheReads,
+    /// Whether what is only estimated is acted upon.
+    Estimates,
+    /// The zone in which its periods begin.
+    Zone,
 }
 
 impl BudgetField {
     /// All fields from top to bottom, with their labels.
-    pub(in crate::ui) const ALL: [(Self, &'static str); 5] = [
+    pub(in crate::ui) const ALL: [(Self, &'static str); 7] = [
         (Self::Scope, "for"),
         (Self::Period, "period"),
         (Self::Amount, "amount"),
         (Self::Action, "used up"),
         (Self::CacheReads, "cache reads"),
+        (Self::Estimates, "estimates"),
+        (Self::Zone, "time zone"),
     ];
 }
 
@@ -54,7 +63,9 @@ pub(in crate::ui) struct BudgetDialog {
     /// Which of [`BudgetField::ALL`] the cursor is in.
     pub(in crate::ui) field: usize,
     /// What is filled in, in the order of the fields.
-    pub(in crate::ui) lines: [TextLine; 5],
+    pub(in crate::ui) lines: [TextLine; 7],
+    /// It had a zone of its own: none in the field takes that away.
+    pub(in crate::ui) had_zone: bool,
     /// What is wrong with it, if it was tried.
     pub(in crate::ui) wrong: Option<String>,
 }
@@ -68,8 +79,11 @@ impl BudgetDialog {
             TextLine::default(),
             TextLine::new(BudgetAction::default().as_str()),
             TextLine::new("no"),
+            // What is not said of these stays as it is, where there is such a budget already.
+            TextLine::default(),
+            TextLine::default(),
         ];
-        Self { field: 0, lines, wrong: None }
+        Self { field: 0, lines, had_zone: false, wrong: None }
     }
 
     /// Returns the dialog with what is in force, the cursor at the amount.
@@ -79,20 +93,24 @@ impl BudgetDialog {
             TextLine::new(budget.period.as_str()),
             TextLine::new(&written(budget.limit)),
             TextLine::new(budget.action.as_str()),
-            TextLine::new(if budget.count_cache_reads { "yes" } else { "no" }),
+            TextLine::new(yes_or_no(budget.count_cache_reads)),
+            TextLine::new(yes_or_no(budget.enforce_estimates)),
+            TextLine::new(&budget.time_zone),
         ];
-        Self { field: 2, lines, wrong: None }
+        Self { field: 2, lines, had_zone: !budget.time_zone.is_empty(), wrong: None }
     }
 
     /// The line the cursor is in.
     pub(in crate::ui) fn line(&mut self) -> &mut TextLine {
-        let [scope, period, amount, action, cache_reads] = &mut self.lines;
+        let [scope, period, amount, action, cache_reads, estimates, zone] = &mut self.lines;
         match self.field {
             0 => scope,
             1 => period,
             2 => amount,
             3 => action,
-            _ => cache_reads,
+            4 => cache_reads,
+            5 => estimates,
+            _ => zone,
         }
     }
 
@@ -128,10 +146,18 @@ impl BudgetDialog {
             let all = BudgetAction::ALL.map(BudgetAction::as_str).join(", ");
             format!("`{action}` is none of {all}")
         })?;
-        let count_cache_reads = match word(BudgetField::CacheReads) {
-            "yes" => true,
-            "" | "no" => false,
-            other => return Err(format!("cache reads: `{other}` is neither yes nor no")),
+        let truth = |field, label: &str| match word(field) {
+            "yes" => Ok(Some(true)),
+            "no" => Ok(Some(false)),
+            "" => Ok(None),
+            other => Err(format!("{label}: `{other}` is neither yes nor no")),
+        };
+        let count_cache_reads = truth(BudgetField::CacheReads, "cache reads")?.unwrap_or(false);
+        let enforce_estimates = truth(BudgetField::Estimates, "estimates")?;
+        let time_zone = match word(BudgetField::Zone) {
+            "" => self.had_zone.then(String::new),
+            name if zone(name).is_some() => Some(name.to_owned()),
+            name => return Err(format!("`{name}` is no time zone like Europe/Berlin")),
         };
         Ok(BudgetChange {
             scope,
@@ -139,11 +165,14 @@ impl BudgetDialog {
             limit,
             action: Some(action),
             count_cache_reads: Some(count_cache_reads),
-            // What is not shown stays as it is.
-            enforce_estimates: None,
-            time_zone: None,
+            enforce_estimates,
+            time_zone,
         })
     }
+}
+
+fn yes_or_no(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
 }
 
 /// Whether there is what a budget is to be for.
@@ -172,10 +201,7 @@ pub(in crate::ui) fn written(limit: Limit) -> String {
             format!("{}k", amount / 1000)
         }
         Limit::Tokens(_) => amount.to_string(),
-        Limit::Money(_) => {
-            let text = format!("${}.{:09}", amount / 1_000_000_000, amount % 1_000_000_000);
-            text.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
+        Limit::Money(cost) => exact_money(cost),
     }
 }
 
@@ -228,7 +254,7 @@ impl State {
     fn budgets_table(&self) -> (String, Vec<String>) {
         let all = self.budgets();
         let cells = |cell: &dyn Fn(&Budget) -> String| all.iter().map(cell).collect();
-        let bare = |budget: &Budget, amount| budget.limit.show(amount).replace(" tokens", "");
+        let bare = |budget: &Budget, amount| budget.limit.bare(amount);
         // With something set aside, what is left adds up only beside it: the bar says what the share says, and
         // goes first where it is narrow, as do the end of the period and the words for tokens.
         let is_shared = all.iter().any(|budget| budget.reserved > 0);
@@ -250,14 +276,7 @@ impl State {
                     format!("{mark}{} %", budget.percent())
                 }),
             ),
-            Column::figures(
-                "used",
-                ranks.used,
-                cells(&|budget| {
-                    let guessed = if budget.estimated > 0 { "~" } else { "" };
-                    format!("{guessed}{}", bare(budget, budget.used))
-                }),
-            ),
+            Column::figures("used", ranks.used, cells(&Budget::used_text)),
             Column::text(
                 "of",
                 2,
@@ -296,6 +315,8 @@ impl State {
                     counts.to_owned()
                 }),
             ),
+            Column::text("estimates", 11, cells(&|budget| budget.estimates().to_owned())),
+            Column::text("zone", 12, cells(&|budget| budget.zone_text().to_owned())),
         ];
         table(columns, usize::from(self.size.0).saturating_sub(3))
     }

@@ -8,7 +8,7 @@ use super::{
     wrap,
 };
 use crate::domain::{
-    amount::{marked, money, tokens},
+    amount::{cost_of_tokens, marked, tokens},
     session::Session,
 };
 
@@ -64,7 +64,7 @@ impl State {
             ("ended", session.ended_at.map(time).unwrap_or_default()),
             ("messages", session.message_count.to_string()),
             ("tokens", figures(&tokens(session.tokens_used))),
-            ("cost", figures(&money(session.cost))),
+            ("cost", cost(session)),
             ("figures", session.quality.as_str().to_owned()),
             ("transcript", session.transcript.clone()),
             ("first prompt", one_line(&session.first_prompt)),
@@ -135,11 +135,7 @@ impl State {
                 5,
                 cells(&|session| marked(&tokens(session.tokens_used), session.quality)),
             ),
-            Column::figures(
-                "cost",
-                6,
-                cells(&|session| marked(&money(session.cost), session.quality)),
-            ),
+            Column::figures("cost", 6, cells(&cost)),
             Column::text("state", 3, cells(&|session| session.state().to_owned())),
             Column::text("first prompt", 0, cells(&|session| about(session))),
         ];
@@ -171,6 +167,10 @@ impl State {
             "each one that an agent begins is listed here, also when its runner is gone".to_owned(),
         ]
     }
+}
+
+fn cost(session: &Session) -> String {
+    cost_of_tokens(session.tokens_used, session.cost, session.quality)
 }
 
 fn short(name: &str) -> String {

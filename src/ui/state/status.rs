@@ -135,7 +135,7 @@ pub(in crate::ui) fn word(runner: &Runner, group: Group) -> &str {
 
 /// Whether a budget holds it, and nothing that it asks itself goes before that.
 pub(in crate::ui) fn is_held(runner: &Runner) -> bool {
-    runner.hold.is_some() && !runner.activity.state.needs_person()
+    runner.is_held()
 }
 
 impl State {
@@ -225,9 +225,11 @@ pub(in crate::ui) fn told(runner: &Runner, group: Group) -> Option<String> {
             runner.reason.clone().or(title.map(Into::into)).unwrap_or_else(|| ended(runner)),
         )),
         Group::Starting => None,
-        Group::NeedsYou if is_held(runner) => held(runner),
+        Group::NeedsYou if is_held(runner) => runner.held_by(),
         // Paused by a budget: who lets it go on is to know.
-        Group::Paused if runner.hold.is_some() => held(runner).map(|why| format!("held · {why}")),
+        Group::Paused if runner.hold.is_some() => {
+            runner.held_by().map(|why| format!("held · {why}"))
+        }
         _ => said.or(title).map(Into::into),
     }
 }
@@ -238,12 +240,6 @@ pub(in crate::ui) fn command(runner: &Runner) -> String {
     let program = words.next().map_or(runner.agent.as_str(), String::as_str);
     let program = program.rsplit('/').next().unwrap_or(program);
     words.fold(program.to_owned(), |line, word| line + " " + word)
-}
-
-/// Why a budget holds it; its own limit is told by its name.
-fn held(runner: &Runner) -> Option<String> {
-    let hold = runner.hold.as_ref()?;
-    Some(hold.reason.replace(&runner.id.to_string(), &runner.name))
 }
 
 fn ended(runner: &Runner) -> String {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
-        amount::{marked, money, tokens},
+        amount::{cost_of, marked, tokens},
         usage::{UsageBy, UsageTotal},
     },
     ui::widgets::{meter, plot},
@@ -122,15 +122,7 @@ impl State {
                 1,
                 cells(&|total| marked(&tokens(total.tokens.counted()), total.quality)),
             ),
-            Column::figures(
-                "cost",
-                2,
-                cells(&|total| {
-                    // A price that nobody knows makes the sum too small.
-                    let unknown = if total.unpriced > 0 { "?" } else { "" };
-                    format!("{}{unknown}", marked(&money(total.cost), total.quality))
-                }),
-            ),
+            Column::figures("cost", 2, cells(&cost_of)),
             Column::figures("requests", 4, cells(&|total| total.requests.to_string())),
             Column::figures("input", 5, kind(|total| total.tokens.input)),
             Column::figures("cache read", 7, kind(|total| total.tokens.cache_read)),

@@ -135,3 +135,35 @@ fn what_cannot_be_told_apart_is_said_and_nothing_is_learnt_by_going_back() {
     assert_eq!(state.mode, Mode::List);
     assert!(screen(&state).contains("api-1 has ended"));
 }
+
+#[test]
+fn every_other_state_is_offered_under_its_own_number_and_what_is_said_is_not() {
+    let mut state = state((80, 24), fleet());
+    keys(&mut state, "j j j !");
+    let shown = screen(&state);
+    for text in ["▌1 idle", " 3 blocked", " 4 blocked", " 7 blocked", " 8 error"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    assert!(!shown.contains("2 working"), "{shown}");
+    let effects = press(&mut state, "2");
+    assert!(effects.is_empty() && matches!(state.mode, Mode::Correct(_)), "{effects:?}");
+    assert!(screen(&state).contains("what is said of api-1 already"), "{}", screen(&state));
+    press(&mut state, "j");
+    assert!(screen(&state).contains("▌3 blocked"), "{}", screen(&state));
+    press(&mut state, "k");
+    assert!(screen(&state).contains("▌1 idle"), "{}", screen(&state));
+}
+
+#[test]
+fn what_has_no_room_is_counted_where_there_is_least_of_it() {
+    let mut state = state((40, 12), fleet());
+    keys(&mut state, "j j j !");
+    let shown = screen(&state);
+    assert!(
+        shown.contains("▌1 idle") && shown.contains("↓ ") && shown.contains(" more"),
+        "{shown}"
+    );
+    press(&mut state, "jjjjjj");
+    let shown = screen(&state);
+    assert!(shown.contains("▌8 error") && shown.contains("↑ "), "{shown}");
+}

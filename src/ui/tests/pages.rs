@@ -1,8 +1,12 @@
 //! The views that are lines to read.
 
-use super::{PRESS, event, fleet, id, key, mouse, press, screen, state};
+use super::{PRESS, event, fleet, id, key, mouse, now, press, screen, state};
 use crate::{
-    domain::key::Key,
+    domain::{
+        inbox::{Class, Item, ItemState, Reason},
+        key::Key,
+        usage::{Cost, Quality},
+    },
     ui::{
         effect::Effect,
         event::UiEvent,
@@ -254,4 +258,40 @@ fn the_mouse_goes_to_lines_fields_and_themes() {
     let at = screen(&state).lines().position(|line| line.contains(" day")).unwrap();
     update(&mut state, mouse(PRESS, 100, u16::try_from(at).unwrap()));
     assert_eq!(state.themes.shown, "day");
+}
+
+#[test]
+fn the_inbox_says_how_to_get_back_whatever_else_can_be_done() {
+    let item = Item {
+        id: uuid::Uuid::from_u128(7),
+        class: Class::Ask,
+        reason: Reason::Permission,
+        state: ItemState::Open,
+        runner_id: id(1),
+        runner: "api-3".to_owned(),
+        project: "api".to_owned(),
+        node_id: "node".to_owned(),
+        agent: "claude".to_owned(),
+        message: "Bash(git push)".to_owned(),
+        lines: Vec::new(),
+        channel: String::new(),
+        asked_at: now(),
+        cost_then: Cost::default(),
+        cost: Cost::default(),
+        quality: Quality::default(),
+        opened_at: now(),
+        snoozed_until: None,
+        closed_at: None,
+        closed_by: String::new(),
+        answer: String::new(),
+        resolution: String::new(),
+    };
+    for size in [(40, 12), (80, 24), (120, 40)] {
+        let mut state = state(size, fleet());
+        update(&mut state, UiEvent::Inbox(vec![item.clone()]));
+        press(&mut state, "A");
+        let shown = screen(&state);
+        assert!(shown.lines().last().unwrap().contains("esc back"), "{shown}");
+        assert_eq!(state.view, View::Inbox);
+    }
 }

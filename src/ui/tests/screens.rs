@@ -206,3 +206,43 @@ fn who_does_everything_without_asking_is_told_by_a_word() {
     press(&mut state, "j");
     assert!(screen(&state).contains("api-2 god mode · claude"), "{}", screen(&state));
 }
+
+#[test]
+fn the_agent_is_named_in_one_column_from_120_columns_on() {
+    for size in [(80, 24), (120, 40), (200, 50)] {
+        let mut other = runner(2, "etl-8", ActivityState::Working, 5);
+        other.agent = "codex".to_owned();
+        other.title = "one thing".to_owned();
+        let mut first = runner(1, "etl-7", ActivityState::Working, 5);
+        first.title = "another thing".to_owned();
+        let all = screen(&state(size, vec![first, other]));
+        let at = |name: &str, agent: &str| {
+            let sign = format!("● {name}");
+            let line = all.lines().find(|line| line.contains(&sign)).unwrap_or_default();
+            line.find(agent).map(|byte| line[..byte].chars().count())
+        };
+        assert!(at("etl-7", "claude").is_some(), "{all}");
+        assert_eq!(at("etl-7", "claude"), at("etl-8", "codex"), "{all}");
+    }
+}
+
+#[test]
+fn a_title_takes_the_room_of_columns_that_have_nothing_in_its_line() {
+    let title = "Rename the columns of the schema in every table and test";
+    let mut quiet = runner(1, "etl-7", ActivityState::Working, 5);
+    quiet.command = vec!["claude".to_owned()];
+    quiet.title = title.to_owned();
+    let mut ended = super::ended(2, "etl-8", 0, 100);
+    ended.reason = Some(title.to_owned());
+    let mut used = runner(3, "etl-9", ActivityState::Working, 5);
+    (used.command, used.tokens_used) = (quiet.command.clone(), 1200);
+    let all = screen(&state((200, 50), vec![quiet, ended, used]));
+    let row = |name: &str| all.lines().find(|line| line.contains(name)).unwrap();
+    assert!(row("● etl-7").contains("in every ta"), "it has used nothing: {all}");
+    assert!(row("· etl-8").contains(title), "it has ended, and has no figures: {all}");
+    let cpu = |name: &str| {
+        let line = row(name);
+        line.find("12 %").map(|byte| line[..byte].chars().count())
+    };
+    assert_eq!(cpu("● etl-7"), cpu("● etl-9"), "the figures stay in their column: {all}");
+}

@@ -363,3 +363,56 @@ fn the_end_of_the_day_is_waited_for() {
     let none: Option<DateTime<Utc>> = super::state((80, 24), fleet()).spending.ends();
     assert_eq!(none, None);
 }
+
+#[test]
+fn a_price_that_nobody_knows_is_marked_in_the_list() {
+    let mut all = fleet();
+    for runner in all.iter_mut().filter(|runner| runner.name == "docs-1") {
+        runner.tokens_used = 51_000;
+    }
+    let state = state((200, 50), all);
+    assert!(row_of(&state, "docs-1").contains(" $0? "), "{}", screen(&state));
+}
+
+#[test]
+fn the_zone_and_what_becomes_of_estimates_are_shown_and_set() {
+    let mut all = super::spent::budgets();
+    (all[0].time_zone, all[0].enforce_estimates) = ("Asia/Kolkata".to_owned(), true);
+    all[0].estimated = 1;
+    let mut state = spent((200, 50));
+    let basics = Basics { budgets: all, ..super::spent::basics() };
+    answer(&mut state, Spent { basics: Some(basics), ..Spent::default() });
+    press(&mut state, "B");
+    let shown = screen(&state);
+    for text in ["~$18.40", "Asia/Kolkata", "of the daemon", "not enforced"] {
+        assert!(shown.contains(text), "{text}: {shown}");
+    }
+    key(&mut state, Key::Enter);
+    let shown = screen(&state);
+    assert!(shown.contains("estimates    yes") && shown.contains("Asia/Kolkata"), "{shown}");
+    let set = |effects: &[Effect]| {
+        effects.iter().find_map(|effect| match effect {
+            Effect::SetBudget(change) => Some((change.enforce_estimates, change.time_zone.clone())),
+            _ => None,
+        })
+    };
+    let effects = super::keys(&mut state, "tab tab tab down tab ctrl-u M a r s enter");
+    assert_eq!(set(&effects), None);
+    assert!(screen(&state).contains("`Mars` is no time zone"), "{}", screen(&state));
+    let effects = super::keys(&mut state, "ctrl-u enter");
+    assert_eq!(set(&effects), Some((Some(false), Some(String::new()))), "{effects:?}");
+}
+
+#[test]
+fn all_fields_of_a_low_budget_dialog_are_reached() {
+    let mut state = spent((40, 9));
+    press(&mut state, "Ba");
+    let mut seen = String::new();
+    for _ in 0..crate::ui::state::BudgetField::ALL.len() {
+        seen += &screen(&state);
+        key(&mut state, Key::Tab);
+    }
+    for (_, label) in crate::ui::state::BudgetField::ALL {
+        assert!(seen.contains(label), "{label}: {seen}");
+    }
+}

@@ -12,6 +12,9 @@ use crate::{
 /// Amounts that are suggested: a person begins with one of them and changes it.
 const AMOUNTS: [&str; 6] = ["100k", "500k", "1M", "5M", "$5", "$20"];
 
+/// Zones that are suggested: any other can be typed.
+const ZONES: [&str; 4] = ["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"];
+
 /// Applies an action of the view; false for one that is none.
 pub(super) fn on_page(state: &mut State, action: Action) -> bool {
     match action {
@@ -45,8 +48,7 @@ fn ask(state: &mut State, action: Action) {
     }
     let (scope, period) = (budget.scope.clone(), budget.period);
     let named = format!("the {} budget for {}", period.as_str(), state.scope_text(&scope));
-    let used = budget.limit.show(budget.used).replace(" tokens", "");
-    let of = format!("{used} of {}", budget.limit.show(budget.limit.amount()));
+    let of = format!("{} of {}", budget.used_text(), budget.limit.show(budget.limit.amount()));
     let (deed, question) = if action == Action::Remove {
         let question = format!("Remove {named}? {of} are used; nothing is held by it any more.");
         (Deed::RemoveBudget(scope, period), question)
@@ -98,7 +100,8 @@ fn choose(state: &State, dialog: &mut BudgetDialog, forward: bool) {
         BudgetField::Period => owned(&Period::ALL.map(Period::as_str)),
         BudgetField::Amount => owned(&AMOUNTS),
         BudgetField::Action => owned(&BudgetAction::ALL.map(BudgetAction::as_str)),
-        BudgetField::CacheReads => owned(&["no", "yes"]),
+        BudgetField::CacheReads | BudgetField::Estimates => owned(&["no", "yes"]),
+        BudgetField::Zone => owned(&ZONES),
     };
     let text = dialog.line().text().trim().to_owned();
     let count = choices.len().max(1);

@@ -26,33 +26,38 @@ pub(super) fn open(state: &mut State, id: RunnerId) -> Vec<Effect> {
     }
     let group = state.group(runner);
     let was = format!("{} ({})", word(runner, group), runner.activity.source.as_str());
-    state.mode = Mode::Correct(CorrectDialog {
+    let mut dialog = CorrectDialog {
         id,
         name: runner.name.clone(),
         was,
+        said: CorrectDialog::said_of(&runner.activity),
         chosen: 0,
         looked: None,
         is_asking: false,
         draft: None,
         line: 0,
-    });
+    };
+    dialog.begin();
+    state.mode = Mode::Correct(dialog);
     vec![Effect::LookAt(id)]
 }
 
 /// Applies an action in it; `number` is the choice that the key stands for.
 pub(super) fn act(state: &mut State, action: Action, number: Option<u8>) -> Vec<Effect> {
     let Mode::Correct(dialog) = &mut state.mode else { return Vec::new() };
-    let last = dialog.choices().saturating_sub(1);
-    let at = if dialog.draft.is_some() { &mut dialog.line } else { &mut dialog.chosen };
     match action {
         _ if dialog.is_asking && action != Action::Cancel => {}
-        Action::Down => *at = (*at + 1).min(last),
-        Action::Up => *at = at.saturating_sub(1),
+        Action::Down => dialog.step(true),
+        Action::Up => dialog.step(false),
         Action::Choose => {
-            let Some(number) = number.map(usize::from).filter(|number| *number <= last) else {
+            let Some(number) = number.map(usize::from) else { return Vec::new() };
+            if !dialog.go_to(number) {
+                if dialog.draft.is_none() && dialog.said == Some(number) {
+                    let text = format!("that is what is said of {} already", dialog.name);
+                    state.say(text);
+                }
                 return Vec::new();
-            };
-            *at = number;
+            }
             // To choose a state is to ask what would be learnt; a line is looked at once more.
             if dialog.draft.is_none() {
                 return ask(state);

@@ -25,13 +25,13 @@ pub(super) fn draw(
     put(buf, area, air, vec![piece(" BUDGET", theme.style(Role::Strong))]);
     let first = air * 2 + 1;
     let mut cursor = None;
-    let fields = BudgetField::ALL.into_iter().zip(&dialog.lines);
-    for ((row, (at, ((name, label), line))), is_shown) in
-        (first..).zip(fields.enumerate()).map(|row| (row, row.0 < area.height))
-    {
-        if !is_shown {
-            break;
-        }
+    // Where not all have room, the one that is typed into does, and a line for what is wrong.
+    let room = usize::from(area.height.saturating_sub(first + 1)).max(1);
+    let skipped = (dialog.field + 1).saturating_sub(room);
+    let shown = BudgetField::ALL.len().saturating_sub(skipped).min(room);
+    let fields = BudgetField::ALL.into_iter().zip(&dialog.lines).enumerate();
+    let fields = fields.skip(skipped).take(shown);
+    for (row, (at, ((name, label), line))) in (first..area.height).zip(fields) {
         let is_focused = dialog.field == at;
         let role = if is_focused { Role::Accent } else { Role::Muted };
         let label = vec![
@@ -48,7 +48,7 @@ pub(super) fn draw(
             put(buf, beside, 0, vec![piece(meaning(name), theme.style(Role::Muted))]);
         }
     }
-    let count = u16::try_from(BudgetField::ALL.len()).unwrap_or(0);
+    let count = u16::try_from(shown).unwrap_or(0);
     let below = first + count + air;
     for (row, (text, role)) in (below..area.height).zip(told(state, dialog)) {
         put(buf, area, row, vec![piece(format!("  {text}"), theme.style(role))]);
@@ -64,6 +64,8 @@ fn meaning(field: BudgetField) -> &'static str {
         BudgetField::Amount => "100k or 2.5M tokens; $5 of money",
         BudgetField::Action => "warn, hold, interrupt, pause, stop",
         BudgetField::CacheReads => "no: what is read from a cache is not counted",
+        BudgetField::Estimates => "yes: what is only estimated counts, too; empty: as before",
+        BudgetField::Zone => "Europe/Berlin or another; empty: the daemon's",
     }
 }
 
@@ -84,6 +86,7 @@ fn told(state: &State, dialog: &BudgetDialog) -> Vec<(String, Role)> {
     let first = match known {
         Some(known) => {
             let used = known.limit.show(known.used);
+            let used = if known.estimated > 0 { format!("~{used}") } else { used };
             format!("{enter} changes the {period} budget for {scope} to {much}; {used} are used")
         }
         None => format!("{enter} sets a {period} budget for {scope}: {much}"),

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 
 use crate::ui::{
     keymap::{Action, Context},
-    state::{CorrectDialog, Geometry, State, TRUTHS, palette_area, wrap},
+    state::{CorrectDialog, Geometry, State, correct_area, wrap},
     theme::{Role, Theme},
     widgets::{fit, piece, put},
 };
@@ -17,7 +17,7 @@ pub(super) fn draw(
     areas: &Geometry,
     dialog: &CorrectDialog,
 ) {
-    let area = palette_area(areas);
+    let area = correct_area(areas);
     let wide = usize::from(area.width);
     for row in 0..area.height {
         put(buf, area, row, vec![piece(" ".repeat(wide), theme.style(Role::Text))]);
@@ -31,27 +31,33 @@ pub(super) fn draw(
             piece(dialog.was.clone(), theme.style(Role::Muted)),
         ],
     );
-    let (rows, at) = match &dialog.draft {
-        None => (TRUTHS.map(|(word, kind)| offered(word, kind)).to_vec(), dialog.chosen),
-        Some(draft) => (draft.lines.clone(), dialog.line),
+    let (rows, at): (Vec<(usize, String)>, usize) = match &dialog.draft {
+        None => {
+            let all = dialog.offered().into_iter();
+            (all.map(|(at, (word, kind))| (at, offered(word, kind))).collect(), dialog.chosen)
+        }
+        Some(draft) => (draft.lines.iter().cloned().enumerate().collect(), dialog.line),
     };
     let heading = match &dialog.draft {
         None => " It is really …".to_owned(),
         Some(draft) if draft.lines.is_empty() => format!(" It is really {}.", draft.truth),
         Some(draft) => format!(" It is really {}, as this line tells:", draft.truth),
     };
-    put(buf, area, 1, vec![piece(heading, theme.style(Role::Text))]);
     let below = said(state, dialog, wide.saturating_sub(2));
     let room = usize::from(area.height.saturating_sub(3)).saturating_sub(below.len()).max(1);
-    let from = (at + 1).saturating_sub(room);
+    let under = rows.iter().position(|(place, _)| *place == at).unwrap_or(0);
+    let from = (under + 1).saturating_sub(room);
+    let hidden = hidden(from, rows.len().saturating_sub(from + room));
+    let marks = piece(hidden, theme.style(Role::Accent));
+    put(buf, area, 1, vec![piece(heading, theme.style(Role::Text)), marks]);
     let mut row = 2;
-    for (index, text) in rows.iter().enumerate().skip(from).take(room) {
-        let is_under = index == at;
+    for (place, text) in rows.iter().skip(from).take(room) {
+        let is_under = *place == at;
         let mark = if is_under { "▌" } else { " " };
         let role = if is_under { Role::Strong } else { Role::Text };
         let pieces = vec![
             piece(mark, theme.style(Role::Accent)),
-            piece(format!("{} ", index + 1), theme.style(Role::Muted)),
+            piece(format!("{} ", place + 1), theme.style(Role::Muted)),
             piece(fit(text, wide.saturating_sub(4)), theme.style(role)),
         ];
         put(buf, area, row, pieces);
@@ -61,6 +67,12 @@ pub(super) fn draw(
         row += 1;
         put(buf, area, row, vec![piece(format!(" {text}"), theme.style(role))]);
     }
+}
+
+/// How many rows there are above and below those that have room.
+fn hidden(above: usize, below: usize) -> String {
+    let marks = [(above, "↑"), (below, "↓")].into_iter().filter(|(count, _)| *count > 0);
+    marks.map(|(count, sign)| format!("   {sign} {count} more")).collect()
 }
 
 fn offered(word: &str, kind: &str) -> String {

@@ -65,10 +65,13 @@ pub(super) fn draw(buf: &mut Buffer, state: &State, theme: Theme, area: Area) {
     put(buf, area, 0, pieces);
 }
 
-/// What matters most for the runner that is selected, before everything else.
+/// What matters most before everything else: for the runner that is selected, else the way back.
 fn first_here(state: &State, context: Context) -> &'static [Action] {
     if context == Context::Page && state.view == View::Found {
         return &[Action::Cancel, Action::Inspect, Action::SearchAll];
+    }
+    if context == Context::Inbox {
+        return &[Action::Cancel];
     }
     let Some(runner) = state.selected_runner().filter(|_| context == Context::List) else {
         return &[];

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, style::Style, text::Span};
 use super::spending;
 use crate::{
     domain::{
-        amount::{marked, money, tokens},
+        amount::{cost_of_tokens, marked, tokens},
         quota::QuotaName,
         runner::Runner,
     },
@@ -14,7 +14,7 @@ use crate::{
         keymap::{Action, Context},
         state::{
             Area, Arrangement, Columns, Geometry, Group, Row, State, TREND, age_text, columns,
-            command, glyph, natural, reason, rows, told, word,
+            ending, glyph, natural, reason, rows, word,
         },
         theme::{Role, Theme},
         update::shorten,
@@ -170,40 +170,38 @@ fn runner(state: &State, theme: Theme, runner: &Runner, columns: &Columns) -> Ve
     }
     pieces.push(piece(format!("  {}", fit(word(runner, group), columns.word)), state_look));
     pieces.push(piece(format!("{}  ", fit_right(&age, columns.age)), muted));
-    if columns.agent > 0 {
+    // What it asks, why it failed or when it is killed goes before everything else.
+    let asked = said(state, runner);
+    let is_first = matches!(group, Group::NeedsYou | Group::Failed | Group::Stopping);
+    let is_long = is_first && width(&asked) + taken > columns.usual();
+    let beside = columns.room("").saturating_sub(columns.yielded() + taken);
+    let gives_way = is_long && columns.agent_yields && width(&asked) > beside;
+    if columns.agent > 0 && !gives_way {
         pieces.push(piece(format!("{}  ", fit(&runner.agent, columns.agent)), muted));
     }
-    // What it asks or why it failed goes before everything else.
-    let asked = reason(runner, group);
     pieces.push(god);
-    if matches!(group, Group::NeedsYou | Group::Failed) && width(&asked) + taken > columns.usual() {
-        let room = columns.room("").saturating_sub(taken);
+    if is_long {
+        let room = if gives_way { beside + columns.yielded() } else { beside };
         pieces.push(piece(clip(&asked, room), text_look));
         return pieces;
     }
     if columns.said == 0 {
-        pieces.push(piece(said(state, runner), text_look));
+        pieces.push(piece(asked, text_look));
         return pieces;
     }
-    let branch = state.branches.of(&runner.cwd).map(|branch| format!("⎇ {branch}"));
-    // Who says something outside of a repository has its command at the end of the line; who says nothing
-    // has it where others say something.
-    let told = leaving(state, runner).or_else(|| told(runner, group));
-    let (said, last) = match (branch, told) {
-        (Some(branch), _) => (said(state, runner), branch),
-        (None, Some(told)) => (told, command(runner)),
-        (None, None) => (command(runner), String::new()),
-    };
-    pieces.push(piece(fit(&said, columns.said.saturating_sub(taken)), text_look));
-    if columns.tokens > 0 {
-        pieces.push(piece(used(runner, columns), muted));
-    }
-    if columns.has_figures {
-        pieces.push(piece(figures(state, runner, columns.has_trend), muted));
-    }
+    let mut after = vec![
+        if columns.tokens > 0 { used(runner, columns) } else { String::new() },
+        if columns.has_figures { figures(state, runner, columns.has_trend) } else { String::new() },
+    ];
     if columns.command > 0 {
-        pieces.push(piece(format!("  {}", fit(&last, columns.command)), muted));
+        after.push(format!("  {}", fit(&ending(state, runner), columns.command)));
     }
+    // What it says takes the columns after it in which this line has nothing.
+    let blank = after.iter().take_while(|text| text.trim().is_empty()).count();
+    let more: usize = after.drain(..blank).map(|text| width(&text)).sum();
+    let room = columns.said.saturating_sub(taken) + more;
+    pieces.push(piece(fit(&asked, room), text_look));
+    pieces.extend(after.into_iter().map(|text| piece(text, muted)));
     pieces
 }
 
@@ -247,7 +245,7 @@ fn used(runner: &Runner, columns: &Columns) -> String {
     }
     let quality = runner.usage_quality;
     let count = fit_right(&marked(&tokens(runner.tokens_used), quality), columns.tokens);
-    count + &fit_right(&marked(&money(runner.cost), quality), columns.cost)
+    count + &fit_right(&cost_of_tokens(runner.tokens_used, runner.cost, quality), columns.cost)
 }
 
 fn memory_text(mib: u64) -> String {

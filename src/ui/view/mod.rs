@@ -28,7 +28,8 @@ use ratatui::{Frame, layout::Rect};
 
 use super::{
     state::{
-        Area, Geometry, Group, Mode, Row, State, View, geometry, rows, shown_panes, themes_area,
+        Area, Geometry, Group, Mode, Row, State, View, correct_area, geometry, rows, shown_panes,
+        themes_area,
     },
     theme::Theme,
 };
@@ -81,6 +82,9 @@ fn over(state: &State, areas: &Geometry) -> Vec<Rect> {
     let mut over = vec![rect(state.notices_area(areas)), rect(areas.prompt)];
     if matches!(state.mode, Mode::Themes(_)) {
         over.push(rect(themes_area(state, areas.body)));
+    }
+    if matches!(state.mode, Mode::Correct(_)) {
+        over.push(rect(correct_area(areas)));
     }
     over
 }

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, text::Span};
 use super::header::rule;
 use crate::{
     domain::{
-        amount::{marked, money, tokens},
+        amount::{cost_of, cost_of_tokens, marked, tokens},
         budget::{Budget, BudgetScope},
         runner::Runner,
     },
@@ -51,7 +51,7 @@ pub(super) fn today(state: &State, theme: Theme, room: usize) -> Vec<Span<'stati
     }
     let look = |role| if state.is_current() { theme.style(role) } else { theme.stale() };
     let used = marked(&tokens(today.tokens.counted()), today.quality);
-    let cost = marked(&money(today.cost), today.quality);
+    let cost = cost_of(&today);
     let hours = state.hours();
     // The longest that has room; a budget that is nearly used up stays to the end.
     let sized = |level: u8| {
@@ -98,7 +98,7 @@ pub(super) fn of_project(state: &State, theme: Theme, name: &str) -> Vec<Span<'s
     let mut pieces = Vec::new();
     if today.requests > 0 {
         let used = marked(&tokens(today.tokens.counted()), today.quality);
-        let cost = marked(&money(today.cost), today.quality);
+        let cost = cost_of(&today);
         pieces.push(piece(format!("  {used} {cost} today"), theme.style(Role::Muted)));
     }
     if let Some(budget) = state.project_budget(name) {
@@ -136,7 +136,7 @@ pub(super) fn draw_facts(buf: &mut Buffer, state: &State, theme: Theme, areas: &
     let wide = names.iter().map(|name| width(name)).max().unwrap_or(0);
     for (budget, name) in budgets.into_iter().zip(names) {
         let of = budget.limit.show(budget.limit.amount());
-        let used = budget.limit.show(budget.used).replace(" tokens", "");
+        let used = budget.used_text();
         let share = fit_right(&format!("{} %", budget.percent()), 6);
         let bar = meter(budget.percent(), WIDE_BAR);
         let pieces = vec![
@@ -166,7 +166,7 @@ fn summary(state: &State, runner: &Runner, room: usize) -> String {
     if runner.tokens_used > 0 {
         let limit = runner.max_tokens.map_or(String::new(), |most| format!(" of {}", tokens(most)));
         facts.push(format!("{}{limit} tokens", marked(&tokens(runner.tokens_used), quality)));
-        facts.push(marked(&money(runner.cost), quality));
+        facts.push(cost_of_tokens(runner.tokens_used, runner.cost, quality));
     } else {
         facts.push("nothing used yet".to_owned());
     }

@@ -9,12 +9,14 @@ mod updates;
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use reqwest::Url;
 use teloxide::{
     ApiError, Bot, RequestError,
     payloads::{
         AnswerCallbackQuerySetters as _, EditMessageCaptionSetters as _,
-        EditMessageTextSetters as _, SendMessageSetters as _, SendPhotoSetters as _,
+        EditMessageReplyMarkupSetters as _, EditMessageTextSetters as _, SendMessageSetters as _,
+        SendPhotoSetters as _,
     },
     requests::{Request as _, Requester as _},
     types::{
@@ -34,6 +36,7 @@ use crate::{
     config::{Secret, TelegramConfig},
     domain::{
         chat::Press,
+        id::RunnerId,
         notification::{Notification, Severity},
     },
 };
@@ -46,6 +49,9 @@ const LOCKED_OUT: Duration = Duration::from_mins(10);
 
 /// Messages that one notification may become.
 const PARTS: usize = 5;
+
+/// Characters on a button.
+const LABEL: usize = 48;
 
 /// A button under a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,7 +138,7 @@ impl Telegram {
     pub(super) async fn send(&self, it: &Outgoing<'_>) -> Result<String, Fault> {
         let told = it.told;
         let silent = told.severity == Severity::Info;
-        let buttons = buttons_of(told, &self.allowed);
+        let buttons = buttons_of(told, &it.choices, &self.allowed);
         let repeated = if it.is_repeat { "\n(again: nobody heard whether it arrived)" } else { "" };
         let body = format!("{}{repeated}", told.body);
         if let Some(picture) = &it.picture {
@@ -148,7 +154,7 @@ impl Telegram {
                     return Ok(message.id.0.to_string());
                 }
                 // A picture that is not taken does not keep the words back.
-                Err(fault @ Fault::Later { .. }) => return Err(fault),
+                Err(fault @ (Fault::Later { .. } | Fault::Shut { .. })) => return Err(fault),
                 Err(Fault::Never(why)) => {
                     tracing::warn!(why, "a picture was not taken; its words go alone");
                 }
@@ -169,20 +175,28 @@ impl Telegram {
         Ok(number.unwrap_or_default().to_string())
     }
 
-    /// Says something in a chat, in as many messages as it needs; buttons stand under the last one.
+    /// Says something in a chat, in as many messages as it needs; buttons stand under the last one, whose
+    /// number is returned.
     ///
     /// # Errors
     ///
     /// When it was not taken.
-    pub async fn say(&self, chat: i64, words: &str, buttons: &[Vec<Button>]) -> Result<(), Fault> {
+    pub async fn say(
+        &self,
+        chat: i64,
+        words: &str,
+        buttons: &[Vec<Button>],
+    ) -> Result<Option<i32>, Fault> {
         let mut parts = split(words, text::MESSAGE, escape);
         parts.truncate(PARTS);
         let last = parts.len().saturating_sub(1);
+        let mut number = None;
         for (index, part) in parts.iter().enumerate() {
             let buttons = if index == last { buttons } else { &[] };
-            self.text(Recipient::Id(ChatId(chat)), part, false, buttons).await?;
+            let message = self.text(Recipient::Id(ChatId(chat)), part, false, buttons).await?;
+            number = Some(message.id.0);
         }
-        Ok(())
+        Ok(number)
     }
 
     /// Says that a button was heard, in a few words over the chat.
@@ -197,13 +211,19 @@ impl Telegram {
         self.within(request.send()).await.map(drop)
     }
 
-    /// Takes the buttons away from under a message.
+    /// Takes the buttons away from under a message, but for those that are left.
     ///
     /// # Errors
     ///
     /// When it was not taken.
-    pub async fn settle(&self, chat: i64, message: i32) -> Result<(), Fault> {
-        self.clear(Recipient::Id(ChatId(chat)), message).await
+    pub async fn settle(&self, chat: i64, message: i32, left: &[Vec<Button>]) -> Result<(), Fault> {
+        let chat = Recipient::Id(ChatId(chat));
+        if left.is_empty() {
+            return self.clear(chat, message).await;
+        }
+        let request = self.bot.edit_message_reply_markup(chat, MessageId(message));
+        let request = request.reply_markup(inline(left));
+        taken(self.within(request.send()).await.map(drop))
     }
 
     /// Says below a question that was told how it ended, and takes its buttons away.
@@ -343,7 +363,7 @@ impl Telegram {
             RequestError::Api(ApiError::InvalidToken) => {
                 let why =
                     "Telegram does not take the token; stratavore setup telegram sets another";
-                Fault::Later { why: why.to_owned(), after: Some(LOCKED_OUT) }
+                Fault::Shut { why: why.to_owned(), after: LOCKED_OUT }
             }
             RequestError::Api(_) if is_refused => Fault::Never(why),
             _ => Fault::later(why),
@@ -364,8 +384,22 @@ fn taken(outcome: Result<(), Fault>) -> Result<(), Fault> {
     }
 }
 
+/// Returns a button for each choice of a question, below each other.
+pub fn chosen(
+    runner: RunnerId,
+    asked: DateTime<Utc>,
+    choices: &[(u8, String)],
+) -> Vec<Vec<Button>> {
+    let button = |(number, words): &(u8, String)| {
+        let text: String = format!("{number} · {words}").chars().take(LABEL).collect();
+        let data = Press::Choose { runner, asked, number: *number }.data();
+        vec![Button { text, data }]
+    };
+    choices.iter().map(button).collect()
+}
+
 /// The answers that a question may be given by a button.
-fn buttons_of(told: &Notification, allowed: &[u64]) -> Vec<Vec<Button>> {
+fn buttons_of(told: &Notification, choices: &[(u8, String)], allowed: &[u64]) -> Vec<Vec<Button>> {
     let runner = told.runner_id.parse().ok();
     let (Some(asks), Some(runner)) = (&told.asks, runner) else { return Vec::new() };
     if allowed.is_empty() {
@@ -373,10 +407,12 @@ fn buttons_of(told: &Notification, allowed: &[u64]) -> Vec<Vec<Button>> {
     }
     let button = |text: &str, press: &Press| Button { text: text.to_owned(), data: press.data() };
     let look = button("👀 Look", &Press::Look { runner });
-    if !asks.is_yes_or_no() {
-        return vec![vec![look]];
-    }
     let at = asks.at;
+    if !asks.is_yes_or_no() {
+        let mut rows = chosen(runner, at, choices);
+        rows.push(vec![look]);
+        return rows;
+    }
     vec![
         vec![
             button("✅ Approve", &Press::Approve { runner, asked: at }),
@@ -387,9 +423,13 @@ fn buttons_of(told: &Notification, allowed: &[u64]) -> Vec<Vec<Button>> {
 }
 
 fn keyboard(rows: &[Vec<Button>]) -> ReplyMarkup {
+    ReplyMarkup::InlineKeyboard(inline(rows))
+}
+
+fn inline(rows: &[Vec<Button>]) -> InlineKeyboardMarkup {
     let button = |button: &Button| InlineKeyboardButton::callback(&button.text, &button.data);
     let rows = rows.iter().map(|row| row.iter().map(button).collect::<Vec<_>>());
-    ReplyMarkup::InlineKeyboard(InlineKeyboardMarkup::new(rows))
+    InlineKeyboardMarkup::new(rows)
 }
 
 fn no_preview() -> LinkPreviewOptions {

@@ -101,8 +101,9 @@ impl Telegram {
         let updates = answer.map_err(|error| match &error {
             RequestError::Api(ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates) => {
                 let why = "another program asks for this bot's updates, or a webhook is set; \
-                           if none of yours does, the token is stolen: revoke it with @BotFather";
-                Fault::Later { why: why.to_owned(), after: Some(TAKEN) }
+                           if none of yours does, the token is stolen: revoke it with @BotFather, \
+                           then stratavore setup telegram";
+                Fault::Shut { why: why.to_owned(), after: TAKEN }
             }
             _ => self.fault(&error),
         })?;

@@ -8,7 +8,10 @@ use uuid::Uuid;
 
 use super::{CONFIRMING, Conversation, MOST, Pending, Saying};
 use crate::{
-    daemon::{notify::Button, services::Services},
+    daemon::{
+        notify::{Button, chosen},
+        services::Services,
+    },
     domain::{
         activity::ActivityState,
         answer::Answer,
@@ -29,13 +32,17 @@ impl Services {
         &self,
         id: RunnerId,
         asked: DateTime<Utc>,
-        yes: bool,
+        answer: Answer,
     ) -> Result<Saying, Failure> {
         let runner = self.resolve(&id.to_string()).await?;
-        let answer = if yes { Answer::Approve } else { Answer::Deny };
+        let word = match &answer {
+            Answer::Approve => "approved".to_owned(),
+            Answer::Deny => "denied".to_owned(),
+            Answer::Choose(number) => format!("{number} is chosen"),
+            Answer::Reply(_) => "sent".to_owned(),
+        };
         self.answer(&id.to_string(), asked, answer, BY).await?;
-        tracing::info!(runner.id = %id, yes, "a question was answered from Telegram");
-        let word = if yes { "approved" } else { "denied" };
+        tracing::info!(runner.id = %id, answer = %word, "a question was answered from Telegram");
         Ok(Saying::settled(format!("{}: {word}.", runner.name)))
     }
 
@@ -50,9 +57,10 @@ impl Services {
             shown.get(&runner.id) == Some(&asked)
         };
         if was_shown {
-            return self.answer_shown(runner.id, asked, yes).await;
+            let answer = if yes { Answer::Approve } else { Answer::Deny };
+            return self.answer_shown(runner.id, asked, answer).await;
         }
-        let question = self.question(&runner);
+        let question = self.question(&runner).await;
         Ok(Saying {
             words: format!("You have not seen this question yet:\n\n{}", question.words),
             ..question
@@ -60,7 +68,7 @@ impl Services {
     }
 
     /// Returns the question of a runner with what answers it; it counts as shown.
-    pub(super) fn question(&self, runner: &Runner) -> Saying {
+    pub(super) async fn question(&self, runner: &Runner) -> Saying {
         let activity = &runner.activity;
         let kind = activity.kind.as_deref().unwrap_or("");
         let message = activity.message.as_deref().unwrap_or("(it did not say what)");
@@ -73,8 +81,14 @@ impl Services {
         );
         let mut rows = Vec::new();
         if let Some(asked) = asked(runner) {
-            let mut shown = self.outside.shown.lock().unwrap_or_else(PoisonError::into_inner);
-            shown.insert(runner.id, asked);
+            {
+                let mut shown = self.outside.shown.lock().unwrap_or_else(PoisonError::into_inner);
+                shown.insert(runner.id, asked);
+            }
+            if kind == "question" {
+                let choices = self.inbox_choices(runner.id, asked).await;
+                rows.extend(chosen(runner.id, asked, &choices));
+            }
             if matches!(kind, "" | "permission") {
                 rows.push(vec![
                     button("✅ Approve", &Press::Approve { runner: runner.id, asked }),
@@ -106,7 +120,7 @@ impl Services {
         let runner = self.resolve(word).await?;
         if asked(&runner).is_some() {
             // Its letters could be keys of the dialog.
-            let question = self.question(&runner);
+            let question = self.question(&runner).await;
             let words = format!("It waits for an answer; answer that first.\n\n{}", question.words);
             return Ok(Saying { words, ..question });
         }

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     daemon::{services::Services, store::ItemFilter},
     domain::{
-        amount::{counted, money, tokens},
+        amount::{cost_of_tokens, counted, tokens},
         chat::Press,
         failure::Failure,
         inbox::{Class, Item},
@@ -104,7 +104,7 @@ impl Services {
             && let Some(runner) = self.store.runner_get(item.runner_id).await?
             && asked(&runner) == Some(item.asked_at)
         {
-            return Ok(self.question(&runner));
+            return Ok(self.question(&runner).await);
         }
         let whose = if item.runner.is_empty() { "Stratavore" } else { &item.runner };
         let age = age(item.opened_at, self.context.clock.now());
@@ -169,7 +169,9 @@ fn line(runner: &Runner, now: DateTime<Utc>) -> String {
     };
     let since = runner.activity.since.map(|since| format!(" {}", age(since, now)));
     let used = if runner.tokens_used > 0 {
-        format!(" · {} · {}", tokens(runner.tokens_used), money(runner.cost))
+        let used = runner.tokens_used;
+        let cost = cost_of_tokens(used, runner.cost, runner.usage_quality);
+        format!(" · {} · {cost}", tokens(used))
     } else {
         String::new()
     };

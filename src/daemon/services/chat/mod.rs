@@ -6,6 +6,7 @@
 //! other; what ends something is asked back about, and the answer is good for a minute, once.
 
 mod answers;
+mod keyboards;
 mod lists;
 
 use std::{
@@ -17,16 +18,19 @@ use bytes::Bytes;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::Services;
+pub(super) use self::keyboards::Keyboards;
+use super::{Services, notifications::Way};
 use crate::{
     daemon::{
         actor::{self, Actor},
         notify::{Button, Fault, Incoming, Telegram, Update},
     },
     domain::{
+        answer::Answer,
         chat::{self, COMMANDS, ChatCommand, Press},
         failure::Failure,
         id::RunnerId,
+        notification::Ending,
     },
 };
 
@@ -107,12 +111,14 @@ impl Services {
             None => self.store.cursor_begin(&cursor, 0, now).await?,
         };
         conversation.after = Some(after);
-        let updates = match bot.updates(after).await {
+        let heard = bot.updates(after).await;
+        self.outside.rests.note("telegram", Way::Hearing, &heard);
+        let updates = match heard {
             Ok(updates) => updates,
             Err(fault) => {
                 tracing::warn!(why = fault.why(), "failed to ask for what was sent to the bot");
                 return Ok(match fault {
-                    Fault::Later { after: Some(after), .. } => after,
+                    Fault::Later { after: Some(after), .. } | Fault::Shut { after, .. } => after,
                     _ => Duration::from_secs(5),
                 });
             }
@@ -178,7 +184,8 @@ impl Services {
                 // However it ends, the button must not go on turning.
                 self.log(bot.heard(id, &said.words).await);
                 if said.is_settled {
-                    self.log(bot.settle(chat, *message).await);
+                    let left = self.outside.keyboards.without((chat, *message), data);
+                    self.log(bot.settle(chat, *message, &left).await);
                 }
                 said
             }
@@ -187,7 +194,13 @@ impl Services {
         let sent = match said.picture {
             Some(picture) => bot.show(chat, picture, &said.words, &said.buttons).await,
             None if said.words.is_empty() => Ok(()),
-            None => bot.say(chat, &said.words, &said.buttons).await,
+            None => match bot.say(chat, &said.words, &said.buttons).await {
+                Ok(Some(message)) => {
+                    self.outside.keyboards.keep((chat, message), said.buttons);
+                    Ok(())
+                }
+                sent => sent.map(drop),
+            },
         };
         self.log(sent);
     }
@@ -197,6 +210,17 @@ impl Services {
             let node = &self.context.origin.node_id;
             tracing::warn!(why = fault.why(), node, "failed to answer in the chat");
         }
+    }
+
+    /// Takes the buttons of a question that has ended away from the lists in a chat that it stands in;
+    /// returns whether it stood in any.
+    pub(super) async fn chat_ended(&self, bot: &Telegram, ending: &Ending) -> bool {
+        let changed = self.outside.keyboards.without_ended(ending);
+        for ((chat, message), left) in &changed {
+            let settled = timeout(DOING, bot.settle(*chat, *message, left)).await;
+            self.log(settled.unwrap_or(Ok(())));
+        }
+        !changed.is_empty()
     }
 
     async fn obey(
@@ -236,8 +260,13 @@ impl Services {
             return Saying::settled("That button is of no use any more.");
         };
         let outcome = match press {
-            Press::Approve { runner, asked } => self.answer_shown(runner, asked, true).await,
-            Press::Deny { runner, asked } => self.answer_shown(runner, asked, false).await,
+            Press::Approve { runner, asked } => {
+                self.answer_shown(runner, asked, Answer::Approve).await
+            }
+            Press::Deny { runner, asked } => self.answer_shown(runner, asked, Answer::Deny).await,
+            Press::Choose { runner, asked, number } => {
+                self.answer_shown(runner, asked, Answer::Choose(number)).await
+            }
             Press::Look { runner } => self.show(&runner.to_string()).await,
             Press::Dismiss(item) => self.put_away(item).await,
             Press::Confirm(nonce) => self.confirmed(conversation, user, nonce).await,

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::{
     super::Services,
     Step::{Nothing, Rest, Went},
+    rests::Way,
 };
 use crate::{
     daemon::{
@@ -25,7 +26,7 @@ use crate::{
         failure::Failure,
         id::RunnerId,
         inbox::{Class, ItemState},
-        notification::{Delivery, DeliveryState, Notification, Severity},
+        notification::{Delivery, DeliveryState, Notification, Severity, own},
         runner::RunnerStatus,
     },
     terminal::picture,
@@ -90,9 +91,9 @@ impl Services {
             let ids: Vec<_> = plain.iter().map(|delivery| delivery.id).collect();
             let told = digest(&plain);
             let tries = plain.iter().map(|delivery| delivery.attempts).max().unwrap_or(0);
-            return self.send(channel, (&ids, tries, false), &told, None).await;
+            return self.send(channel, (&ids, tries, false), &told, (None, Vec::new())).await;
         }
-        let told = &first.notification;
+        let told = &self.with_last_words(&first.notification).await?;
         if !self.is_still_true(told).await? {
             let settled = Settled {
                 state: DeliveryState::Suppressed,
@@ -123,9 +124,15 @@ impl Services {
             Ok(id) if wants_picture => self.picture(id).await,
             _ => None,
         };
+        let choices = match (&told.asks, told.runner_id.parse()) {
+            (Some(asks), Ok(id)) if channel == "telegram" && asks.kind == "question" => {
+                self.inbox_choices(id, asks.at).await
+            }
+            _ => Vec::new(),
+        };
         let unheard = first.error.as_deref().is_some_and(|why| why.contains("no answer"));
         let which = (&[first.id][..], first.attempts, unheard);
-        let step = self.send(channel, which, told, picture).await?;
+        let step = self.send(channel, which, told, (picture, choices)).await?;
         if let (Went, Some(asks), Ok(id)) = (step, &told.asks, told.runner_id.parse()) {
             let mut shown = self.outside.shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.insert(id, asks.at);
@@ -139,9 +146,9 @@ impl Services {
         channel: &'static str,
         (ids, tries, is_repeat): (&[i64], u32, bool),
         told: &Notification,
-        picture: Option<Bytes>,
+        (picture, choices): (Option<Bytes>, Vec<(u8, String)>),
     ) -> Result<Step, Failure> {
-        let outgoing = Outgoing { told, picture, is_repeat };
+        let outgoing = Outgoing { told, picture, choices, is_repeat };
         let about = [("channel", channel), ("event.type", &*told.event_type)];
         let trace = Trace::of(&told.trace_id);
         let (mut span, trace) = Span::begin(trace, "notify", SpanKind::Client, &about);
@@ -149,6 +156,7 @@ impl Services {
         let sent = trace::within(trace, sending).await;
         let unheard = Fault::Later { why: "no answer in time".to_owned(), after: None };
         let outcome = sent.unwrap_or(Err(unheard));
+        self.outside.rests.note(channel, Way::Telling, &outcome);
         if outcome.is_err() {
             span.fail("not taken");
         }
@@ -167,7 +175,7 @@ impl Services {
             Ok(reference) => {
                 settled = Settled { state: DeliveryState::Sent, reference, ..settled };
             }
-            Err(Fault::Later { why, after: Some(after) }) => {
+            Err(Fault::Later { why, after: Some(after) } | Fault::Shut { why, after }) => {
                 tracing::info!(channel, why, seconds = after.as_secs(), "a channel asks for time");
                 let pause = TimeDelta::from_std(after).unwrap_or(TimeDelta::hours(1));
                 settled.was_tried = false;
@@ -212,6 +220,20 @@ impl Services {
             None => return Ok(true),
         };
         Ok(item.is_some_and(|item| item.state == ItemState::Open))
+    }
+
+    /// Returns what is told with the agent's last words, where they came after the event that it tells of.
+    async fn with_last_words(&self, told: &Notification) -> Result<Notification, Failure> {
+        let mut told = told.clone();
+        if told.body.is_empty()
+            && let (Some(since), Ok(id)) = (told.while_since, told.runner_id.parse::<RunnerId>())
+            && let Some(runner) = self.store.runner_get(id).await?
+            && runner.activity.since == Some(since)
+            && let Some(words) = &runner.activity.message
+        {
+            told.body = own(words);
+        }
+        Ok(told)
     }
 
     /// How long a person counts as being before the screen that something is about.

@@ -89,6 +89,7 @@ impl Services {
             // Who wanted to send meanwhile looks again.
             self.outside.ring.ring();
         }
+        let mut was_edited = self.chat_ended(bot, &ending).await;
         let since = ending.opened_at - SKEW;
         let found =
             self.store.notification_pushed(CHANNEL, ending.runner_id, since, MOST_MESSAGES).await;
@@ -96,13 +97,12 @@ impl Services {
             Ok(pushed) => pushed,
             Err(error) => {
                 tracing::debug!(%error, "failed to look for messages about a question that ended");
-                return false;
+                return was_edited;
             }
         };
         let is_meant = |it: &&Delivery| {
             it.notification.asks.as_ref().is_some_and(|asks| ending.is_of(asks.at))
         };
-        let mut was_edited = false;
         for delivery in pushed.iter().filter(is_meant) {
             was_edited = true;
             if timeout(FINISHING, finish(bot, delivery, &ending)).await.is_err() {
@@ -130,6 +130,7 @@ async fn finish(bot: &Telegram, delivery: &Delivery, ending: &Ending) {
             Err(Fault::Later { after, .. }) if tried < TRIES => {
                 sleep(after.unwrap_or(PAUSE).min(LONGEST_PAUSE)).await;
             }
+            Err(Fault::Shut { .. }) if tried < TRIES => sleep(LONGEST_PAUSE).await,
             Err(fault) => {
                 let why = fault.why();
                 tracing::warn!(id = delivery.id, why, "failed to edit a message about a question");

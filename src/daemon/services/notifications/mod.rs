@@ -1,11 +1,13 @@
 //! What people outside are told: taken in from the event log, sent by [`deliver`], looked after here;
-//! what was asked and is over is said to be so by [`endings`].
+//! what was asked and is over is said to be so by [`endings`]; how long a channel is left alone is kept
+//! by [`rests`].
 //!
 //! One daemon of those that share a database does it, the one that holds the lease; its channels and
 //! rules are in force. Nothing waits for any of this.
 
 mod deliver;
 mod endings;
+mod rests;
 mod summary;
 
 use std::{
@@ -21,8 +23,9 @@ use tokio::{
 };
 
 pub use self::deliver::Step;
-use self::endings::Endings;
-use super::{Component, Services};
+pub(super) use self::rests::Way;
+use self::{endings::Endings, rests::Rests};
+use super::{Component, Services, chat::Keyboards};
 use crate::{
     config::NotifyConfig,
     daemon::{
@@ -82,6 +85,10 @@ pub(super) struct Outside {
     sending: Arc<HashMap<&'static str, tokio::sync::Mutex<()>>>,
     /// Questions that were pushed, perhaps, and wait no more.
     endings: Endings,
+    /// Channels that are left alone.
+    pub rests: Rests,
+    /// Buttons under messages in a chat.
+    pub keyboards: Keyboards,
     /// Questions that were shown in a chat.
     pub shown: Arc<Mutex<HashMap<RunnerId, DateTime<Utc>>>>,
 }
@@ -154,6 +161,17 @@ impl Services {
         ring.wait_for(|count| *count != rings).await.ok();
     }
 
+    /// How often somebody wanted everything to be tried at once.
+    pub fn notify_retries(&self) -> u64 {
+        self.outside.rests.ended()
+    }
+
+    /// Leaves a channel alone for so long, or until everything is to be tried that is not among the
+    /// first so many times.
+    pub async fn notify_rest(&self, pause: Duration, retries: u64) {
+        self.outside.rests.rest(pause, retries).await;
+    }
+
     /// Takes in the next part of the event log; returns whether there may be more.
     ///
     /// # Errors
@@ -170,6 +188,11 @@ impl Services {
         };
         let events = self.store.event_after(place.read, BATCH).await?;
         let Some(last) = events.last().map(|event| event.position) else { return Ok(false) };
+        if events.iter().any(|event| event.event_type == EventType::NotificationRetried.as_str()) {
+            // It may have been asked for on another node.
+            self.outside.rests.end();
+            self.outside.ring.ring();
+        }
         let news = self.notify_news(&events, now).await?;
         if news.is_empty() && last - written < UNSAID {
             // What said nothing is read again after a crash, and says nothing again.
@@ -341,7 +364,8 @@ impl Services {
         let names = self.notify_channels().into_iter();
         let mut outcomes = Vec::new();
         for name in names.filter(|name| channel.is_empty() || *name == channel) {
-            let outgoing = Outgoing { told: &told, picture: None, is_repeat: false };
+            let outgoing =
+                Outgoing { told: &told, picture: None, choices: Vec::new(), is_repeat: false };
             let sent = timeout(TESTING, self.outside.channels.send(name, &outgoing)).await;
             let outcome = match sent {
                 Ok(Ok(_)) => Ok(()),
@@ -369,20 +393,32 @@ impl Services {
         Ok(self.store.notification_list(wanted, limit).await?)
     }
 
-    /// Lets a delivery that is parked or waits, or all that are parked, be tried again now; returns how
-    /// many.
+    /// Lets a delivery that is parked or waits, or all that were not taken, be tried again now, and ends
+    /// the rest of every channel; returns how many.
     ///
     /// # Errors
     ///
-    /// `NOTIFICATION_NOT_FOUND` when there is none.
+    /// `NOTIFICATION_NOT_FOUND` when there is none, and no channel was at rest.
     pub async fn notify_retry(&self, id: Option<i64>) -> Result<u64, Failure> {
         let data = serde_json::json!({ "id": id });
         let caused = self.context.system_event(EventType::NotificationRetried, data);
         let (services, now) = (self.clone(), self.context.clock.now());
         self.detached(async move {
-            let retried = services.store.notification_retry(id, now, caused).await?;
+            let retried = services.store.notification_retry(id, now, caused).await;
+            // Only now: who wakes must find what is due again.
+            let was_at_rest = services.outside.rests.end();
             services.outside.ring.ring();
-            Ok(retried)
+            match retried.map_err(Failure::from) {
+                // The channel may be at rest because of what it hears.
+                Err(failure)
+                    if id.is_none()
+                        && was_at_rest
+                        && failure.reason == "NOTIFICATION_NOT_FOUND" =>
+                {
+                    Ok(0)
+                }
+                retried => retried,
+            }
         })
         .await
     }
@@ -441,13 +477,19 @@ impl Services {
             let ChannelCounts { waiting, parked, .. } = counts;
             let next = self.store.notification_next(name).await.ok().flatten();
             let is_late = next.is_some_and(|due| self.context.clock.now() - due > LATE);
-            healthy &= parked == 0 && !is_late;
-            words.push(match (waiting, parked) {
+            // Who does not hold the lease has used no channel for long.
+            let shut = self.outside.rests.shut(name).filter(|_| self.is_notifier());
+            healthy &= parked == 0 && !is_late && shut.is_none();
+            let told = match (waiting, parked) {
                 (0, 0) => name.to_owned(),
                 (1, 0) => format!("{name}: 1 waits"),
                 (waiting, 0) => format!("{name}: {waiting} wait"),
                 (1, parked) => format!("{name}: 1 waits, {parked} parked"),
                 (waiting, parked) => format!("{name}: {waiting} wait, {parked} parked"),
+            };
+            words.push(match shut {
+                None => told,
+                Some(why) => format!("{told}: {why}; stratavore notify retry tries at once"),
             });
         }
         let detail = words.join("; ");

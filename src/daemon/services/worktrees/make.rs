@@ -141,7 +141,11 @@ impl Services {
         })?;
         let log = dir.path().join(SETUP_LOG);
         self.tell_setup(runner, Some(format!("set-up: {}", shown(command)))).await;
-        let environment = agent_environment(request.environment.clone(), &runner.id.to_string());
+        let environment = agent_environment(
+            request.environment.clone(),
+            self.context.places.root(),
+            &runner.id.to_string(),
+        );
         let setup = Setup {
             command,
             directory: cwd,

@@ -180,6 +180,7 @@ impl World {
             request_id: None,
             request_digest: String::new(),
             session_id: None,
+            takes_up: false,
             max_tokens: None,
             at: at(1),
         }

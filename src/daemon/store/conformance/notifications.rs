@@ -111,6 +111,11 @@ async fn what_is_due_is_sent_and_settled(world: World) {
     let none = store.notification_retry(Some(due[0].id), at(4), caused()).await.unwrap_err();
     assert_eq!(reason(&none), "NOTIFICATION_NOT_FOUND");
     assert_eq!(ids(&store.notification_due("a", at(4), 10).await.unwrap()), ["second"]);
+    // What a channel at rest has not taken is due too; what was never tried waits for its time.
+    store.notification_settle(&[due[1].id], &later, at(4), None).await.unwrap();
+    assert!(store.notification_due("a", at(4), 10).await.unwrap().is_empty());
+    assert_eq!(store.notification_retry(None, at(4), caused()).await.unwrap(), 1);
+    assert_eq!(ids(&store.notification_due("a", at(4), 10).await.unwrap()), ["second"]);
     // One that waits is due when it is decided anew, or at once when somebody says so.
     let waiting = store.notification_list(Some(DeliveryState::Waiting), 9).await.unwrap();
     let late = waiting.iter().find(|it| it.notification.key == "late").unwrap().id;

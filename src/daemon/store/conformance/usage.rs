@@ -90,6 +90,19 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     assert_eq!(sessions[0].first_prompt, "do it");
     assert!(sessions[0].resumable && sessions[0].ended_at.is_none());
     assert_eq!(world.store.session_find("s").await.unwrap(), sessions);
+
+    // It ends with its runner, and is open from the start of one that goes on with it.
+    let event = event(EventType::RunnerFailed, "runner", &runner.id.to_string());
+    let change = RunnerChange::default();
+    world.store.runner_move(&runner, RunnerStatus::Failed, change, event).await.unwrap();
+    assert!(world.store.session_find("s").await.unwrap()[0].ended_at.is_some());
+    let session_id = Some("s".to_owned());
+    let next = NewRunner { session_id, takes_up: true, ..World::new_runner("p") };
+    let (next, _) = world.runner(&next).await;
+    let session = world.store.session_find("s").await.unwrap().remove(0);
+    assert_eq!((session.ended_at, session.runner_id), (None, next.id.to_string()));
+    let filter = SessionFilter { runner: next.id.to_string(), ..SessionFilter::default() };
+    assert_eq!(world.store.session_list(&filter).await.unwrap().len(), 1);
 }
 
 async fn budgets_count_what_was_used_in_their_period(world: World) {

@@ -128,7 +128,7 @@ async fn a_way_that_goes_dark_resets_or_lies_is_left_and_found_again() {
     // More than can be under way, waiting to be sent and waiting to be heard: whatever the broker's
     // speed, some are sent after the trouble.
     let count = 300 + 5 * WINDOW;
-    for trouble in [Proxy::reset, Proxy::black_hole, Proxy::half_open] {
+    for trouble in [Proxy::cut_short, Proxy::black_hole, Proxy::half_open] {
         let all = messages(count);
         ids.extend(ids_of(&all));
         let mut seen = publisher.status.clone();

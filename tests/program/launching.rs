@@ -104,8 +104,9 @@ fn the_agent_gets_the_clients_environment_and_keeps_it_when_restarted() {
     for bad in ["CLAUDECODE=", "CLAUDE_CODE_ENTRYPOINT=", "TMUX="] {
         assert!(!first.iter().any(|line| line.starts_with(&format!("env {bad}"))), "{bad}");
     }
+    assert!(has(&format!("env STRATAVORE_HOME={}", world.root().display())), "its daemon's root");
     let ours = first.iter().filter(|line| line.starts_with("env STRATAVORE_"));
-    assert_eq!(ours.count(), 1, "nothing of ours but the mark: {first:#?}");
+    assert_eq!(ours.count(), 2, "nothing else of ours: {first:#?}");
     let open: Vec<_> = first.iter().filter(|line| line.starts_with("fd ")).collect();
     assert_eq!(open.len(), 3, "{open:?}");
     assert!(open.iter().all(|line| line.contains("-> /dev/pts/")), "{open:?}");

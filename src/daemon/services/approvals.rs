@@ -37,6 +37,25 @@ const MOST: usize = 16;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wishes(Arc<Mutex<HashMap<RunnerId, VecDeque<Waiting>>>>);
 
+/// What is wrong with the policy of each project, so that it is told once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Misread(Arc<Mutex<HashMap<String, String>>>);
+
+impl Misread {
+    /// Takes note of what is wrong for a project, if anything is; returns that where nobody was told yet.
+    fn note(&self, project: &str, wrong: Option<String>) -> Option<String> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(wrong) = wrong else {
+            all.remove(project);
+            return None;
+        };
+        // The user's own file is that of every project.
+        let is_news = !all.values().any(|known| *known == wrong);
+        all.insert(project.to_owned(), wrong.clone());
+        is_news.then_some(wrong)
+    }
+}
+
 /// A wish that waits.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -151,8 +170,14 @@ impl Services {
         let project = runner.project_path.clone();
         let loaded = spawn_blocking(move || approvals::in_force(&project)).await;
         let (policy, wrong) = loaded.unwrap_or_default();
-        if let Some(error) = wrong {
-            tracing::warn!(%error, "the approval policy cannot be read; nothing is allowed by it");
+        let wrong = wrong.map(|error| error.to_string());
+        if let Some(news) = self.misread.note(&runner.project, wrong) {
+            tracing::warn!(error = news, "the approval policy cannot be read");
+            let what = format!(
+                "the approval policy: {news}; nothing is allowed by that file, and what it denies holds \
+                 only as far as it can be read: stratavore doctor"
+            );
+            self.alert("warning", "approvals", &what).await;
         }
         policy.decide(&wish(runner, told))
     }
@@ -237,5 +262,22 @@ fn wish<'a>(runner: &'a Runner, told: &'a HookReport) -> Wish<'a> {
         argument: &told.argument,
         is_cut: told.is_cut,
         cwd: &told.cwd,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_policy_is_told_once_and_again_after_it_was_right() {
+        let misread = Misread::default();
+        let wrong = || Some("`alow` is no decision".to_owned());
+        assert_eq!(misread.note("api", wrong()), wrong());
+        assert_eq!(misread.note("api", wrong()), None);
+        assert_eq!(misread.note("web", wrong()), None, "it is the same file");
+        assert_eq!(misread.note("web", Some("another".to_owned())).as_deref(), Some("another"));
+        assert_eq!((misread.note("api", None), misread.note("web", None)), (None, None));
+        assert_eq!(misread.note("web", wrong()), wrong());
     }
 }

@@ -57,10 +57,24 @@ use tokio::{
 };
 
 use self::{
-    approvals::Wishes, budgets::Enforcing, changes::Changes, evidence::Told, inbox::Bell,
-    intake::Intake, locks::Locks, metrics::Figures, nodes::Membership, notifications::Outside,
-    prompts::Prompts, quotas::Excesses, refusals::Refusals, surfaces::Surfaces,
-    transcripts::Transcripts, unrecorded::Unrecorded, upkeep::Upkeep, worktrees::Worktrees,
+    approvals::{Misread, Wishes},
+    budgets::Enforcing,
+    changes::Changes,
+    evidence::Told,
+    inbox::Bell,
+    intake::Intake,
+    locks::Locks,
+    metrics::Figures,
+    nodes::Membership,
+    notifications::Outside,
+    prompts::Prompts,
+    quotas::Excesses,
+    refusals::Refusals,
+    surfaces::Surfaces,
+    transcripts::Transcripts,
+    unrecorded::Unrecorded,
+    upkeep::Upkeep,
+    worktrees::Worktrees,
 };
 pub use self::{
     changes::Change,
@@ -118,6 +132,8 @@ pub struct Services {
     enforcing: Enforcing,
     /// What agents want to do and wait with.
     wishes: Wishes,
+    /// What is wrong with policies of approval.
+    misread: Misread,
     /// Rings for changes of the inbox that have no event.
     bell: Bell,
     /// What agents report.
@@ -172,6 +188,7 @@ impl Services {
             told: Told::default(),
             enforcing: Enforcing::default(),
             wishes: Wishes::default(),
+            misread: Misread::default(),
             bell: Bell::default(),
             intake: Intake::default(),
             prompts: Prompts::default(),

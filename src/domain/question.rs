@@ -190,7 +190,8 @@ mod tests {
         let told = [(1_u8, "Red"), (2, "Blue"), (3, "Type something.")];
         let told = told.map(|(number, text)| (number, text.to_owned()));
         assert_eq!(choices(&screen(asked)), told);
-        let more: String = (1..=12).map(|number| format!("{number}. x\n")).collect();
+        let more: Vec<_> = (1..=12).map(|number| format!("{number}. x\n")).collect();
+        let more = more.concat();
         assert_eq!(choices(&screen(&more)).len(), 9, "no key is two");
         assert!(choices(&screen("Go on? [y/N]")).is_empty());
     }

@@ -72,7 +72,7 @@ pub(super) fn draw(
 /// How many rows there are above and below those that have room.
 fn hidden(above: usize, below: usize) -> String {
     let marks = [(above, "↑"), (below, "↓")].into_iter().filter(|(count, _)| *count > 0);
-    marks.map(|(count, sign)| format!("   {sign} {count} more")).collect()
+    marks.map(|(count, sign)| format!("   {sign} {count} more")).collect::<Vec<_>>().concat()
 }
 
 fn offered(word: &str, kind: &str) -> String {

@@ -300,6 +300,19 @@ mod tests {
             let seen = look(Agent::Aider, On::Screen, screen);
             assert_eq!(seen, Some((state, kind.to_owned())), "{screen}");
         }
+        let cancelled = "✦ word1\nℹ Request cancelled.\n───\n >   Type your message";
+        for (agent, screen, kind) in [
+            (Agent::Gemini, cancelled, "interrupted"),
+            (Agent::Gemini, &cancelled.replace("───", " > Go on\n✦ Done"), ""),
+            (Agent::Qwen, "  > a\n  ●\u{fe0e} Request cancelled.\n────\n> a\n────", "interrupted"),
+            (
+                Agent::Qwen,
+                "  ●\u{fe0e} Request cancelled.\n  > a\n  ◆ Done\n>   Type your message",
+                "",
+            ),
+        ] {
+            assert_eq!(look(agent, On::Screen, screen), Some((Idle, kind.to_owned())), "{screen}");
+        }
         let line = "─".repeat(40);
         let esc = format!("  ⎿  Interrupted · What should Claude do instead?\n{line}\n❯\n{line}");
         let broken_off = Some((Idle, "interrupted".to_owned()));

@@ -24,6 +24,9 @@ const QUEUE: Duration = Duration::from_millis(20);
 /// there, and then has as long to answer: one that hangs is not shown as if it were well.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// Characters of our command line that the daemon is told.
+const LONGEST_SAID: usize = 120;
+
 /// Connects.
 ///
 /// # Errors
@@ -56,10 +59,20 @@ pub(super) async fn connect_within(places: &Places, limit: Duration) -> io::Resu
         }
     });
     let endpoint = Endpoint::from_static("http://stratavore")
+        .user_agent(said(std::env::args().skip(1)))
+        .map_err(io::Error::other)?
         .connect_timeout(limit)
         .http2_keep_alive_interval(SILENCE)
         .keep_alive_timeout(SILENCE);
     endpoint.connect_with_connector(connector).await.map_err(io::Error::other)
+}
+
+/// Says what this program was told, in so many characters that a header has: where it is refused, that is
+/// what was tried, as it says itself.
+fn said(words: impl Iterator<Item = String>) -> String {
+    let all = words.fold("stratavore".to_owned(), |all, word| all + " " + &word);
+    let is_sound = |letter: char| letter == ' ' || letter.is_ascii_graphic();
+    all.chars().filter(|letter| is_sound(*letter)).take(LONGEST_SAID).collect()
 }
 
 /// Opens the socket and makes sure that our own user listens.

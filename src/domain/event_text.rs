@@ -152,7 +152,11 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "session.resumed" => ("goes on with a conversation".to_owned(), Mood::Muted),
         "session.ended" => ("its conversation is over".to_owned(), Mood::Muted),
         "project.created" => ("project registered".to_owned(), Mood::Plain),
-        "call.denied" => (joined("refused an agent's call", field("call")), Mood::Warning),
+        "call.denied" => {
+            let said = field("said");
+            let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
+            (joined("refused an agent's call", field("call")) + &said, Mood::Warning)
+        }
         "audit.key_shown" => ("the log's verification key was shown".to_owned(), Mood::Warning),
         "backup.made" => ("a backup was taken away, keys included".to_owned(), Mood::Warning),
         "project.deleted" => ("project removed".to_owned(), Mood::Plain),
@@ -215,6 +219,10 @@ mod tests {
         assert_eq!(
             text("call.denied", json!({ "call": "GET /" })),
             "refused an agent's call: GET /"
+        );
+        assert_eq!(
+            text("call.denied", json!({ "call": "GetRunner", "said": "stratavore stop x" })),
+            "refused an agent's call: GetRunner (stratavore stop x)"
         );
         assert_eq!(text("runner.adopted", json!({})), "adopted");
     }

@@ -339,10 +339,11 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a cell is nothing but the background that its neighbours have, too.
+/// Whether a cell is nothing but the background that its neighbours have, too, as if it had been erased.
 fn is_empty(cell: &Cell, neighbours: &[Cell]) -> bool {
     let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
     cell.c == ' '
+        && cell.fg == Cell::default().fg
         && !cell.flags.intersects(STYLE_FLAGS.union(wide))
         && cell.extra.is_none()
         && neighbours.iter().all(|other| other.bg == cell.bg)

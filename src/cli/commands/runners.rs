@@ -45,11 +45,23 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
         return printer.one(&told, &[]);
     }
     let runner = &told.runner;
+    let is_over = !runner.status.is_live();
     let why = match told.author {
+        _ if is_over => match human::exit(runner) {
+            exit if exit.is_empty() => "nobody saw how".to_owned(),
+            exit => format!("exit {exit}"),
+        },
         Some(author) => format!("{} says so", author.as_str()),
         None => "no source has said anything".to_owned(),
     };
     printer.line(&format!("{} is {}: {why}", runner.name, human::said(runner)))?;
+    if let Some(why) = runner.held_by().filter(|_| !is_over) {
+        printer.line(&format!("its prompts are held: {why}"))?;
+        printer.note("  next: stratavore budget show");
+    }
+    if is_over && !told.words.is_empty() {
+        printer.line("what was said before its end:")?;
+    }
     if told.words.is_empty() {
         return Ok(());
     }
@@ -59,7 +71,7 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
         let why: Vec<_> =
             word.kind.iter().chain(&word.message).map(|text| human::one_line(text)).collect();
         vec![
-            if told.author == Some(*source) { "*" } else { "" }.to_owned(),
+            if told.author == Some(*source) && !is_over { "*" } else { "" }.to_owned(),
             source.as_str().to_owned(),
             word.state.as_str().to_owned(),
             human::clip(&why.join(": "), 60),

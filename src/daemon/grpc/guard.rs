@@ -6,6 +6,7 @@
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use http::header::USER_AGENT;
 use opentelemetry::trace::SpanKind;
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
@@ -80,8 +81,11 @@ where
                 request.extensions_mut().insert(FromRunner(id));
             }
             caller => {
-                self.services
-                    .note_refusal(caller, CALLS.iter().copied().find(|call| *call == path));
+                let call = CALLS.iter().copied().find(|call| *call == path);
+                let said = request.headers().get(USER_AGENT).and_then(|it| it.to_str().ok());
+                // The library writes its own name behind it.
+                let said = said.and_then(|said| said.rsplit_once(" tonic/")).map(|(said, _)| said);
+                self.services.note_refusal(caller, call, said.unwrap_or_default());
                 let why = "a process inside a runner may only report for itself";
                 return Box::pin(std::future::ready(Ok(refusal(why))));
             }

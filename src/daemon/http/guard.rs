@@ -281,7 +281,7 @@ impl Rules {
                 // Only what exists has a name: an agent chooses none for the log.
                 let call = format!("{method} {path}");
                 let call = self.needs.contains_key(&call).then_some(call);
-                self.services.note_refusal(caller, call.as_deref());
+                self.services.note_refusal(caller, call.as_deref(), "");
                 let what = "a process inside a runner may only report for itself";
                 Err(Problem::new(StatusCode::FORBIDDEN, "AGENT_DENIED", what)
                     .with_hint("call from outside of the runner"))

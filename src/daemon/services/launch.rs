@@ -136,6 +136,12 @@ impl Services {
         // What cannot be had of it is said, and stands in the event.
         let noted = started.notes.iter().map(|note| format!("{}: {note}", new.agent));
         let mut warnings: Vec<String> = noted.collect();
+        if let Some(session) = started.conversation.as_deref().filter(|_| started.goes_on)
+            && let Some(holder) = self.holder_of(session, None).await?
+        {
+            let holder = holder.name;
+            warnings.push(format!("{holder} is in the same session: what both say is mixed up"));
+        }
         let mut sharers = Vec::new();
         let plan = if let Some(wish) = &request.worktree {
             Some(self.plan_worktree(&project, &cwd, wish).await?)
@@ -328,6 +334,9 @@ impl Services {
             let what = format!("no session of {} is known", runner.name);
             return Err(Failure::not_found("NO_SESSION", what)
                 .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
+        }
+        if let Some(session) = &session {
+            self.check_free(session, Some(runner.id)).await?;
         }
         // Before it is ended for nothing.
         check_program(runner.command.first().map(OsStr::new))?;

@@ -12,13 +12,19 @@ use std::{
 use serde_json::{Value, json};
 
 use super::Services;
-use crate::{daemon::fleet::Caller, domain::event::EventType};
+use crate::{
+    daemon::fleet::Caller,
+    domain::{event::EventType, redact::redact},
+};
 
 /// The same refusal is written down once in so long.
 const QUIET: Duration = Duration::from_mins(1);
 
 /// Different calls of one caller that are written down in that time.
 const MOST: usize = 30;
+
+/// Characters of what a caller says of itself that are written down.
+const LONGEST_SAID: usize = 160;
 
 /// How calls that do not exist are written down, whatever they are called.
 const OTHER: &str = "something that is not there";
@@ -75,17 +81,23 @@ impl Refusals {
 
 impl Services {
     /// Logs that something inside a runner was refused a call, and writes it down as an event; a call
-    /// that does not exist has no name.
-    pub fn note_refusal(&self, caller: Caller, call: Option<&str>) {
+    /// that does not exist has no name. `said` is what the caller says of itself, which may be anything: a
+    /// command of ours asks before it does something, and only that names what it was about to do.
+    pub fn note_refusal(&self, caller: Caller, call: Option<&str>, said: &str) {
         let call = call.unwrap_or(OTHER);
-        let verdict = self.refusals.note(caller, call);
+        let said: String = redact(said).chars().take(LONGEST_SAID).collect();
+        let verdict = self.refusals.note(caller, &format!("{call} {said}"));
         if verdict == Verdict::Known {
             return;
         }
-        tracing::warn!(?caller, call, "a process inside a runner was refused a call");
-        let (services, call) = (self.clone(), call.to_owned());
+        tracing::warn!(?caller, call, said, "a process inside a runner was refused a call");
+        let mut data = json!({ "call": call });
+        if !said.is_empty() {
+            data["said"] = json!(said);
+        }
+        let services = self.clone();
         tokio::spawn(async move {
-            services.record_refusal(caller, json!({ "call": call })).await;
+            services.record_refusal(caller, data).await;
             if verdict != Verdict::First {
                 return;
             }

@@ -12,6 +12,7 @@ use crate::{
         agent::Agent,
         agent_command::Wishes,
         failure::Failure,
+        id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
         runner::Runner,
         session::{Session, SessionNews},
@@ -75,12 +76,7 @@ impl Services {
         self.is_here(&session)?;
         let has_begun = session.has_begun();
         let holds = |runner: &Runner| runner.session_id.as_deref() == Some(id);
-        let live = self.store.runner_list(&session.project, "live", 0).await?;
-        if let Some(holder) = live.iter().find(|runner| holds(runner)) {
-            let what = format!("{} holds session {id}", holder.name);
-            return Err(Failure::conflict("SESSION_HELD", what)
-                .with_hint(format!("stratavore attach {}", holder.name)));
-        }
+        self.check_free(id, None).await?;
         if has_begun && !session.resumable {
             let what = format!("nothing is known of where the agent keeps session {id}");
             return Err(Failure::conflict("NOT_RESUMABLE", what)
@@ -117,6 +113,34 @@ impl Services {
             Ok(Box::pin(services.launch_in(request, conversation)).await?.runner)
         })
         .await
+    }
+
+    /// Returns the live runner that holds a session, but for one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(super) async fn holder_of(
+        &self,
+        session: &str,
+        but: Option<RunnerId>,
+    ) -> Result<Option<Runner>, Failure> {
+        let live = self.store.runner_list("", "live", 0).await?;
+        Ok(live
+            .into_iter()
+            .find(|runner| runner.session_id.as_deref() == Some(session) && Some(runner.id) != but))
+    }
+
+    /// Refuses a session that a live runner holds, but for one: two agents would write over each other.
+    pub(super) async fn check_free(
+        &self,
+        session: &str,
+        but: Option<RunnerId>,
+    ) -> Result<(), Failure> {
+        let Some(holder) = self.holder_of(session, but).await? else { return Ok(()) };
+        let what = format!("{} holds session {session}", holder.name);
+        Err(Failure::conflict("SESSION_HELD", what)
+            .with_hint(format!("stratavore attach {}", holder.name)))
     }
 
     /// Returns the command that runs an agent of this name: one of the user's own by its template.

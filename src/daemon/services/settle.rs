@@ -111,10 +111,17 @@ impl Services {
         let runner = self.store.runner_move(&runner, status, change, event).await?;
         self.changes.runner(&runner);
         self.transcripts.look();
-        if is_floor && let Err(error) = self.mark_floor(&runner, "cut", at).await {
-            tracing::warn!(runner.id = %id, %error, "failed to record that usage may be missing");
+        if is_floor {
+            self.note_floor(&runner, at).await;
         }
         Ok(())
+    }
+
+    /// Records that a response may have been cut off by the end of its runner; a failure to do so is logged.
+    async fn note_floor(&self, runner: &Runner, at: DateTime<Utc>) {
+        if let Err(error) = self.mark_floor(runner, "cut", at).await {
+            tracing::warn!(runner.id = %runner.id, %error, "failed to record that usage may be missing");
+        }
     }
 
     /// Records that what a runner used is at least what is known: nobody tells what a response used that was
@@ -221,8 +228,15 @@ impl Services {
             tracing::error!(runner.id = %runner.id, ?survivors, "processes of a lost runner survived");
         }
         // The end may have been told while we looked.
-        if self.at_run(runner.id, runner.run).await?.is_some_and(|now| now.status.is_live()) {
+        let now = self.at_run(runner.id, runner.run).await?.filter(|now| now.status.is_live());
+        if let Some(now) = now {
             self.mark_failed(runner, lost).await?;
+            self.transcripts.look();
+            // Nobody saw its end; it lived when it was heard of last.
+            let at = now.last_heartbeat.unwrap_or_else(|| self.context.clock.now());
+            if Agent::of(&now.agent).is_some_and(|it| is_at_it(it, &now.activity, at)) {
+                self.note_floor(&now, at).await;
+            }
         }
         Ok(true)
     }
@@ -261,11 +275,16 @@ impl Services {
 /// Whether an end may have cut off a response.
 fn cuts(agent: Agent, activity: &Activity, exit: &Exit) -> bool {
     let is_forced = exit.stopped || exit.cut_off || exit.signal.is_some();
-    let is_just_over = activity.since.is_some_and(|since| exit.at - since < BEHIND);
+    is_forced && is_at_it(agent, activity, exit.at)
+}
+
+/// Whether an agent may wait for a response at a time: in a turn or, where it asks behind them, right behind.
+fn is_at_it(agent: Agent, activity: &Activity, at: DateTime<Utc>) -> bool {
+    let is_just_over = activity.since.is_some_and(|since| at - since < BEHIND);
     // A turn must have begun: its rest is not the agent's first.
     let is_behind =
         agent.asks_behind_turns() && activity.state == ActivityState::Done && is_just_over;
-    is_forced && (activity.state == ActivityState::Working || is_behind)
+    activity.state == ActivityState::Working || is_behind
 }
 
 #[cfg(test)]

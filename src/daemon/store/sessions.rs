@@ -166,13 +166,16 @@ pub(super) fn taken_up(write: Write, session: &str, runner: Uuid, at: DateTime<U
     })
 }
 
-/// Returns the statement that ends the sessions of a runner that has ended; none ends before it begins,
-/// whatever was done to the clock.
+/// Returns the statement that ends the sessions of a runner that has ended, but for those that another one
+/// that lives holds, too; none ends before it begins, whatever was done to the clock.
 pub(super) fn end_of(runner: Uuid, at: DateTime<Utc>) -> Query {
     let query = "UPDATE sessions SET updated_at = $2, \
          ended_at = CASE WHEN $2 < started_at THEN started_at ELSE $2 END \
-         WHERE runner_id = $1 AND ended_at IS NULL";
-    Query::new(query).bind(runner.to_string()).bind(at)
+         WHERE ended_at IS NULL \
+         AND (runner_id = $1 OR id = (SELECT r.session_id FROM runners AS r WHERE r.id = $3)) \
+         AND NOT EXISTS (SELECT 1 FROM runners AS o WHERE o.session_id = sessions.id AND o.id <> $3 \
+         AND o.status NOT IN ('terminated', 'failed'))";
+    Query::new(query).bind(runner.to_string()).bind(at).bind(runner)
 }
 
 /// Returns the statement that counts a project's sessions anew.

@@ -320,8 +320,13 @@ impl Evidence {
             _ => false,
         };
         // Only the program itself tells a turn's end from rest, and who knows of an interruption.
-        let is_told =
-            source == ActivitySource::Osc7501 || word.kind.as_deref() == Some(INTERRUPTED);
+        let is_off = |word: &Word| word.kind.as_deref() == Some(INTERRUPTED);
+        // A title has no word for that; the screen has, at the same time.
+        let is_seen_off = self
+            .words
+            .get(&ActivitySource::Screen)
+            .is_some_and(|seen| is_off(seen) && (seen.at - word.at).abs() <= TOGETHER);
+        let is_told = source == ActivitySource::Osc7501 || is_off(word) || is_seen_off;
         let state = match word.state {
             ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
             state => state,

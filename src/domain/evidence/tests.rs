@@ -274,6 +274,15 @@ fn a_turn_that_was_broken_off_is_not_done() {
     evidence.note(ActivitySource::Api, Some(rest));
     let working = Activity { state: ActivityState::Working, ..Activity::default() };
     assert_eq!(evidence.verdict(&working, at(1000)).state, ActivityState::Idle);
+    // Where the best source has no word for it, the screen's is taken, if it is of the same rest.
+    for (second, state) in [(11, ActivityState::Idle), (30, ActivityState::Done)] {
+        let mut evidence = Evidence::default();
+        let kind = Some(INTERRUPTED.to_owned());
+        let seen = Word { kind, ..word(ActivityState::Idle, 10) };
+        evidence.note(ActivitySource::Screen, Some(seen));
+        evidence.note(ActivitySource::Title, Some(word(ActivityState::Idle, second)));
+        assert_eq!(evidence.verdict(&working, at(1000)).state, state);
+    }
 }
 
 #[test]

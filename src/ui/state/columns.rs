@@ -26,7 +26,7 @@ const TOKENS_FROM: usize = 58;
 /// From so many columns on, the agent is named whatever is said; below, only where there is room, and
 /// in so many columns at most.
 const AGENT_FROM: usize = 72;
-const AGENT_SHORT: usize = 6;
+const AGENT_SHORT: usize = 8;
 /// The branch with its changes, or the command, with the blanks before it; cut to fewer columns than
 /// this it says nothing.
 const COMMAND: usize = 20;

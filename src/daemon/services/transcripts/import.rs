@@ -57,10 +57,24 @@ impl Services {
         for conversation in &mut all {
             let of = project_of(&projects, &conversation.cwd);
             conversation.project = of.map(|it| it.name.clone()).unwrap_or_default();
-            conversation.is_known = self.store.session_exists(&conversation.id).await?;
+            conversation.is_known = self.is_recorded(conversation).await?;
         }
         all.sort_by_key(|conversation| std::cmp::Reverse(conversation.at));
         Ok(all)
+    }
+
+    /// Whether all of a conversation is recorded. One that no runner of ours held is followed by nobody, and
+    /// may have gone on; whether one in a database has is not known.
+    async fn is_recorded(&self, conversation: &Conversation) -> Result<bool, Failure> {
+        let Some(known) = self.store.session_follow(&conversation.id).await? else {
+            return Ok(false);
+        };
+        if !known.holders.is_empty() || conversation.size == 0 {
+            return Ok(true);
+        }
+        let node = &self.context.origin.node_id;
+        let read = self.store.transcript_file(node, &conversation.path).await?;
+        Ok(read.is_some_and(|read| read.position >= conversation.size))
     }
 
     /// Takes in a conversation from the disk; one that is known already is read on.

@@ -227,17 +227,25 @@ pub fn decision(decided: &Decided) -> Option<String> {
 /// Returns what a hook prints so that a tool is not used; `None` where an agent cannot be told so.
 pub fn refusal(agent: Agent, event: &str, reason: &str) -> Option<String> {
     match agent {
-        Agent::Claude | Agent::Qwen => {
-            let output = json!({
-                "hookEventName": event, "permissionDecision": "deny",
-                "permissionDecisionReason": reason,
-            });
-            Some(json!({ "hookSpecificOutput": output }).to_string())
-        }
+        Agent::Claude | Agent::Qwen => Some(permission(event, "deny", reason)),
         Agent::Codex => Some(json!({ "decision": "block", "reason": reason }).to_string()),
         Agent::Gemini => Some(json!({ "decision": "deny", "reason": reason }).to_string()),
         _ => None,
     }
+}
+
+/// Returns what a hook prints so that a person is asked about a tool, also where the agent itself would not ask;
+/// `None` where an agent cannot be told so.
+pub fn demand(agent: Agent, event: &str, reason: &str) -> Option<String> {
+    let is_understood = matches!(agent, Agent::Claude | Agent::Qwen);
+    is_understood.then(|| permission(event, "ask", reason))
+}
+
+fn permission(event: &str, decision: &str, reason: &str) -> String {
+    let output = json!({
+        "hookEventName": event, "permissionDecision": decision, "permissionDecisionReason": reason,
+    });
+    json!({ "hookSpecificOutput": output }).to_string()
 }
 
 #[cfg(test)]
@@ -306,6 +314,9 @@ mod tests {
         let refused = refusal(Agent::Claude, "PreToolUse", "why").unwrap();
         assert!(refused.contains(r#""permissionDecision":"deny""#), "{refused}");
         assert_eq!(refusal(Agent::Aider, "PreToolUse", "why"), None);
+        let demanded = demand(Agent::Claude, "PreToolUse", "why").unwrap();
+        assert!(demanded.contains(r#""permissionDecision":"ask""#), "{demanded}");
+        assert_eq!(demand(Agent::Codex, "PreToolUse", "why"), None);
     }
 
     #[test]

@@ -70,14 +70,26 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
     let meter = environment::get(HOOK_VARIABLE)?.into_string().ok()?;
     let mut meter = Meter::connect(&meter, until)?;
     let mut told = hooks::read(&input(meter.deliver_by)?)?;
+    let mut asked = None;
     if hooks::is_before_tool(&told.event)
-        && let Some(rule) = denied(agent, &told)
+        && let Some((decision, rule)) = ruled(agent, &told)
     {
-        let reason = format!("the approval policy forbids it: {rule}");
-        Decision::Deny.as_str().clone_into(&mut told.decision);
-        told.rule = rule;
-        meter.tell(&told);
-        return hooks::refusal(agent, &told.event, &reason);
+        if decision == Decision::Deny {
+            let reason = format!("the approval policy forbids it: {rule}");
+            Decision::Deny.as_str().clone_into(&mut told.decision);
+            told.rule = rule;
+            meter.tell(&told);
+            return hooks::refusal(agent, &told.event, &reason);
+        }
+        if decision == Decision::Ask {
+            let reason = format!("the approval policy wants you to be asked: {rule}");
+            asked = hooks::demand(agent, &told.event, &reason);
+            // Where a hook asks for the permission next, it is written down with that.
+            if asked.is_some() && hooks::patience(agent).is_none() {
+                Decision::Ask.as_str().clone_into(&mut told.decision);
+                told.rule = rule;
+            }
+        }
     }
     if hooks::asks_permission(&told)
         && let Some(patience) = hooks::patience(agent)
@@ -94,8 +106,8 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
             }
         }
     }
-    let hold = meter.tell(&told)?;
-    hooks::veto(agent, &told.event, &hold)
+    let hold = meter.tell(&told);
+    hold.and_then(|hold| hooks::veto(agent, &told.event, &hold)).or(asked)
 }
 
 /// The policy in force where an agent works.
@@ -103,8 +115,8 @@ fn policy(told: &HookReport) -> Policy {
     approvals::in_force(&approvals::project_of(Path::new(&told.cwd))).0
 }
 
-/// The rule that forbids what an agent is about to do.
-fn denied(agent: Agent, told: &HookReport) -> Option<String> {
+/// What the rule says that matches what an agent is about to do, and which it is.
+fn ruled(agent: Agent, told: &HookReport) -> Option<(Decision, String)> {
     let wish = Wish {
         agent: agent.as_str(),
         tool: &told.name,
@@ -113,7 +125,7 @@ fn denied(agent: Agent, told: &HookReport) -> Option<String> {
         cwd: &told.cwd,
     };
     let verdict = policy(told).decide(&wish);
-    verdict.rule.filter(|_| verdict.decision == Decision::Deny)
+    Some((verdict.decision, verdict.rule?))
 }
 
 /// What came of asking.

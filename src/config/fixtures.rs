@@ -15,6 +15,7 @@ pub(crate) fn full_of_secrets() -> Config {
     config.docker.rabbitmq.url = secret("amqp://bob:canary-3@mq.example/%2f");
     config.docker.rabbitmq.password = secret("canary-4");
     config.docker.telegram.token = secret("4242:AAF-canary-5");
+    config.docker.telegram.api_url = "https://bob:canary-16@api.example".to_owned();
     config.notify.ntfy.url = "https://ntfy.sh/canary-6".to_owned();
     config.notify.ntfy.token = secret("tk_canary-7");
     config.notify.webhook.url = "https://bob:canary-8@hooks.example/services/canary-9".to_owned();

@@ -30,6 +30,7 @@ pub struct TelegramConfig {
     /// Whether the bot takes commands at all.
     pub commands: bool,
     /// The Bot API; another one than Telegram's own for a server at home.
+    #[serde(serialize_with = "super::secret::address")]
     pub api_url: String,
 }
 
@@ -86,6 +87,7 @@ pub(super) fn check_url(url: &str) -> Result<(), String> {
         return Err("it does not begin with https://".to_owned());
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let host = match authority.strip_prefix('[') {
         Some(six) => six.split(']').next().unwrap_or_default(),
         None => authority.split(':').next().unwrap_or_default(),
@@ -139,7 +141,13 @@ mod tests {
 
     #[test]
     fn secrets_go_to_this_machine_or_through_tls() {
-        for good in ["https://x", "http://127.0.0.1:8", "http://localhost/x", "http://[::1]:8/"] {
+        for good in [
+            "https://x",
+            "http://127.0.0.1:8",
+            "http://localhost/x",
+            "http://[::1]:8/",
+            "http://a:b@127.0.0.1/",
+        ] {
             assert_eq!(check_url(good), Ok(()), "{good}");
         }
         for bad in

@@ -197,8 +197,9 @@ impl Policy {
         let first = |rules: &[Rule]| rules.iter().find(|rule| rule.matches(wish)).cloned();
         let user = first(&self.user);
         let own = user.as_ref().map_or(Decision::Ask, |rule| rule.decision);
-        // A project's rule counts where it is the stricter one.
-        let project = first(&self.project).filter(|rule| rule.decision > own);
+        // A project's rule counts where it is the stricter one, or the only one that says so.
+        let is_only = |rule: &Rule| user.is_none() && rule.decision == own;
+        let project = first(&self.project).filter(|rule| rule.decision > own || is_only(rule));
         let rule = project.or(user);
         let decision = rule.as_ref().map_or(Decision::Ask, |rule| rule.decision);
         let rule = rule.map(|rule| format!("{} ({})", rule.text(), rule.place));
@@ -367,6 +368,12 @@ mod tests {
         policy.project = vec![rule(Decision::Ask, "Bash(cargo publish*)")];
         assert_eq!(policy.decide(&shell("cargo publish")).decision, Decision::Ask);
         assert_eq!(policy.decide(&shell("cargo test")).decision, Decision::Allow);
+        // What it asks counts as its rule also where the user's say nothing; what it allows never does.
+        policy.user.clear();
+        let verdict = policy.decide(&shell("cargo publish"));
+        assert_eq!((verdict.decision, verdict.rule.is_some()), (Decision::Ask, true));
+        policy.project = vec![rule(Decision::Allow, "Bash")];
+        assert_eq!(policy.decide(&shell("ls")), Verdict { decision: Decision::Ask, rule: None });
     }
 
     #[test]

@@ -31,11 +31,15 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             "retry",
             block_on(async {
                 let retried = context.client().await?.retry_notifications(id).await?;
-                printer.note(&counted(
-                    retried,
-                    "notification is tried again",
-                    "notifications are tried again",
-                ));
+                let said = match retried {
+                    0 => "none waits; channels that rested are tried at once".to_owned(),
+                    _ => counted(
+                        retried,
+                        "notification is tried again",
+                        "notifications are tried again",
+                    ),
+                };
+                printer.note(&said);
                 Ok(())
             }),
         ),

@@ -92,7 +92,9 @@ pub(super) fn read(path: &Path, into: Option<&Path>) -> io::Result<Manifest> {
     let mut found = Vec::new();
     let mut manifest = None;
     for entry in tar.entries()? {
-        let mut entry = entry.map_err(damaged)?;
+        // What the reader says of it has its bytes in it.
+        let mut entry =
+            entry.map_err(|_garbled| invalid("the head of one of its files is damaged"))?;
         if manifest.is_some() {
             return Err(invalid("something follows the manifest"));
         }
@@ -168,8 +170,10 @@ fn damaged(error: io::Error) -> io::Error {
     use io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
     match error.kind() {
         InvalidData | InvalidInput | UnexpectedEof | Other => {
-            // What is said quotes the file, whatever stands there.
-            let said: String = error.to_string().escape_debug().take(LONGEST_WHY).collect();
+            // What is said quotes the file behind this, whatever stands there.
+            let said = error.to_string();
+            let said = said.split_once(": ").map_or(said.as_str(), |(what, _)| what);
+            let said: String = said.escape_debug().take(LONGEST_WHY).collect();
             invalid(&format!("it is damaged or no backup: {said}"))
         }
         _ => error,

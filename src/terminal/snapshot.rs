@@ -142,7 +142,12 @@ struct Pen {
 
 impl Pen {
     fn put(&mut self, cell: &Cell, out: &mut Vec<u8>) {
-        self.take(cell, out);
+        let mut style = Style::of(cell);
+        if cell.c == ' ' && !cell.flags.intersects(STYLE_FLAGS) && cell.extra.is_none() {
+            // Nobody sees the foreground of nothing, and erased cells have lost theirs.
+            style.fg = self.style.fg;
+        }
+        self.wear(style, cell, out);
         let c = if cell.c.is_control() { ' ' } else { cell.c };
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         for mark in cell.zerowidth().unwrap_or_default() {
@@ -152,7 +157,10 @@ impl Pen {
 
     /// Takes over the cell's style and link.
     fn take(&mut self, cell: &Cell, out: &mut Vec<u8>) {
-        let style = Style::of(cell);
+        self.wear(Style::of(cell), cell, out);
+    }
+
+    fn wear(&mut self, style: Style, cell: &Cell, out: &mut Vec<u8>) {
         if style != self.style {
             style.write_sgr(out);
             self.style = style;
@@ -339,11 +347,10 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a cell is nothing but the background that its neighbours have, too, as if it had been erased.
+/// Whether a cell is nothing but the background that its neighbours have, too.
 fn is_empty(cell: &Cell, neighbours: &[Cell]) -> bool {
     let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
     cell.c == ' '
-        && cell.fg == Cell::default().fg
         && !cell.flags.intersects(STYLE_FLAGS.union(wide))
         && cell.extra.is_none()
         && neighbours.iter().all(|other| other.bg == cell.bg)

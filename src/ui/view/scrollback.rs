@@ -56,7 +56,8 @@ fn mark(
 ) {
     let from = from.saturating_sub(left).min(area.width);
     let to = to.saturating_sub(left).min(area.width);
-    let cells = Rect::new(area.x + from, area.y + row, to - from, 1);
+    // What is marked may be left over from a line that was longer.
+    let cells = Rect::new(area.x + from, area.y + row, to.saturating_sub(from), 1);
     buf.set_style(cells.intersection(buf.area), style);
 }
 

@@ -13,7 +13,8 @@ pub(super) struct LaunchArgs {
     /// The project; without it, the one of this directory
     #[arg(add = ArgValueCandidates::new(complete::projects))]
     pub project: Option<String>,
-    /// Name the runner; without it, the project's name and a number, which counts its launches
+    /// Name the runner, 3 characters or more; without it, the project's name and a number, which counts its
+    /// launches
     #[arg(long, value_name = "NAME", conflicts_with = "count")]
     pub name: Option<String>,
     /// Start so many

@@ -147,7 +147,7 @@ impl Pen {
             // Nobody sees the foreground of nothing, and erased cells have lost theirs.
             style.fg = self.style.fg;
         }
-        self.wear(style, cell, out);
+        self.wear(style, cell.hyperlink(), out);
         let c = if cell.c.is_control() { ' ' } else { cell.c };
         out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
         for mark in cell.zerowidth().unwrap_or_default() {
@@ -157,15 +157,14 @@ impl Pen {
 
     /// Takes over the cell's style and link.
     fn take(&mut self, cell: &Cell, out: &mut Vec<u8>) {
-        self.wear(Style::of(cell), cell, out);
+        self.wear(Style::of(cell), cell.hyperlink(), out);
     }
 
-    fn wear(&mut self, style: Style, cell: &Cell, out: &mut Vec<u8>) {
+    fn wear(&mut self, style: Style, link: Option<Hyperlink>, out: &mut Vec<u8>) {
         if style != self.style {
             style.write_sgr(out);
             self.style = style;
         }
-        let link = cell.extra.as_ref().and_then(|_| cell.hyperlink());
         if link != self.link {
             match &link {
                 Some(link) => {
@@ -328,7 +327,12 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
         if let Some(col) = places.position(|cells| cells.iter().all(|cell| is_empty(cell, cells))) {
             let at = format!("\x1b[{};{}H", row + 1, col + 2);
             put(out, format_args!("{at}{c}{at}"));
-            pen.take(&screen.row(row)[col], out);
+            // What is erased keeps the background alone.
+            pen.wear(
+                Style { bg: Style::of(&screen.row(row)[col]).bg, ..Style::default() },
+                None,
+                out,
+            );
             put(out, format_args!("\x1b[{width}X"));
             return pen.take(&Cell::default(), out);
         }

@@ -145,9 +145,10 @@ fn a_promise_is_kept_and_nobody_inside_raises_anything() {
     let (world, name) = world();
     world.run(["budget", "set", "global", "weekly", "1k"]).expect_code(0);
     let limited = world.launch(&["--max-tokens", "600"], &["sleep", "60"]);
-    world
-        .run(["launch", "p", "--max-tokens", "600", "--", "true"])
-        .expect_error(7, &["400 tokens left", "600 tokens are set aside"]);
+    world.run(["launch", "p", "--max-tokens", "600", "--", "true"]).expect_error(
+        7,
+        &["400 tokens left, 600 tokens are asked for", "600 tokens are set aside"],
+    );
     assert_eq!(world.show(&limited).number("max_tokens"), Some(600));
     world.run(["kill", &limited, "--force"]).expect_code(0);
     world.run(["launch", "p", "--max-tokens", "600", "--", "true"]).expect_code(0);

@@ -76,7 +76,16 @@ async fn show(
         "then",
         "estimates",
     ];
-    printer.list(&budgets, &heads, |budget| row(budget, &runners))
+    printer.list(&budgets, &heads, |budget| row(budget, &runners))?;
+    if printer.is_table() {
+        for budget in &budgets {
+            if let Some(gap) = budget.price_gap() {
+                let whose = whose(&budget.scope, &runners);
+                printer.note(&format!("  ? {whose} {}: {gap}", budget.period.as_str()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is known of a runner that a budget may be for.
@@ -177,13 +186,14 @@ async fn set(args: BudgetSetArgs, context: &Context, printer: Printer) -> Result
 }
 
 /// What a budget is now, whole: what was not asked for stays as it was set before.
-fn answer(budget: &Budget, before: Option<Limit>) -> [String; 2] {
+fn answer(budget: &Budget, before: Option<Limit>) -> Vec<String> {
     let before = before.filter(|before| *before != budget.limit);
     let before = before.map(|before| format!("; it was {}", before.show(before.amount())));
     let (scope, period) = (&budget.scope, budget.period.as_str());
     let (used, of) = (budget.used_text(), budget.limit.show(budget.limit.amount()));
     let first = format!("{scope} {period}: {used} of {of} are used{}", before.unwrap_or_default());
-    [first, format!("  {}", budget.terms())]
+    let gap = budget.price_gap().map(|gap| format!("  ? {gap}"));
+    [first, format!("  {}", budget.terms())].into_iter().chain(gap).collect()
 }
 
 async fn remove(args: &BudgetOneArgs, context: &Context, printer: Printer) -> Result<(), Failure> {
@@ -208,7 +218,10 @@ fn named(args: &BudgetOneArgs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::budget::{BudgetAction, never};
+    use crate::domain::{
+        budget::{BudgetAction, never},
+        usage::Cost,
+    };
 
     fn budget() -> Budget {
         Budget {
@@ -219,6 +232,10 @@ mod tests {
             limit: Limit::Tokens(2000),
             used: 800,
             estimated: 100,
+            floors: 0,
+            unpriced: 0,
+            unpriced_told: false,
+            is_counted: true,
             reserved: 0,
             start: chrono::DateTime::UNIX_EPOCH,
             end: never(),
@@ -231,13 +248,15 @@ mod tests {
 
     #[test]
     fn a_budget_that_was_set_is_told_whole() {
-        let [first, second] = answer(&budget(), Some(Limit::Tokens(1000)));
-        assert_eq!(first, "global total: ~800 of 2.00k tokens are used; it was 1.00k tokens");
-        assert_eq!(
-            second,
+        let answered = answer(&budget(), Some(Limit::Tokens(1000)));
+        let wanted = [
+            "global total: ~800 of 2.00k tokens are used; it was 1.00k tokens",
             "  used up: pause; told at 75, 90, 100 %; cache reads counted; estimates enforced; \
-             zone Asia/Kolkata"
-        );
+             zone Asia/Kolkata",
+        ];
+        assert_eq!(answered, wanted);
+        let money = Budget { limit: Limit::Money(Cost(1)), unpriced: 1, ..budget() };
+        assert!(answer(&money, None)[2].starts_with("  ? 1 request without a price counts"));
         assert_eq!(answer(&budget(), None)[0], "global total: ~800 of 2.00k tokens are used");
     }
 

@@ -32,7 +32,7 @@ pub(super) fn run(args: NotifyArgs, context: &Context, printer: Printer) -> Outc
             block_on(async {
                 let retried = context.client().await?.retry_notifications(id).await?;
                 let said = match retried {
-                    0 => "none waits; channels that rested are tried at once".to_owned(),
+                    0 => "none waits; a channel that rested is tried at once".to_owned(),
                     _ => counted(
                         retried,
                         "notification is tried again",

@@ -35,6 +35,9 @@ use crate::{
 /// Whoever changes a budget waits so long, at most, for what comes of it.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
+/// Models without a price that are named.
+const MODELS: u32 = 5;
+
 /// What is done to this node's runners, and the bell that says that something was used or set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Enforcing(Arc<State>);
@@ -208,10 +211,19 @@ impl Services {
             let event = self.budget_event(EventType::BudgetChanged, &ended.scope, data);
             self.store.budget_roll(&ended, bounds, event).await?;
         }
-        let budgets = self.store.budget_list(now).await?;
+        let mut budgets = self.store.budget_list(now).await?;
+        if budgets.iter().any(|budget| !budget.is_counted) {
+            for budget in budgets.iter().filter(|budget| !budget.is_counted) {
+                self.store.budget_count(budget, now).await?;
+            }
+            budgets = self.store.budget_list(now).await?;
+        }
         for budget in &budgets {
             if let Some(share) = budget.to_tell() {
                 self.tell_share(budget, share).await?;
+            }
+            if budget.is_to_tell_unpriced() {
+                self.tell_unpriced(budget).await?;
             }
         }
         self.enforce(&budgets).await?;
@@ -230,7 +242,7 @@ impl Services {
                 "{share} % of the {} budget for {} is used: {} of {}",
                 budget.period.as_str(),
                 budget.scope,
-                budget.limit.show(budget.used),
+                budget.used_text(),
                 budget.limit.show(budget.limit.amount()),
             )
         };
@@ -239,15 +251,34 @@ impl Services {
             "used": budget.used, "limit": budget.limit, "action": budget.action, "text": text,
         });
         let event = self.budget_event(event_type, &budget.scope, data);
-        let alert = json!({
-            "severity": if is_over { "critical" } else { "warning" },
-            "component": "budget", "message": text,
-        });
-        let alert = self.context.system_event(EventType::SystemAlert, alert);
+        let alert = self.budget_alert(if is_over { "critical" } else { "warning" }, &text);
         if self.store.budget_tell(budget, share, vec![event, alert]).await? {
             tracing::info!(budget = %budget.scope, share, "a share of a budget is used");
         }
         Ok(())
+    }
+
+    /// Tells once that a budget of money cannot count a part of what is used: nothing is stopped by it.
+    async fn tell_unpriced(&self, budget: &Budget) -> Result<(), Failure> {
+        let models = self.store.budget_unpriced_models(budget, MODELS).await?;
+        let models = models.iter().map(|it| it.escape_debug().to_string()).collect::<Vec<_>>();
+        let text = format!(
+            "the {} budget for {} cannot count what {} uses: its price is not known; set one under \
+             `prices` in the configuration, or a budget in tokens",
+            budget.period.as_str(),
+            budget.scope,
+            if models.is_empty() { "a model".to_owned() } else { models.join(", ") },
+        );
+        let alert = self.budget_alert("warning", &text);
+        if self.store.budget_tell_unpriced(budget, alert).await? {
+            tracing::warn!(budget = %budget.scope, ?models, "prices of models are not known");
+        }
+        Ok(())
+    }
+
+    fn budget_alert(&self, severity: &str, text: &str) -> NewEvent {
+        let alert = json!({ "severity": severity, "component": "budget", "message": text });
+        self.context.system_event(EventType::SystemAlert, alert)
     }
 
     /// Does to each live runner of this node what its budgets want.

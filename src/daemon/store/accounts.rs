@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Added, Counted, Store, StoreError, budgets,
+    Added, Counted, Store, StoreError,
+    charges::{self, Charge},
     query::{Query, Record},
 };
 use crate::domain::{
@@ -22,6 +23,10 @@ use crate::domain::{
 /// How bad a quality is, as a number that both databases can compare.
 pub(super) const RANK: &str = "CASE usage_quality WHEN 'estimated' THEN 3 WHEN 'floor' THEN 2 \
      WHEN 'late' THEN 1 ELSE 0 END";
+
+/// Whether nobody knows what a request cost.
+pub(super) const UNPRICED: &str =
+    "(coalesce(cost_nanos, list_nanos) IS NULL AND counted + cache_read > 0)";
 
 /// Two reports of one request differ in their times by so much at most.
 const APART: TimeDelta = TimeDelta::minutes(10);
@@ -280,7 +285,7 @@ struct Charged<'a> {
     worst: Quality,
     days: BTreeMap<String, u64>,
     /// What each request added: budgets have periods.
-    charges: Vec<(UsageRecord, (u64, u64, Cost))>,
+    charges: Vec<(UsageRecord, Charge)>,
     /// Whether a request turned out better than it was known.
     is_better: bool,
 }
@@ -326,7 +331,15 @@ impl<'a> Sums<'a> {
         *charged.days.entry(day).or_default() += added.tokens;
         let reads = after.record.tokens.cache_read;
         let had_reads = before.map_or(0, |it| it.record.tokens.cache_read);
-        let charge = (added.tokens, reads.saturating_sub(had_reads), added.cost);
+        let more =
+            |is: fn(&Counted) -> bool| i64::from(is(after)) - i64::from(before.is_some_and(is));
+        let charge = Charge {
+            tokens: added.tokens,
+            reads: reads.saturating_sub(had_reads),
+            cost: added.cost,
+            floors: more(|it| it.record.quality == Quality::Floor),
+            unpriced: more(is_unpriced),
+        };
         charged.charges.push((after.record.clone(), charge));
     }
 
@@ -399,8 +412,8 @@ impl Charged<'_> {
             let query = Query::new(DAY).bind(runner.project.as_str()).bind(day.as_str());
             queries.push(query.bind(integer(*tokens)));
         }
-        for (record, charge) in self.charges.iter().filter(|(_, it)| *it != (0, 0, Cost(0))) {
-            queries.push(budgets::charge(runner, record, *charge, now));
+        for (record, charge) in self.charges.iter().filter(|(_, it)| *it != Charge::default()) {
+            queries.push(charges::charge(runner, record, *charge, now));
         }
         queries
     }
@@ -446,6 +459,12 @@ fn put(payer: Payer<'_>, known: &Known) -> Query {
 /// What a request costs: by its agent, else by the price table, else nothing.
 fn price(counted: &Counted) -> Cost {
     counted.record.cost.or(counted.list).unwrap_or_default()
+}
+
+/// Whether nobody knows what it cost: [`UNPRICED`].
+fn is_unpriced(counted: &Counted) -> bool {
+    let tokens = &counted.record.tokens;
+    counted.record.cost.or(counted.list).is_none() && tokens.counted() + tokens.cache_read > 0
 }
 
 fn rank_of(quality: Quality) -> i64 {

@@ -9,23 +9,23 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Store, StoreError,
+    accounts::UNPRICED,
     query::{Query, Record, Write},
 };
 use crate::domain::{
-    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period, never},
+    budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period},
     event::NewEvent,
     failure::Failure,
-    id::RunnerId,
     inbox,
     runner::Runner,
-    usage::{Cost, Quality, UsageRecord},
+    usage::Cost,
 };
 
 /// Every column that makes a [`Budget`] but for what is reserved.
 macro_rules! columns {
     () => {
         "b.id, b.scope, b.scope_id, b.limit_tokens, b.used_tokens, b.limit_nanos, b.used_nanos, \
-         b.estimated, b.period_granularity, b.period_start, b.period_end, b.time_zone, b.action, \
+         b.estimated, b.floors, b.unpriced, b.unpriced_told, b.is_counted, b.period_granularity, b.period_start, b.period_end, b.time_zone, b.action, \
          b.count_cache_reads, b.enforce_estimates, b.told"
     };
 }
@@ -108,9 +108,10 @@ impl Store {
         let next = Query::new(format!(
             "INSERT INTO token_budgets (scope, scope_id, limit_tokens, limit_nanos, \
              period_granularity, period_start, period_end, time_zone, action, count_cache_reads, \
-             enforce_estimates, created_at, updated_at, used_tokens, used_nanos, estimated) \
+             enforce_estimates, unpriced_told, is_counted, created_at, updated_at, {USED}) \
              SELECT $1, $2, b.limit_tokens, b.limit_nanos, b.period_granularity, $4, $5, \
-             b.time_zone, b.action, b.count_cache_reads, b.enforce_estimates, $6, $6, {} \
+             b.time_zone, b.action, b.count_cache_reads, b.enforce_estimates, b.unpriced_told, TRUE, \
+             $6, $6, {} \
              FROM token_budgets AS b WHERE b.id = $3 \
              ON CONFLICT (scope, scope_id, period_granularity, period_start) DO NOTHING",
             used("b.count_cache_reads", "b.limit_nanos IS NOT NULL", "$4", "$5"),
@@ -129,6 +130,41 @@ impl Store {
             Err(StoreError::Refused(failure)) if failure.reason == "ROLLED" => Ok(()),
             outcome => outcome.map(drop),
         }
+    }
+
+    /// Lets a budget that somebody inserted by hand count what was used in its period before, unless its row
+    /// says how much that is.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn budget_count(
+        &self,
+        budget: &Budget,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (kind, id) = budget.scope.words();
+        let used = used("count_cache_reads", "limit_nanos IS NOT NULL", "$3", "$4");
+        let is_blank = "used_tokens = 0 AND used_nanos = 0";
+        let query = |set: &str, which: &str| {
+            Query::new(format!(
+                "UPDATE token_budgets SET {set}, is_counted = TRUE, updated_at = $6 \
+                 WHERE scope = $1 AND scope_id = $2 AND period_start = $3 AND period_end = $4 \
+                 AND id = $5 AND is_counted = FALSE AND {which}"
+            ))
+            .bind(kind)
+            .bind(id)
+            .bind(budget.start)
+            .bind(budget.end)
+            .bind(budget.id)
+            .bind(now)
+        };
+        let write = Write::default()
+            .run(Query::new(self.readers.texts().lock_budgets))
+            .run(query(&format!("({USED}) = ({used})"), is_blank))
+            .run(query("told = told", &format!("NOT ({is_blank})")));
+        self.write(write).await?;
+        Ok(())
     }
 
     /// Sets a budget: the one in force, else a new one for the period of these bounds, which counts what
@@ -171,7 +207,7 @@ impl Store {
         let update = bind(Query::new(format!(
             "UPDATE token_budgets SET limit_tokens = $4, limit_nanos = $5, \
              action = coalesce($6, action), count_cache_reads = {}, enforce_estimates = {}, \
-             time_zone = coalesce($9, time_zone), told = 0, rolls = TRUE, updated_at = $10 \
+             time_zone = coalesce($9, time_zone), told = 0, unpriced_told = FALSE, rolls = TRUE, updated_at = $10 \
              WHERE {in_force}",
             truth("$7", "count_cache_reads"),
             truth("$8", "enforce_estimates"),
@@ -179,9 +215,9 @@ impl Store {
         let insert = bind(Query::new(format!(
             "INSERT INTO token_budgets (scope, scope_id, period_granularity, limit_tokens, \
              limit_nanos, action, count_cache_reads, enforce_estimates, time_zone, created_at, \
-             updated_at, period_start, period_end, used_tokens, used_nanos, estimated) \
+             updated_at, period_start, period_end, is_counted, {USED}) \
              SELECT $1, $2, $3, $4, $5, coalesce($6, 'interrupt'), {}, {}, coalesce($9, ''), $10, \
-             $10, $11, $12, {} WHERE NOT EXISTS (SELECT 1 FROM token_budgets WHERE {in_force})",
+             $10, $11, $12, TRUE, {} WHERE NOT EXISTS (SELECT 1 FROM token_budgets WHERE {in_force})",
             truth("$7", "FALSE"),
             truth("$8", "FALSE"),
             used("$7 = 1", "$5 IS NOT NULL", "$11", "$12"),
@@ -224,7 +260,8 @@ impl Store {
         event: NewEvent,
     ) -> Result<(), StoreError> {
         let sql = "UPDATE token_budgets SET used_tokens = 0, used_nanos = 0, estimated = 0, \
-             told = 0, updated_at = $4 WHERE scope = $1 AND scope_id = $2 \
+             floors = 0, unpriced = 0, unpriced_told = FALSE, is_counted = TRUE, told = 0, \
+             updated_at = $4 WHERE scope = $1 AND scope_id = $2 \
              AND ($3 = '' OR period_granularity = $3) AND period_start <= $4 AND period_end > $4";
         self.budget_change(sql, scope, period, event).await
     }
@@ -272,6 +309,47 @@ impl Store {
         .bind(budget.id)
         .bind(i64::from(share))
         .bind(budget.start);
+        self.tell_once(query, events).await
+    }
+
+    /// Takes note that somebody was told that a budget cannot count requests without a price; false when it
+    /// was before, by whomever.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn budget_tell_unpriced(
+        &self,
+        budget: &Budget,
+        alert: NewEvent,
+    ) -> Result<bool, StoreError> {
+        let query = Query::new(
+            "UPDATE token_budgets SET unpriced_told = TRUE WHERE id = $1 AND unpriced_told = FALSE",
+        );
+        self.tell_once(query.bind(budget.id), vec![alert]).await
+    }
+
+    /// Returns models without a price that a budget cannot count, by name, so many at most.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn budget_unpriced_models(
+        &self,
+        budget: &Budget,
+        most: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let (kind, id) = budget.scope.words();
+        let query = Query::new(format!(
+            "SELECT DISTINCT u.model FROM usage_requests AS u WHERE u.at >= $3 AND u.at < $4 \
+             AND u.imported = FALSE AND {UNPRICED} AND {OF_SCOPE} ORDER BY u.model LIMIT $5"
+        ));
+        let query = query.bind(kind).bind(id).bind(budget.start).bind(budget.end);
+        self.list(query.bind(i64::from(most)), |row| row.text("model")).await
+    }
+
+    /// Writes what tells something, with the statement that finds nothing when it was told before.
+    async fn tell_once(&self, query: Query, events: Vec<NewEvent>) -> Result<bool, StoreError> {
         let told = Failure::conflict("TOLD", "it was told already");
         match self.write(Write::causing(events).require(query, told)).await {
             Ok(_) => Ok(true),
@@ -305,8 +383,11 @@ impl Store {
     }
 }
 
-/// What was used between two times by the scope ($1, $2), as three columns: tokens, money, and what of
-/// the one that counts is estimated.
+/// The columns of [`used`].
+const USED: &str = "used_tokens, used_nanos, estimated, floors, unpriced";
+
+/// What was used between two times by the scope ($1, $2): tokens, money, what of the one that counts is
+/// estimated, and how many requests are known by their least only, and without a price.
 fn used(counts_reads: &str, is_money: &str, start: &str, end: &str) -> String {
     let count = format!("u.counted + CASE WHEN {counts_reads} THEN u.cache_read ELSE 0 END");
     let cost = "coalesce(u.cost_nanos, u.list_nanos, 0)";
@@ -319,7 +400,9 @@ fn used(counts_reads: &str, is_money: &str, start: &str, end: &str) -> String {
     let guessed = format!(
         "CASE WHEN u.quality <> 'estimated' THEN 0 WHEN {is_money} THEN {cost} ELSE {count} END"
     );
-    format!("{}, {}, {}", sum(&count), sum(cost), sum(&guessed))
+    let one = |of: &str| sum(&format!("CASE WHEN {of} THEN 1 ELSE 0 END"));
+    let (floors, unpriced) = (one("u.quality = 'floor'"), one(UNPRICED));
+    format!("{}, {}, {}, {floors}, {unpriced}", sum(&count), sum(cost), sum(&guessed))
 }
 
 /// Returns the statements after which the budget in force lies in the period of these bounds, if the change
@@ -346,7 +429,7 @@ fn recounts(
          ELSE token_budgets.count_cache_reads END)";
     let counted = |start: &str, end: &str| {
         let used = used(counts_reads, "$5", start, end);
-        format!("(used_tokens, used_nanos, estimated) = ({used})")
+        format!("({USED}) = ({used})")
     };
     let mut queries = Vec::new();
     if change.time_zone.is_some() {
@@ -369,67 +452,6 @@ fn recounts(
     queries
 }
 
-/// Returns the statement that charges what a request used to every budget whose period it lies in.
-pub(super) fn charge(
-    runner: &Runner,
-    record: &UsageRecord,
-    (tokens, reads, cost): (u64, u64, Cost),
-    now: DateTime<Utc>,
-) -> Query {
-    let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    Query::new(
-        "UPDATE token_budgets SET \
-         used_tokens = used_tokens + $1 + CASE WHEN count_cache_reads THEN $2 ELSE 0 END, \
-         used_nanos = used_nanos + $3, estimated = estimated + CASE WHEN NOT $4 THEN 0 \
-         WHEN limit_nanos IS NOT NULL THEN $3 \
-         ELSE $1 + CASE WHEN count_cache_reads THEN $2 ELSE 0 END END, updated_at = $9 \
-         WHERE period_start <= $5 AND period_end > $5 AND (scope = 'global' \
-         OR (scope = 'project' AND scope_id = $6) \
-         OR (scope = 'runner' AND (scope_id = $7 OR scope_id = $8)))",
-    )
-    .bind(integer(tokens))
-    .bind(integer(reads))
-    .bind(cost.0)
-    .bind(record.quality == Quality::Estimated)
-    .bind(record.at)
-    .bind(runner.project.as_str())
-    .bind(runner.name.as_str())
-    .bind(runner.id.to_string())
-    .bind(now)
-}
-
-/// Returns the statement after which no other launch is promised what this one is.
-pub(super) fn hold_for_promise() -> Query {
-    Query::new("UPDATE token_budgets SET updated_at = updated_at WHERE scope <> 'runner'")
-}
-
-/// Returns the statement that gives a runner that was just inserted a budget of its own, of what it may use
-/// at most, under its name, as one that a person sets. Where there is one in tokens by that name already,
-/// the lower holds; one in money stays.
-pub(super) fn promise(id: RunnerId, most: u64, now: DateTime<Utc>) -> Query {
-    Query::new(
-        "INSERT INTO token_budgets (scope, scope_id, limit_tokens, period_granularity, \
-         period_start, period_end, created_at, updated_at) \
-         SELECT 'runner', name, $2, 'total', $3, $4, $5, $5 FROM runners WHERE id = $1 \
-         ON CONFLICT (scope, scope_id, period_granularity, period_start) DO UPDATE SET \
-         limit_tokens = CASE WHEN token_budgets.limit_tokens < excluded.limit_tokens \
-         THEN token_budgets.limit_tokens ELSE excluded.limit_tokens END \
-         WHERE token_budgets.limit_nanos IS NULL",
-    )
-    .bind(id.as_uuid())
-    .bind(i64::try_from(most).unwrap_or(i64::MAX))
-    .bind(DateTime::UNIX_EPOCH)
-    .bind(never())
-    .bind(now)
-}
-
-/// Returns the statement that takes a runner's budgets away, with it.
-pub(super) fn forget(runner: &Runner) -> Query {
-    Query::new("DELETE FROM token_budgets WHERE scope = 'runner' AND scope_id IN ($1, $2)")
-        .bind(runner.id.to_string())
-        .bind(runner.name.as_str())
-}
-
 fn decode(row: &Record) -> Result<Budget, StoreError> {
     let (kind, id) = (row.text("scope")?, row.text("scope_id")?);
     let nanos = row.optional_integer("limit_nanos")?;
@@ -446,6 +468,10 @@ fn decode(row: &Record) -> Result<Budget, StoreError> {
         limit,
         used,
         estimated: row.count("estimated")?,
+        floors: row.count("floors")?,
+        unpriced: row.count("unpriced")?,
+        unpriced_told: row.truth("unpriced_told")?,
+        is_counted: row.truth("is_counted")?,
         reserved: row.count("reserved")?,
         start: row.time("period_start")?,
         end: row.time("period_end")?,

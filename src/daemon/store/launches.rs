@@ -7,7 +7,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, budgets, checkouts,
+    Store, StoreError, charges, checkouts,
     query::{Expect, Query, Record, Write},
     quotas, runners, sessions,
 };
@@ -154,11 +154,11 @@ impl Store {
             .first_locking(&new.project, number, Expect::Rows(missing))
             .unflushed();
         if new.max_tokens.is_some() {
-            write = write.run(budgets::hold_for_promise());
+            write = write.run(charges::hold_for_promise());
         }
         write = write.require_or_tell(admit(new), why);
         if let Some(most) = new.max_tokens {
-            write = write.run(budgets::promise(new.id, most, new.at));
+            write = write.run(charges::promise(new.id, most, new.at));
         }
         if let Some(session) = new.session_id.as_ref().filter(|_| new.takes_up) {
             write = sessions::taken_up(write, session, new.id.as_uuid(), new.at);

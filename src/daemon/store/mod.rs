@@ -12,6 +12,7 @@ mod audit;
 mod availability;
 mod blobs;
 mod budgets;
+mod charges;
 mod checkouts;
 mod copy;
 mod dialect;

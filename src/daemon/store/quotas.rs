@@ -30,7 +30,8 @@ macro_rules! excess_sql {
             "SELECT 'runners' AS what, ",
             $project,
             " AS whose, live.used AS used, \
-             q.max_concurrent_runners AS most, '' AS period, 0 AS reserved, FALSE AS is_money \
+             q.max_concurrent_runners AS most, '' AS period, 0 AS reserved, FALSE AS is_money, \
+             CAST(0 AS BIGINT) AS asked \
              FROM resource_quotas AS q, \
              (SELECT count(*) AS used FROM runners AS l WHERE l.project_name = ",
             $project,
@@ -43,7 +44,7 @@ macro_rules! excess_sql {
              AND live.used >= q.max_concurrent_runners \
              UNION ALL SELECT 'tokens', ",
             $project,
-            ", u.tokens, q.max_tokens_per_day, '', 0, FALSE \
+            ", u.tokens, q.max_tokens_per_day, '', 0, FALSE, 0 \
              FROM resource_quotas AS q \
              JOIN usage_days AS u ON u.project_name = q.project_name AND u.day = ",
             $day,
@@ -51,7 +52,10 @@ macro_rules! excess_sql {
             $project,
             " AND q.max_tokens_per_day > 0 \
              AND u.tokens >= q.max_tokens_per_day \
-             UNION ALL SELECT what, whose, used, most, period, reserved, is_money FROM \
+             UNION ALL SELECT what, whose, used, most, period, reserved, is_money, \
+             CASE WHEN what = 'runner' OR is_money THEN 1 ELSE ",
+            $asked,
+            " END FROM \
              (SELECT b.scope AS what, b.scope_id AS whose, \
               CASE WHEN b.limit_nanos IS NULL THEN b.used_tokens ELSE b.used_nanos END AS used, \
               coalesce(b.limit_nanos, b.limit_tokens) AS most, b.period_granularity AS period, \
@@ -278,8 +282,12 @@ fn budget_refusal(
         0 => String::new(),
         some => format!(", {} are set aside", limit.show(some)),
     };
+    let asked = match positive(number(row, "asked")?) {
+        0 | 1 => String::new(),
+        asked => format!(", {} are asked for", limit.show(asked)),
+    };
     let what = format!(
-        "the {period} budget for {of} has {} left: {} of {} are used{set_aside}",
+        "the {period} budget for {of} has {} left{asked}: {} of {} are used{set_aside}",
         limit.show(left),
         limit.show(positive(used)),
         limit.show(positive(most)),

@@ -4,7 +4,7 @@
 //! one; its number is not given out again, because the project keeps the count.
 
 use super::{
-    Store, StoreError, budgets, projects, prompts,
+    Store, StoreError, charges, projects, prompts,
     query::{Query, Write},
 };
 use crate::domain::{
@@ -36,7 +36,7 @@ impl Store {
             .require(query.bind(runner.id.as_uuid()).bind(runner.run), still_live(&runner.name))
             .run(prompts::remove_of(runner.id.as_uuid()))
             .run(projects::recount(&runner.project, at))
-            .run(budgets::forget(runner))
+            .run(charges::forget(runner))
             .minding(runner, &items, &event);
         self.write(write).await?;
         Ok(())

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Store, StoreError,
-    accounts::{Payer, RANK},
+    accounts::{Payer, RANK, UNPRICED},
     query::{Query, Record, Write},
     sessions::{self, Holder},
 };
@@ -174,8 +174,7 @@ impl Store {
             sum("reasoning"),
             sum("counted"),
             sum("coalesce(cost_nanos, list_nanos, 0)"),
-            sum("CASE WHEN coalesce(cost_nanos, list_nanos) IS NULL AND purpose <> 'interrupted' \
-                 THEN 1 ELSE 0 END"),
+            sum(&format!("CASE WHEN {UNPRICED} THEN 1 ELSE 0 END")),
             RANK.replace("usage_quality", "quality"),
         );
         let query = Query::new(sql)

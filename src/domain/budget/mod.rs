@@ -5,19 +5,20 @@
 //! is at most the responses that were under way when it was crossed. Invariant: the rung of
 //! [`BudgetAction`] a budget names is the highest that is taken on its behalf.
 
+mod limit;
 mod period;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-pub use self::period::{Period, never, zone};
-use super::{
-    amount::{exact_money, marked, money, tokens},
-    usage::{Cost, Quality},
+pub use self::{
+    limit::Limit,
+    period::{Period, never, zone},
 };
-
-/// A cent in billionths of a dollar.
-const CENT: i64 = 10_000_000;
+use super::{
+    amount::{counted, marked},
+    usage::Quality,
+};
 
 /// The shares of a budget, in percent, that are told once each.
 pub const TOLD_AT: [u8; 3] = [75, 90, 100];
@@ -141,92 +142,6 @@ impl BudgetAction {
     }
 }
 
-/// How much: tokens, or money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Limit {
-    /// So many tokens.
-    Tokens(u64),
-    /// So much money.
-    Money(Cost),
-}
-
-impl Limit {
-    /// Parses what a person writes: `100000`, `100k`, `2.5M` tokens; `$5`, `5$`, `5usd` of money.
-    ///
-    /// # Errors
-    ///
-    /// Says what is understood.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            let shown = text.escape_debug();
-            format!(
-                "`{shown}` is no amount like 100000, 100k, 2.5M (tokens) or $5, 12.50usd (money)"
-            )
-        };
-        let text = text.trim();
-        let dollars = text
-            .strip_prefix('$')
-            .or_else(|| text.strip_suffix('$'))
-            .or_else(|| text.strip_suffix("usd"))
-            .or_else(|| text.strip_suffix("USD"));
-        if let Some(dollars) = dollars {
-            let plain = |text: &&str| {
-                !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-            };
-            let number = Some(dollars.trim()).filter(plain).and_then(|text| text.parse().ok());
-            return number.and_then(Cost::from_dollars).map(Self::Money).ok_or_else(wrong);
-        }
-        let (number, factor) = match text.as_bytes().last() {
-            Some(b'k' | b'K') => (text.get(..text.len() - 1), 1000),
-            Some(b'm' | b'M') => (text.get(..text.len() - 1), 1_000_000),
-            Some(b'g' | b'G') => (text.get(..text.len() - 1), 1_000_000_000),
-            _ => (Some(text), 1),
-        };
-        decimal(number.unwrap_or_default(), factor).map(Self::Tokens).ok_or_else(wrong)
-    }
-
-    /// The amount in its unit: tokens, or billionths of a dollar.
-    pub fn amount(self) -> u64 {
-        match self {
-            Self::Tokens(count) => count,
-            Self::Money(cost) => u64::try_from(cost.0).unwrap_or(0),
-        }
-    }
-
-    /// An amount in the same unit, for people: in cents, unless the limit itself is of a few and not of
-    /// whole ones; then to the last digit, so that what is used can be told from it.
-    pub fn show(self, amount: u64) -> String {
-        let cost = Cost(i64::try_from(amount).unwrap_or(i64::MAX));
-        match self {
-            Self::Tokens(_) => format!("{} tokens", tokens(amount)),
-            Self::Money(limit) if limit.0 < 10 * CENT && limit.0 % CENT != 0 => exact_money(cost),
-            Self::Money(_) => money(cost),
-        }
-    }
-
-    /// The same without the word for the unit, where that stands beside it.
-    pub fn bare(self, amount: u64) -> String {
-        self.show(amount).replace(" tokens", "")
-    }
-}
-
-/// Returns a decimal number times a factor, exactly; `None` for what is no whole number then.
-fn decimal(text: &str, factor: u64) -> Option<u64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !is_plain(whole) || !is_plain(part) || part.len() > 9 {
-        return None;
-    }
-    let scale = 10_u64.checked_pow(u32::try_from(part.len()).ok()?)?;
-    let part = if part.is_empty() { 0 } else { part.parse::<u64>().ok()? };
-    let parts = part.checked_mul(factor)?;
-    if parts % scale != 0 {
-        return None;
-    }
-    whole.parse::<u64>().ok()?.checked_mul(factor)?.checked_add(parts / scale)
-}
-
 /// A budget in one of its periods.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Budget {
@@ -244,6 +159,16 @@ pub struct Budget {
     pub used: u64,
     /// The part of it that is only estimated.
     pub estimated: u64,
+    /// Requests of which no more is known than the least that they used.
+    pub floors: u64,
+    /// Requests that count as nothing in money, since nobody knows their price.
+    pub unpriced: u64,
+    /// Whether somebody was told that there are such.
+    #[serde(skip)]
+    pub unpriced_told: bool,
+    /// Whether what was used in its period before it was made is counted.
+    #[serde(skip)]
+    pub is_counted: bool,
     /// Set aside for runners that were launched with a limit of their own.
     pub reserved: u64,
     /// The beginning of the period.
@@ -266,14 +191,29 @@ impl Budget {
         if self.enforce_estimates { self.used } else { self.used.saturating_sub(self.estimated) }
     }
 
-    /// What was used, for people, without the word for its unit; marked where a part of it is only
-    /// estimated.
+    /// What was used, for people, without the word for its unit, marked where that is not all: `~` where a
+    /// part of it is only estimated, else `≥` where the least is known, and `?` where a price is missing.
     pub fn used_text(&self) -> String {
-        let quality = if self.estimated > 0 { Quality::Estimated } else { Quality::Exact };
-        marked(&self.limit.bare(self.used), quality)
+        let quality = match (self.estimated, self.floors) {
+            (1.., _) => Quality::Estimated,
+            (0, 1..) => Quality::Floor,
+            (0, 0) => Quality::Exact,
+        };
+        let unknown = if self.misses_prices() { "?" } else { "" };
+        format!("{}{unknown}", marked(&self.limit.bare(self.used), quality))
     }
 
-    /// Says what is in force: `interrupt when used up; told at 75, 90 and 100 %; …`.
+    /// Whether it is of money and cannot count a part of what was used, since nobody knows its price.
+    pub fn misses_prices(&self) -> bool {
+        matches!(self.limit, Limit::Money(_)) && self.unpriced > 0
+    }
+
+    /// Whether it is now to be told that prices are missing.
+    pub fn is_to_tell_unpriced(&self) -> bool {
+        self.misses_prices() && !self.unpriced_told
+    }
+
+    /// Says what is in force: `used up: interrupt; told at 75, 90, 100 %; …`.
     pub fn terms(&self) -> String {
         let told = TOLD_AT.map(|share| share.to_string()).join(", ");
         let cache = if self.count_cache_reads { "counted" } else { "not counted" };
@@ -283,6 +223,19 @@ impl Budget {
             self.estimates(),
             self.zone_text(),
         )
+    }
+
+    /// Says that prices are missing, where they are, and what can be done:
+    /// `3 requests without a price count as nothing; …`.
+    pub fn price_gap(&self) -> Option<String> {
+        let many = counted(
+            self.unpriced,
+            "request without a price counts",
+            "requests without a price count",
+        );
+        self.misses_prices().then(|| {
+            format!("{many} as nothing; set a price under `prices`, or a budget in tokens")
+        })
     }
 
     /// Whether what is only estimated is acted upon, in words.
@@ -364,25 +317,7 @@ pub struct BudgetChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn amounts_are_exact_or_refused() {
-        for (text, limit) in [
-            ("100000", Limit::Tokens(100_000)),
-            ("100k", Limit::Tokens(100_000)),
-            ("2.5M", Limit::Tokens(2_500_000)),
-            ("0", Limit::Tokens(0)),
-            ("$5", Limit::Money(Cost(5_000_000_000))),
-            ("12.50usd", Limit::Money(Cost(12_500_000_000))),
-        ] {
-            assert_eq!(Limit::parse(text), Ok(limit), "{text}");
-        }
-        for text in
-            ["", "k", "-5", "1.2345k", "$", "$-1", "$1e3", "1e9", "5x", "99999999999999G", "١"]
-        {
-            assert!(Limit::parse(text).is_err(), "{text}");
-        }
-    }
+    use crate::domain::usage::Cost;
 
     #[test]
     fn scopes_are_told_apart() {
@@ -394,22 +329,6 @@ mod tests {
         assert_eq!(BudgetScope::parse("project:"), None);
     }
 
-    #[test]
-    fn what_is_used_of_less_than_a_cent_can_be_told_from_it() {
-        let small = Limit::Money(Cost(1_000_000));
-        assert_eq!(
-            (small.show(300_000), small.show(1_000_000)),
-            ("$0.0003".into(), "$0.001".into())
-        );
-        let odd = Limit::Money(Cost(15_000_000));
-        assert_eq!(
-            (odd.show(12_000_000), odd.show(15_000_000)),
-            ("$0.012".into(), "$0.015".into())
-        );
-        let cents = Limit::Money(Cost(5_000_000_000));
-        assert_eq!((cents.show(300_000), cents.show(0)), ("<1¢".into(), "$0".into()));
-    }
-
     fn budget(limit: u64, used: u64) -> Budget {
         Budget {
             id: 1,
@@ -419,6 +338,10 @@ mod tests {
             limit: Limit::Tokens(limit),
             used,
             estimated: 0,
+            floors: 0,
+            unpriced: 0,
+            unpriced_told: false,
+            is_counted: true,
             reserved: 0,
             start: DateTime::UNIX_EPOCH,
             end: never(),
@@ -437,6 +360,23 @@ mod tests {
         assert_eq!(told(899, 75), None);
         assert_eq!(told(1500, 0), Some(100));
         assert_eq!(told(1500, 100), None);
+    }
+
+    #[test]
+    fn what_is_not_counted_whole_is_marked() {
+        let floors = Budget { floors: 1, unpriced: 2, ..budget(1000, 1200) };
+        assert_eq!(floors.used_text(), "≥1.20k");
+        assert_eq!((floors.price_gap(), floors.is_to_tell_unpriced()), (None, false));
+        let money = Budget { limit: Limit::Money(Cost(1_000_000_000)), used: 0, ..floors };
+        assert_eq!(money.used_text(), "≥$0?");
+        assert!(money.is_to_tell_unpriced());
+        assert_eq!(
+            money.price_gap().unwrap(),
+            "2 requests without a price count as nothing; set a price under `prices`, or a budget \
+             in tokens"
+        );
+        let told = Budget { unpriced_told: true, estimated: 5, ..money };
+        assert_eq!((told.used_text(), told.is_to_tell_unpriced()), ("~$0?".to_owned(), false));
     }
 
     #[test]

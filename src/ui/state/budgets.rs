@@ -13,6 +13,7 @@ use crate::{
     domain::{
         amount::exact_money,
         budget::{Budget, BudgetAction, BudgetChange, BudgetScope, Limit, Period, zone},
+        runner::Runner,
     },
     ui::{
         keymap::{Action, Context},
@@ -229,8 +230,12 @@ impl State {
     /// Whose use a budget counts, in words: a runner that is known by its name.
     pub(in crate::ui) fn scope_text(&self, scope: &BudgetScope) -> String {
         let BudgetScope::Runner(word) = scope else { return scope.to_string() };
-        let known = self.runners.values().find(|runner| runner.id.to_string() == *word);
-        known.map_or_else(|| scope.to_string(), |runner| format!("runner:{}", runner.name))
+        let is_it = |it: &&Runner| it.name == *word || it.id.to_string() == *word;
+        match self.runners.values().find(is_it) {
+            Some(runner) if runner.status.is_live() => format!("runner:{}", runner.name),
+            Some(runner) => format!("runner:{} (ended)", runner.name),
+            None => scope.to_string(),
+        }
     }
 
     /// The names of the columns.

@@ -2,11 +2,14 @@
 
 use ratatui::{buffer::Buffer, layout::Position};
 
-use crate::ui::{
-    keymap::{Action, Context},
-    state::{Area, BudgetDialog, BudgetField, State, consequence},
-    theme::{Role, Theme},
-    widgets::{field, fit, piece, put},
+use crate::{
+    domain::budget::Budget,
+    ui::{
+        keymap::{Action, Context},
+        state::{Area, BudgetDialog, BudgetField, State, consequence},
+        theme::{Role, Theme},
+        widgets::{field, fit, piece, put},
+    },
 };
 
 /// Columns of a label.
@@ -85,13 +88,14 @@ fn told(state: &State, dialog: &BudgetDialog) -> Vec<(String, Role)> {
         state.budgets().iter().find(|one| one.scope == *scope && one.period == change.period);
     let first = match known {
         Some(known) => {
-            let used = known.limit.show(known.used);
-            let used = if known.estimated > 0 { format!("~{used}") } else { used };
+            let used = known.used_text();
             format!("{enter} changes the {period} budget for {scope} to {much}; {used} are used")
         }
         None => format!("{enter} sets a {period} budget for {scope}: {much}"),
     };
     let mut told = vec![(first, Role::Text)];
+    let gap = known.and_then(Budget::price_gap).map(|gap| format!("? {gap}"));
+    told.extend(gap.map(|gap| (gap, Role::Muted)));
     if let Some(action) = change.action {
         told.push((consequence(action).to_owned(), Role::Muted));
     }

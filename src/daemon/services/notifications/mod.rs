@@ -394,11 +394,12 @@ impl Services {
     }
 
     /// Lets a delivery that is parked or waits, or all that were not taken, be tried again now, and ends
-    /// the rest of every channel; returns how many.
+    /// the rest of every channel; returns how many. That none waits is no error: a channel may be at rest
+    /// because of what it hears.
     ///
     /// # Errors
     ///
-    /// `NOTIFICATION_NOT_FOUND` when there is none, and no channel was at rest.
+    /// `NOTIFICATION_NOT_FOUND` when there is none of that id.
     pub async fn notify_retry(&self, id: Option<i64>) -> Result<u64, Failure> {
         let data = serde_json::json!({ "id": id });
         let caused = self.context.system_event(EventType::NotificationRetried, data);
@@ -406,17 +407,10 @@ impl Services {
         self.detached(async move {
             let retried = services.store.notification_retry(id, now, caused).await;
             // Only now: who wakes must find what is due again.
-            let was_at_rest = services.outside.rests.end();
+            services.outside.rests.end();
             services.outside.ring.ring();
             match retried.map_err(Failure::from) {
-                // The channel may be at rest because of what it hears.
-                Err(failure)
-                    if id.is_none()
-                        && was_at_rest
-                        && failure.reason == "NOTIFICATION_NOT_FOUND" =>
-                {
-                    Ok(0)
-                }
+                Err(failure) if id.is_none() && failure.reason == "NOTIFICATION_NOT_FOUND" => Ok(0),
                 retried => retried,
             }
         })

@@ -36,7 +36,7 @@ impl World {
     }
 
     /// Runs a statement as a user with a shell would.
-    async fn by_hand(&self, sql: &str) {
+    pub(super) async fn by_hand(&self, sql: &str) {
         match &self.database {
             Database::File(path) => {
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);

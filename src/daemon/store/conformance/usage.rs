@@ -8,7 +8,7 @@ use crate::{
     domain::{
         budget::{BudgetChange, BudgetScope, Limit, Period},
         session::SessionNews,
-        usage::{Cost, Quality, Tokens, UsageBy, UsageFilter, UsageRecord},
+        usage::{Cost, INTERRUPTED, Quality, Tokens, UsageBy, UsageFilter, UsageRecord},
     },
 };
 
@@ -148,6 +148,55 @@ async fn budgets_count_what_was_used_in_their_period(world: World) {
     assert_eq!(used(at(166)).await, left);
 }
 
+async fn a_budget_says_what_it_cannot_count(world: World) {
+    world.project("p").await;
+    let (runner, _) = world.runner(&World::new_runner("p")).await;
+    let gaps = async || {
+        let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
+        (budget.floors, budget.unpriced)
+    };
+    let changed = || NewEvent { at: at(10), ..event(EventType::BudgetChanged, "budget", "x") };
+    let floor = |key: &str, output| {
+        let mut floor = request(key, output, 5);
+        (floor.record.quality, floor.record.cost) = (Quality::Floor, None);
+        floor
+    };
+    // One that is set later knows of what was before; nothing was used of the mark of a turn's end.
+    let mut mark = floor("mark", 0);
+    (mark.record.tokens, mark.record.purpose) = (Tokens::default(), INTERRUPTED.to_owned());
+    world.take(&runner, vec![floor("a", 10), mark], 1).await;
+    world.set_budget(BudgetScope::Global, 1000, 0, 100).await;
+    assert_eq!(gaps().await, (2, 1));
+    world.take(&runner, vec![floor("b", 10), floor("b", 20)], 2).await;
+    assert_eq!(gaps().await, (3, 2), "each request once");
+    // Whoever knows better is believed.
+    world.take(&runner, vec![request("b", 20, 5)], 3).await;
+    assert_eq!(gaps().await, (2, 1));
+    let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
+    assert_eq!(world.store.budget_unpriced_models(&budget, 5).await.unwrap(), ["m"]);
+    let tell = || world.store.budget_tell_unpriced(&budget, changed());
+    assert_eq!((tell().await.unwrap(), tell().await.unwrap()), (true, false));
+    // The next period knows what was used in it, and that it was told.
+    let mut late = floor("late", 10);
+    late.record.at = at(150);
+    world.take(&runner, vec![late], 4).await;
+    let ended = world.store.budget_ended(at(160)).await.unwrap().remove(0);
+    let began = NewEvent { at: at(160), ..changed() };
+    world.store.budget_roll(&ended, (at(100), at(200)), began).await.unwrap();
+    let next = world.store.budget_list(at(160)).await.unwrap().remove(0);
+    assert_eq!((next.floors, next.unpriced, next.unpriced_told), (1, 1, true));
+    let reset = NewEvent { at: at(160), ..changed() };
+    world.store.budget_reset(&BudgetScope::Global, None, reset).await.unwrap();
+    let next = world.store.budget_list(at(160)).await.unwrap().remove(0);
+    assert_eq!((next.floors, next.unpriced, next.unpriced_told), (0, 0, false));
+    // What was known before the reset and is known better now takes nothing off.
+    let mut late = request("late", 10, 5);
+    late.record.at = at(150);
+    world.take(&runner, vec![late], 5).await;
+    let next = world.store.budget_list(at(160)).await.unwrap().remove(0);
+    assert_eq!((next.floors, next.unpriced), (0, 0));
+}
+
 async fn a_budget_that_is_set_again_counts_what_it_is_told_to(world: World) {
     world.project("p").await;
     let (runner, _) = world.runner(&World::new_runner("p")).await;
@@ -219,6 +268,25 @@ async fn a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults(world: Worl
     let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
     assert!(budget.is_exhausted());
     assert_eq!(budget.to_tell(), Some(100));
+    // What was used before is counted once it is looked at, unless the row says how much that was.
+    let write = "INSERT INTO token_budgets (scope, scope_id, limit_tokens, used_tokens, \
+         period_granularity, period_start, period_end) VALUES ('project', 'p', 1000, USED, 'PERIOD', \
+         '2027-01-15T00:00:00.000000Z', '2027-01-16T00:00:00.000000Z')";
+    for (period, used) in [("daily", "0"), ("weekly", "7")] {
+        world.by_hand(&write.replace("USED", used).replace("PERIOD", period)).await;
+    }
+    for _ in 0..2 {
+        for budget in world.store.budget_list(at(20)).await.unwrap() {
+            world.store.budget_count(&budget, at(20)).await.unwrap();
+        }
+        let budgets = world.store.budget_list(at(20)).await.unwrap();
+        let of_p = budgets.iter().filter(|budget| budget.scope != BudgetScope::Global);
+        let mut counted: Vec<_> = of_p.map(|it| (it.period.as_str(), it.used)).collect();
+        counted.sort_unstable();
+        assert_eq!(counted, [("daily", 100), ("weekly", 7)]);
+        assert!(budgets.iter().all(|budget| budget.is_counted));
+    }
+    world.by_hand("DELETE FROM token_budgets WHERE scope = 'project'").await;
     let tell = || world.store.budget_tell(&budget, 100, Vec::new());
     assert_eq!((tell().await.unwrap(), tell().await.unwrap()), (true, false));
     let event = event(EventType::RunnerStarting, "runner", "x");
@@ -252,6 +320,7 @@ async fn nothing_is_promised_twice(world: World) {
 on_both! {
     a_request_is_counted_once_and_later_only_what_is_more,
     budgets_count_what_was_used_in_their_period,
+    a_budget_says_what_it_cannot_count,
     a_budget_that_is_set_again_counts_what_it_is_told_to,
     what_is_set_aside_for_a_runner_ends_with_it,
     a_share_is_told_by_one_and_a_hand_made_row_has_its_defaults,

@@ -48,6 +48,7 @@ pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
     (11, "tokens", include_str!("../../../../migrations/sqlite/0011_tokens.sql")),
     (12, "repeats", include_str!("../../../../migrations/sqlite/0012_repeats.sql")),
     (13, "fewer indexes", include_str!("../../../../migrations/sqlite/0013_fewer_indexes.sql")),
+    (14, "gaps", include_str!("../../../../migrations/sqlite/0014_gaps.sql")),
 ];
 
 /// The texts that only this database understands. A JSON array is unpacked by `json_each`.

@@ -1,0 +1,22 @@
+-- What a budget cannot count whole: requests of which no more is known than the least, and those whose
+-- price nobody knows.
+ALTER TABLE token_budgets ADD COLUMN floors INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE token_budgets ADD COLUMN unpriced INTEGER NOT NULL DEFAULT 0;
+-- Whether it was told that there are such without a price.
+ALTER TABLE token_budgets ADD COLUMN unpriced_told INTEGER NOT NULL DEFAULT 0;
+-- Whether what was used before it was inserted is counted; a row that is inserted by hand says no.
+ALTER TABLE token_budgets ADD COLUMN is_counted INTEGER NOT NULL DEFAULT 0;
+
+UPDATE token_budgets SET
+    is_counted = 1,
+    floors = (SELECT count(*) FROM usage_requests AS u
+         WHERE u.quality = 'floor' AND u.at >= token_budgets.period_start AND u.at < token_budgets.period_end AND u.imported = 0
+         AND (scope = 'global' OR (scope = 'project' AND u.project_name = scope_id)
+              OR (scope = 'runner' AND (u.runner_id = scope_id OR u.runner_id IN
+                  (SELECT r.id FROM runners AS r WHERE r.name = scope_id))))),
+    unpriced = (SELECT count(*) FROM usage_requests AS u
+         WHERE coalesce(u.cost_nanos, u.list_nanos) IS NULL AND u.counted + u.cache_read > 0
+         AND u.at >= token_budgets.period_start AND u.at < token_budgets.period_end AND u.imported = 0
+         AND (scope = 'global' OR (scope = 'project' AND u.project_name = scope_id)
+              OR (scope = 'runner' AND (u.runner_id = scope_id OR u.runner_id IN
+                  (SELECT r.id FROM runners AS r WHERE r.name = scope_id)))));

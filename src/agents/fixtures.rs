@@ -23,7 +23,7 @@ macro_rules! bundled {
 }
 
 /// The bundled files, with their names; seen with Claude Code 2.1.332, Codex 0.171.0,
-/// Copilot 1.0.102 and Qwen Code 0.24.4.
+/// Copilot 1.0.102, Gemini CLI 0.61.0 and Qwen Code 0.24.4.
 const BUNDLED: &[(&str, &str)] = bundled![
     "claude/blocked-permission-1",
     "claude/blocked-trust-1",
@@ -32,14 +32,18 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "claude/idle-3",
     "claude/working-1",
     "claude/working-2",
+    "codex/blocked-auth-1",
     "codex/blocked-permission-1",
     "codex/idle-1",
     "codex/working-1",
+    "copilot/blocked-auth-1",
     "copilot/blocked-permission-1",
     "copilot/idle-1",
     "copilot/idle-2",
     "copilot/working-1",
     "copilot/working-2",
+    "gemini/blocked-auth-1",
+    "qwen/blocked-auth-1",
     "qwen/blocked-permission-1",
     "qwen/idle-1",
     "qwen/idle-2",

@@ -153,7 +153,7 @@ const QUESTION: &str = "AskUserQuestion";
 
 /// Whether a hook asks whether its agent may do something.
 pub fn asks_permission(told: &HookReport) -> bool {
-    told.event == "PermissionRequest" && told.name != QUESTION
+    told.wants_permission() && told.name != QUESTION
 }
 
 /// Whether a hook tells of a question in general words: what is asked was told before, by agents that can.

@@ -29,7 +29,7 @@ use crate::{
     domain::{
         agent::Agent,
         approval::{Decision, Policy, Wish},
-        hook::{Decided, Hold, HookReport},
+        hook::{Decided, Hold, HookReport, WAS_ASKED},
         launch::HOOK_VARIABLE,
     },
 };
@@ -106,8 +106,9 @@ fn report(agent: Option<OsString>, until: Instant) -> Option<String> {
             }
         }
     }
-    let hold = meter.tell(&told);
-    hold.and_then(|hold| hooks::veto(agent, &told.event, &hold)).or(asked)
+    let answer = meter.tell(&told).unwrap_or_default();
+    let asked = asked.filter(|_| !answer.was_asked);
+    answer.hold.and_then(|hold| hooks::veto(agent, &told.event, &hold)).or(asked)
 }
 
 /// The policy in force where an agent works.
@@ -126,6 +127,15 @@ fn ruled(agent: Agent, told: &HookReport) -> Option<(Decision, String)> {
     };
     let verdict = policy(told).decide(&wish);
     Some((verdict.decision, verdict.rule?))
+}
+
+/// What a report is answered.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Answer {
+    /// The agent is to be held.
+    hold: Option<Hold>,
+    /// A person was asked already, by the agent itself.
+    was_asked: bool,
 }
 
 /// What came of asking.
@@ -220,17 +230,18 @@ impl Meter {
         }
     }
 
-    /// Tells the meter and returns whether the agent is to be held. A meter that is too busy to answer in time
-    /// has the report all the same.
-    fn tell(&mut self, told: &HookReport) -> Option<Hold> {
+    /// Tells the meter and returns what it answers. One that is too busy to answer in time has the report all
+    /// the same.
+    fn tell(&mut self, told: &HookReport) -> Option<Answer> {
         let path = self.path.clone();
         let mut socket = self.post(&path, told, self.deliver_by)?;
         let until = self.answer_by.max(Instant::now() + ANSWER);
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];
         loop {
-            if let Some((_, body)) = answer_of(&answer) {
-                return serde_json::from_slice(body).ok();
+            if let Some((status, body)) = answer_of(&answer) {
+                let hold = serde_json::from_slice(body).ok();
+                return Some(Answer { hold, was_asked: status == WAS_ASKED });
             }
             socket.set_read_timeout(Some(left(until)?)).ok()?;
             match socket.read(&mut buffer).ok()? {

@@ -2,13 +2,17 @@
 //!
 //! A pipe that closes early ends the command quietly; that is what `| head` means.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::human::clip;
-use crate::domain::failure::Failure;
+use crate::{
+    config::environment,
+    domain::{failure::Failure, session::FOUND, snippet::Snippet},
+};
 
 /// The reason of the failure that means: nobody reads any more.
 pub(super) const CLOSED: &str = "OUTPUT_CLOSED";
@@ -54,7 +58,8 @@ impl Printer {
         self.format == Format::Table
     }
 
-    /// Prints a list: as a table of these rows, or the values themselves.
+    /// Prints a list: as a table of these rows, or the values themselves. What stands between [`FOUND`] in a
+    /// table's last column is kept where that is cut, and stands out.
     pub(super) fn list<T: Serialize>(
         self,
         values: &[T],
@@ -75,8 +80,9 @@ impl Printer {
         for column in table.column_iter_mut() {
             column.set_padding((0, GAP));
         }
+        let has_colors = io::stdout().is_terminal() && !environment::no_color();
         for line in table.lines() {
-            self.line(line.trim_end())?;
+            self.line(&emphasised(line.trim_end(), has_colors))?;
         }
         Ok(())
     }
@@ -142,8 +148,7 @@ impl Printer {
 
     /// Warns the person, in colour where the terminal has any; also when quiet was asked for.
     pub(super) fn warn(self, text: &str) {
-        use io::IsTerminal as _;
-        if io::stderr().is_terminal() && !crate::config::environment::no_color() {
+        if io::stderr().is_terminal() && !environment::no_color() {
             self.talk(&format!("\x1b[1;33m! {text}\x1b[0m"));
         } else {
             self.talk(&format!("! {text}"));
@@ -167,7 +172,10 @@ fn terminal_width() -> Option<usize> {
 
 /// Cuts the longest cells of a table's prose until its lines fit, whichever column is widest.
 fn fit(heads: &[&str], rows: &mut [Vec<String>], width: usize) {
-    let length = |text: &str| text.chars().count();
+    let length = |text: &str| {
+        let is_found = text.contains(FOUND.0);
+        if is_found { Snippet::of(text).text.width() } else { text.chars().count() }
+    };
     let widest = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| length(cell)).chain(heads.get(column).map(|head| length(head))).max()
@@ -184,15 +192,33 @@ fn fit(heads: &[&str], rows: &mut [Vec<String>], width: usize) {
     for row in rows {
         for (cell, width) in row.iter_mut().zip(&widths) {
             if length(cell) > *width {
-                *cell = clip(cell, *width);
+                let is_found = cell.contains(FOUND.0);
+                let around = || Snippet::of(cell).within(*width).marked();
+                *cell = if is_found { around() } else { clip(cell, *width) };
             }
         }
     }
 }
 
+/// Returns a line in which what was found stands out, where there are colours.
+fn emphasised(line: &str, has_colors: bool) -> String {
+    let (begin, end) = if has_colors { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    line.replace(FOUND.0, begin).replace(FOUND.1, end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_found_is_seen_and_stands_out() {
+        let mut rows =
+            [vec!["one".to_owned(), "so many words before the \u{2}fox\u{3}".to_owned()]];
+        fit(&["name", "said"], &mut rows, 22);
+        assert_eq!(rows[0], ["one", "…before the \u{2}fox\u{3}"]);
+        assert_eq!(emphasised(&rows[0][1], false), "…before the fox");
+        assert_eq!(emphasised(&rows[0][1], true), "…before the \x1b[1mfox\x1b[0m");
+    }
 
     #[test]
     fn a_table_is_cut_where_it_is_widest_and_no_further() {

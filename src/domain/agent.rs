@@ -64,6 +64,12 @@ impl Agent {
         self == Self::Qwen
     }
 
+    /// Whether it tells what a response used only when the tools that it asked for are done (1.18): while one of
+    /// them waits for a permission nobody knows.
+    pub fn tells_after_tools(self) -> bool {
+        self == Self::Opencode
+    }
+
     /// Whether it tells of a question before its dialog is there: Codex (0.171) keeps a dialog back until nobody
     /// has typed for a second. Keys that come before land in its input box, and Esc ends the turn.
     pub fn keeps_dialogs_back(self) -> bool {

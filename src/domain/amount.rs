@@ -50,6 +50,11 @@ pub fn cost_of(total: &UsageTotal) -> String {
     priced(total.cost, total.quality, total.unpriced > 0)
 }
 
+/// Returns the same of what a runner or a conversation cost, of which so many requests have no price.
+pub fn cost_without(unpriced: u64, cost: Cost, quality: Quality) -> String {
+    priced(cost, quality, unpriced > 0)
+}
+
 /// Returns the same of so many tokens of which only the sum is known: what was used and cost nothing has
 /// no price that anybody knows. A model that is free cannot be told from that.
 pub fn cost_of_tokens(count: u64, cost: Cost, quality: Quality) -> String {
@@ -112,6 +117,8 @@ mod tests {
         assert_eq!(cost_of_tokens(1200, Cost(0), Quality::Floor), "≥$0?");
         assert_eq!(cost_of_tokens(0, Cost(0), Quality::Exact), "$0");
         assert_eq!(cost_of_tokens(1200, Cost(40_000_000), Quality::Estimated), "~$0.04");
+        assert_eq!(cost_without(2, Cost(40_000_000), Quality::Floor), "≥$0.04?");
+        assert_eq!(cost_without(0, Cost(0), Quality::Exact), "$0");
         let part = UsageTotal { cost: Cost(40_000_000), unpriced: 1, ..UsageTotal::default() };
         assert_eq!(cost_of(&part), "$0.04?");
         assert_eq!(cost_of(&UsageTotal { unpriced: 0, ..part }), "$0.04");

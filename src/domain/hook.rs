@@ -59,6 +59,22 @@ pub struct HookReport {
     pub rule: String,
 }
 
+/// The status by which a supervisor answers a hook that need not demand to ask a person: one was asked, and let
+/// it be.
+pub const WAS_ASKED: u16 = 208;
+
+impl HookReport {
+    /// Whether its agent wants a permission.
+    pub fn wants_permission(&self) -> bool {
+        self.event == "PermissionRequest"
+    }
+
+    /// Whether a turn begins or ends with it.
+    pub fn bounds_turn(&self) -> bool {
+        matches!(&*self.event, "UserPromptSubmit" | "Stop" | "SessionStart")
+    }
+}
+
 /// What was decided of what an agent wants to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Decided {

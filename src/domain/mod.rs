@@ -45,4 +45,5 @@ pub mod repeat;
 pub mod runner;
 pub mod session;
 pub mod size;
+pub mod snippet;
 pub mod usage;

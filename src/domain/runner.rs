@@ -209,6 +209,9 @@ pub struct Runner {
     pub cost: Cost,
     /// How good these figures are.
     pub usage_quality: Quality,
+    /// Requests that are not in what they cost: nobody knows their price.
+    #[serde(default)]
+    pub unpriced: u64,
     /// So many tokens it may use at most, in all its life.
     pub max_tokens: Option<u64>,
     /// Its agent is held by a budget.
@@ -261,6 +264,11 @@ impl Runner {
             Some((sign, rest)) if !sign.contains(char::is_alphanumeric) => rest.trim(),
             _ => text,
         };
+        // Gemini's tells its state and its directory.
+        let is_state = ["Ready (", "Working… (", "Action Required ("];
+        if is_state.iter().any(|state| text.starts_with(state)) {
+            return "";
+        }
         if text.is_empty() { self.title.trim() } else { text }
     }
 

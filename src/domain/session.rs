@@ -43,6 +43,9 @@ pub struct Session {
     pub cost: Cost,
     /// How good these figures are.
     pub quality: Quality,
+    /// Requests that are not in what they cost: nobody knows their price.
+    #[serde(default)]
+    pub unpriced: u64,
     /// Whether the agent can go on with it.
     pub resumable: bool,
     /// How it began: `started`, `resumed`, `cleared`, `forked`, `imported`.
@@ -157,7 +160,7 @@ pub struct Conversation {
     pub agent: String,
     /// Its id of it.
     pub id: String,
-    /// Its file, or its place in a database.
+    /// Its file, of several the first, or its place in a database.
     pub path: String,
     /// Its directory; empty when unknown.
     pub cwd: String,
@@ -291,6 +294,7 @@ mod tests {
             tokens_used: 0,
             cost: Cost::default(),
             quality: Quality::default(),
+            unpriced: 0,
             resumable: true,
             origin: "started".to_owned(),
             resumed_from: None,

@@ -13,6 +13,7 @@ use crate::domain::{
 impl From<Budget> for v1::Budget {
     fn from(budget: Budget) -> Self {
         Self {
+            id: budget.id,
             scope: budget.scope.to_string(),
             period: budget.period.as_str().to_owned(),
             limit: budget.limit.amount(),
@@ -38,7 +39,7 @@ impl TryFrom<v1::Budget> for Budget {
 
     fn try_from(wire: v1::Budget) -> Result<Self, Failure> {
         Ok(Self {
-            id: 0,
+            id: wire.id,
             scope: scope(&wire.scope)?,
             period: period(&wire.period)?,
             time_zone: wire.time_zone,

@@ -43,6 +43,7 @@ impl From<&Runner> for v1::Runner {
             tokens_used: runner.tokens_used,
             cost_nanos: runner.cost.0,
             usage_quality: runner.usage_quality.as_str().to_owned(),
+            unpriced: runner.unpriced,
             max_tokens: runner.max_tokens.unwrap_or(0),
             hold: runner.hold.as_ref().map(|hold| hold.reason.clone()).unwrap_or_default(),
             hold_level: runner
@@ -99,6 +100,7 @@ impl TryFrom<v1::Runner> for Runner {
             tokens_used: wire.tokens_used,
             cost: Cost(wire.cost_nanos),
             usage_quality: Quality::parse(&wire.usage_quality),
+            unpriced: wire.unpriced,
             max_tokens: (wire.max_tokens > 0).then_some(wire.max_tokens),
             hold: HoldLevel::parse(&wire.hold_level).map(|level| Hold { level, reason: wire.hold }),
             session_id: some(wire.session_id),

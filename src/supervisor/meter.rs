@@ -17,6 +17,7 @@ use chrono::Utc;
 use memchr::memmem;
 
 use super::{
+    hooks::Hooks,
     http::{Parsed, Request, parse, response},
     log::OutputLog,
     queue::{Outbox, read_some},
@@ -57,7 +58,7 @@ pub(super) struct Meter {
     address: SocketAddr,
     secret: String,
     needles: Vec<String>,
-    hold: Option<Hold>,
+    hooks: Hooks,
     connections: Vec<Wire>,
     next_id: u64,
     spool: OutputLog,
@@ -87,7 +88,7 @@ impl Meter {
             address,
             secret: uuid::Uuid::new_v4().simple().to_string(),
             needles: needles.to_vec(),
-            hold: None,
+            hooks: Hooks::default(),
             connections: Vec::new(),
             next_id: 0,
             spool: OutputLog::start(dir.spool(), SPOOL),
@@ -101,7 +102,7 @@ impl Meter {
 
     /// What hooks are told from now on.
     pub(super) fn set_hold(&mut self, hold: Option<Hold>) {
-        self.hold = hold;
+        self.hooks.hold = hold;
     }
 
     /// The descriptor on which new connections come.
@@ -266,8 +267,7 @@ impl Meter {
         match path.trim_end_matches('/') {
             "/hook" => {
                 self.keep(ReportKind::Hook, &request.body);
-                let hold = self.hold.as_ref().map(serde_json::to_string);
-                ("200 OK", hold.and_then(Result::ok).unwrap_or_default())
+                self.hooks.answer(&request.body)
             }
             "/v1/logs" if !request.is_json => ("415 Unsupported Media Type", String::new()),
             "/v1/logs" | "/v1/traces" => {

@@ -16,6 +16,7 @@ mod clock;
 mod commands;
 mod connection;
 mod ending;
+mod hooks;
 mod http;
 mod log;
 mod memory;

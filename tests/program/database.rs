@@ -33,7 +33,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let world = World::new();
     let told = world.json(["database"]);
     assert_eq!((&told["is_reachable"], &told["schema"]), (&false.into(), &0.into()));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 13"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 14"]);
     world.run(["database", "migrate"]).expect_error(0, &["up to date"]);
     let told = world.json(["database", "status"]);
     assert_eq!((&told["is_reachable"], &told["kind"]), (&true.into(), &"SQLite".into()));
@@ -42,12 +42,12 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     let url = Postgres::shared().database().await;
     configure(&world, &url);
     let output = world.run(["database"]).expect_code(0);
-    assert!(output.stdout.contains("from 0 to 13"), "{}", output.stdout);
+    assert!(output.stdout.contains("from 0 to 14"), "{}", output.stdout);
     assert!(output.stdout.contains("database.url in"), "{}", output.stdout);
     assert!(!output.stdout.contains(PASSWORD));
-    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 13"]);
+    world.run(["database", "migrate"]).expect_error(0, &["from 0 to 14"]);
     let told = world.json(["database"]);
-    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &13.into()));
+    assert_eq!((&told["kind"], &told["schema"]), (&"PostgreSQL".into(), &14.into()));
     assert!(!told["pgvector"].as_str().unwrap().is_empty());
 
     let mut raw = PgConnection::connect(&url).await.unwrap();

@@ -21,8 +21,12 @@ use crate::{
     domain::{
         failure::Failure,
         session::{Conversation, FOUND, Hit, SearchFilter, Session, Utterance},
+        snippet::Snippet,
     },
 };
+
+/// Of what was said, in columns.
+const LONGEST_SAID: usize = 80;
 
 /// Finds what was said.
 pub(super) async fn search(
@@ -57,7 +61,7 @@ pub(super) async fn search(
             hit.agent.clone(),
             age(hit.at, now),
             hit.role.clone(),
-            clip(&one_line(&plain(hit)), 80),
+            Snippet::of(&hit.snippet).within(LONGEST_SAID).marked(),
         ]
     })
 }

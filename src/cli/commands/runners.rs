@@ -12,7 +12,7 @@ use crate::{
     },
     domain::{
         agent_command::is_god,
-        amount::{cost_of_tokens, marked, tokens},
+        amount::{cost_without, marked, tokens},
         failure::Failure,
         runner::Runner,
     },
@@ -156,7 +156,7 @@ fn used(runner: &Runner, figure: impl FnOnce() -> String) -> String {
 }
 
 fn cost(runner: &Runner) -> String {
-    cost_of_tokens(runner.tokens_used, runner.cost, runner.usage_quality)
+    cost_without(runner.unpriced, runner.cost, runner.usage_quality)
 }
 
 async fn show(

@@ -12,7 +12,7 @@ use crate::{
     },
     client::size_of_terminal,
     domain::{
-        amount::{cost_of_tokens, marked, tokens},
+        amount::{cost_without, marked, tokens},
         failure::Failure,
         runner::Runner,
         session::{Session, lost_together},
@@ -127,7 +127,7 @@ async fn list(args: &SessionsListArgs, context: &Context, printer: Printer) -> R
             age(last, now),
             session.message_count.to_string(),
             marked(&tokens(session.tokens_used), session.quality),
-            cost_of_tokens(session.tokens_used, session.cost, session.quality),
+            cost_without(session.unpriced, session.cost, session.quality),
             session.state().to_owned(),
             clip(&one_line(about(session)), 48),
         ]
@@ -157,7 +157,7 @@ async fn show(
         ("ended", session.ended_at.map(time).unwrap_or_default()),
         ("messages", session.message_count.to_string()),
         ("tokens", figures(&tokens(session.tokens_used))),
-        ("cost", cost_of_tokens(session.tokens_used, session.cost, session.quality)),
+        ("cost", cost_without(session.unpriced, session.cost, session.quality)),
         ("figures", session.quality.as_str().to_owned()),
         ("first prompt", clip(&one_line(&session.first_prompt), 200)),
         ("summary", session.summary.clone()),

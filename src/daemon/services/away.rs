@@ -122,6 +122,7 @@ impl Services {
             tokens_used: 0,
             cost: Cost::default(),
             usage_quality: Quality::default(),
+            unpriced: 0,
             max_tokens: None,
             hold: None,
             session_id: None,

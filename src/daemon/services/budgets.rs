@@ -308,7 +308,7 @@ impl Services {
                     && Agent::of(&runner.agent).is_some_and(hooks::ends_turns),
                 is_paused: runner.status == RunnerStatus::Paused,
             };
-            let effects = {
+            let mut effects = {
                 let mut runners =
                     self.enforcing.0.runners.lock().unwrap_or_else(PoisonError::into_inner);
                 let one = runners.entry((runner.id, runner.run)).or_default();
@@ -318,6 +318,13 @@ impl Services {
                 }
                 one.step(worst.map(|budget| budget.action), situation, now)
             };
+            // Another budget may be the cause by now; that more is used of the same is no news.
+            if let (Some(budget), Some(hold)) = (worst, &runner.hold)
+                && effects.is_empty()
+                && cause(&hold.reason) != cause(&budget.exhaustion())
+            {
+                effects.push(Effect::Hold(hold.level));
+            }
             for effect in effects {
                 let reason = worst.map(|budget| budget.exhaustion()).unwrap_or_default();
                 if let Err(error) = self.apply(runner, effect, &reason).await {
@@ -403,6 +410,11 @@ impl Services {
             None => Ok(()),
         }
     }
+}
+
+/// Which budget a reason names: what stands before the figures.
+fn cause(reason: &str) -> &str {
+    reason.split_once(':').map_or(reason, |(cause, _)| cause)
 }
 
 /// Whether a budget counts what a runner uses.

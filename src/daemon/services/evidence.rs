@@ -187,6 +187,20 @@ impl Services {
         Ok(is_box(&self.store.runner_evidence(runner.id).await?))
     }
 
+    /// Whether an agent that tells of rest itself has a dialog on its screen of which it tells nothing: a text
+    /// would answer it.
+    pub(super) async fn asks_unsaid(&self, runner: &Runner) -> Result<bool, Failure> {
+        if runner.activity.source != ActivitySource::Osc7501 {
+            return Ok(false);
+        }
+        let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
+        let name = self.context.screens_of(&runner.agent);
+        let seen = self.context.screens.look(&name, On::Screen, &tail(&screen.lines));
+        Ok(seen.is_some_and(|seen| {
+            seen.state == ActivityState::Blocked && seen.kind.as_deref() != Some("permission")
+        }))
+    }
+
     /// Returns what stands on the screen of an agent that asks what an item tells of.
     pub(super) async fn standing(
         &self,
@@ -257,7 +271,8 @@ impl Services {
         let starts = Agent::of(&runner.agent).is_some_and(Agent::works_at_its_start);
         let unproven = evidence.unproven(now).filter(|_| starts);
         // An agent that is being ended tells of its end: what it was at before says whether that cuts off a turn.
-        let is_ending = before.status == RunnerStatus::Stopping;
+        // What one that has ended said is taken in later, and is no news.
+        let is_ending = before.status == RunnerStatus::Stopping || !before.status.is_live();
         let activity = if unproven.is_some() || is_ending {
             before.activity.clone()
         } else {
@@ -294,6 +309,30 @@ impl Services {
             Ok(())
         };
         all.insert(runner.id, evidence);
+        outcome
+    }
+
+    /// Takes note that somebody has looked at what had ended by then: an agent that is done rests.
+    pub(super) async fn note_looked(&self, id: RunnerId, at: DateTime<Utc>) -> Result<(), Failure> {
+        let mut all = self.told.all.lock().await;
+        let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
+        let is_ours = runner.node_id == self.context.origin.node_id && runner.status.is_live();
+        let has_ended = runner.activity.since.is_some_and(|since| since <= at);
+        if !is_ours || runner.activity.state != ActivityState::Done || !has_ended {
+            return Ok(());
+        }
+        let known = match all.remove(&id) {
+            Some(known) => known,
+            None => self.store.runner_evidence(id).await?,
+        };
+        let evidence = Evidence { looked: Some(at), ..known.of_run(runner.run) };
+        let activity = evidence.verdict(&runner.activity, self.context.clock.now());
+        let outcome = if activity == runner.activity {
+            Ok(())
+        } else {
+            self.write_activity(&runner, &activity, &runner.title, &evidence).await
+        };
+        all.insert(id, evidence);
         outcome
     }
 

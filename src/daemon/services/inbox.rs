@@ -263,7 +263,11 @@ impl Services {
         let services = self.clone();
         self.detached(async move {
             let event = services.inbox_event();
-            Ok(services.store.inbox_seen(&looked, &event).await?)
+            services.store.inbox_seen(&looked, &event).await?;
+            for (id, at) in looked {
+                services.note_looked(id, at).await?;
+            }
+            Ok(())
         })
         .await
     }

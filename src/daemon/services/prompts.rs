@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{
     Change, Services,
+    drafts::LeftText,
     prompt_refusals::{asks, busy, check_occupant},
     terminal::MAX_TEXT,
 };
@@ -57,6 +58,8 @@ struct Waiting {
     busy: HashSet<RunnerId>,
     /// The last one began no turn: the next waits until what the agent does has changed since then.
     stalled: HashMap<RunnerId, Option<DateTime<Utc>>>,
+    /// What was typed last began no turn, as far as is known: it may stand in the input box still.
+    left: HashMap<RunnerId, LeftText>,
 }
 
 impl Prompts {
@@ -163,7 +166,11 @@ impl Services {
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
         if wish.submit && !was_at_work {
-            self.clear_draft(&runner).await.map_err(refused)?;
+            let left = self.prompts.lock().left.get(&id).cloned();
+            self.clear_draft(&runner, left.as_ref()).await.map_err(refused)?;
+            if self.asks_unsaid(&runner).await.map_err(refused)? {
+                return Err(refused(asks(&runner)));
+            }
         }
         let typed = self.context.clock.now();
         // One at work draws all the time.
@@ -172,6 +179,11 @@ impl Services {
         let (text, submit) = (wish.text.clone(), wish.submit);
         let input = Type { text, submit, awaits_paste, ..Type::default() };
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;
+        if wish.submit {
+            // Until it is known better.
+            let left = LeftText::new(runner.run, &wish.text);
+            self.prompts.lock().left.insert(id, left);
+        }
         let tells = tells(&runner, self.context.is_screen_read(&runner.agent));
         let is_watched = took.submitted && tells && !was_at_work && wish.when != When::Now;
         let started = if is_watched { Started::No } else { Started::Unknown };
@@ -221,6 +233,10 @@ impl Services {
                     break;
                 }
             }
+        }
+        // Where nothing tells of a turn's start, Enter is believed.
+        if delivery.submitted && delivery.started != Started::No {
+            self.prompts.lock().left.remove(&id);
         }
         Ok(delivery)
     }

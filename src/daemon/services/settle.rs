@@ -278,13 +278,15 @@ fn cuts(agent: Agent, activity: &Activity, exit: &Exit) -> bool {
     is_forced && is_at_it(agent, activity, exit.at)
 }
 
-/// Whether an agent may wait for a response at a time: in a turn or, where it asks behind them, right behind.
+/// Whether a response may be under way, or not told of yet, at a time: in a turn or, where an agent asks behind
+/// them, right behind.
 fn is_at_it(agent: Agent, activity: &Activity, at: DateTime<Utc>) -> bool {
     let is_just_over = activity.since.is_some_and(|since| at - since < BEHIND);
     // A turn must have begun: its rest is not the agent's first.
     let is_behind =
         agent.asks_behind_turns() && activity.state == ActivityState::Done && is_just_over;
-    activity.state == ActivityState::Working || is_behind
+    let is_untold = agent.tells_after_tools() && activity.state == ActivityState::Blocked;
+    activity.state == ActivityState::Working || is_behind || is_untold
 }
 
 #[cfg(test)]
@@ -311,6 +313,10 @@ mod tests {
         assert!(!cut(Agent::Claude, Done, 9, &exit));
         assert!(!cut(Agent::Claude, Blocked, 9, &exit));
         assert!(cut(Agent::Qwen, Done, 9, &exit));
+        assert!(
+            cut(Agent::Opencode, Blocked, 1, &exit),
+            "what it used is told when its tools are done"
+        );
         assert!(!cut(Agent::Qwen, Done, 5, &exit));
         assert!(!cut(Agent::Qwen, Idle, 9, &exit));
         let by_itself = Exit { stopped: false, ..exit };

@@ -11,13 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Added, Counted, Store, StoreError,
-    charges::{self, Charge},
     query::{Query, Record},
+    sums::Sums,
 };
 use crate::domain::{
     id::RunnerId,
     runner::Runner,
-    usage::{Cost, INTERRUPTED, Quality, Tokens, UsageRecord, UsageSource},
+    usage::{Cost, Quality, Tokens, UsageRecord, UsageSource},
 };
 
 /// How bad a quality is, as a number that both databases can compare.
@@ -45,9 +45,6 @@ const PUT: &str = "INSERT INTO usage_requests (key, runner_id, project_name, ses
      cost_nanos = coalesce(excluded.cost_nanos, usage_requests.cost_nanos), \
      list_nanos = coalesce(excluded.list_nanos, usage_requests.list_nanos), \
      source = excluded.source, quality = excluded.quality, twin = excluded.twin";
-
-const DAY: &str = "INSERT INTO usage_days (project_name, day, tokens) VALUES ($1, $2, $3) \
-     ON CONFLICT (project_name, day) DO UPDATE SET tokens = usage_days.tokens + excluded.tokens";
 
 /// Reports of a runner ($1) between two times ($2, $3) from one source ($4) that have no other one yet
 /// and whose keys begin with $5.
@@ -139,11 +136,11 @@ impl Store {
         let mut first = sums.charges(now);
         first.append(&mut puts);
         let afterwards = sums.afterwards(now);
-        let added = sums.by_runner.values().fold(Added::default(), |mut sum, payer| {
-            sum += payer.added;
-            sum
-        });
-        let by_runner = sums.by_runner.into_iter().map(|(id, sum)| (id, sum.added)).collect();
+        let by_runner = sums.by_runner();
+        let mut added = Added::default();
+        for more in by_runner.values() {
+            added += *more;
+        }
         Ok(Accounted { added, elsewhere, by_runner, first, afterwards })
     }
 
@@ -277,157 +274,6 @@ fn merged(report: &Counted, before: Option<&Known>) -> Known {
     Known { counted: merged, twin }
 }
 
-/// What is charged to one runner.
-#[derive(Debug)]
-struct Charged<'a> {
-    runner: &'a Runner,
-    added: Added,
-    worst: Quality,
-    days: BTreeMap<String, u64>,
-    /// What each request added: budgets have periods.
-    charges: Vec<(UsageRecord, Charge)>,
-    /// Whether a request turned out better than it was known.
-    is_better: bool,
-}
-
-/// What is to be added, by what it is added to.
-#[derive(Debug, Default)]
-struct Sums<'a> {
-    by_runner: BTreeMap<RunnerId, Charged<'a>>,
-    sessions: BTreeMap<String, (Added, Quality, bool)>,
-}
-
-impl<'a> Sums<'a> {
-    fn add(&mut self, payer: Payer<'a>, after: &Counted, before: Option<&Counted>) {
-        let (tokens, cost) = (after.record.tokens.counted(), price(after));
-        let had = before.map_or((0, Cost(0)), |it| (it.record.tokens.counted(), price(it)));
-        let is_mark = after.record.purpose == INTERRUPTED;
-        let added = Added {
-            requests: u64::from(before.is_none() && !is_mark),
-            tokens: tokens.saturating_sub(had.0),
-            cost: Cost(cost.0.saturating_sub(had.1.0).max(0)),
-        };
-        let quality = after.record.quality;
-        let is_better = before.is_some_and(|before| before.record.quality > quality);
-        if !after.session.is_empty() {
-            let (sum, worst, better) = self.sessions.entry(after.session.clone()).or_default();
-            *sum += added;
-            *worst = (*worst).max(quality);
-            *better |= is_better;
-        }
-        let Some(runner) = payer.runner else { return };
-        let charged = self.by_runner.entry(runner.id).or_insert_with(|| Charged {
-            runner,
-            added: Added::default(),
-            worst: Quality::default(),
-            days: BTreeMap::new(),
-            charges: Vec::new(),
-            is_better: false,
-        });
-        charged.added += added;
-        charged.worst = charged.worst.max(quality);
-        charged.is_better |= is_better;
-        let day = after.record.at.format("%Y-%m-%d").to_string();
-        *charged.days.entry(day).or_default() += added.tokens;
-        let reads = after.record.tokens.cache_read;
-        let had_reads = before.map_or(0, |it| it.record.tokens.cache_read);
-        let more =
-            |is: fn(&Counted) -> bool| i64::from(is(after)) - i64::from(before.is_some_and(is));
-        let charge = Charge {
-            tokens: added.tokens,
-            reads: reads.saturating_sub(had_reads),
-            cost: added.cost,
-            floors: more(|it| it.record.quality == Quality::Floor),
-            unpriced: more(is_unpriced),
-        };
-        charged.charges.push((after.record.clone(), charge));
-    }
-
-    /// The statements that add to runners, projects, days and budgets.
-    fn charges(&self, now: DateTime<Utc>) -> Vec<Query> {
-        let all = self.by_runner.values().flat_map(|charged| charged.queries(now));
-        all.collect()
-    }
-
-    /// The statements that add to sessions, and say anew how good figures are.
-    fn afterwards(&self, now: DateTime<Utc>) -> Vec<Query> {
-        let sql = format!(
-            "UPDATE sessions SET tokens_used = tokens_used + $2, cost_nanos = cost_nanos + $3, \
-             usage_quality = CASE WHEN {RANK} < $4 THEN $5 ELSE usage_quality END, \
-             updated_at = $6 WHERE id = $1"
-        );
-        let add = |(id, (added, worst, _)): (&String, &(Added, Quality, bool))| {
-            Query::new(sql.clone())
-                .bind(id.as_str())
-                .bind(integer(added.tokens))
-                .bind(added.cost.0)
-                .bind(rank_of(*worst))
-                .bind(worst.as_str())
-                .bind(now)
-        };
-        let mut queries: Vec<_> = self.sessions.iter().map(add).collect();
-        for (id, _) in self.sessions.iter().filter(|(_, (.., is_better))| *is_better) {
-            let sql = requalify("sessions", "session_id");
-            queries.push(Query::new(sql).bind(id.as_str()).bind(id.as_str()));
-        }
-        for charged in self.by_runner.values().filter(|charged| charged.is_better) {
-            let sql = requalify("runners", "runner_id");
-            let id = charged.runner.id;
-            queries.push(Query::new(sql).bind(id.as_uuid()).bind(id.to_string()));
-        }
-        queries
-    }
-}
-
-impl Charged<'_> {
-    fn queries(&self, now: DateTime<Utc>) -> Vec<Query> {
-        let runner = self.runner;
-        let (tokens, cost) = (integer(self.added.tokens), self.added.cost.0);
-        let mut queries = Vec::new();
-        if self.added != Added::default() {
-            queries.push(
-                Query::new(
-                    "UPDATE projects SET total_tokens = total_tokens + $2, \
-                     cost_nanos = cost_nanos + $3 WHERE name = $1",
-                )
-                .bind(runner.project.as_str())
-                .bind(tokens)
-                .bind(cost),
-            );
-        }
-        queries.push(
-            Query::new(format!(
-                "UPDATE runners SET tokens_used = tokens_used + $2, cost_nanos = cost_nanos + $3, \
-                 usage_quality = CASE WHEN {RANK} < $4 THEN $5 ELSE usage_quality END, \
-                 updated_at = $6 WHERE id = $1"
-            ))
-            .bind(runner.id.as_uuid())
-            .bind(tokens)
-            .bind(cost)
-            .bind(rank_of(self.worst))
-            .bind(self.worst.as_str())
-            .bind(now),
-        );
-        for (day, tokens) in self.days.iter().filter(|(_, tokens)| **tokens > 0) {
-            let query = Query::new(DAY).bind(runner.project.as_str()).bind(day.as_str());
-            queries.push(query.bind(integer(*tokens)));
-        }
-        for (record, charge) in self.charges.iter().filter(|(_, it)| *it != Charge::default()) {
-            queries.push(charges::charge(runner, record, *charge, now));
-        }
-        queries
-    }
-}
-
-/// The statement that gives a row ($1) the quality of the worst of its requests ($2).
-fn requalify(table: &str, column: &str) -> String {
-    format!(
-        "UPDATE {table} SET usage_quality = coalesce((SELECT quality FROM usage_requests \
-         WHERE {column} = $2 ORDER BY {} DESC LIMIT 1), 'exact') WHERE id = $1",
-        RANK.replace("usage_quality", "quality")
-    )
-}
-
 fn put(payer: Payer<'_>, known: &Known) -> Query {
     let Counted { record, session, list, .. } = &known.counted;
     let tokens = &record.tokens;
@@ -454,22 +300,6 @@ fn put(payer: Payer<'_>, known: &Known) -> Query {
         .bind(record.quality.as_str())
         .bind(known.twin.as_str())
         .bind(payer.runner.is_none())
-}
-
-/// What a request costs: by its agent, else by the price table, else nothing.
-fn price(counted: &Counted) -> Cost {
-    counted.record.cost.or(counted.list).unwrap_or_default()
-}
-
-/// Whether nobody knows what it cost: [`UNPRICED`].
-fn is_unpriced(counted: &Counted) -> bool {
-    let tokens = &counted.record.tokens;
-    counted.record.cost.or(counted.list).is_none() && tokens.counted() + tokens.cache_read > 0
-}
-
-fn rank_of(quality: Quality) -> i64 {
-    let place = Quality::ALL.iter().position(|it| *it == quality).unwrap_or(3);
-    i64::try_from(place).unwrap_or(3)
 }
 
 fn integer(number: u64) -> i64 {

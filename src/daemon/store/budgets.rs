@@ -309,7 +309,7 @@ impl Store {
         .bind(budget.id)
         .bind(i64::from(share))
         .bind(budget.start);
-        self.tell_once(query, events).await
+        self.once(Write::causing(events).require(query, told())).await
     }
 
     /// Takes note that somebody was told that a budget cannot count requests without a price; false when it
@@ -326,7 +326,9 @@ impl Store {
         let query = Query::new(
             "UPDATE token_budgets SET unpriced_told = TRUE WHERE id = $1 AND unpriced_told = FALSE",
         );
-        self.tell_once(query.bind(budget.id), vec![alert]).await
+        let query = query.bind(budget.id);
+        let write = Write::causing(vec![alert.clone()]).require(query, told());
+        self.once(write.minding_alerts(&[alert])).await
     }
 
     /// Returns models without a price that a budget cannot count, by name, so many at most.
@@ -348,10 +350,9 @@ impl Store {
         self.list(query.bind(i64::from(most)), |row| row.text("model")).await
     }
 
-    /// Writes what tells something, with the statement that finds nothing when it was told before.
-    async fn tell_once(&self, query: Query, events: Vec<NewEvent>) -> Result<bool, StoreError> {
-        let told = Failure::conflict("TOLD", "it was told already");
-        match self.write(Write::causing(events).require(query, told)).await {
+    /// Writes what tells something; false when it was told before.
+    async fn once(&self, write: Write) -> Result<bool, StoreError> {
+        match self.write(write).await {
             Ok(_) => Ok(true),
             Err(StoreError::Refused(failure)) if failure.reason == "TOLD" => Ok(false),
             Err(error) => Err(error),
@@ -385,6 +386,10 @@ impl Store {
 
 /// The columns of [`used`].
 const USED: &str = "used_tokens, used_nanos, estimated, floors, unpriced";
+
+fn told() -> Failure {
+    Failure::conflict("TOLD", "it was told already")
+}
 
 /// What was used between two times by the scope ($1, $2): tokens, money, what of the one that counts is
 /// estimated, and how many requests are known by their least only, and without a price.

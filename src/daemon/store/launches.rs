@@ -96,6 +96,7 @@ impl NewRunner {
             tokens_used: 0,
             cost: Cost::default(),
             usage_quality: Quality::default(),
+            unpriced: 0,
             max_tokens: self.max_tokens,
             hold: None,
             session_id: self.session_id.clone(),

@@ -41,6 +41,7 @@ mod retention;
 mod runners;
 mod save;
 mod sessions;
+mod sums;
 mod tokens;
 mod transcripts;
 mod usage;

@@ -29,7 +29,7 @@ macro_rules! columns {
     () => {
         "id, name, node_id, project_name, project_path, agent, command, cwd, status, reason, \
          activity, activity_kind, activity_message, activity_source, activity_at, title, \
-         session_id, tokens_used, cost_nanos, usage_quality, max_tokens, hold, hold_level, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
+         session_id, tokens_used, cost_nanos, usage_quality, unpriced, max_tokens, hold, hold_level, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
          restart, restart_attempts, max_restart_attempts, adopted, survivors, started_at, \
          last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at, \
          repository, worktree, branch, base_branch, base_commit, launch_commit, launch_snapshot"
@@ -123,8 +123,11 @@ impl Store {
         .bind(change.next_run.map(i64::from))
         .bind(runner.run)
         .bind(change.session);
-        let mut write =
-            Write::causing(vec![event]).locking(&runner.project, at).require(query, refusal);
+        let mut events = vec![event];
+        if ended {
+            events.extend(self.endings(runner.id.as_uuid(), &after).await?);
+        }
+        let mut write = Write::causing(events).locking(&runner.project, at).require(query, refusal);
         if restarted {
             let excess = quotas::excess(&runner.project, runner.id, (None, None), at);
             write = write.forbid(excess, quotas::refusal);
@@ -133,7 +136,9 @@ impl Store {
             write = sessions::taken_up(write, session, runner.id.as_uuid(), at);
         }
         if ended {
-            write = write.run(sessions::end_of(runner.id.as_uuid(), at));
+            for query in sessions::end_of(runner.id.as_uuid(), at) {
+                write = write.run(query);
+            }
         }
         let items = inbox::after_move(runner, to, change_reason.as_deref(), at);
         let write =
@@ -352,6 +357,7 @@ pub(super) fn decode(row: &Record) -> Result<Runner, StoreError> {
         tokens_used: row.count("tokens_used")?,
         cost: Cost(row.optional_integer("cost_nanos")?.unwrap_or(0)),
         usage_quality: Quality::parse(&row.text("usage_quality")?),
+        unpriced: row.count("unpriced")?,
         max_tokens: row.optional_integer("max_tokens")?.and_then(|most| most.try_into().ok()),
         hold: hold(&row.text("hold_level")?, row.text("hold")?),
         session_id: row.optional_text("session_id")?,

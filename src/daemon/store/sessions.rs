@@ -1,6 +1,7 @@
 //! Sessions in the database.
 
 use chrono::{DateTime, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
 };
 use crate::domain::{
     agent::Agent,
+    event::{EventType, NewEvent},
     session::{Session, SessionNews},
     usage::{Cost, Quality},
 };
@@ -17,14 +19,15 @@ use crate::domain::{
 macro_rules! columns {
     () => {
         "id, agent, runner_id, project_name, node_id, cwd, model, started_at, ended_at, \
-         last_message_at, message_count, tokens_used, cost_nanos, usage_quality, resumable, origin, \
+         last_message_at, message_count, tokens_used, cost_nanos, usage_quality, unpriced, resumable, origin, \
          resumed_from, first_prompt, summary, transcript_path"
     };
 }
 
 pub(super) use columns;
 
-/// Makes or changes a session: what is empty or NULL says nothing, the first prompt stays.
+/// Makes or changes a session: what is empty or NULL says nothing, the first prompt stays. It has not ended where
+/// another runner that lives holds it, too.
 const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, agent, started_at, \
      created_at, updated_at, origin, resumed_from, cwd, model, transcript_path, first_prompt, \
      message_count, last_message_at, ended_at, resumable) \
@@ -46,7 +49,9 @@ const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, 
                           WHERE m.session_id = sessions.id) THEN sessions.message_count \
                           ELSE sessions.message_count + excluded.message_count END, \
      last_message_at = coalesce(excluded.last_message_at, sessions.last_message_at), \
-     ended_at = CASE WHEN $14 THEN excluded.ended_at WHEN $7 IS NOT NULL OR $13 > 0 THEN NULL \
+     ended_at = CASE WHEN $14 AND NOT EXISTS (SELECT 1 FROM runners AS o \
+                     WHERE o.session_id = sessions.id AND CAST(o.id AS TEXT) <> $2 \
+                     AND o.status NOT IN ('terminated', 'failed')) THEN excluded.ended_at WHEN $7 IS NOT NULL OR $13 > 0 THEN NULL \
                      ELSE sessions.ended_at END, \
      resumable = sessions.resumable OR excluded.resumable, updated_at = excluded.updated_at";
 
@@ -166,16 +171,54 @@ pub(super) fn taken_up(write: Write, session: &str, runner: Uuid, at: DateTime<U
     })
 }
 
-/// Returns the statement that ends the sessions of a runner that has ended, but for those that another one
-/// that lives holds, too; none ends before it begins, whatever was done to the clock.
-pub(super) fn end_of(runner: Uuid, at: DateTime<Utc>) -> Query {
-    let query = "UPDATE sessions SET updated_at = $2, \
-         ended_at = CASE WHEN $2 < started_at THEN started_at ELSE $2 END \
-         WHERE ended_at IS NULL \
-         AND (runner_id = $1 OR id = (SELECT r.session_id FROM runners AS r WHERE r.id = $3)) \
-         AND NOT EXISTS (SELECT 1 FROM runners AS o WHERE o.session_id = sessions.id AND o.id <> $3 \
-         AND o.status NOT IN ('terminated', 'failed'))";
-    Query::new(query).bind(runner.to_string()).bind(at).bind(runner)
+/// Which sessions end with a runner ($1 as text, $2): those that it holds, but for what another one that lives
+/// holds, too.
+const ENDING: &str = "ended_at IS NULL \
+     AND (runner_id = $1 OR id = (SELECT r.session_id FROM runners AS r WHERE r.id = $2)) \
+     AND NOT EXISTS (SELECT 1 FROM runners AS o WHERE o.session_id = sessions.id AND o.id <> $2 \
+     AND o.status NOT IN ('terminated', 'failed'))";
+
+/// Returns the statements that end the sessions of a runner that has ended, and leave those that another one
+/// holds to that one; none ends before it begins, whatever was done to the clock.
+pub(super) fn end_of(runner: Uuid, at: DateTime<Utc>) -> [Query; 2] {
+    let end = format!(
+        "UPDATE sessions SET updated_at = $3, \
+         ended_at = CASE WHEN $3 < started_at THEN started_at ELSE $3 END WHERE {ENDING}"
+    );
+    let other = "FROM runners AS o WHERE o.session_id = sessions.id AND o.id <> $2 \
+         AND o.status NOT IN ('terminated', 'failed')";
+    let leave = format!(
+        "UPDATE sessions SET updated_at = $3, runner_id = \
+         (SELECT CAST(o.id AS TEXT) {other} ORDER BY o.started_at DESC LIMIT 1) \
+         WHERE runner_id = $1 AND EXISTS (SELECT 1 {other})"
+    );
+    [end, leave].map(|sql| Query::new(sql).bind(runner.to_string()).bind(runner).bind(at))
+}
+
+impl Store {
+    /// Returns what is told of the sessions that end with a runner, given what is told of itself. One that
+    /// begins or ends at this very moment is told of by whoever takes note of it.
+    pub(super) async fn endings(
+        &self,
+        runner: Uuid,
+        event: &NewEvent,
+    ) -> Result<Vec<NewEvent>, StoreError> {
+        let query = Query::new(format!("SELECT id, agent, model FROM sessions WHERE {ENDING}"))
+            .bind(runner.to_string())
+            .bind(runner);
+        let ended = |row: &Record| {
+            Ok(NewEvent {
+                id: Uuid::now_v7(),
+                event_type: EventType::SessionEnded,
+                entity_type: "session",
+                entity_id: row.text("id")?,
+                data: json!({ "agent": row.text("agent")?, "model": row.text("model")? }),
+                is_first: false,
+                ..event.clone()
+            })
+        };
+        self.list(query, ended).await
+    }
 }
 
 /// Returns the statement that counts a project's sessions anew.
@@ -186,6 +229,11 @@ pub(super) fn recount(project: &str) -> Query {
 /// Returns the statement that tells whether there is a session.
 pub(super) fn known(id: &str) -> Query {
     Query::new("SELECT id FROM sessions WHERE id = $1").bind(id)
+}
+
+/// Returns the statement that tells whether there is a session that has ended.
+pub(super) fn ended(id: &str) -> Query {
+    Query::new("SELECT id FROM sessions WHERE id = $1 AND ended_at IS NOT NULL").bind(id)
 }
 
 pub(super) fn decode(row: &Record) -> Result<Session, StoreError> {
@@ -205,6 +253,7 @@ pub(super) fn decode(row: &Record) -> Result<Session, StoreError> {
         tokens_used: row.count("tokens_used")?,
         cost: Cost(row.optional_integer("cost_nanos")?.unwrap_or(0)),
         quality: Quality::parse(&row.text("usage_quality")?),
+        unpriced: row.count("unpriced")?,
         resumable: row.truth("resumable")?,
         origin: row.text("origin")?,
         resumed_from: row.optional_text("resumed_from")?,

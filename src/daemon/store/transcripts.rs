@@ -19,6 +19,7 @@ use crate::domain::{
     id::RunnerId,
     runner::Runner,
     session::{Hit, SearchFilter, Session},
+    snippet::whole,
 };
 
 /// Makes or completes a session by what its transcript says: what hooks told stays.
@@ -234,7 +235,7 @@ impl Store {
                 first_prompt: row.text("first_prompt")?,
                 role: row.text("role")?,
                 at: row.time("at")?,
-                snippet: row.text("snippet")?,
+                snippet: whole(&row.text("snippet")?, &row.text("head")?, &row.text("tail")?),
             })
         };
         self.list(query, hit).await

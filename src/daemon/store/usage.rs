@@ -84,6 +84,15 @@ impl Store {
         Ok(!self.fetch(sessions::known(id)).await?.is_empty())
     }
 
+    /// Returns whether it is known that a session has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn session_has_ended(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(!self.fetch(sessions::ended(id)).await?.is_empty())
+    }
+
     /// Writes down what a runner's agent reported; returns what it added. `event` makes of that what is
     /// told, if anything.
     ///

@@ -120,6 +120,9 @@ pub struct Evidence {
     /// What was shown of the last question.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// When somebody looked at a turn that had ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub looked: Option<DateTime<Utc>>,
 }
 
 /// Why a runner's state is what it is.
@@ -184,11 +187,16 @@ impl Evidence {
     /// Returns the source that is believed at a time.
     pub fn author(&self, now: DateTime<Utc>) -> Option<ActivitySource> {
         let (best, word) = self.words.first_key_value()?;
-        // A dialog stands on the screen under a title that speaks of rest.
+        // A dialog, or what has failed, stands on the screen under a title that speaks of rest.
         let is_asked = |word: &Word| word.state == ActivityState::Blocked;
+        let has_failed =
+            |seen: &Word| seen.state == ActivityState::Error && seen.at + TOGETHER >= word.at;
         if *best == ActivitySource::Title
             && word.state == ActivityState::Idle
-            && self.words.get(&ActivitySource::Screen).is_some_and(is_asked)
+            && self
+                .words
+                .get(&ActivitySource::Screen)
+                .is_some_and(|seen| is_asked(seen) || has_failed(seen))
         {
             return Some(ActivitySource::Screen);
         }
@@ -352,7 +360,17 @@ impl Evidence {
         // Who says later that it rests speaks of the same rest: no other turn has ended since.
         let is_same = state != word.state && before.state == state;
         let since = if is_same { before.since.or(since) } else { since };
-        Activity { state, kind: word.kind.clone(), message, source, since }
+        // What comes before any turn is no permission for a tool, whatever a program calls it.
+        let is_now = |seen: &&Word| is_asked && (seen.at - word.at).abs() <= TOGETHER;
+        let seen = self.seen().find(is_now).and_then(|seen| seen.kind.as_deref());
+        let is_before_turns = matches!(seen, Some("trust" | "auth" | "onboarding"));
+        let kind = if is_before_turns { seen.map(str::to_owned) } else { word.kind.clone() };
+        // An end that somebody has looked at is rest.
+        let is_looked_at = since.is_some_and(|since| Some(since) <= self.looked);
+        if state == ActivityState::Done && is_looked_at {
+            return Activity { state: ActivityState::Idle, kind, message: None, source, since };
+        }
+        Activity { state, kind, message, source, since }
     }
 }
 

@@ -371,3 +371,54 @@ fn a_reminder_in_general_words_takes_the_place_of_no_better_ones() {
     assert!(evidence.note(ActivitySource::Hook, Some(asks("it needs you more", 3, true))));
     assert_eq!(said(&evidence).as_deref(), Some("it needs you more"));
 }
+
+#[test]
+fn an_end_that_was_looked_at_is_rest_until_the_next() {
+    use ActivitySource::Hook;
+    use ActivityState::{Done, Idle, Working};
+    let mut evidence = Evidence::default();
+    let said = |second| Word::new((Done, None, Some("All green.".to_owned())), at(second));
+    evidence.note(Hook, Some(said(5)));
+    evidence.looked = Some(at(4));
+    let before = evidence.verdict(&Activity::default(), at(6));
+    assert_eq!(before.state, Done, "it was looked at before that");
+    evidence.looked = Some(at(6));
+    let after = evidence.verdict(&before, at(6));
+    assert_eq!((after.state, after.message.as_deref(), after.since), (Idle, None, before.since));
+    assert_eq!(evidence.verdict(&after, at(60)), after, "whatever else is said meanwhile");
+    evidence.note(Hook, Some(word(Working, 70)));
+    evidence.note(Hook, Some(said(80)));
+    assert_eq!(evidence.verdict(&after, at(81)).state, Done);
+}
+
+#[test]
+fn a_title_of_rest_hides_no_failure_on_the_screen() {
+    use ActivitySource::{Screen, Title};
+    use ActivityState::{Error, Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Title, Some(word(Working, 1)));
+    evidence.note(Screen, Some(word(Error, 5)));
+    assert_eq!(state(&evidence), (Working, Title), "the next turn may have begun");
+    evidence.note(Title, Some(word(Idle, 6)));
+    assert_eq!(state(&evidence), (Error, Screen));
+    evidence.note(Title, Some(word(Working, 20)));
+    evidence.note(Title, Some(word(Idle, 30)));
+    assert_eq!(state(&evidence), (Idle, Title), "that failure was long before");
+}
+
+#[test]
+fn a_dialog_before_any_turn_is_no_permission_whatever_the_program_calls_it() {
+    use ActivitySource::{Osc7501, Screen};
+    let asks = |kind: &str, second| {
+        Word::new((ActivityState::Blocked, Some(kind.to_owned()), None), at(second))
+    };
+    let kind = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(60)).kind.unwrap();
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(asks("trust", 1)));
+    evidence.note(Osc7501, Some(asks("permission", 2)));
+    assert_eq!(kind(&evidence), "trust");
+    // Nobody looks at the screen any more of one that speaks for itself.
+    evidence.note(Osc7501, Some(word(ActivityState::Working, 9)));
+    evidence.note(Osc7501, Some(asks("permission", 10)));
+    assert_eq!(kind(&evidence), "permission");
+}

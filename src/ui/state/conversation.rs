@@ -7,8 +7,11 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, Local, Utc};
 
-use super::{Line, Page, State, Tone, View, found::unmarked, plain::plain, wrap};
-use crate::domain::session::{Hit, Utterance};
+use super::{Line, Page, State, Tone, View, plain::plain, wrap};
+use crate::domain::{
+    session::{Hit, Utterance},
+    snippet::Snippet,
+};
 
 /// Text that is kept, in bytes.
 const MOST: usize = 2 << 20;
@@ -32,7 +35,7 @@ pub(in crate::ui) struct Target {
 impl Target {
     /// Returns what leads to a message that was found.
     pub(in crate::ui) fn new(hit: &Hit) -> Self {
-        let (text, marks) = unmarked(&hit.snippet);
+        let Snippet { text, marks } = Snippet::of(&hit.snippet);
         let first = marks.into_iter().next().and_then(|at| text.get(at).map(str::to_lowercase));
         Self { at: hit.at, role: hit.role.clone(), words: first.unwrap_or_default() }
     }

@@ -2,8 +2,6 @@
 //!
 //! Invariant: an answer to another question than the one that is shown is left aside.
 
-use std::ops::Range;
-
 use chrono::TimeDelta;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -15,14 +13,12 @@ use super::{
 };
 use crate::domain::{
     failure::Failure,
-    session::{FOUND, Hit, SearchFilter},
+    session::{Hit, SearchFilter},
+    snippet::Snippet,
 };
 
 /// Messages that are read: whoever finds more asks with more words.
 const MOST_HITS: u32 = 200;
-
-/// Columns that stay before what was found where a snippet has to begin later.
-const BEFORE: usize = 8;
 
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +111,7 @@ impl State {
     fn found_table(&self) -> (String, Vec<Line>) {
         let hits = self.hits();
         let cells = |cell: &dyn Fn(&Hit) -> String| hits.iter().map(cell).collect();
-        let snippets: Vec<_> = hits.iter().map(|hit| unmarked(&hit.snippet)).collect();
+        let snippets: Vec<_> = hits.iter().map(|hit| Snippet::of(&hit.snippet)).collect();
         let columns = vec![
             Column::text("project", 2, cells(&|hit| hit.project.chars().take(20).collect())),
             Column::text("agent", 4, cells(&|hit| hit.agent.clone())),
@@ -126,14 +122,14 @@ impl State {
                 cells(&|hit| age_text((self.now - hit.at).max(TimeDelta::zero()))),
             ),
             Column::text("who", 3, cells(&|hit| hit.role.clone())),
-            Column::text("said", 0, snippets.iter().map(|(text, _)| text.clone()).collect()),
+            Column::text("said", 0, snippets.iter().map(|said| said.text.clone()).collect()),
         ];
         let room = usize::from(self.size.0).saturating_sub(3);
         let (heads, lines) = table(columns, room);
-        let line = |(text, (said, marks)): (String, (String, Vec<Range<usize>>))| {
-            let before = text.len().saturating_sub(said.len());
+        let line = |(text, said): (String, Snippet)| {
+            let before = text.len().saturating_sub(said.text.len());
             let head = text.get(..before).unwrap_or_default();
-            let (said, marks) = begun(&said, marks, room.saturating_sub(head.width()));
+            let Snippet { text: said, marks } = said.within(room.saturating_sub(head.width()));
             let moved = marks.into_iter().map(|at| at.start + before..at.end + before);
             Line { marks: moved.collect(), ..Line::new("", format!("{head}{said}"), Tone::Plain) }
         };
@@ -160,63 +156,5 @@ impl State {
                 lines
             }
         }
-    }
-}
-
-/// Returns a snippet on one line, and what of it was found, in bytes.
-pub(super) fn unmarked(snippet: &str) -> (String, Vec<Range<usize>>) {
-    let (mut text, mut marks, mut from) = (String::new(), Vec::new(), None);
-    for letter in snippet.trim().chars() {
-        match letter {
-            letter if letter == FOUND.0 => from = Some(text.len()),
-            letter if letter == FOUND.1 => {
-                marks.extend(from.take().map(|from| from..text.len()));
-            }
-            letter if letter.is_whitespace() || letter.is_control() => {
-                // Blanks in a row say no more than one.
-                if !text.ends_with(' ') {
-                    text.push(' ');
-                }
-            }
-            letter => text.push(letter),
-        }
-    }
-    text.truncate(text.trim_end().len());
-    (text, marks)
-}
-
-/// Cuts a text off at its front where what was found first would not be seen in so many columns.
-fn begun(text: &str, marks: Vec<Range<usize>>, room: usize) -> (String, Vec<Range<usize>>) {
-    let Some(first) = marks.first().cloned() else { return (text.to_owned(), marks) };
-    if text.get(..first.end).is_none_or(|seen| seen.width() < room) {
-        return (text.to_owned(), marks);
-    }
-    let front = text.get(..first.start).unwrap_or_default();
-    let from = front.char_indices().rev().take(BEFORE).last().map_or(0, |(at, _)| at);
-    let sign = "…";
-    let moved = |at: usize| (at + sign.len()).saturating_sub(from);
-    let marks = marks.into_iter().map(|at| moved(at.start)..moved(at.end)).collect();
-    (format!("{sign}{}", text.get(from..).unwrap_or_default()), marks)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_was_found_is_marked_and_can_be_seen() {
-        let (text, marks) = unmarked("so the\n\n \u{2}parser\u{3} of\tthe \u{2}Übung\u{3}\n");
-        let said = |text: &str, marks: &[Range<usize>]| {
-            marks.iter().map(|at| text[at.clone()].to_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(text, "so the parser of the Übung");
-        assert_eq!(said(&text, &marks), ["parser", "Übung"]);
-        assert_eq!(begun(&text, marks.clone(), 40), (text.clone(), marks.clone()));
-        let (cut, moved) = begun(&text, marks[1..].to_vec(), 20);
-        assert_eq!(
-            (cut.as_str(), said(&cut, &moved)),
-            ("… of the Übung", vec!["Übung".to_owned()])
-        );
-        assert!(unmarked("\u{2}half").1.is_empty());
     }
 }

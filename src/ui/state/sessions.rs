@@ -8,7 +8,7 @@ use super::{
     wrap,
 };
 use crate::domain::{
-    amount::{cost_of_tokens, marked, tokens},
+    amount::{cost_without, marked, tokens},
     session::Session,
 };
 
@@ -170,7 +170,7 @@ impl State {
 }
 
 fn cost(session: &Session) -> String {
-    cost_of_tokens(session.tokens_used, session.cost, session.quality)
+    cost_without(session.unpriced, session.cost, session.quality)
 }
 
 fn short(name: &str) -> String {

@@ -95,6 +95,7 @@ fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runne
         tokens_used: 0,
         cost: crate::domain::usage::Cost::default(),
         usage_quality: crate::domain::usage::Quality::default(),
+        unpriced: 0,
         max_tokens: None,
         hold: None,
         session_id: None,

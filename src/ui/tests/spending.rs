@@ -368,7 +368,7 @@ fn the_end_of_the_day_is_waited_for() {
 fn a_price_that_nobody_knows_is_marked_in_the_list() {
     let mut all = fleet();
     for runner in all.iter_mut().filter(|runner| runner.name == "docs-1") {
-        runner.tokens_used = 51_000;
+        (runner.tokens_used, runner.unpriced) = (51_000, 2);
     }
     let state = state((200, 50), all);
     assert!(row_of(&state, "docs-1").contains(" $0? "), "{}", screen(&state));

@@ -88,6 +88,7 @@ pub(super) fn session(
         tokens_used: 48_200,
         cost: Cost(1_230_000_000),
         quality: Quality::Floor,
+        unpriced: 0,
         resumable: true,
         origin: "started".to_owned(),
         resumed_from: None,

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, style::Style, text::Span};
 use super::spending;
 use crate::{
     domain::{
-        amount::{cost_of_tokens, marked, tokens},
+        amount::{cost_without, marked, tokens},
         quota::QuotaName,
         runner::Runner,
     },
@@ -245,7 +245,7 @@ fn used(runner: &Runner, columns: &Columns) -> String {
     }
     let quality = runner.usage_quality;
     let count = fit_right(&marked(&tokens(runner.tokens_used), quality), columns.tokens);
-    count + &fit_right(&cost_of_tokens(runner.tokens_used, runner.cost, quality), columns.cost)
+    count + &fit_right(&cost_without(runner.unpriced, runner.cost, quality), columns.cost)
 }
 
 fn memory_text(mib: u64) -> String {

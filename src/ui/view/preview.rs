@@ -5,7 +5,7 @@ use ratatui::{buffer::Buffer, layout::Position, text::Span};
 use super::{header::rule, rect};
 use crate::{
     domain::{
-        amount::{cost_of_tokens, marked, tokens},
+        amount::{cost_without, marked, tokens},
         runner::Runner,
     },
     ui::{
@@ -136,7 +136,7 @@ fn detailed(state: &State, theme: Theme, runner: &Runner, details: u8) -> Vec<Sp
     // Where they do not stand under the screen.
     let used = if details > 1 && runner.tokens_used > 0 && geometry(state).facts.is_empty() {
         let quality = runner.usage_quality;
-        let cost = cost_of_tokens(runner.tokens_used, runner.cost, quality);
+        let cost = cost_without(runner.unpriced, runner.cost, quality);
         format!(" · {} {cost}", marked(&tokens(runner.tokens_used), quality))
     } else {
         String::new()

@@ -6,7 +6,7 @@ use ratatui::{buffer::Buffer, text::Span};
 use super::header::rule;
 use crate::{
     domain::{
-        amount::{cost_of, cost_of_tokens, marked, tokens},
+        amount::{cost_of, cost_without, marked, tokens},
         budget::{Budget, BudgetScope},
         runner::Runner,
     },
@@ -166,7 +166,7 @@ fn summary(state: &State, runner: &Runner, room: usize) -> String {
     if runner.tokens_used > 0 {
         let limit = runner.max_tokens.map_or(String::new(), |most| format!(" of {}", tokens(most)));
         facts.push(format!("{}{limit} tokens", marked(&tokens(runner.tokens_used), quality)));
-        facts.push(cost_of_tokens(runner.tokens_used, runner.cost, quality));
+        facts.push(cost_without(runner.unpriced, runner.cost, quality));
     } else {
         facts.push("nothing used yet".to_owned());
     }

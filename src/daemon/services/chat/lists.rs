@@ -10,7 +10,7 @@ use super::{
 use crate::{
     daemon::{services::Services, store::ItemFilter},
     domain::{
-        amount::{cost_of_tokens, counted, tokens},
+        amount::{cost_without, counted, tokens},
         chat::Press,
         failure::Failure,
         inbox::{Class, Item},
@@ -170,7 +170,7 @@ fn line(runner: &Runner, now: DateTime<Utc>) -> String {
     let since = runner.activity.since.map(|since| format!(" {}", age(since, now)));
     let used = if runner.tokens_used > 0 {
         let used = runner.tokens_used;
-        let cost = cost_of_tokens(used, runner.cost, runner.usage_quality);
+        let cost = cost_without(runner.unpriced, runner.cost, runner.usage_quality);
         format!(" · {} · {cost}", tokens(used))
     } else {
         String::new()

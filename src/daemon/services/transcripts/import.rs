@@ -3,7 +3,10 @@
 //! What was used in them is known and charged to nobody: it is the past of a conversation, and no
 //! budget's business. From then on an imported session is one like any other, and can be gone on with.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use chrono::{DateTime, Utc};
 use tokio::task::spawn_blocking;
@@ -33,7 +36,8 @@ use crate::{
 const LONGEST_ABOUT: usize = 200;
 
 impl Services {
-    /// Returns the conversations on this node's disk, of one agent or of all, the newest first.
+    /// Returns the conversations on this node's disk, of one agent or of all, the newest first; one that has
+    /// several files once.
     ///
     /// # Errors
     ///
@@ -59,6 +63,7 @@ impl Services {
             conversation.project = of.map(|it| it.name.clone()).unwrap_or_default();
             conversation.is_known = self.is_recorded(conversation).await?;
         }
+        let mut all = merged(all);
         all.sort_by_key(|conversation| std::cmp::Reverse(conversation.at));
         Ok(all)
     }
@@ -77,7 +82,7 @@ impl Services {
         Ok(read.is_some_and(|read| read.position >= conversation.size))
     }
 
-    /// Takes in a conversation from the disk; one that is known already is read on.
+    /// Takes in a conversation from the disk, all files of it; one that is known already is read on.
     ///
     /// # Errors
     ///
@@ -129,11 +134,15 @@ impl Services {
                 services.take_in_all_rows(&place, &of.session, &[], &facts, None).await?;
                 return Ok(());
             }
-            services.take_in_pieces(&place, &of, &[], &facts).await?;
-            let inner = spawn_blocking(move || subagents(agent, &place)).await.unwrap_or_default();
-            for path in inner {
-                let of = Followed { is_side: true, ..of.clone() };
-                services.take_in_pieces(&path, &of, &[], &facts).await?;
+            let (own, session) = (place.clone(), of.session.clone());
+            let files = spawn_blocking(move || files_of(&root, &session, own)).await;
+            for place in files.unwrap_or_else(|_| vec![place]) {
+                services.take_in_pieces(&place, &of, &[], &facts).await?;
+                let inner = spawn_blocking(move || subagents(agent, &place)).await;
+                for path in inner.unwrap_or_default() {
+                    let of = Followed { is_side: true, ..of.clone() };
+                    services.take_in_pieces(&path, &of, &[], &facts).await?;
+                }
             }
             Ok::<_, Failure>(())
         })
@@ -160,6 +169,55 @@ fn project_of<'a>(projects: &'a [Project], directory: &str) -> Option<&'a Projec
 fn of_files(root: &Root) -> Vec<Conversation> {
     let all = everything(root).into_iter();
     all.filter_map(|transcript| of_file(root, &transcript.path)).collect()
+}
+
+/// Returns the files of a conversation, the first one first, of which one is given: Gemini begins another
+/// each time that it goes on.
+fn files_of(root: &Root, id: &str, path: PathBuf) -> Vec<PathBuf> {
+    // Their names have the id, or its beginning.
+    let could = everything(root).into_iter().filter(|it| id.starts_with(&it.conversation));
+    let mut all: Vec<_> =
+        could.filter_map(|it| of_file(root, &it.path)).filter(|it| it.id == id).collect();
+    all.sort_by(in_order);
+    let mut files: Vec<_> = all.into_iter().map(|it| PathBuf::from(it.path)).collect();
+    if !files.contains(&path) {
+        files.push(path);
+    }
+    files
+}
+
+/// Of two files of a conversation, which one comes first: when they were written to, else as they are named.
+fn in_order(one: &Conversation, other: &Conversation) -> std::cmp::Ordering {
+    one.at.cmp(&other.at).then_with(|| one.path.cmp(&other.path))
+}
+
+/// Makes one of all files of a conversation.
+fn merged(mut all: Vec<Conversation>) -> Vec<Conversation> {
+    all.sort_by(in_order);
+    let mut places: BTreeMap<(String, String), usize> = BTreeMap::new();
+    let mut whole: Vec<Conversation> = Vec::new();
+    for file in all {
+        let key = (file.agent.clone(), file.id.clone());
+        let place = places.get(&key).and_then(|place| whole.get_mut(*place));
+        let Some(first) = place.filter(|_| !file.id.is_empty()) else {
+            places.insert(key, whole.len());
+            whole.push(file);
+            continue;
+        };
+        first.size += file.size;
+        first.at = first.at.max(file.at);
+        first.is_known &= file.is_known;
+        for (known, said) in [
+            (&mut first.about, file.about),
+            (&mut first.cwd, file.cwd),
+            (&mut first.project, file.project),
+        ] {
+            if known.trim().is_empty() {
+                *known = said;
+            }
+        }
+    }
+    whole
 }
 
 /// Returns what the beginning of a file tells of its conversation.
@@ -228,4 +286,65 @@ async fn of_database(agent: Agent, database: &Path) -> Vec<Conversation> {
         is_known: false,
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn file(agent: &str, id: &str, (path, size, second): (&str, u64, i64)) -> Conversation {
+        Conversation {
+            agent: agent.to_owned(),
+            id: id.to_owned(),
+            path: path.to_owned(),
+            cwd: String::new(),
+            size,
+            at: DateTime::from_timestamp(second, 0),
+            about: String::new(),
+            project: String::new(),
+            is_known: false,
+        }
+    }
+
+    #[test]
+    fn a_conversation_in_several_files_is_one() {
+        let begun = file("gemini", "a", ("1", 900, 10));
+        let said = Conversation {
+            about: "fix it".to_owned(),
+            cwd: "/w".to_owned(),
+            project: "web".to_owned(),
+            is_known: true,
+            ..file("gemini", "a", ("2", 80, 20))
+        };
+        let later = Conversation { about: "go on".to_owned(), ..file("gemini", "a", ("3", 7, 30)) };
+        let others = [file("qwen", "a", ("4", 5, 40)), file("gemini", "b", ("5", 6, 50))];
+        let nameless = [file("gemini", "", ("6", 1, 60)), file("gemini", "", ("7", 1, 70))];
+        let all = [vec![later.clone(), said.clone(), begun], others.to_vec(), nameless.to_vec()];
+        // As long as one of its files was not taken in, it is new.
+        let whole =
+            Conversation { path: "1".to_owned(), size: 987, at: later.at, is_known: false, ..said };
+        let wanted = [vec![whole], others.to_vec(), nameless.to_vec()].concat();
+        assert_eq!(merged(all.concat()), wanted);
+    }
+
+    #[test]
+    fn all_files_of_a_conversation_are_its_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root { agent: Agent::Gemini, path: dir.path().to_owned() };
+        let chats = dir.path().join("tmp/work/chats");
+        fs::create_dir_all(&chats).unwrap();
+        let mut paths = Vec::new();
+        for (day, id) in [(1, "1df79b6e-mine"), (2, "1df79b6e-other"), (3, "1df79b6e-mine")] {
+            let path = chats.join(format!("session-2026-11-0{day}T10-00-1df79b6e.jsonl"));
+            fs::write(&path, format!("{{\"sessionId\":\"{id}\"}}\n")).unwrap();
+            let at = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(day);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(at).unwrap();
+            paths.push(path);
+        }
+        let files = files_of(&root, "1df79b6e-mine", paths[2].clone());
+        assert_eq!(files, [paths[0].clone(), paths[2].clone()]);
+        assert_eq!(files_of(&root, "another", paths[1].clone()), [paths[1].clone()]);
+    }
 }

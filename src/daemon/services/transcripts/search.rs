@@ -230,6 +230,7 @@ mod tests {
             tokens_used: 0,
             cost: Cost::default(),
             quality: Quality::default(),
+            unpriced: 0,
             resumable: true,
             origin: "started".to_owned(),
             resumed_from: None,

@@ -175,6 +175,16 @@ async fn what_was_said_is_found_by_its_words(world: World) {
     world.transcript(&reading(Vec::new(), &[("3", "something about zebras")], 2)).await;
     assert_eq!(found("zebras", "").await.len(), 1);
     assert_eq!(found("kind", "").await.len(), 0);
+    // What is cut out of a long one has whole words, although both databases take these for several.
+    let words =
+        |from: u32| (from..from + 40).map(|n| format!("it's src/{n}.rs.")).collect::<Vec<_>>();
+    let long = format!("{} a level-crossing at {}", words(1).join(" "), words(41).join(" "));
+    world.transcript(&reading(Vec::new(), &[("4", long.as_str())], 3)).await;
+    let cut = found("crossing", "").await.concat();
+    let inner = cut.trim_matches('…');
+    assert!(inner.len() + 2 * '…'.len_utf8() == cut.len() && cut.contains("-|crossing|"), "{cut}");
+    let is_whole = |word: &str| long.split(' ').any(|it| it == word.replace('|', ""));
+    assert!(inner.split(' ').all(is_whole), "{cut}");
 }
 
 async fn a_conversation_that_has_anothers_requests_is_a_fork_of_it(world: World) {

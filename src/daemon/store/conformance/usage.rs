@@ -4,9 +4,10 @@ use futures_util::future::join_all;
 
 use super::*;
 use crate::{
-    daemon::store::{Counted, SessionFilter, TakenIn},
+    daemon::store::{Counted, ItemFilter, SessionFilter, TakenIn},
     domain::{
         budget::{BudgetChange, BudgetScope, Limit, Period},
+        inbox::Reason,
         session::SessionNews,
         usage::{Cost, INTERRUPTED, Quality, Tokens, UsageBy, UsageFilter, UsageRecord},
     },
@@ -94,8 +95,16 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     // It ends with its runner, and is open from the start of one that goes on with it.
     let event = event(EventType::RunnerFailed, "runner", &runner.id.to_string());
     let change = RunnerChange::default();
+    let ends = async || {
+        let filter = EventFilter { event_type: "session.ended".into(), ..EventFilter::default() };
+        let events = world.store.event_list(&filter, 10).await.unwrap();
+        events.into_iter().map(|event| event.entity_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ends().await, [""; 0]);
     world.store.runner_move(&runner, RunnerStatus::Failed, change, event).await.unwrap();
     assert!(world.store.session_find("s").await.unwrap()[0].ended_at.is_some());
+    assert!(world.store.session_has_ended("s").await.unwrap());
+    assert_eq!(ends().await, ["s"]);
     let session_id = Some("s".to_owned());
     let next = NewRunner { session_id, takes_up: true, ..World::new_runner("p") };
     let (next, _) = world.runner(&next).await;
@@ -103,6 +112,21 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     assert_eq!((session.ended_at, session.runner_id), (None, next.id.to_string()));
     let filter = SessionFilter { runner: next.id.to_string(), ..SessionFilter::default() };
     assert_eq!(world.store.session_list(&filter).await.unwrap().len(), 1);
+
+    // A second one in it leaves it to the first, whichever of the two ends is told first.
+    let other =
+        NewRunner { session_id: Some("s".to_owned()), takes_up: true, ..World::new_runner("p") };
+    let (other, _) = world.runner(&other).await;
+    let over =
+        SessionNews { id: "s".to_owned(), has_ended: true, at: at(9), ..SessionNews::default() };
+    let taken = TakenIn { sessions: vec![over], ..TakenIn::default() };
+    world.store.take_in(&other, &taken, |_| Vec::new(), at(9)).await.unwrap();
+    let session = world.store.session_find("s").await.unwrap().remove(0);
+    assert_eq!((session.ended_at, session.runner_id), (None, other.id.to_string()));
+    world.go(&other, RunnerStatus::Failed).await.unwrap();
+    let session = world.store.session_find("s").await.unwrap().remove(0);
+    assert_eq!((session.ended_at, session.runner_id), (None, next.id.to_string()));
+    assert_eq!(ends().await, ["s"], "it ended once");
 }
 
 async fn budgets_count_what_was_used_in_their_period(world: World) {
@@ -174,8 +198,11 @@ async fn a_budget_says_what_it_cannot_count(world: World) {
     assert_eq!(gaps().await, (2, 1));
     let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
     assert_eq!(world.store.budget_unpriced_models(&budget, 5).await.unwrap(), ["m"]);
-    let tell = || world.store.budget_tell_unpriced(&budget, changed());
+    let alert = || NewEvent { at: at(10), ..event(EventType::SystemAlert, "daemon", "node") };
+    let tell = || world.store.budget_tell_unpriced(&budget, alert());
     assert_eq!((tell().await.unwrap(), tell().await.unwrap()), (true, false));
+    let items = world.store.inbox_list(&ItemFilter::default(), at(20)).await.unwrap();
+    assert_eq!(items.iter().filter(|item| item.reason == Reason::Alert).count(), 1);
     // The next period knows what was used in it, and that it was told.
     let mut late = floor("late", 10);
     late.record.at = at(150);

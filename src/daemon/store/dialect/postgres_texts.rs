@@ -68,14 +68,19 @@ pub(super) const TEXTS: Texts = Texts {
          FROM jsonb_to_recordset($2) AS m (key text, role text, at timestamptz, body text) \
          ON CONFLICT (session_id, message_key) DO UPDATE \
          SET body = excluded.body WHERE session_messages.body <> excluded.body",
-    search_messages: "SELECT m.session_id, s.project_name, s.agent, s.summary, s.first_prompt, \
-         m.role, m.at, ts_headline('simple', m.body, \
+    // Only of what is left are the texts read: all that are found may be many.
+    search_messages: "SELECT found.session_id, found.project_name, found.agent, found.summary, \
+         found.first_prompt, found.role, found.at, ts_headline('simple', found.body, \
          websearch_to_tsquery('simple', $1), 'StartSel=' || chr(2) || ', StopSel=' || chr(3) || \
-         ', MaxWords=24, MinWords=8, MaxFragments=1') AS snippet \
+         ', MaxWords=26, MinWords=8, MaxFragments=1') AS snippet, \
+         left(found.body, 200) AS head, right(found.body, 200) AS tail \
+         FROM (SELECT m.id, m.session_id, s.project_name, s.agent, s.summary, s.first_prompt, \
+         m.role, m.at, m.body \
          FROM session_messages AS m JOIN sessions AS s ON s.id = m.session_id \
          WHERE m.words @@ websearch_to_tsquery('simple', $1) \
          AND ($2 = '' OR s.project_name = $2) AND ($3 = '' OR s.agent = $3) AND m.at >= $4 \
-         ORDER BY m.at DESC, m.id DESC LIMIT $5",
+         ORDER BY m.at DESC, m.id DESC LIMIT $5) AS found \
+         ORDER BY found.at DESC, found.id DESC",
     day_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
     hour_of_usage: "to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24')",
     deliver: "DELETE FROM outbox WHERE id = ANY($1)",

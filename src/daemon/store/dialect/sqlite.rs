@@ -96,7 +96,8 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          SET body = excluded.body WHERE session_messages.body <> excluded.body",
     search_messages: "SELECT m.session_id, s.project_name, s.agent, s.summary, s.first_prompt, \
          m.role, m.at, \
-         snippet(message_words, 0, char(2), char(3), '…', 24) AS snippet \
+         snippet(message_words, 0, char(2), char(3), '', 26) AS snippet, \
+         substr(m.body, 1, 200) AS head, substr(m.body, -200) AS tail \
          FROM message_words JOIN session_messages AS m ON m.id = message_words.rowid \
          JOIN sessions AS s ON s.id = m.session_id WHERE message_words MATCH $1 \
          AND ($2 = '' OR s.project_name = $2) AND ($3 = '' OR s.agent = $3) AND m.at >= $4 \

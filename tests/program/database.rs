@@ -54,7 +54,7 @@ async fn the_state_of_the_database_is_told_without_a_daemon_and_without_the_pass
     raw.execute("UPDATE _sqlx_migrations SET version = 9994 + version").await.unwrap();
     raw.close().await.unwrap();
     for words in [&["database"][..], &["database", "migrate"], &["database", "copy"]] {
-        let output = world.run(words).expect_error(8, &["schema 10007", "newer stratavore"]);
+        let output = world.run(words).expect_error(8, &["schema 10008", "newer stratavore"]);
         assert!(!output.stderr.contains(PASSWORD));
     }
     for (wrong, port) in [("another-password", None), (PASSWORD, Some("1"))] {

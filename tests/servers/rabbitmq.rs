@@ -86,12 +86,13 @@ impl RabbitMq {
             hosts: AtomicU32::new(0),
             turn: RwLock::default(),
         };
+        let mut tries = Vec::new();
         for _ in 0..TRIES {
             server.ports =
                 Ports { amqp: free_port(), distribution: free_port(), epmd: free_port() };
             server.prepare();
             if let Err(why) = server.spawn() {
-                eprintln!("RabbitMQ {why}; once more");
+                tries.push(why);
             } else {
                 server.eval(&format!(
                     "rabbit_auth_backend_internal:add_user(<<\"{USER}\">>,<<\"{PASSWORD}\">>,<<\"test\">>)"
@@ -100,7 +101,7 @@ impl RabbitMq {
                 return server;
             }
         }
-        panic!("start RabbitMQ: {}", server.log());
+        panic!("start RabbitMQ: {tries:?}: {}", server.log());
     }
 
     /// Returns a fresh virtual host, to be used beside other tests.

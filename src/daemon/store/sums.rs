@@ -201,7 +201,7 @@ fn price(counted: &Counted) -> Cost {
     counted.record.cost.or(counted.list).unwrap_or_default()
 }
 
-/// Whether nobody knows what it cost: [`UNPRICED`].
+/// Whether nobody knows what it cost, as [`UNPRICED`](super::accounts::UNPRICED) says of a row.
 fn is_unpriced(counted: &Counted) -> bool {
     let tokens = &counted.record.tokens;
     counted.record.cost.or(counted.list).is_none() && tokens.counted() + tokens.cache_read > 0

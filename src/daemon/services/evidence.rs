@@ -16,7 +16,10 @@ use uuid::Uuid;
 
 use super::Services;
 use crate::{
-    agents::screens::{On, Seen, tail},
+    agents::{
+        claude,
+        screens::{On, Seen, tail},
+    },
     daemon::fleet::LookFor,
     domain::{
         activity::{Activity, ActivitySource, ActivityState},
@@ -66,7 +69,10 @@ impl Services {
         self.follow_interface(&runner).await?;
         let runner = self.follow_pause(runner, status.paused).await?;
         let now = self.context.clock.now();
-        let told = status.to_activity();
+        let mut told = status.to_activity();
+        if Agent::of(&runner.agent) == Some(Agent::Claude) {
+            told.kind = claude::kind_of(told.kind, told.message.as_deref());
+        }
         let own = (told.source == ActivitySource::Osc7501)
             .then(|| Word::new((told.state, told.kind, told.message), told.since.unwrap_or(now)));
         let mut said = vec![(ActivitySource::Osc7501, own)];
@@ -188,7 +194,7 @@ impl Services {
     }
 
     /// Whether an agent that tells of rest itself has a dialog on its screen of which it tells nothing: a text
-    /// would answer it.
+    /// would answer it. What comes before any turn, and permissions, it tells.
     pub(super) async fn asks_unsaid(&self, runner: &Runner) -> Result<bool, Failure> {
         if runner.activity.source != ActivitySource::Osc7501 {
             return Ok(false);
@@ -197,7 +203,7 @@ impl Services {
         let name = self.context.screens_of(&runner.agent);
         let seen = self.context.screens.look(&name, On::Screen, &tail(&screen.lines));
         Ok(seen.is_some_and(|seen| {
-            seen.state == ActivityState::Blocked && seen.kind.as_deref() != Some("permission")
+            seen.state == ActivityState::Blocked && seen.kind.as_deref() == Some("question")
         }))
     }
 
@@ -424,6 +430,7 @@ impl Services {
         self.told.screens.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.told.all.lock().await.remove(&id);
         self.wishes.forget(id);
+        self.prompts.forget_left(id);
     }
 }
 

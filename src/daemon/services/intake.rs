@@ -193,8 +193,10 @@ impl Services {
                     }
                     let at = at(report);
                     if let Some(news) = news_of(&told, session.as_deref(), at) {
-                        // The end of its runner may have been its end.
-                        if !news.has_ended || !self.store.session_has_ended(&news.id).await? {
+                        // The end of its runner may have been its end, or it may go on in another.
+                        if !news.has_ended
+                            || self.store.session_ends_with(&news.id, runner.id).await?
+                        {
                             events.extend(self.session_event(runner, &news));
                         }
                         session = Some(news.id.clone());

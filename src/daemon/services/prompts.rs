@@ -66,6 +66,11 @@ impl Prompts {
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Forgets what may stand in the input box of a runner that is not linked any more.
+    pub(super) fn forget_left(&self, id: RunnerId) {
+        self.lock().left.remove(&id);
+    }
 }
 
 /// What stands in the way of typing now.
@@ -181,8 +186,7 @@ impl Services {
         let took = self.fleet.submit(id, input).await.map_err(|error| refused(error.into()))?;
         if wish.submit {
             // Until it is known better.
-            let left = LeftText::new(runner.run, &wish.text);
-            self.prompts.lock().left.insert(id, left);
+            self.prompts.lock().left.insert(id, LeftText::new(runner.run, &wish.text));
         }
         let tells = tells(&runner, self.context.is_screen_read(&runner.agent));
         let is_watched = took.submitted && tells && !was_at_work && wish.when != When::Now;

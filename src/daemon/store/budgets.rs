@@ -25,7 +25,8 @@ use crate::domain::{
 macro_rules! columns {
     () => {
         "b.id, b.scope, b.scope_id, b.limit_tokens, b.used_tokens, b.limit_nanos, b.used_nanos, \
-         b.estimated, b.floors, b.unpriced, b.unpriced_told, b.is_counted, b.period_granularity, b.period_start, b.period_end, b.time_zone, b.action, \
+         b.estimated, b.floors, b.unpriced, b.unpriced_told, b.is_counted, b.period_granularity, \
+         b.period_start, b.period_end, b.time_zone, b.action, \
          b.count_cache_reads, b.enforce_estimates, b.told"
     };
 }
@@ -145,12 +146,11 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (kind, id) = budget.scope.words();
         let used = used("count_cache_reads", "limit_nanos IS NOT NULL", "$3", "$4");
-        let is_blank = "used_tokens = 0 AND used_nanos = 0";
-        let query = |set: &str, which: &str| {
+        let query = |set: &str, and: &str| {
             Query::new(format!(
-                "UPDATE token_budgets SET {set}, is_counted = TRUE, updated_at = $6 \
+                "UPDATE token_budgets SET {set}, updated_at = $6 \
                  WHERE scope = $1 AND scope_id = $2 AND period_start = $3 AND period_end = $4 \
-                 AND id = $5 AND is_counted = FALSE AND {which}"
+                 AND id = $5 AND is_counted = FALSE{and}"
             ))
             .bind(kind)
             .bind(id)
@@ -161,8 +161,8 @@ impl Store {
         };
         let write = Write::default()
             .run(Query::new(self.readers.texts().lock_budgets))
-            .run(query(&format!("({USED}) = ({used})"), is_blank))
-            .run(query("told = told", &format!("NOT ({is_blank})")));
+            .run(query(&format!("({USED}) = ({used})"), " AND used_tokens = 0 AND used_nanos = 0"))
+            .run(query("is_counted = TRUE", ""));
         self.write(write).await?;
         Ok(())
     }
@@ -207,8 +207,8 @@ impl Store {
         let update = bind(Query::new(format!(
             "UPDATE token_budgets SET limit_tokens = $4, limit_nanos = $5, \
              action = coalesce($6, action), count_cache_reads = {}, enforce_estimates = {}, \
-             time_zone = coalesce($9, time_zone), told = 0, unpriced_told = FALSE, rolls = TRUE, updated_at = $10 \
-             WHERE {in_force}",
+             time_zone = coalesce($9, time_zone), told = 0, unpriced_told = FALSE, rolls = TRUE, \
+             updated_at = $10 WHERE {in_force}",
             truth("$7", "count_cache_reads"),
             truth("$8", "enforce_estimates"),
         )));
@@ -217,7 +217,8 @@ impl Store {
              limit_nanos, action, count_cache_reads, enforce_estimates, time_zone, created_at, \
              updated_at, period_start, period_end, is_counted, {USED}) \
              SELECT $1, $2, $3, $4, $5, coalesce($6, 'interrupt'), {}, {}, coalesce($9, ''), $10, \
-             $10, $11, $12, TRUE, {} WHERE NOT EXISTS (SELECT 1 FROM token_budgets WHERE {in_force})",
+             $10, $11, $12, TRUE, {} \
+             WHERE NOT EXISTS (SELECT 1 FROM token_budgets WHERE {in_force})",
             truth("$7", "FALSE"),
             truth("$8", "FALSE"),
             used("$7 = 1", "$5 IS NOT NULL", "$11", "$12"),

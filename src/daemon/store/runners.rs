@@ -29,7 +29,8 @@ macro_rules! columns {
     () => {
         "id, name, node_id, project_name, project_path, agent, command, cwd, status, reason, \
          activity, activity_kind, activity_message, activity_source, activity_at, title, \
-         session_id, tokens_used, cost_nanos, usage_quality, unpriced, max_tokens, hold, hold_level, cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
+         session_id, tokens_used, cost_nanos, usage_quality, unpriced, max_tokens, hold, hold_level, \
+         cpu_percent, memory_mb, processes, run, pid, supervisor_pid, \
          restart, restart_attempts, max_restart_attempts, adopted, survivors, started_at, \
          last_heartbeat, terminated_at, exit_code, exit_signal, created_at, updated_at, \
          repository, worktree, branch, base_branch, base_commit, launch_commit, launch_snapshot"

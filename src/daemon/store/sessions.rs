@@ -19,8 +19,8 @@ use crate::domain::{
 macro_rules! columns {
     () => {
         "id, agent, runner_id, project_name, node_id, cwd, model, started_at, ended_at, \
-         last_message_at, message_count, tokens_used, cost_nanos, usage_quality, unpriced, resumable, origin, \
-         resumed_from, first_prompt, summary, transcript_path"
+         last_message_at, message_count, tokens_used, cost_nanos, usage_quality, unpriced, resumable, \
+         origin, resumed_from, first_prompt, summary, transcript_path"
     };
 }
 
@@ -51,8 +51,8 @@ const NOTE: &str = "INSERT INTO sessions (id, runner_id, project_name, node_id, 
      last_message_at = coalesce(excluded.last_message_at, sessions.last_message_at), \
      ended_at = CASE WHEN $14 AND NOT EXISTS (SELECT 1 FROM runners AS o \
                      WHERE o.session_id = sessions.id AND CAST(o.id AS TEXT) <> $2 \
-                     AND o.status NOT IN ('terminated', 'failed')) THEN excluded.ended_at WHEN $7 IS NOT NULL OR $13 > 0 THEN NULL \
-                     ELSE sessions.ended_at END, \
+                     AND o.status NOT IN ('terminated', 'failed')) THEN excluded.ended_at \
+                     WHEN $7 IS NOT NULL OR $13 > 0 THEN NULL ELSE sessions.ended_at END, \
      resumable = sessions.resumable OR excluded.resumable, updated_at = excluded.updated_at";
 
 /// Remembers that a runner held a session.
@@ -231,9 +231,13 @@ pub(super) fn known(id: &str) -> Query {
     Query::new("SELECT id FROM sessions WHERE id = $1").bind(id)
 }
 
-/// Returns the statement that tells whether there is a session that has ended.
-pub(super) fn ended(id: &str) -> Query {
-    Query::new("SELECT id FROM sessions WHERE id = $1 AND ended_at IS NOT NULL").bind(id)
+/// Returns the statement that tells whether a session does not end now with a runner: it has ended, or another one
+/// that lives holds it, too.
+pub(super) fn not_ending(id: &str, runner: Uuid) -> Query {
+    let query = "SELECT id FROM sessions WHERE id = $1 AND (ended_at IS NOT NULL \
+         OR EXISTS (SELECT 1 FROM runners AS o WHERE o.session_id = sessions.id AND o.id <> $2 \
+         AND o.status NOT IN ('terminated', 'failed')))";
+    Query::new(query).bind(id).bind(runner)
 }
 
 pub(super) fn decode(row: &Record) -> Result<Session, StoreError> {

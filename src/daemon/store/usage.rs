@@ -84,13 +84,14 @@ impl Store {
         Ok(!self.fetch(sessions::known(id)).await?.is_empty())
     }
 
-    /// Returns whether it is known that a session has ended.
+    /// Returns whether a session ends when a runner says so: it has not before, and no other one that lives
+    /// holds it, too.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn session_has_ended(&self, id: &str) -> Result<bool, StoreError> {
-        Ok(!self.fetch(sessions::ended(id)).await?.is_empty())
+    pub async fn session_ends_with(&self, id: &str, runner: RunnerId) -> Result<bool, StoreError> {
+        Ok(self.fetch(sessions::not_ending(id, runner.as_uuid())).await?.is_empty())
     }
 
     /// Writes down what a runner's agent reported; returns what it added. `event` makes of that what is

@@ -360,17 +360,13 @@ impl Evidence {
         // Who says later that it rests speaks of the same rest: no other turn has ended since.
         let is_same = state != word.state && before.state == state;
         let since = if is_same { before.since.or(since) } else { since };
-        // What comes before any turn is no permission for a tool, whatever a program calls it.
-        let is_now = |seen: &&Word| is_asked && (seen.at - word.at).abs() <= TOGETHER;
-        let seen = self.seen().find(is_now).and_then(|seen| seen.kind.as_deref());
-        let is_before_turns = matches!(seen, Some("trust" | "auth" | "onboarding"));
-        let kind = if is_before_turns { seen.map(str::to_owned) } else { word.kind.clone() };
         // An end that somebody has looked at is rest.
         let is_looked_at = since.is_some_and(|since| Some(since) <= self.looked);
         if state == ActivityState::Done && is_looked_at {
+            let kind = word.kind.clone();
             return Activity { state: ActivityState::Idle, kind, message: None, source, since };
         }
-        Activity { state, kind, message, source, since }
+        Activity { state, kind: word.kind.clone(), message, source, since }
     }
 }
 

@@ -405,20 +405,3 @@ fn a_title_of_rest_hides_no_failure_on_the_screen() {
     evidence.note(Title, Some(word(Idle, 30)));
     assert_eq!(state(&evidence), (Idle, Title), "that failure was long before");
 }
-
-#[test]
-fn a_dialog_before_any_turn_is_no_permission_whatever_the_program_calls_it() {
-    use ActivitySource::{Osc7501, Screen};
-    let asks = |kind: &str, second| {
-        Word::new((ActivityState::Blocked, Some(kind.to_owned()), None), at(second))
-    };
-    let kind = |evidence: &Evidence| evidence.verdict(&Activity::default(), at(60)).kind.unwrap();
-    let mut evidence = Evidence::default();
-    evidence.note(Screen, Some(asks("trust", 1)));
-    evidence.note(Osc7501, Some(asks("permission", 2)));
-    assert_eq!(kind(&evidence), "trust");
-    // Nobody looks at the screen any more of one that speaks for itself.
-    evidence.note(Osc7501, Some(word(ActivityState::Working, 9)));
-    evidence.note(Osc7501, Some(asks("permission", 10)));
-    assert_eq!(kind(&evidence), "permission");
-}

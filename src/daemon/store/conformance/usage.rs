@@ -103,7 +103,7 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     assert_eq!(ends().await, [""; 0]);
     world.store.runner_move(&runner, RunnerStatus::Failed, change, event).await.unwrap();
     assert!(world.store.session_find("s").await.unwrap()[0].ended_at.is_some());
-    assert!(world.store.session_has_ended("s").await.unwrap());
+    assert!(!world.store.session_ends_with("s", runner.id).await.unwrap(), "it has ended");
     assert_eq!(ends().await, ["s"]);
     let session_id = Some("s".to_owned());
     let next = NewRunner { session_id, takes_up: true, ..World::new_runner("p") };
@@ -117,6 +117,7 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     let other =
         NewRunner { session_id: Some("s".to_owned()), takes_up: true, ..World::new_runner("p") };
     let (other, _) = world.runner(&other).await;
+    assert!(!world.store.session_ends_with("s", other.id).await.unwrap(), "another one holds it");
     let over =
         SessionNews { id: "s".to_owned(), has_ended: true, at: at(9), ..SessionNews::default() };
     let taken = TakenIn { sessions: vec![over], ..TakenIn::default() };
@@ -127,6 +128,7 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     let session = world.store.session_find("s").await.unwrap().remove(0);
     assert_eq!((session.ended_at, session.runner_id), (None, next.id.to_string()));
     assert_eq!(ends().await, ["s"], "it ended once");
+    assert!(world.store.session_ends_with("s", next.id).await.unwrap());
 }
 
 async fn budgets_count_what_was_used_in_their_period(world: World) {

@@ -181,9 +181,15 @@ mod tests {
             let rules = Rules::bundled(Agent::of(&fixture.agent).unwrap()).unwrap();
             let seen = rules.look(On::Screen, &tail(&fixture.looked.lines));
             let told = rules.look(On::Title, &fixture.looked.title);
-            // As the evidence has it: a dialog first, then the title, then the rest of the screen.
-            let dialog = seen.clone().filter(|seen| seen.state == ActivityState::Blocked);
-            let seen = dialog.or(told).or(seen);
+            // As the evidence has it: a dialog first, and what has failed under a title of rest, then the
+            // title, then the rest of the screen.
+            let rests = told.as_ref().is_none_or(|told| told.state == ActivityState::Idle);
+            let first = seen.clone().filter(|seen| match seen.state {
+                ActivityState::Blocked => true,
+                ActivityState::Error => rests,
+                _ => false,
+            });
+            let seen = first.or(told).or(seen);
             let seen = seen.unwrap_or_else(|| panic!("{name}: no rule tells anything"));
             // That a turn was broken off is no kind that a person can say.
             let is_off =

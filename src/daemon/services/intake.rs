@@ -205,16 +205,7 @@ impl Services {
                 }
             }
         }
-        for request in &mut taken.requests {
-            let told = request.record.conversation.as_str();
-            let is_noted = taken.sessions.iter().any(|news| news.id == told);
-            // A title that is made in a conversation of its own belongs to the one it is for.
-            let is_own = !told.is_empty()
-                && (session.is_none() || is_noted || self.store.session_exists(told).await?);
-            request.session =
-                if is_own { told.to_owned() } else { session.clone().unwrap_or_default() };
-        }
-        self.note_unknown(&mut taken).await?;
+        self.place_requests(&mut taken, session.as_deref()).await?;
         taken.session = session.filter(|id| runner.session_id.as_deref() != Some(id));
         let tell = |added: Added| {
             let data = json!({
@@ -273,6 +264,24 @@ impl Services {
             self.on_hook(runner, word, begins).await?;
         }
         Ok(())
+    }
+
+    /// Says whose each request is: of the conversation that it names, or of the runner's own, `session`.
+    async fn place_requests(
+        &self,
+        taken: &mut TakenIn,
+        session: Option<&str>,
+    ) -> Result<(), Failure> {
+        for request in &mut taken.requests {
+            let told = request.record.conversation.as_str();
+            let is_noted = taken.sessions.iter().any(|news| news.id == told);
+            // A title that is made in a conversation of its own belongs to the one it is for.
+            let is_own = !told.is_empty()
+                && (session.is_none() || is_noted || self.store.session_exists(told).await?);
+            request.session =
+                if is_own { told.to_owned() } else { session.unwrap_or_default().to_owned() };
+        }
+        self.note_unknown(taken).await
     }
 
     /// A conversation of which only its usage is known is one all the same.

@@ -326,6 +326,54 @@ pub fn agent_of(command: &[OsString]) -> String {
 }
 
 #[cfg(test)]
+impl Runner {
+    /// A running runner of Claude Code since 1.8 Gs, for tests.
+    pub(crate) fn sample(activity: Activity) -> Self {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000);
+        Self {
+            id: RunnerId::random(),
+            name: "api-1".into(),
+            project: "api".into(),
+            project_path: "/p".into(),
+            agent: "claude".into(),
+            command: Vec::new(),
+            cwd: "/p".into(),
+            checkout: None,
+            status: RunnerStatus::Running,
+            reason: None,
+            activity,
+            title: String::new(),
+            node_id: "n".into(),
+            run: 1,
+            pid: None,
+            supervisor_pid: None,
+            exit_code: None,
+            exit_signal: None,
+            cpu_percent: 0.0,
+            memory_mb: 0,
+            processes: 0,
+            restart: "never".into(),
+            restart_attempts: 0,
+            max_restart_attempts: 0,
+            tokens_used: 0,
+            cost: Cost::default(),
+            usage_quality: Quality::default(),
+            unpriced: 0,
+            max_tokens: None,
+            hold: None,
+            session_id: None,
+            adopted: false,
+            survivors: Vec::new(),
+            created_at: at,
+            started_at: at,
+            last_heartbeat: None,
+            terminated_at: None,
+            updated_at: at,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

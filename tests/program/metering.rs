@@ -9,7 +9,7 @@ use crate::support::{EXE, Say as _, Terminal, World, wait_until, wait_value, wri
 
 const SOON: Duration = Duration::from_secs(15);
 
-/// Reports as Claude Code does, at the word of whoever types: `use TOKENS [AFTER]`, `again`,
+/// Reports as Claude Code does, at the word of whoever types: `use TOKENS [AFTER]`, `again`, `new`,
 /// `prompt TEXT`, `try COMMAND`.
 const CLAUDE: &str = r#"#!/bin/bash
 [ "$1" = --version ] && { echo '2.1.329 (Claude Code)'; exit; }
@@ -36,6 +36,7 @@ echo "$how $id"
 while read -r word one two; do case $word in
   use) n=$((n+1)); last=$one; sleep "${two:-0}"; report "$one"; echo "used $n" ;;
   again) report "$last"; echo again ;;
+  new) id=next-$id; hook SessionStart; echo "begins $id" ;;
   prompt) echo "told $(hook UserPromptSubmit "$one")" ;;
   try) $one $two; echo "code $?" ;;
 esac; done
@@ -99,6 +100,25 @@ fn what_is_used_is_counted_once_whether_a_daemon_lives_or_not() {
     let sum: i64 =
         told.as_array().unwrap().iter().map(|it| it["data"]["tokens"].as_i64().unwrap()).sum();
     assert_eq!(sum, 110, "{told}");
+}
+
+#[test]
+fn who_begins_another_conversation_has_ended_the_first() {
+    let (world, name) = world();
+    world.say(&name, "use 100");
+    world.wait_tokens(&name, 100);
+    world.say(&name, "new");
+    world.wait_log(&name, "begins next-");
+    world.say(&name, "use 10");
+    let next = world.wait_tokens(&name, 110).text("session_id").to_owned();
+    let first = next.strip_prefix("next-").unwrap();
+    let [next, former] = [&next, first].map(|id| world.json(["sessions", "show", id]));
+    assert_eq!((next.text("origin"), next.text("resumed_from")), ("cleared", first), "{next}");
+    assert!(next["ended_at"].is_null() && former["ended_at"].is_string(), "{former}");
+    assert_eq!((next.number("tokens_used"), former.number("tokens_used")), (Some(10), Some(100)));
+    let ended = world.json(["events", "--type", "session.ended"]);
+    let ended: Vec<_> = ended.as_array().unwrap().iter().map(|it| it.text("entity_id")).collect();
+    assert_eq!(ended, [first]);
 }
 
 #[test]

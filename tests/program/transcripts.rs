@@ -36,7 +36,10 @@ esac; done
 "#;
 
 fn world() -> (World, String) {
-    let world = World::with_project();
+    start(World::with_project())
+}
+
+fn start(world: World) -> (World, String) {
     let program = world.path("claude");
     write_script(&program, &CLAUDE.replace("EXE", EXE), 0o755);
     let name = world.launch(&[], &[program.to_str().unwrap()]);
@@ -118,6 +121,32 @@ fn a_transcript_outlives_its_agents_file_and_comes_back_with_the_session() {
     world.wait_log(&name, "has 4 lines");
     assert_eq!(fs::read(&file).unwrap(), original);
     assert_eq!(world.show(&name).number("tokens_used"), Some(45), "nothing is counted again");
+}
+
+#[test]
+fn a_storage_that_is_away_is_told_of_once_and_the_copy_stays() {
+    let world = World::new();
+    let directory = world.home().join(".config/stratavore");
+    fs::create_dir_all(&directory).unwrap();
+    let server = "{endpoint: 'http://bob:canary@127.0.0.1:1', bucket: attic}";
+    fs::write(directory.join("stratavore.yaml"), format!("storage:\n  s3: {server}\n")).unwrap();
+    world.project("p");
+    let (world, name) = start(world);
+    world.tell(&name, "say 1 20 hello there");
+    let id = world.wait_used(&name, 30, "late").text("session_id").to_owned();
+    world.run(["kill", &name]).expect_code(0);
+    let told = wait_value("it is told of", Duration::from_secs(40), || {
+        let health = world.run(["health", "--format", "json"]).stdout;
+        let health: Value = serde_json::from_str(&health).ok()?;
+        let storage = health.as_array()?.iter().find(|part| part["name"] == "storage")?;
+        (storage["state"] == "degraded").then(|| storage.text("detail").to_owned())
+    });
+    assert!(told.contains("bucket attic") && told.contains("they stay here"), "{told}");
+    assert!(!told.contains("canary"), "{told}");
+    let alerts = world.json(["events", "--type", "system.alert"]);
+    let about: Vec<_> = alerts.as_array().unwrap().iter().map(|it| &it["data"]).collect();
+    assert_eq!(about.iter().filter(|it| it["component"] == "storage").count(), 1, "{alerts}");
+    assert!(world.root().join(format!("blobs/transcripts/{id}/{id}.jsonl.gz")).is_file());
 }
 
 #[test]

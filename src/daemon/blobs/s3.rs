@@ -105,6 +105,11 @@ impl S3 {
         Ok(Some(Self { bucket, credentials, prefix, client, limits: (SILENCE, LONGEST) }))
     }
 
+    /// Returns the bucket's name.
+    pub fn bucket(&self) -> &str {
+        self.bucket.name()
+    }
+
     /// Sends a file, and makes sure that the server has it whole.
     ///
     /// # Errors

@@ -148,12 +148,13 @@ impl Services {
         let is_known = self.store.session_exists(&news.id).await?;
         let origin = news.origin.or((news.messages > 0 && !is_known).then_some("started"));
         let news = SessionNews { origin: origin.filter(|_| !is_known), ..news };
-        let events = self.session_event(runner, &news).into_iter().collect();
-        let taken = TakenIn {
-            session: Some(news.id.clone()).filter(|id| held != Some(id)),
-            sessions: if only_named { Vec::new() } else { vec![news] },
-            ..TakenIn::default()
+        let session = Some(news.id.clone()).filter(|id| held != Some(id));
+        let (sessions, events) = if only_named {
+            (Vec::new(), Vec::new())
+        } else {
+            self.follow_news(runner, held, news).await?
         };
+        let taken = TakenIn { session, sessions, ..TakenIn::default() };
         let is_cleared = taken.sessions.iter().any(|news| news.origin == Some("cleared"));
         let guard = self.transcripts.accounts().await;
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;

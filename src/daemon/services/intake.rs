@@ -193,14 +193,19 @@ impl Services {
                     }
                     let at = at(report);
                     if let Some(news) = news_of(&told, session.as_deref(), at) {
-                        // The end of its runner may have been its end, or it may go on in another.
-                        if !news.has_ended
-                            || self.store.session_ends_with(&news.id, runner.id).await?
-                        {
-                            events.extend(self.session_event(runner, &news));
+                        let held = session.clone();
+                        // That another one has ended does not make it the runner's.
+                        if held.is_none() || !news.has_ended {
+                            session = Some(news.id.clone());
                         }
-                        session = Some(news.id.clone());
-                        taken.sessions.push(news);
+                        // What is known to have ended is held by nobody.
+                        let is_over = |id: &&str| {
+                            taken.sessions.iter().any(|it| it.id == **id && it.has_ended)
+                        };
+                        let held = held.as_deref().filter(|id| !is_over(id));
+                        let (news, more) = self.follow_news(runner, held, news).await?;
+                        taken.sessions.extend(news);
+                        events.extend(more);
                     }
                 }
             }

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         agent::Agent,
         agent_command::Wishes,
+        event::NewEvent,
         failure::Failure,
         id::RunnerId,
         launch::{Environment, LaunchRequest, RestartPolicy},
@@ -214,6 +215,38 @@ impl Services {
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;
         drop(guard);
         Ok(())
+    }
+
+    /// Returns what becomes known of conversations when a runner that held one tells of one, and what is told of
+    /// that. Who goes over to another one has ended the first, unless another runner holds that, too.
+    pub(super) async fn follow_news(
+        &self,
+        runner: &Runner,
+        held: Option<&str>,
+        mut news: SessionNews,
+    ) -> Result<(Vec<SessionNews>, Vec<NewEvent>), Failure> {
+        let mut all = Vec::new();
+        let (store, own) = (&self.store, runner.id);
+        if let Some(held) = held.filter(|held| *held != news.id && !news.has_ended) {
+            if news.origin == Some("forked") && store.session_exists(&news.id).await? {
+                (news.origin, news.parent) = (Some("resumed"), None);
+            }
+            if store.session_exists(held).await? && store.session_ends_with(held, own).await? {
+                // That it was begun in place of the other one, not every agent says.
+                if news.origin == Some("started") {
+                    (news.origin, news.parent) = (Some("cleared"), Some(held.to_owned()));
+                }
+                let (id, at) = (held.to_owned(), news.at);
+                all.push(SessionNews { id, has_ended: true, at, ..SessionNews::default() });
+            }
+        }
+        // The end of its runner may have been its end, or it may go on in another.
+        let is_told = !news.has_ended || store.session_ends_with(&news.id, own).await?;
+        let told = is_told.then(|| news.clone());
+        let events = all.iter().chain(&told).filter_map(|news| self.session_event(runner, news));
+        let events = events.collect();
+        all.push(news);
+        Ok((all, events))
     }
 
     /// Returns the session that a word names: its id or a unique prefix of it.

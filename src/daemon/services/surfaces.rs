@@ -1,7 +1,7 @@
 //! What the daemon's other surfaces tell: how they are.
 //!
-//! A surface is what listens beside the socket; one that cannot is told of in `health`, and everything
-//! else goes on.
+//! A surface is what listens beside the socket, or a server that is written to; one that cannot is told of in
+//! `health`, and everything else goes on.
 
 use std::{
     collections::BTreeMap,

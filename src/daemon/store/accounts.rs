@@ -2,8 +2,12 @@
 //!
 //! Two reports of one request have one key where the agent names the request in both. Where it does
 //! so in one of them only (Codex and Gemini in their transcripts, Claude Code before it named requests
-//! in its telemetry), they are told to be one by the runner, the time and the numbers: each report is
-//! matched with one of the other kind at most, so that two requests alike stay two.
+//! in its telemetry), they are told to be one by the runner or the conversation, the time and the
+//! numbers: each report is matched with one of the other kind at most, so that two requests alike stay
+//! two.
+//!
+//! Where two runners hold one conversation, its transcript does not say whose a request was; telemetry,
+//! which comes over the runner's own way, does. What was charged to the wrong one is moved then.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -44,15 +48,32 @@ const PUT: &str = "INSERT INTO usage_requests (key, runner_id, project_name, ses
      reasoning = excluded.reasoning, counted = excluded.counted, \
      cost_nanos = coalesce(excluded.cost_nanos, usage_requests.cost_nanos), \
      list_nanos = coalesce(excluded.list_nanos, usage_requests.list_nanos), \
-     source = excluded.source, quality = excluded.quality, twin = excluded.twin";
+     source = excluded.source, quality = excluded.quality, twin = excluded.twin, \
+     runner_id = excluded.runner_id, project_name = excluded.project_name, \
+     imported = excluded.imported";
 
-/// Reports of a runner ($1) between two times ($2, $3) from one source ($4) that have no other one yet
-/// and whose keys begin with $5.
-const UNMATCHED: &str = "SELECT key, twin, session_id, at, input_tokens, cache_read, \
-     cache_write_5m, cache_write_1h, output_tokens, reasoning, cost_nanos, list_nanos, source, \
-     quality FROM usage_requests WHERE runner_id = $1 AND at >= $2 AND at <= $3 AND source = $4 \
-     AND twin = '' AND substr(key, 1, length($5)) = $5 AND purpose <> 'interrupted' \
-     ORDER BY at LIMIT $6";
+/// What is read of a request that is in the database.
+macro_rules! columns {
+    () => {
+        "key, twin, runner_id, project_name, session_id, at, input_tokens, cache_read, \
+         cache_write_5m, cache_write_1h, output_tokens, reasoning, cost_nanos, list_nanos, source, \
+         quality"
+    };
+}
+
+pub(super) use columns;
+
+/// Reports of a runner ($1) or a session ($2) between two times ($3, $4) from one source ($5) that have no
+/// other one yet and whose keys begin with $6, and with the runner's id behind that if $7 says so.
+const UNMATCHED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM usage_requests WHERE (($1 <> '' AND runner_id = $1) OR ($2 <> '' AND session_id = $2)) \
+     AND at >= $3 AND at <= $4 AND source = $5 AND twin = '' AND purpose <> 'interrupted' \
+     AND substr(key, 1, length($6)) = $6 AND (NOT $7 \
+     OR substr(key, length($6) + 1, length(runner_id) + 1) = runner_id || ':') \
+     ORDER BY at LIMIT $8"
+);
 
 /// Who has used something.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +107,20 @@ struct Known {
     counted: Counted,
     /// The key of its other report; empty for none.
     twin: String,
+    /// To whom it is charged; `None` for nobody.
+    runner: Option<RunnerId>,
+    /// In which project.
+    project: String,
+}
+
+/// Where another report of a request may be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Wanted {
+    runner: Option<RunnerId>,
+    session: String,
+    source: UsageSource,
+    /// What its key begins with.
+    prefix: String,
 }
 
 /// What is to be written for some reports.
@@ -114,6 +149,7 @@ impl Store {
     ) -> Result<Accounted, StoreError> {
         let mut known = self.known_requests(reports).await?;
         let mut others = self.unmatched(reports, &known).await?;
+        let runners = self.charged(reports, known.values().chain(&others)).await?;
         let mut sums = Sums::default();
         let mut puts = Vec::new();
         let mut elsewhere = None;
@@ -127,8 +163,23 @@ impl Store {
             if elsewhere.is_none() && !known_in.is_empty() && known_in != report.session {
                 elsewhere = Some(known_in.to_owned());
             }
-            let after = merged(report, before.as_ref());
-            sums.add(*payer, &after.counted, before.as_ref().map(|it| &it.counted));
+            let after = merged(*payer, report, before.as_ref());
+            let of = |id: Option<RunnerId>| id.and_then(|id| runners.get(&id));
+            let was = before.as_ref().map(|it| &it.counted);
+            sums.of_session(&after.counted, was);
+            let charged_before = before.as_ref().and_then(|it| it.runner);
+            if after.runner == charged_before {
+                if let Some(runner) = of(after.runner) {
+                    sums.of_runner(runner, Some(&after.counted), was);
+                }
+            } else {
+                if let (Some(runner), Some(was)) = (of(charged_before), was) {
+                    sums.of_runner(runner, None, Some(was));
+                }
+                if let Some(runner) = of(after.runner) {
+                    sums.of_runner(runner, Some(&after.counted), None);
+                }
+            }
             puts.push(put(*payer, &after));
             known.insert(after.counted.record.key.clone(), after.clone());
             known.insert(key.clone(), after);
@@ -142,6 +193,25 @@ impl Store {
             added += *more;
         }
         Ok(Accounted { added, elsewhere, by_runner, first, afterwards })
+    }
+
+    /// Returns the runners to which reports are or were charged; one that was removed is not among them.
+    async fn charged<'a>(
+        &self,
+        reports: &[(Payer<'_>, &Counted)],
+        known: impl Iterator<Item = &'a Known>,
+    ) -> Result<HashMap<RunnerId, Runner>, StoreError> {
+        let payers = reports.iter().filter_map(|(payer, _)| payer.runner);
+        let mut runners: HashMap<_, _> = payers.map(|it| (it.id, it.clone())).collect();
+        let others: BTreeSet<_> = known.filter_map(|it| it.runner).collect();
+        for id in others {
+            if !runners.contains_key(&id)
+                && let Some(runner) = self.runner_get(id).await?
+            {
+                runners.insert(id, runner);
+            }
+        }
+        Ok(runners)
     }
 
     /// Returns what is known of these requests, by every key that they are reported under.
@@ -165,71 +235,76 @@ impl Store {
         Ok(known)
     }
 
-    /// Returns the reports that may be other ones of those that are not known, by runner and source.
+    /// Returns the reports that may be other ones of those that are not known, each once.
     async fn unmatched(
         &self,
         reports: &[(Payer<'_>, &Counted)],
         known: &HashMap<String, Known>,
-    ) -> Result<HashMap<(RunnerId, UsageSource), Vec<Known>>, StoreError> {
+    ) -> Result<Vec<Known>, StoreError> {
         let mut wanted = HashMap::new();
         for (payer, report) in reports {
-            let Some((runner, source, prefix)) = other_report(*payer, report) else { continue };
+            let Some(other) = other_report(*payer, report) else { continue };
             if known.contains_key(&report.record.key) {
                 continue;
             }
             let at = report.record.at;
-            let range = wanted.entry((runner, source)).or_insert((at..=at, prefix));
-            range.0 = (*range.0.start()).min(at)..=(*range.0.end()).max(at);
+            let range = wanted.entry(other).or_insert(at..=at);
+            *range = (*range.start()).min(at)..=(*range.end()).max(at);
         }
-        let mut found = HashMap::new();
-        for ((runner, source), (range, prefix)) in wanted {
+        let mut found = BTreeMap::new();
+        for (Wanted { runner, session, source, prefix }, range) in wanted {
             let query = Query::new(UNMATCHED)
-                .bind(runner.to_string())
+                .bind(runner.map(|id| id.to_string()).unwrap_or_default())
+                .bind(session)
                 .bind(*range.start() - APART)
                 .bind(*range.end() + APART)
                 .bind(source.as_str())
                 .bind(prefix)
+                .bind(source == UsageSource::Otlp)
                 .bind(CANDIDATES);
-            let rows = self.fetch(query).await?;
-            let rows = rows.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
-            found.insert((runner, source), rows);
+            for row in self.fetch(query).await? {
+                let other = decode(&row)?;
+                found.insert(other.counted.record.key.clone(), other);
+            }
         }
-        Ok(found)
+        Ok(found.into_values().collect())
     }
 }
 
-/// Of which runner, from which source and under which keys there may be another report of a request
-/// that has another key; `None` when its key is the same everywhere.
-fn other_report(payer: Payer<'_>, report: &Counted) -> Option<(RunnerId, UsageSource, String)> {
-    let runner = payer.runner?;
+/// Where there may be another report of a request that has another key; `None` when its key is the same
+/// everywhere.
+fn other_report(payer: Payer<'_>, report: &Counted) -> Option<Wanted> {
+    let source = match (report.record.source, report.is_placed) {
+        (UsageSource::Otlp, true) => UsageSource::Transcript,
+        (UsageSource::Transcript, false) => UsageSource::Otlp,
+        _ => return None,
+    };
     let agent = report.record.key.split(':').next().unwrap_or_default();
-    match (report.record.source, report.is_placed) {
-        (UsageSource::Otlp, true) => {
-            Some((runner.id, UsageSource::Transcript, format!("{agent}:")))
-        }
-        (UsageSource::Transcript, false) => {
-            Some((runner.id, UsageSource::Otlp, format!("{agent}:{}:", runner.id)))
-        }
-        _ => None,
-    }
+    Some(Wanted {
+        runner: payer.runner.map(|runner| runner.id),
+        session: report.session.clone(),
+        source,
+        prefix: format!("{agent}:"),
+    })
 }
 
 /// Takes the other report of a request out of those that there are: of those alike the nearest in time.
-fn take_match(
-    others: &mut HashMap<(RunnerId, UsageSource), Vec<Known>>,
-    payer: Payer<'_>,
-    report: &Counted,
-) -> Option<Known> {
-    let (runner, source, _) = other_report(payer, report)?;
-    let others = others.get_mut(&(runner, source))?;
-    let alike = others.iter().enumerate().filter(|(_, other)| {
-        let other = &other.counted.record;
+fn take_match(others: &mut Vec<Known>, payer: Payer<'_>, report: &Counted) -> Option<Known> {
+    let wanted = other_report(payer, report)?;
+    let alike = others.iter().enumerate().filter(|(_, known)| {
+        let other = &known.counted.record;
+        let is_of_it = (known.runner.is_some() && known.runner == wanted.runner)
+            || (!wanted.session.is_empty() && known.counted.session == wanted.session);
         let apart = (other.at - report.record.at).abs();
-        let (sure, written) = match source {
+        let (sure, written) = match wanted.source {
             UsageSource::Otlp => (other, &report.record),
             _ => (&report.record, other),
         };
-        apart <= APART && are_alike(&sure.tokens, written)
+        is_of_it
+            && other.source == wanted.source
+            && other.key.starts_with(&wanted.prefix)
+            && apart <= APART
+            && are_alike(&sure.tokens, written)
     });
     let nearest = alike.min_by_key(|(_, it)| (it.counted.record.at - report.record.at).abs());
     let index = nearest.map(|(index, _)| index)?;
@@ -249,9 +324,11 @@ fn are_alike(sure: &Tokens, written: &UsageRecord) -> bool {
 }
 
 /// Returns what is known of a request after another report of it.
-fn merged(report: &Counted, before: Option<&Known>) -> Known {
+fn merged(payer: Payer<'_>, report: &Counted, before: Option<&Known>) -> Known {
+    let own = payer.runner.map(|runner| runner.id);
     let Some(before) = before else {
-        return Known { counted: report.clone(), twin: String::new() };
+        let project = payer.project.to_owned();
+        return Known { counted: report.clone(), twin: String::new(), runner: own, project };
     };
     let mut merged = report.clone();
     let known = &before.counted;
@@ -271,7 +348,13 @@ fn merged(report: &Counted, before: Option<&Known>) -> Known {
     if !known.session.is_empty() {
         merged.session.clone_from(&known.session);
     }
-    Known { counted: merged, twin }
+    let is_told = report.record.source != UsageSource::Transcript
+        && known.record.source == UsageSource::Transcript;
+    let (runner, project) = match own {
+        Some(_) if is_told => (own, payer.project.to_owned()),
+        _ => (before.runner, before.project.clone()),
+    };
+    Known { counted: merged, twin, runner, project }
 }
 
 fn put(payer: Payer<'_>, known: &Known) -> Query {
@@ -279,8 +362,8 @@ fn put(payer: Payer<'_>, known: &Known) -> Query {
     let tokens = &record.tokens;
     Query::new(PUT)
         .bind(record.key.as_str())
-        .bind(payer.runner.map(|runner| runner.id.to_string()).unwrap_or_default())
-        .bind(payer.project)
+        .bind(known.runner.map(|id| id.to_string()).unwrap_or_default())
+        .bind(known.project.as_str())
         .bind(session.as_str())
         .bind(payer.node)
         .bind(payer.agent)
@@ -299,7 +382,7 @@ fn put(payer: Payer<'_>, known: &Known) -> Query {
         .bind(record.source.as_str())
         .bind(record.quality.as_str())
         .bind(known.twin.as_str())
-        .bind(payer.runner.is_none())
+        .bind(known.runner.is_none())
 }
 
 fn integer(number: u64) -> i64 {
@@ -325,5 +408,10 @@ fn decode(row: &Record) -> Result<Known, StoreError> {
     };
     let list = row.optional_integer("list_nanos")?.map(Cost);
     let counted = Counted { record, session: row.text("session_id")?, list, is_placed: false };
-    Ok(Known { counted, twin: row.text("twin")? })
+    Ok(Known {
+        counted,
+        twin: row.text("twin")?,
+        runner: row.text("runner_id")?.parse().ok(),
+        project: row.text("project_name")?,
+    })
 }

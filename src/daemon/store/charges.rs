@@ -13,13 +13,14 @@ use crate::domain::{
     usage::{Cost, Quality, UsageRecord},
 };
 
-/// What a report of a request adds to budgets.
+/// What a report of a request adds to budgets; what is below nothing is taken away, no further than to nothing,
+/// because a budget may have been reset since it was added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Charge {
     /// Tokens that count in any budget.
-    pub tokens: u64,
+    pub tokens: i64,
     /// Cache reads, which count in some.
-    pub reads: u64,
+    pub reads: i64,
     /// Money.
     pub cost: Cost,
     /// 1 when it is now known by its least only, -1 when no longer.
@@ -35,22 +36,28 @@ pub(super) fn charge(
     charge: Charge,
     now: DateTime<Utc>,
 ) -> Query {
-    let integer = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    Query::new(
-        "UPDATE token_budgets SET \
-         used_tokens = used_tokens + $1 + CASE WHEN count_cache_reads THEN $2 ELSE 0 END, \
-         used_nanos = used_nanos + $3, estimated = estimated + CASE WHEN NOT $4 THEN 0 \
-         WHEN limit_nanos IS NOT NULL THEN $3 \
-         ELSE $1 + CASE WHEN count_cache_reads THEN $2 ELSE 0 END END, \
-         floors = CASE WHEN floors + $10 > 0 THEN floors + $10 ELSE 0 END, \
-         unpriced = CASE WHEN unpriced + $11 > 0 THEN unpriced + $11 ELSE 0 END, \
-         updated_at = $9 \
+    let counted = "$1 + CASE WHEN count_cache_reads THEN $2 ELSE 0 END";
+    let estimated =
+        format!("CASE WHEN NOT $4 THEN 0 WHEN limit_nanos IS NOT NULL THEN $3 ELSE {counted} END");
+    let more = |column: &str, by: &str| {
+        format!("{column} = CASE WHEN {column} + {by} > 0 THEN {column} + {by} ELSE 0 END")
+    };
+    let sums = [
+        more("used_tokens", counted),
+        more("used_nanos", "$3"),
+        more("estimated", &estimated),
+        more("floors", "$10"),
+        more("unpriced", "$11"),
+    ];
+    Query::new(format!(
+        "UPDATE token_budgets SET {}, updated_at = $9 \
          WHERE period_start <= $5 AND period_end > $5 AND (scope = 'global' \
          OR (scope = 'project' AND scope_id = $6) \
          OR (scope = 'runner' AND (scope_id = $7 OR scope_id = $8)))",
-    )
-    .bind(integer(charge.tokens))
-    .bind(integer(charge.reads))
+        sums.join(", ")
+    ))
+    .bind(charge.tokens)
+    .bind(charge.reads)
     .bind(charge.cost.0)
     .bind(record.quality == Quality::Estimated)
     .bind(record.at)

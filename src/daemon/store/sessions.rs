@@ -162,7 +162,9 @@ fn is_resumable(news: &SessionNews, agent: &str) -> bool {
 /// Makes a write open the session that a runner is started to go on with, where it is known: its agent may
 /// tell of it much later, with the first prompt.
 pub(super) fn taken_up(write: Write, session: &str, runner: Uuid, at: DateTime<Utc>) -> Write {
-    let open = "UPDATE sessions SET ended_at = NULL, runner_id = $2, updated_at = $3 WHERE id = $1";
+    let open = "UPDATE sessions SET ended_at = NULL, runner_id = $2, updated_at = $3, \
+         origin = CASE WHEN origin IN ('cleared', 'forked') THEN origin ELSE 'resumed' END \
+         WHERE id = $1";
     let held = "INSERT INTO session_runners (session_id, runner_id, since) \
          SELECT id, $2, $3 FROM sessions WHERE id = $1 \
          ON CONFLICT (session_id, runner_id) DO NOTHING";

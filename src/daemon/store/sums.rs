@@ -1,6 +1,7 @@
 //! What reports of requests add to what is kept: to runners, projects, days, budgets and sessions.
 //!
-//! Invariant: it is the difference to what was known before, so that a report that comes twice adds nothing.
+//! Invariant: it is the difference to what was known before, so that a report that comes twice adds nothing,
+//! and what was charged to the wrong runner is taken from it again.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Added, Counted,
-    accounts::{Payer, RANK},
+    accounts::RANK,
     charges::{self, Charge},
     query::Query,
 };
@@ -24,16 +25,24 @@ const DAY: &str = "INSERT INTO usage_days (project_name, day, tokens) VALUES ($1
 /// So many requests ($7) more without a price, or less.
 const MORE_UNPRICED: &str = "unpriced = CASE WHEN unpriced + $7 > 0 THEN unpriced + $7 ELSE 0 END";
 
+/// A difference to what was known: it is below nothing where a request turned out to be another runner's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Change {
+    requests: i64,
+    tokens: i64,
+    cost: i64,
+}
+
 /// What is charged to one runner.
 #[derive(Debug)]
 struct Charged<'a> {
     runner: &'a Runner,
-    added: Added,
+    change: Change,
     worst: Quality,
-    days: BTreeMap<String, u64>,
+    days: BTreeMap<String, i64>,
     /// What each request added: budgets have periods.
     charges: Vec<(UsageRecord, Charge)>,
-    /// Whether a request turned out better than it was known.
+    /// Whether a request turned out better than it was known, or another's.
     is_better: bool,
 }
 
@@ -47,7 +56,7 @@ pub(super) struct Sums<'a> {
 /// What is added to one session.
 #[derive(Debug, Default)]
 struct OfSession {
-    added: Added,
+    change: Change,
     worst: Quality,
     /// Whether a request turned out better than it was known.
     is_better: bool,
@@ -55,58 +64,87 @@ struct OfSession {
     unpriced: i64,
 }
 
-impl<'a> Sums<'a> {
-    /// Adds what a request is now, beside what was known of it.
-    pub(super) fn add(&mut self, payer: Payer<'a>, after: &Counted, before: Option<&Counted>) {
-        let (tokens, cost) = (after.record.tokens.counted(), price(after));
-        let had = before.map_or((0, Cost(0)), |it| (it.record.tokens.counted(), price(it)));
-        let is_mark = after.record.purpose == INTERRUPTED;
-        let added = Added {
-            requests: u64::from(before.is_none() && !is_mark),
-            tokens: tokens.saturating_sub(had.0),
-            cost: Cost(cost.0.saturating_sub(had.1.0).max(0)),
-        };
-        let quality = after.record.quality;
-        let is_better = before.is_some_and(|before| before.record.quality > quality);
-        let more =
-            |is: fn(&Counted) -> bool| i64::from(is(after)) - i64::from(before.is_some_and(is));
-        let unpriced = more(is_unpriced);
-        if !after.session.is_empty() {
-            let sum = self.sessions.entry(after.session.clone()).or_default();
-            sum.added += added;
-            sum.worst = sum.worst.max(quality);
-            sum.is_better |= is_better;
-            sum.unpriced += unpriced;
+impl Change {
+    /// What a request is now, beside what was known of it.
+    fn of(after: Option<&Counted>, before: Option<&Counted>) -> Self {
+        Self {
+            requests: more(after, before, |it| i64::from(it.record.purpose != INTERRUPTED)),
+            tokens: more(after, before, |it| integer(it.record.tokens.counted())),
+            cost: more(after, before, |it| price(it).0),
         }
-        let Some(runner) = payer.runner else { return };
+    }
+}
+
+impl std::ops::AddAssign for Change {
+    fn add_assign(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.cost = self.cost.saturating_add(other.cost);
+    }
+}
+
+impl<'a> Sums<'a> {
+    /// Adds to its session what a request is now, beside what was known of it.
+    pub(super) fn of_session(&mut self, after: &Counted, before: Option<&Counted>) {
+        if after.session.is_empty() {
+            return;
+        }
+        let quality = after.record.quality;
+        let sum = self.sessions.entry(after.session.clone()).or_default();
+        sum.change += Change::of(Some(after), before);
+        sum.worst = sum.worst.max(quality);
+        sum.is_better |= before.is_some_and(|before| before.record.quality > quality);
+        sum.unpriced += more(Some(after), before, is_unpriced);
+    }
+
+    /// Adds to a runner what a request is now, beside what it was charged of it before; `None` after that is
+    /// what turned out to be another's.
+    pub(super) fn of_runner(
+        &mut self,
+        runner: &'a Runner,
+        after: Option<&Counted>,
+        before: Option<&Counted>,
+    ) {
+        let Some(Counted { record, .. }) = after.or(before) else { return };
         let charged = self.by_runner.entry(runner.id).or_insert_with(|| Charged {
             runner,
-            added: Added::default(),
+            change: Change::default(),
             worst: Quality::default(),
             days: BTreeMap::new(),
             charges: Vec::new(),
             is_better: false,
         });
-        charged.added += added;
-        charged.worst = charged.worst.max(quality);
-        charged.is_better |= is_better;
-        let day = after.record.at.format("%Y-%m-%d").to_string();
-        *charged.days.entry(day).or_default() += added.tokens;
-        let reads = after.record.tokens.cache_read;
-        let had_reads = before.map_or(0, |it| it.record.tokens.cache_read);
+        let change = Change::of(after, before);
+        charged.change += change;
+        match after {
+            Some(after) => {
+                let quality = after.record.quality;
+                charged.worst = charged.worst.max(quality);
+                charged.is_better |= before.is_some_and(|before| before.record.quality > quality);
+            }
+            None => charged.is_better = true,
+        }
+        let day = record.at.format("%Y-%m-%d").to_string();
+        *charged.days.entry(day).or_default() += change.tokens;
         let charge = Charge {
-            tokens: added.tokens,
-            reads: reads.saturating_sub(had_reads),
-            cost: added.cost,
-            floors: more(|it| it.record.quality == Quality::Floor),
-            unpriced,
+            tokens: change.tokens,
+            reads: more(after, before, |it| integer(it.record.tokens.cache_read)),
+            cost: Cost(change.cost),
+            floors: more(after, before, |it| i64::from(it.record.quality == Quality::Floor)),
+            unpriced: more(after, before, is_unpriced),
         };
-        charged.charges.push((after.record.clone(), charge));
+        charged.charges.push((record.clone(), charge));
     }
 
     /// What is added by runner.
     pub(super) fn by_runner(&self) -> BTreeMap<RunnerId, Added> {
-        self.by_runner.iter().map(|(id, sum)| (*id, sum.added)).collect()
+        let least = |number: i64| u64::try_from(number).unwrap_or(0);
+        let added = |change: Change| Added {
+            requests: least(change.requests),
+            tokens: least(change.tokens),
+            cost: Cost(change.cost.max(0)),
+        };
+        self.by_runner.iter().map(|(id, sum)| (*id, added(sum.change))).collect()
     }
 
     /// The statements that add to runners, projects, days and budgets.
@@ -125,8 +163,8 @@ impl<'a> Sums<'a> {
         let add = |(id, sum): (&String, &OfSession)| {
             Query::new(sql.clone())
                 .bind(id.as_str())
-                .bind(integer(sum.added.tokens))
-                .bind(sum.added.cost.0)
+                .bind(sum.change.tokens)
+                .bind(sum.change.cost)
                 .bind(rank_of(sum.worst))
                 .bind(sum.worst.as_str())
                 .bind(now)
@@ -149,9 +187,9 @@ impl<'a> Sums<'a> {
 impl Charged<'_> {
     fn queries(&self, now: DateTime<Utc>) -> Vec<Query> {
         let runner = self.runner;
-        let (tokens, cost) = (integer(self.added.tokens), self.added.cost.0);
+        let Change { tokens, cost, .. } = self.change;
         let mut queries = Vec::new();
-        if self.added != Added::default() {
+        if (tokens, cost) != (0, 0) {
             queries.push(
                 Query::new(
                     "UPDATE projects SET total_tokens = total_tokens + $2, \
@@ -176,9 +214,9 @@ impl Charged<'_> {
             .bind(now)
             .bind(self.charges.iter().map(|(_, charge)| charge.unpriced).sum::<i64>()),
         );
-        for (day, tokens) in self.days.iter().filter(|(_, tokens)| **tokens > 0) {
+        for (day, tokens) in self.days.iter().filter(|(_, tokens)| **tokens != 0) {
             let query = Query::new(DAY).bind(runner.project.as_str()).bind(day.as_str());
-            queries.push(query.bind(integer(*tokens)));
+            queries.push(query.bind(*tokens));
         }
         for (record, charge) in self.charges.iter().filter(|(_, it)| *it != Charge::default()) {
             queries.push(charges::charge(runner, record, *charge, now));
@@ -196,15 +234,25 @@ fn requalify(table: &str, column: &str) -> String {
     )
 }
 
+/// The difference of a figure between what a request is now and what was known of it.
+fn more(
+    after: Option<&Counted>,
+    before: Option<&Counted>,
+    figure: impl Fn(&Counted) -> i64,
+) -> i64 {
+    after.map_or(0, &figure).saturating_sub(before.map_or(0, &figure))
+}
+
 /// What a request costs: by its agent, else by the price table, else nothing.
 fn price(counted: &Counted) -> Cost {
     counted.record.cost.or(counted.list).unwrap_or_default()
 }
 
-/// Whether nobody knows what it cost, as [`UNPRICED`](super::accounts::UNPRICED) says of a row.
-fn is_unpriced(counted: &Counted) -> bool {
+/// 1 when nobody knows what it cost, as [`UNPRICED`](super::accounts::UNPRICED) says of a row, else 0.
+fn is_unpriced(counted: &Counted) -> i64 {
     let tokens = &counted.record.tokens;
-    counted.record.cost.or(counted.list).is_none() && tokens.counted() + tokens.cache_read > 0
+    let is_priced = counted.record.cost.or(counted.list).is_some();
+    i64::from(!is_priced && tokens.counted() + tokens.cache_read > 0)
 }
 
 fn rank_of(quality: Quality) -> i64 {

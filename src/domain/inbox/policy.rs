@@ -213,56 +213,7 @@ pub fn last_lines(screen: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        activity::ActivitySource,
-        checkout::RunnerCheckout,
-        id::RunnerId,
-        usage::{Cost, Quality},
-    };
-
-    fn runner(activity: Activity) -> Runner {
-        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        Runner {
-            id: RunnerId::random(),
-            name: "api-1".into(),
-            project: "api".into(),
-            project_path: "/p".into(),
-            agent: "claude".into(),
-            command: Vec::new(),
-            cwd: "/p".into(),
-            checkout: None::<RunnerCheckout>,
-            status: RunnerStatus::Running,
-            reason: None,
-            activity,
-            title: String::new(),
-            node_id: "n".into(),
-            run: 1,
-            pid: None,
-            supervisor_pid: None,
-            exit_code: None,
-            exit_signal: None,
-            cpu_percent: 0.0,
-            memory_mb: 0,
-            processes: 0,
-            restart: "never".into(),
-            restart_attempts: 0,
-            max_restart_attempts: 0,
-            tokens_used: 0,
-            cost: Cost::default(),
-            usage_quality: Quality::default(),
-            unpriced: 0,
-            max_tokens: None,
-            hold: None,
-            session_id: None,
-            adopted: false,
-            survivors: Vec::new(),
-            created_at: at,
-            started_at: at,
-            last_heartbeat: None,
-            terminated_at: None,
-            updated_at: at,
-        }
-    }
+    use crate::domain::activity::ActivitySource;
 
     fn asks(message: Option<&str>, source: ActivitySource, second: i64) -> Activity {
         Activity {
@@ -288,7 +239,7 @@ mod tests {
     #[test]
     fn a_question_told_again_is_refined_and_another_one_is_another_item() {
         let (hook, osc) = (ActivitySource::Hook, ActivitySource::Osc7501);
-        let before = runner(asks(Some("Bash(touch a)"), hook, 0));
+        let before = Runner::sample(asks(Some("Bash(touch a)"), hook, 0));
         let same = asks(Some("approve Bash: touch a"), osc, 1);
         assert!(matches!(
             after_activity(&before, &same, false).as_slice(),
@@ -302,7 +253,7 @@ mod tests {
         ] {
             assert_eq!(opens(&after_activity(&before, &other, false)), Some(Reason::Permission));
         }
-        let explained = runner(asks(None, osc, 0));
+        let explained = Runner::sample(asks(None, osc, 0));
         let told = asks(Some("$ touch a"), osc, 0);
         assert_eq!(opens(&after_activity(&explained, &told, false)), None);
     }
@@ -328,17 +279,17 @@ mod tests {
 
     #[test]
     fn the_cause_gone_the_item_goes_and_a_turn_stays_until_it_is_looked_at() {
-        let asking = runner(asks(Some("x"), ActivitySource::Osc7501, 0));
+        let asking = Runner::sample(asks(Some("x"), ActivitySource::Osc7501, 0));
         for state in [ActivityState::Working, ActivityState::Idle, ActivityState::Done] {
             let all = after_activity(&asking, &at(state), false);
             let Some(Consequence::Resolve(classes, _)) = all.first() else { panic!("{state:?}") };
             assert!(classes.contains(&Class::Ask));
         }
-        let working = runner(at(ActivityState::Working));
+        let working = Runner::sample(at(ActivityState::Working));
         let done = at(ActivityState::Done);
         assert_eq!(opens(&after_activity(&working, &done, false)), Some(Reason::Finished));
         assert_eq!(opens(&after_activity(&working, &done, true)), None);
-        let done = runner(done);
+        let done = Runner::sample(done);
         let all = after_activity(&done, &at(ActivityState::Idle), false);
         assert_eq!(all, [Consequence::Resolve(&[Class::Ask], "the agent no longer asks")]);
         assert!(after_activity(&done, &at(ActivityState::Done), false).is_empty());
@@ -354,12 +305,12 @@ mod tests {
             state: ActivityState::Done,
             ..asks(message, ActivitySource::Hook, second)
         };
-        let seen = runner(done(None, 5));
+        let seen = Runner::sample(done(None, 5));
         let all = after_activity(&seen, &done(Some("All green."), 5), false);
         let at = DateTime::from_timestamp(1_800_000_005, 0).unwrap();
         assert_eq!(all, [Consequence::Refine(Class::Turn, "All green.".into(), at)]);
         // The same again, or of another turn, is nothing new about this one.
-        let told = runner(done(Some("All green."), 5));
+        let told = Runner::sample(done(Some("All green."), 5));
         for again in [done(Some("All green."), 5), done(None, 5), done(Some("More."), 6)] {
             assert!(after_activity(&told, &again, false).is_empty());
         }
@@ -367,7 +318,7 @@ mod tests {
 
     #[test]
     fn only_an_end_that_nobody_wished_for_asks_for_a_person() {
-        let one = runner(Activity::default());
+        let one = Runner::sample(Activity::default());
         let moved = |to, why| opens(&after_move(&one, to, why, one.created_at));
         let why = Some("the total budget is used up");
         assert_eq!(moved(RunnerStatus::Failed, Some("exit code 3")), Some(Reason::Failed));

@@ -61,51 +61,31 @@ fn id(number: u128) -> RunnerId {
 fn runner(number: u128, name: &str, state: ActivityState, seconds: i64) -> Runner {
     let since = now() - TimeDelta::seconds(seconds);
     let project = name.rsplit_once('-').unwrap().0;
+    let activity = Activity {
+        state,
+        kind: None,
+        message: None,
+        source: ActivitySource::Osc7501,
+        since: Some(since),
+    };
     Runner {
         id: id(number),
         name: name.to_owned(),
         project: project.to_owned(),
         project_path: format!("/home/ann/src/{project}").into(),
-        agent: "claude".to_owned(),
         command: vec!["/usr/bin/claude".to_owned(), "--verbose".to_owned()],
         cwd: format!("/home/ann/src/{project}").into(),
-        checkout: None,
-        status: RunnerStatus::Running,
-        reason: None,
-        activity: Activity {
-            state,
-            kind: None,
-            message: None,
-            source: ActivitySource::Osc7501,
-            since: Some(since),
-        },
-        title: String::new(),
         node_id: "node".to_owned(),
-        run: 1,
         pid: Some(100),
         supervisor_pid: Some(99),
-        exit_code: None,
-        exit_signal: None,
         cpu_percent: 12.4,
         memory_mb: 340,
         processes: 3,
-        restart: "never".to_owned(),
-        restart_attempts: 0,
         max_restart_attempts: 3,
-        tokens_used: 0,
-        cost: crate::domain::usage::Cost::default(),
-        usage_quality: crate::domain::usage::Quality::default(),
-        unpriced: 0,
-        max_tokens: None,
-        hold: None,
-        session_id: None,
-        adopted: false,
-        survivors: Vec::new(),
         created_at: since,
         started_at: since,
-        last_heartbeat: None,
-        terminated_at: None,
         updated_at: since,
+        ..Runner::sample(activity)
     }
 }
 

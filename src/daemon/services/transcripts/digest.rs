@@ -207,20 +207,22 @@ fn request<'a>(
         "subagent".clone_into(&mut record.purpose);
     }
     let list = source.prices.cost(&record.tokens, &record.model);
-    let holder = holder(source.holdings, record.at);
+    let holder = holder(&source, record.at);
     (holder, Counted { record, session: source.session.to_owned(), list, is_placed })
 }
 
-/// Returns the runner that held the session at a time; nobody may have.
-fn holder(holdings: &[Holding], at: DateTime<Utc>) -> Option<&Runner> {
-    let held = holdings.iter().rev().find(|it| {
+/// Returns the runner that held the session at a time; nobody may have. Of several the last is taken that has
+/// not gone on to another conversation; which of two that share one it was, telemetry may tell.
+fn holder<'a>(source: &Source<'a>, at: DateTime<Utc>) -> Option<&'a Runner> {
+    let held = |it: &&Holding| {
         let since = (it.since - SLACK).max(it.runner.created_at - TimeDelta::seconds(1));
-        since <= at
-    })?;
-    let runner = &held.runner;
-    let is_over = |ended| at > ended + SLACK;
-    let ended = runner.terminated_at.filter(|_| !runner.status.is_live());
-    (!ended.is_some_and(is_over)).then_some(runner)
+        let ended = it.runner.terminated_at.filter(|_| !it.runner.status.is_live());
+        since <= at && ended.is_none_or(|ended| at <= ended + SLACK)
+    };
+    let still = |it: &&Holding| it.runner.session_id.as_deref() == Some(source.session);
+    let mut latest = source.holdings.iter().rev().filter(held);
+    let last = latest.clone().next();
+    latest.find(still).or(last).map(|it| &it.runner)
 }
 
 fn cut(mut text: String, longest: usize) -> String {
@@ -231,7 +233,7 @@ fn cut(mut text: String, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::usage::Tokens;
+    use crate::domain::{activity::Activity, runner::RunnerStatus, usage::Tokens};
 
     fn item(label: u32, entry: Entry) -> Item {
         Item { label: label.to_string(), is_side: false, entry }
@@ -291,5 +293,42 @@ mod tests {
         assert_eq!((&*mark.model, &*mark.purpose), ("m", INTERRUPTED));
         assert_eq!((mark.quality, mark.tokens.total()), (Quality::Floor, 0));
         assert_eq!(requests[0].record.at, at(100), "none is used in time to come, or in 1970");
+    }
+
+    #[test]
+    fn a_request_is_of_the_runner_that_held_the_conversation_and_was_there() {
+        let prices = Table::default();
+        let held = |since, session: &str, ended: Option<i64>| {
+            let status = ended.map_or(RunnerStatus::Running, |_| RunnerStatus::Terminated);
+            let runner = Runner {
+                status,
+                session_id: Some(session.to_owned()),
+                terminated_at: ended.map(at),
+                created_at: at(since),
+                ..Runner::sample(Activity::default())
+            };
+            Holding { runner, since: at(since) }
+        };
+        let of = |holdings: &[Holding], second: i64| {
+            let source = Source {
+                agent: Agent::Codex,
+                session: "s",
+                name: "s.jsonl",
+                is_side: false,
+                holdings,
+                prices: &prices,
+                now: at(900),
+            };
+            let found = holder(&source, at(second)).map(|it| it.id);
+            found.and_then(|id| holdings.iter().position(|it| it.runner.id == id))
+        };
+        // The first one was there before and after the second: it was resumed, and its rank is its first.
+        let holdings = [held(0, "s", None), held(100, "s", Some(200))];
+        let found: Vec<_> = [-50, 50, 150, 300].map(|second| of(&holdings, second)).into();
+        assert_eq!(found, [None, Some(0), Some(1), Some(0)]);
+        // The second one has gone on to another conversation.
+        assert_eq!(of(&[held(0, "s", None), held(100, "t", None)], 150), Some(0));
+        assert_eq!(of(&[held(0, "t", None), held(100, "t", None)], 150), Some(1));
+        assert_eq!(of(&[held(0, "s", Some(20))], 150), None);
     }
 }

@@ -5,7 +5,7 @@
 //! the server has it whole, and after that if it is to. What an agent has is never written over.
 
 use std::{
-    fs, io,
+    fs, io, mem,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,6 +22,9 @@ use crate::{
     },
     domain::{failure::Failure, session::Session},
 };
+
+/// What the server is called in `health` and in alerts.
+const STORAGE: &str = "storage";
 
 /// Between two looks for what is to be copied or sent.
 const LOOK: Duration = Duration::from_secs(20);
@@ -45,6 +48,7 @@ impl Services {
         }
         let server = self.server();
         let (mut back, mut not_before) = (BEFORE_START, DateTime::<Utc>::UNIX_EPOCH);
+        let mut is_away = false;
         loop {
             let now = self.context.clock.now();
             match self.copy_transcripts(now - back).await {
@@ -53,10 +57,12 @@ impl Services {
             }
             if let Some(server) = &server
                 && now >= not_before
-                && let Err(error) = self.send_copies(server).await
             {
-                tracing::warn!(%error, "failed to send copies of transcripts; they stay here");
-                not_before = now + PAUSE;
+                let sent = self.send_copies(server).await;
+                if sent.is_err() {
+                    not_before = now + PAUSE;
+                }
+                self.tell_of_server(server, sent, &mut is_away).await;
             }
             if let Err(error) = self.drop_old_copies(server.as_ref()).await {
                 tracing::debug!(%error, "failed to remove old copies of transcripts");
@@ -74,8 +80,27 @@ impl Services {
         let server = S3::of(&self.context.config.storage.s3);
         server.unwrap_or_else(|error| {
             tracing::error!(%error, "copies of transcripts stay here");
+            self.note_surface(STORAGE, Err(format!("{error}; copies of transcripts stay here")));
             None
         })
+    }
+
+    /// Tells how the server is; the first failure of several is an operator's to know of.
+    async fn tell_of_server(&self, server: &S3, sent: Result<(), S3Error>, is_away: &mut bool) {
+        let was_away = mem::replace(is_away, sent.is_err());
+        let bucket = server.bucket();
+        let state = sent.map(|()| format!("bucket {bucket}")).map_err(|error| {
+            format!(
+                "failed to send copies of transcripts to bucket {bucket}: {error}; they stay here"
+            )
+        });
+        if let Err(why) = &state
+            && !was_away
+        {
+            tracing::warn!("{why}");
+            self.alert("warning", STORAGE, why).await;
+        }
+        self.note_surface(STORAGE, state);
     }
 
     /// Copies the files that are due.

@@ -104,6 +104,47 @@ async fn two_reports_of_one_request_are_one_in_whichever_order_they_come(world: 
     assert_eq!((totals[0].requests, totals[0].quality), (4, Quality::Late));
 }
 
+async fn what_two_runners_did_in_one_conversation_is_each_ones_own(world: World) {
+    world.project("p").await;
+    let (first, _) = world.runner(&World::new_runner("p")).await;
+    let (second, _) = world.runner(&World::new_runner("p")).await;
+    let (otlp, file) = (UsageSource::Otlp, UsageSource::Transcript);
+    let placed = |n: u64| format!("codex:{}:{n}:0", first.id);
+    let written = |key: &str, input, second_of| {
+        reading(vec![(Some(&second), report(key, file, input, second_of))], &[], 1)
+    };
+    let used = async || {
+        let mut used = Vec::new();
+        for id in [first.id, second.id] {
+            let runner = world.store.runner_get(id).await.unwrap().unwrap();
+            used.push((runner.tokens_used, runner.cost.0, runner.usage_quality));
+        }
+        used
+    };
+    let nothing = (0, 0, Quality::Exact);
+    // The transcript is read as the second one's; telemetry came before, or comes afterwards.
+    assert_eq!(world.telemetry(&first, vec![report(&placed(1), otlp, 100, 5)]).await, 110);
+    assert_eq!(world.transcript(&written("codex:a", 100, 6)).await, 0);
+    assert_eq!(used().await, [(110, 7, Quality::Exact), nothing]);
+    assert_eq!(world.transcript(&written("codex:b", 200, 7)).await, 210);
+    assert_eq!(used().await, [(110, 7, Quality::Exact), (210, 0, Quality::Late)]);
+    assert_eq!(world.telemetry(&first, vec![report(&placed(2), otlp, 200, 8)]).await, 210);
+    assert_eq!(used().await, [(320, 14, Quality::Exact), nothing]);
+    // One that named nobody when it was read is charged when its runner tells of it.
+    let nobodys = reading(vec![(None, report("codex:c", file, 300, 9))], &[], 1);
+    assert_eq!(world.transcript(&nobodys).await, 0);
+    assert_eq!(world.telemetry(&first, vec![report(&placed(3), otlp, 300, 9)]).await, 310);
+    // Any of it comes again after a crash.
+    assert_eq!(world.transcript(&written("codex:b", 200, 7)).await, 0);
+    assert_eq!(world.transcript(&nobodys).await, 0);
+    assert_eq!(world.telemetry(&first, vec![report(&placed(2), otlp, 200, 8)]).await, 0);
+    assert_eq!(used().await, [(630, 21, Quality::Exact), nothing]);
+    let totals = world.store.usage_totals(UsageBy::Project, &UsageFilter::default()).await.unwrap();
+    assert_eq!((totals[0].requests, totals[0].tokens.counted()), (3, 630));
+    let project = world.store.project_get("p").await.unwrap().unwrap();
+    assert_eq!(project.total_tokens, 630);
+}
+
 async fn the_past_of_a_conversation_is_known_and_charged_to_nobody(world: World) {
     world.project("p").await;
     let (runner, _) = world.runner(&World::new_runner("p")).await;
@@ -210,5 +251,6 @@ on_both!(
     a_conversation_that_has_anothers_requests_is_a_fork_of_it,
     what_was_said_is_found_by_its_words,
     two_reports_of_one_request_are_one_in_whichever_order_they_come,
+    what_two_runners_did_in_one_conversation_is_each_ones_own,
     the_past_of_a_conversation_is_known_and_charged_to_nobody,
 );

@@ -110,6 +110,7 @@ async fn a_request_is_counted_once_and_later_only_what_is_more(world: World) {
     let (next, _) = world.runner(&next).await;
     let session = world.store.session_find("s").await.unwrap().remove(0);
     assert_eq!((session.ended_at, session.runner_id), (None, next.id.to_string()));
+    assert_eq!(session.origin, "resumed", "not every agent tells so itself");
     let filter = SessionFilter { runner: next.id.to_string(), ..SessionFilter::default() };
     assert_eq!(world.store.session_list(&filter).await.unwrap().len(), 1);
 

@@ -1,6 +1,6 @@
 //! The statements that only PostgreSQL understands.
 
-use crate::daemon::store::{migrations::Step, query::Texts};
+use crate::daemon::store::{accounts, migrations::Step, query::Texts};
 
 /// Every migration. Both databases have the same versions and names.
 pub(in crate::daemon::store) const MIGRATIONS: &[Step] = &[
@@ -59,10 +59,12 @@ pub(super) const TEXTS: Texts = Texts {
          FROM daemon_state ORDER BY hostname COLLATE \"C\", daemon_id",
     share_budgets: "SELECT pg_advisory_xact_lock_shared(7163846, 2)",
     lock_budgets: "SELECT pg_advisory_xact_lock(7163846, 2)",
-    known_requests: "SELECT key, twin, session_id, at, input_tokens, cache_read, cache_write_5m, \
-         cache_write_1h, output_tokens, reasoning, cost_nanos, list_nanos, source, quality \
-         FROM usage_requests WHERE key IN (SELECT jsonb_array_elements_text($1)) \
-         OR (twin <> '' AND twin IN (SELECT jsonb_array_elements_text($1)))",
+    known_requests: concat!(
+        "SELECT ",
+        accounts::columns!(),
+        " FROM usage_requests WHERE key IN (SELECT jsonb_array_elements_text($1)) \
+         OR (twin <> '' AND twin IN (SELECT jsonb_array_elements_text($1)))"
+    ),
     put_messages: "INSERT INTO session_messages (session_id, message_key, role, at, body) \
          SELECT $1, m.key, m.role, m.at, m.body \
          FROM jsonb_to_recordset($2) AS m (key text, role text, at timestamptz, body text) \

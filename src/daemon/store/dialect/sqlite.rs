@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::Record;
 use crate::daemon::store::{
-    StoreError,
+    StoreError, accounts,
     migrations::{NEWEST, Step, migrator, newest},
     query::{Query, Texts, Value},
 };
@@ -86,10 +86,12 @@ pub(in crate::daemon::store) const TEXTS: Texts = Texts {
          ORDER BY hostname, daemon_id",
     share_budgets: "SELECT 1",
     lock_budgets: "SELECT 1",
-    known_requests: "SELECT key, twin, session_id, at, input_tokens, cache_read, cache_write_5m, \
-         cache_write_1h, output_tokens, reasoning, cost_nanos, list_nanos, source, quality \
-         FROM usage_requests WHERE key IN (SELECT value FROM json_each($1)) \
-         OR (twin <> '' AND twin IN (SELECT value FROM json_each($1)))",
+    known_requests: concat!(
+        "SELECT ",
+        accounts::columns!(),
+        " FROM usage_requests WHERE key IN (SELECT value FROM json_each($1)) \
+         OR (twin <> '' AND twin IN (SELECT value FROM json_each($1)))"
+    ),
     put_messages: "INSERT INTO session_messages (session_id, message_key, role, at, body) \
          SELECT $1, value ->> 'key', value ->> 'role', value ->> 'at', value ->> 'body' \
          FROM json_each($2) WHERE TRUE ON CONFLICT (session_id, message_key) DO UPDATE \

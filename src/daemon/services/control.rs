@@ -154,7 +154,7 @@ impl Services {
         } else {
             self.follow_news(runner, held, news).await?
         };
-        let taken = TakenIn { session, sessions, ..TakenIn::default() };
+        let taken = TakenIn { sessions, session, ..TakenIn::default() };
         let is_cleared = taken.sessions.iter().any(|news| news.origin == Some("cleared"));
         let guard = self.transcripts.accounts().await;
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;

@@ -210,14 +210,15 @@ pub fn started_since(
     activity: &Activity,
     typed: DateTime<Utc>,
 ) -> Option<(ActivitySource, DateTime<Utc>)> {
-    let is_turn = matches!(
-        activity.state,
+    let is_turn = match activity.state {
         // A short turn may be over, or have failed, before anybody looks.
-        ActivityState::Working
-            | ActivityState::Blocked
-            | ActivityState::Done
-            | ActivityState::Error
-    );
+        ActivityState::Working | ActivityState::Done | ActivityState::Error => true,
+        // What is asked before any turn is no answer to a prompt.
+        ActivityState::Blocked => {
+            !matches!(activity.kind.as_deref(), Some("trust" | "auth" | "onboarding"))
+        }
+        ActivityState::Starting | ActivityState::Idle => false,
+    };
     let since = activity.since.filter(|since| *since >= typed)?;
     is_turn.then_some((activity.source, since))
 }
@@ -255,6 +256,12 @@ mod tests {
         assert!(started(ActivityState::Done, 12));
         assert!(!started(ActivityState::Working, 9));
         assert!(!started(ActivityState::Idle, 12));
+        let asks = |kind: &str| {
+            let kind = Some(kind.to_owned());
+            let activity = Activity { kind, ..activity(ActivityState::Blocked, 12) };
+            started_since(&activity, typed).is_some()
+        };
+        assert!(asks("permission") && asks("question") && !asks("trust") && !asks("auth"));
     }
 
     #[test]

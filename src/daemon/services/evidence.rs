@@ -38,6 +38,10 @@ use crate::{
 /// So long the input box of an agent that is at rest is waited for.
 const BOX: TimeDelta = TimeDelta::seconds(20);
 
+/// For so long the input box of an agent that starts must have been there: Gemini (0.61) shows it for half a second
+/// before it asks whether a folder is trusted, and Enter would trust it.
+const STEADY: TimeDelta = TimeDelta::milliseconds(1500);
+
 /// The evidence of this node's runners, and which screen of each was looked at last.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
@@ -183,9 +187,11 @@ impl Services {
         if Agent::of(&runner.agent).is_some_and(Agent::reports_itself) {
             return Ok(activity.source == ActivitySource::Api);
         }
+        let now = self.context.clock.now();
         let is_box = |evidence: &Evidence| {
             let seen = evidence.words.get(&ActivitySource::Screen);
-            evidence.run == runner.run && seen.is_some_and(|it| it.state == ActivityState::Idle)
+            let stands = |it: &Word| it.state == ActivityState::Idle && now - it.at >= STEADY;
+            evidence.run == runner.run && seen.is_some_and(stands)
         };
         if let Some(evidence) = self.told.all.lock().await.get(&runner.id) {
             return Ok(is_box(evidence));
@@ -193,18 +199,20 @@ impl Services {
         Ok(is_box(&self.store.runner_evidence(runner.id).await?))
     }
 
-    /// Whether an agent that tells of rest itself has a dialog on its screen of which it tells nothing: a text
-    /// would answer it. What comes before any turn, and permissions, it tells.
+    /// Whether an agent that is said to be at rest has a dialog on its screen: a text would answer it. One that tells
+    /// of rest itself tells of what comes before any turn, and of permissions, too; one whose rest is read may have
+    /// changed since that was read.
     pub(super) async fn asks_unsaid(&self, runner: &Runner) -> Result<bool, Failure> {
-        if runner.activity.source != ActivitySource::Osc7501 {
-            return Ok(false);
-        }
+        let is_read = match runner.activity.source {
+            ActivitySource::Osc7501 => false,
+            ActivitySource::Title | ActivitySource::Screen => true,
+            _ => return Ok(false),
+        };
         let screen = self.fleet.look(runner.id, LookFor::Screen).await?.screen.unwrap_or_default();
         let name = self.context.screens_of(&runner.agent);
         let seen = self.context.screens.look(&name, On::Screen, &tail(&screen.lines));
-        Ok(seen.is_some_and(|seen| {
-            seen.state == ActivityState::Blocked && seen.kind.as_deref() == Some("question")
-        }))
+        let asks = seen.filter(|seen| seen.state == ActivityState::Blocked);
+        Ok(asks.is_some_and(|seen| is_read || seen.kind.as_deref() == Some("question")))
     }
 
     /// Returns what stands on the screen of an agent that asks what an item tells of.

@@ -7,6 +7,14 @@ use crate::domain::{
     runner::{Runner, RunnerStatus},
 };
 
+/// What stands in the way of typing now.
+pub(super) enum Obstacle {
+    /// It may be gone soon.
+    Busy,
+    /// The request is refused.
+    Refused(Failure),
+}
+
 /// Refuses a prompt that is meant for another occupant.
 pub(super) fn check_occupant(runner: &Runner, wish: &PromptWish) -> Result<(), Failure> {
     let changed = |what: String| {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{
     Change, Services,
     drafts::LeftText,
-    prompt_refusals::{asks, busy, check_occupant},
+    prompt_refusals::{Obstacle, asks, busy, check_occupant},
     terminal::MAX_TEXT,
 };
 use crate::{
@@ -71,14 +71,6 @@ impl Prompts {
     pub(super) fn forget_left(&self, id: RunnerId) {
         self.lock().left.remove(&id);
     }
-}
-
-/// What stands in the way of typing now.
-enum Obstacle {
-    /// It may be gone soon.
-    Busy,
-    /// The request is refused.
-    Refused(Failure),
 }
 
 impl Services {
@@ -462,14 +454,17 @@ impl Services {
             Ok(typed) => typed,
             Err(Obstacle::Busy) => {
                 self.store.prompt_unclaim(prompt.id).await?;
+                // An input box comes, and stands, without any news.
+                sleep(PAUSE).await;
+                return Ok(true);
+            }
+            Err(Obstacle::Refused(failure))
+                if ["AGENT_ASKS", "BUDGET_EXHAUSTED"].contains(&&*failure.reason) =>
+            {
+                self.store.prompt_unclaim(prompt.id).await?;
                 return Ok(false);
             }
             Err(Obstacle::Refused(failure)) => {
-                let is_later = ["AGENT_ASKS", "BUDGET_EXHAUSTED"].contains(&&*failure.reason);
-                if is_later {
-                    self.store.prompt_unclaim(prompt.id).await?;
-                    return Ok(false);
-                }
                 let change = (PromptState::Delivering, PromptState::Failed);
                 self.settle_prompt(&prompt, change, &failure.message).await?;
                 return Ok(true);

@@ -23,22 +23,31 @@ pub(super) struct Context {
     /// The file of the user's own settings, whether it exists or not.
     pub file: Option<PathBuf>,
     pub timeout: Option<Duration>,
+    /// Why the configuration is not in force: then no daemon is started.
+    pub refused: Option<Failure>,
 }
 
 impl Context {
-    /// Loads the configuration and finds the places.
-    pub(super) fn load(global: &GlobalArgs) -> Result<Self, Failure> {
+    /// Loads the configuration and finds the places. Where a wrong configuration is no reason to leave agents to
+    /// themselves, `is_forgiving`, the defaults are in force instead.
+    pub(super) fn load(global: &GlobalArgs, is_forgiving: bool) -> Result<Self, Failure> {
         let mut sources = Sources::of_process(global.config.clone());
         if global.debug {
             sources.flags.push(("logging.level".into(), "debug".into(), "--debug".into()));
         }
-        let loaded = config::load(&sources).map_err(|error| config_failure(&error))?;
+        let (loaded, refused) = match config::load(&sources) {
+            Ok(loaded) => (loaded, None),
+            Err(error) if is_forgiving && global.config.is_none() => {
+                (Loaded::default(), Some(config_failure(&error)))
+            }
+            Err(error) => return Err(config_failure(&error)),
+        };
         let places = Places::from_environment()
             .map_err(|error| Failure::usage("NO_ROOT", error.to_string()))?;
         let file = sources
             .explicit
             .or_else(|| environment::config_home().map(|home| config::user_file(&home)));
-        Ok(Self { loaded, places, file, timeout: global.timeout })
+        Ok(Self { loaded, places, file, timeout: global.timeout, refused })
     }
 
     /// What is in force.
@@ -48,6 +57,9 @@ impl Context {
 
     /// Connects to the daemon, starting it if none runs.
     pub(super) async fn client(&self) -> Result<Client, Failure> {
+        if let Some(refused) = &self.refused {
+            return self.running_client().await?.ok_or_else(|| refused.clone());
+        }
         match self.timeout {
             Some(limit) => Client::connect_or_start_within(&self.places, limit).await,
             None => Client::connect_or_start(&self.places).await,

@@ -141,6 +141,24 @@ fn a_file_named_by_a_variable_replaces_the_users() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_keeps_nobody_from_ending_agents() {
+    let world = World::with_project();
+    let name = world.launch(&[], &["sleep", "1000"]);
+    let dir = world.home().join(".config/stratavore");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("stratavore.yaml"), "runner: [\n").unwrap();
+    let warning = ["warning: failed to load the configuration", "stratavore.yaml"];
+    assert!(world.run(["runners"]).expect_error(0, &warning).stdout.contains(&name));
+    world.run(["launch", "p", "--", "true"]).expect_error(2, &["stratavore.yaml", "validate"]);
+    world.run(["kill", &name]).expect_error(0, &warning);
+    world.run(["daemon", "restart"]).expect_error(2, &["stratavore.yaml"]);
+    assert!(world.daemon().is_some());
+    world.run(["daemon", "stop"]).expect_error(0, &warning);
+    world.run(["status"]).expect_error(2, &["stratavore.yaml", "validate"]);
+    assert!(world.daemon().is_none(), "nothing starts with a configuration that is wrong");
+}
+
+#[test]
 fn a_file_that_others_can_read_is_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();

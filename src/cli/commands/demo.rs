@@ -53,6 +53,7 @@ pub(super) fn run(args: &TryArgs, context: &Context, printer: Printer) -> Result
             places: places.clone(),
             file: context.file.clone(),
             timeout: context.timeout,
+            refused: None,
         };
         super::dashboard::open(&demo, true)
     });

@@ -43,7 +43,7 @@ mod watch;
 mod worktrees;
 
 use super::{
-    args::Command,
+    args::{Command, DaemonCommand},
     context::{Context, block_on},
     deferred::Deferred,
     operations::{AuditCommand, DatabaseCommand},
@@ -82,10 +82,14 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
         }
         _ => {}
     }
-    let context = match Context::load(&cli.top.global) {
+    let is_forgiving = cli.command.as_ref().is_some_and(only_asks);
+    let context = match Context::load(&cli.top.global, is_forgiving) {
         Ok(context) => context,
         Err(failure) => return ("load the configuration", Err(failure)),
     };
+    if let Some(refused) = &context.refused {
+        printer.talk(&format!("warning: failed to load the configuration: {}", refused.message));
+    }
     for path in &context.loaded.exposed {
         tracing::debug!(path = %path.display(), "others can read the configuration");
     }
@@ -95,6 +99,37 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
     match cli.command {
         None => dashboard::run(&context, printer),
         Some(command) => run(command, &context, printer),
+    }
+}
+
+/// Whether all that a command does is to ask a daemon that runs: a mistake in the configuration must not keep anybody
+/// from looking at agents, or from ending them.
+fn only_asks(command: &Command) -> bool {
+    match command {
+        Command::Attach(_)
+        | Command::Budget(_)
+        | Command::Diff(_)
+        | Command::Events(_)
+        | Command::Health
+        | Command::Inbox(_)
+        | Command::Kill(_)
+        | Command::Logs(_)
+        | Command::Metrics(_)
+        | Command::Nodes
+        | Command::Notify(_)
+        | Command::Pause(_)
+        | Command::Projects(_)
+        | Command::Quotas(_)
+        | Command::Resume(_)
+        | Command::Runners(_)
+        | Command::Send(_)
+        | Command::Status(_)
+        | Command::Tokens(_)
+        | Command::Watch(_) => true,
+        Command::Daemon(Deferred(args)) => {
+            !matches!(args.command, DaemonCommand::Start { .. } | DaemonCommand::Restart)
+        }
+        _ => false,
     }
 }
 

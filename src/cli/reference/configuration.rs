@@ -14,7 +14,8 @@ Layers, later ones win: the defaults, `/etc/stratavore/stratavore.yaml`, \
 `--config` or `$STRATAVORE_CONFIG` takes the place of the first two files, `$XDG_CONFIG_HOME` that of `~/.config`. \
 An unknown key is refused with the nearest one that exists. The daemon reads its configuration when it starts: after \
 a change run `stratavore daemon restart`; runners go on. The dashboard and the command line read it at each \
-start.\n\n\
+start. While it has a mistake nothing is started; commands that look at agents or end them warn and ask the \
+daemon that runs.\n\n\
 - A variable is `STRATAVORE_` and the key in capitals with `_` for `.`: `STRATAVORE_DATABASE_URL`. Lists are \
 divided by commas. An unknown variable is ignored, also one that is misspelt: `stratavore config show --source` \
 tells whether yours was taken.\n\

@@ -275,6 +275,8 @@ impl Runner {
     /// When it is started again by itself and how often it then was in a row, or `None` when it is not.
     pub fn next_start(&self) -> Option<(DateTime<Utc>, u32)> {
         let is_wanted = self.status == RunnerStatus::Failed
+            // It was stopped after it had ended.
+            && self.restart_attempts <= self.max_restart_attempts
             && RestartPolicy::parse(&self.restart) == Some(RestartPolicy::OnFailure)
             // It may still run where the backup was made: a second one would be worse than none.
             && self.reason.as_deref() != Some(RESTORED);
@@ -434,6 +436,24 @@ mod tests {
         assert_eq!(exit(Some(0), false, true), failed);
         assert_eq!(exit(Some(143), false, true), failed);
         assert_eq!(exit(Some(0), true, true), (RunnerStatus::Terminated, None));
+    }
+
+    #[test]
+    fn who_is_stopped_does_not_come_back_however_well_it_ran() {
+        let failed = Runner {
+            status: RunnerStatus::Failed,
+            restart: "on-failure".into(),
+            max_restart_attempts: 3,
+            ..Runner::sample(Activity::default())
+        };
+        let next = |attempts, ran: TimeDelta| {
+            let terminated_at = Some(failed.started_at + ran);
+            let runner = Runner { restart_attempts: attempts, terminated_at, ..failed.clone() };
+            runner.next_start().map(|(_, next)| next)
+        };
+        let (briefly, well) = (TimeDelta::seconds(1), RAN_WELL + TimeDelta::seconds(1));
+        assert_eq!([0, 2, 3, 4].map(|it| next(it, briefly)), [Some(1), Some(3), None, None]);
+        assert_eq!([0, 2, 3, 4].map(|it| next(it, well)), [Some(1), Some(1), Some(1), None]);
     }
 
     #[test]

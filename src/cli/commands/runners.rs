@@ -218,7 +218,9 @@ fn fields(runner: &Runner, context: &Context) -> Vec<(&'static str, String)> {
             "restart",
             format!(
                 "{} ({} of {})",
-                runner.restart, runner.restart_attempts, runner.max_restart_attempts
+                runner.restart,
+                runner.restart_attempts.min(runner.max_restart_attempts),
+                runner.max_restart_attempts
             ),
         ),
         ("started", time(Some(runner.started_at))),

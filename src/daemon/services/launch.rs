@@ -368,6 +368,10 @@ impl Services {
         self.check_room()?;
         let gone = || Failure::not_found("RUNNER_NOT_FOUND", format!("no runner {id}"));
         let runner = self.store.runner_get(id).await?.ok_or_else(gone)?;
+        if attempts > 0 && runner.next_start().is_none_or(|(_, next)| next != attempts) {
+            // It was stopped, or started, since it was due.
+            return Ok(runner);
+        }
         let spec = self.spec_of(&runner)?;
         let asked = spec.asked();
         // Written down under another root, where it came out of a backup.

@@ -83,21 +83,22 @@ impl Services {
     ) -> Result<(Runner, bool), Failure> {
         // What another node runs looks dead from here.
         self.here(runner).await?;
-        let launched;
-        let runner = if runner.status == RunnerStatus::Starting {
-            // A launch in progress is waited for: there is nobody to stop before. Not so a set-up.
+        let now;
+        let runner = if runner.status == RunnerStatus::Starting || !runner.status.is_live() {
+            // A launch in progress is waited for: there is nobody to stop before. Not so a set-up. What has
+            // ended may be starting again by itself at this moment.
             self.worktrees.give_up(runner.id);
             let _launching = self.locks.lock(runner.id).await;
-            launched = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
-            &launched
+            now = self.store.runner_get(runner.id).await?.unwrap_or_else(|| runner.clone());
+            if !now.status.is_live() {
+                // What waits for its next automatic start must not come back after a stop.
+                self.store.runner_stay_ended(runner.id).await?;
+                return Ok((now, true));
+            }
+            &now
         } else {
             runner
         };
-        if !runner.status.is_live() {
-            // What waits for its next automatic start must not come back after a stop.
-            self.store.runner_stay_ended(runner.id).await?;
-            return Ok((runner.clone(), true));
-        }
         let configured = Duration::from_secs(self.context.config.runner.stop_grace_seconds);
         let asked = grace_ms.map_or(configured, |ms| Duration::from_millis(ms.into()));
         let grace = if force { Duration::ZERO } else { asked };

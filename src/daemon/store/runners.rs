@@ -230,14 +230,15 @@ impl Store {
         Ok(())
     }
 
-    /// Makes sure that an ended runner is not started again by itself.
+    /// Makes sure that an ended runner is not started again by itself: with one attempt more than there may be
+    /// none is begun, also after a run that went well.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn runner_stay_ended(&self, id: RunnerId) -> Result<(), StoreError> {
         let query = Query::new(
-            "UPDATE runners SET restart_attempts = max_restart_attempts WHERE id = $1 \
+            "UPDATE runners SET restart_attempts = max_restart_attempts + 1 WHERE id = $1 \
              AND status IN ('terminated', 'failed')",
         );
         self.write(Write::default().run(query.bind(id.as_uuid()))).await?;

@@ -123,9 +123,11 @@ pub(crate) fn screen(data: &[u8]) {
     let stream: Vec<u8> =
         choices.rest.iter().map(|it| if *it == b'b' { b'B' } else { *it }).collect();
     let mut rest = stream.as_slice();
-    while !rest.is_empty() {
+    // For the same reason something is printed behind each resize: a smaller screen may be full without it.
+    let mut owed: &[u8] = b"";
+    while !rest.is_empty() || !owed.is_empty() {
         let resize = rest.windows(2).position(|pair| pair == RESIZE).unwrap_or(rest.len());
-        if resize == 0 {
+        if resize == 0 && owed.is_empty() && !rest.is_empty() {
             let mut choices = Choices { rest: rest.get(2..).unwrap_or_default() };
             let size = TerminalSize::new(choices.within(2, 40), choices.within(2, 12));
             rest = choices.rest;
@@ -135,10 +137,12 @@ pub(crate) fn screen(data: &[u8]) {
                 viewer.terminal.resize(size);
                 viewer.catch_up(&terminal);
             }
+            owed = b"x";
             continue;
         }
-        let (piece, after) = rest.split_at(batch.min(resize));
-        rest = after;
+        let (piece, after) =
+            if owed.is_empty() { rest.split_at(batch.min(resize)) } else { (owed, rest) };
+        (rest, owed) = (after, b"");
         let scan = terminal.scan(piece);
         let forwarded = scan.forward(piece).into_owned();
         terminal.apply(piece, &scan, &mut Vec::new());

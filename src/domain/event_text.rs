@@ -138,7 +138,11 @@ pub fn event_text(event: &Event) -> (String, Mood) {
         "budget.warning" => (field("text").to_owned(), Mood::Warning),
         "budget.exhausted" => (field("text").to_owned(), Mood::Bad),
         "system.alert" => {
-            let tone = if field("severity") == "critical" { Mood::Bad } else { Mood::Warning };
+            let tone = match field("severity") {
+                "critical" => Mood::Bad,
+                "info" => Mood::Plain,
+                _ => Mood::Warning,
+            };
             (joined(field("component"), field("message")), tone)
         }
         "budget.changed" => {

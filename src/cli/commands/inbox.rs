@@ -19,7 +19,7 @@ use crate::{
         amount::{marked, money, tokens},
         answer::Answer,
         failure::Failure,
-        inbox::{Class, Item, ItemState},
+        inbox::{Class, Item, ItemState, Reason},
     },
 };
 
@@ -136,6 +136,10 @@ async fn show(word: &str, context: &Context, printer: Printer) -> Result<(), Fai
 fn next(item: &Item) -> String {
     let id = item.short();
     match item.class {
+        // A person decides these in the agent's own dialog.
+        Class::Ask if !matches!(item.reason, Reason::Permission | Reason::Question) => {
+            format!("stratavore attach {}", item.runner)
+        }
         Class::Ask => format!("stratavore inbox answer {id} yes|no|N|TEXT"),
         Class::Turn => format!("stratavore attach {}", item.runner),
         Class::End => format!("stratavore restart {}", item.runner),

@@ -242,13 +242,25 @@ pub(super) fn read_leaves(path: &Path) -> Result<BTreeMap<String, Value>, Config
     }
 }
 
-/// Says where in a file a key stands.
+/// Says where in a file a key stands: each of its parts is looked for in the section of the one before.
 fn place_of(path: &Path, text: &str, key: &str) -> String {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let line = text.lines().position(|line| {
-        line.trim_start().strip_prefix(last).is_some_and(|rest| rest.trim_start().starts_with(':'))
-    });
-    match line {
+    let depth = |line: &str| line.len() - line.trim_start().len();
+    let mut lines = text.lines().enumerate().peekable();
+    let (mut found, mut section) = (None, None);
+    for part in key.split('.') {
+        let is_it = |line: &str| {
+            let rest = line.trim_start().strip_prefix(part);
+            rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
+        };
+        let is_inside = |line: &str| {
+            line.trim().is_empty() || section.is_none_or(|section| depth(line) > section)
+        };
+        let mut inside = std::iter::from_fn(|| lines.next_if(|(_, line)| is_inside(line)));
+        let Some((index, line)) = inside.find(|(_, line)| is_it(line)) else { break };
+        found = Some(index);
+        section = Some(depth(line));
+    }
+    match found {
         Some(index) => format!("{}:{}", path.display(), index + 1),
         None => path.display().to_string(),
     }

@@ -33,6 +33,23 @@ fn later_layers_win_and_are_remembered() {
 }
 
 #[test]
+fn a_mistake_is_named_with_the_line_of_its_own_section() {
+    let line = |text: &str| {
+        let told = with_file(text).unwrap_err().to_string();
+        told.split("c.yaml")
+            .nth(1)
+            .unwrap_or_default()
+            .split([' ', '\n'])
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(line("api:\n  listen: 127.0.0.1:1\n\nmetrics:\n  listen: 127.0.0.1:2\n"), ":5");
+    assert_eq!(line("runner:\n  # listen: x\n  listen: 1\n"), ":3");
+    assert_eq!(line("runner: {listen: 1}\n"), ":1");
+}
+
+#[test]
 fn a_variable_sets_a_list() {
     let loaded = crate::config::load(&Sources {
         environment: vec![("STRATAVORE_DOCKER_RABBITMQ_HOSTS".into(), "a, b:5673".into())],

@@ -117,9 +117,21 @@ impl Services {
 
     /// Records that something needs an operator; a failure to do so is logged.
     pub async fn alert(&self, severity: &str, component: &str, message: &str) {
-        let data = serde_json::json!({
+        self.record_alert(severity, component, message, false).await;
+    }
+
+    /// Records that what a component alerted of is over; a failure to do so is logged.
+    pub async fn alert_is_over(&self, component: &str, message: &str) {
+        self.record_alert("info", component, message, true).await;
+    }
+
+    async fn record_alert(&self, severity: &str, component: &str, message: &str, ends: bool) {
+        let mut data = serde_json::json!({
             "severity": severity, "component": component, "message": message,
         });
+        if ends {
+            data["ends"] = true.into();
+        }
         if let Err(error) = self.record(EventType::SystemAlert, data).await {
             tracing::warn!(%error, component, message, "failed to record an alert");
         }

@@ -50,7 +50,8 @@ const PUT: &str = "INSERT INTO usage_requests (key, runner_id, project_name, ses
      list_nanos = coalesce(excluded.list_nanos, usage_requests.list_nanos), \
      source = excluded.source, quality = excluded.quality, twin = excluded.twin, \
      runner_id = excluded.runner_id, project_name = excluded.project_name, \
-     imported = excluded.imported";
+     imported = excluded.imported, \
+     model = CASE WHEN usage_requests.model = '' THEN excluded.model ELSE usage_requests.model END";
 
 /// What is read of a request that is in the database.
 macro_rules! columns {

@@ -15,7 +15,7 @@ use super::{
 use crate::domain::{
     event::{EventType, NewEvent},
     id::RunnerId,
-    inbox::{Class, Consequence, Item, ItemState, Opening, Reason, cause, clean},
+    inbox::{Class, Consequence, Item, ItemState, Opening, Reason, cause},
     runner::Runner,
     usage::{Cost, Quality},
 };
@@ -43,12 +43,16 @@ macro_rules! items {
     };
 }
 
+pub(super) use columns;
+
 /// An item that is not over.
 macro_rules! live {
     () => {
         "state IN ('open', 'snoozed')"
     };
 }
+
+pub(super) use live;
 
 const RESOLVE: &str = concat!(
     "UPDATE inbox SET state = CASE WHEN answer <> '' THEN 'answered' ELSE 'resolved' END, \
@@ -67,7 +71,7 @@ const REFINE: &str = concat!(
     columns!()
 );
 
-const OPEN: &str = concat!(
+pub(super) const OPEN: &str = concat!(
     "INSERT INTO inbox (id, cause, class, reason, runner_id, runner_name, project_name, node_id, \
      agent, run, message, asked_at, cost_nanos, opened_at, updated_at) \
      SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $14 \
@@ -148,32 +152,6 @@ impl Write {
         let query = query.bind(project).bind(after.at);
         self.run_causing(query, template(EventType::InboxClosed, after), about)
     }
-
-    /// Adds an item for each alert among these events that needs an operator.
-    #[must_use]
-    pub(super) fn minding_alerts(mut self, events: &[NewEvent]) -> Self {
-        for event in events.iter().filter(|event| event.event_type == EventType::SystemAlert) {
-            let word = |key: &str| event.data.get(key).and_then(serde_json::Value::as_str);
-            let message = clean(word("message").or_else(|| word("text")).unwrap_or("an alert"));
-            let query = Query::new(OPEN)
-                .bind(Uuid::new_v4())
-                .bind(format!("alert:{}", event.id))
-                .bind(Class::Alert.as_str())
-                .bind(Reason::Alert.as_str())
-                .bind(Uuid::nil())
-                .bind("")
-                .bind("")
-                .bind(if event.entity_type == "daemon" { event.entity_id.as_str() } else { "" })
-                .bind("")
-                .bind(0_i64)
-                .bind(message)
-                .bind(event.at)
-                .bind(0_i64)
-                .bind(event.at);
-            self = self.run_causing(query, template(EventType::InboxOpened, event), about);
-        }
-        self
-    }
 }
 
 fn resolve(id: RunnerId, classes: &[Class], why: &str, at: DateTime<Utc>) -> Query {
@@ -204,12 +182,12 @@ fn open(runner: &Runner, opening: &Opening, at: DateTime<Utc>) -> Query {
 }
 
 /// Returns the event that rows of the inbox cause, as far as it is known before.
-fn template(event_type: EventType, after: &NewEvent) -> NewEvent {
+pub(super) fn template(event_type: EventType, after: &NewEvent) -> NewEvent {
     NewEvent { event_type, is_first: false, ..after.clone() }
 }
 
 /// Completes an event by the item that it is about.
-fn about(row: &Record, event: NewEvent) -> Result<NewEvent, StoreError> {
+pub(super) fn about(row: &Record, event: NewEvent) -> Result<NewEvent, StoreError> {
     let item = decode(row)?;
     let is_runners = item.class != Class::Alert;
     let data = json!({

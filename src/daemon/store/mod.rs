@@ -8,6 +8,7 @@
 mod about;
 mod accounts;
 mod adoption;
+mod alerts;
 mod audit;
 mod availability;
 mod blobs;

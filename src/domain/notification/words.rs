@@ -188,7 +188,11 @@ fn alert(event: &Event) -> Option<Told> {
         return None;
     }
     let severity = Severity::parse(text("severity")).unwrap_or(Severity::Warning);
-    let emoji = if severity == Severity::Critical { "🚨" } else { "⚠️" };
+    let emoji = match severity {
+        Severity::Critical => "🚨",
+        Severity::Warning => "⚠️",
+        Severity::Info => "✅",
+    };
     let told = warning(emoji, format!("Alert: {}", text("component")), own(text("message")));
     Some(Told { severity, not_by: text("channel").to_owned(), ..told })
 }

@@ -94,11 +94,16 @@ impl Services {
                 "failed to send copies of transcripts to bucket {bucket}: {error}; they stay here"
             )
         });
-        if let Err(why) = &state
-            && !was_away
-        {
-            tracing::warn!("{why}");
-            self.alert("warning", STORAGE, why).await;
+        match &state {
+            Err(why) if !was_away => {
+                tracing::warn!("{why}");
+                self.alert("warning", STORAGE, why).await;
+            }
+            Ok(_) if was_away => {
+                let what = format!("copies of transcripts are sent to bucket {bucket} again");
+                self.alert_is_over(STORAGE, &what).await;
+            }
+            _ => {}
         }
         self.note_surface(STORAGE, state);
     }

@@ -203,6 +203,18 @@ async fn an_alert_is_told_once_while_it_is_open(world: World) {
     let [item] = world.open().await.try_into().unwrap();
     assert_eq!((item.reason, item.message.as_str()), (Reason::Alert, "the disk is full"));
     assert_eq!(item.node_id, "node");
+
+    // That it is over is told by its component, on its node.
+    let over = |component: &str, node: &str| NewEvent {
+        data: serde_json::json!({ "component": component, "message": "it is well", "ends": true }),
+        ..NewEvent { project: String::new(), ..event(EventType::SystemAlert, "daemon", node) }
+    };
+    let data = serde_json::json!({ "component": "storage", "message": "it is away" });
+    world.store.event_append(vec![NewEvent { data, ..alert() }]).await.unwrap();
+    world.store.event_append(vec![over("storage", "other"), over("stor", "node")]).await.unwrap();
+    assert_eq!(world.open().await.len(), 2);
+    world.store.event_append(vec![over("storage", "node")]).await.unwrap();
+    assert_eq!(world.open().await, [item]);
 }
 
 async fn who_looks_is_known_by_what_with(world: World) {

@@ -319,14 +319,13 @@ fn shift(charset: CharsetIndex, out: &mut Vec<u8>) {
 fn preceding(screen: &Screen, out: &mut Vec<u8>) {
     let Some(c) = screen.tracker.preceding else { return };
     let width = c.width().unwrap_or(1).max(1);
-    // It must not be joined to what is before it, as others may be.
-    let apart = usize::from(!c.is_ascii());
     out.extend_from_slice(b"\x1b[?6l");
     let mut pen = Pen::default();
     for row in 0..usize::from(screen.size.rows()) {
-        let mut places = screen.row(row).windows(apart + width);
+        let mut places = screen.row(row).windows(width + 1);
+        // It must not be joined to what is before it.
         if let Some(col) = places.position(|cells| cells.iter().all(|cell| is_empty(cell, cells))) {
-            let at = format!("\x1b[{};{}H", row + 1, col + apart + 1);
+            let at = format!("\x1b[{};{}H", row + 1, col + 2);
             put(out, format_args!("{at}{c}{at}"));
             // What is erased keeps the background alone.
             pen.wear(

@@ -85,7 +85,8 @@
 //! hears from the kernel that they grew, and reads them on through `agents`;
 //! `services/transcripts` says whose each request was, takes secrets out of what was said, and writes
 //! a piece together with the place behind it → `store/accounts` finds the request that telemetry told
-//! of already: by its key, or, where an agent names it in one of both only, by runner, time and numbers.
+//! of already: by its key, or, where an agent names it in one of both only, by runner or conversation, time and
+//! numbers; what was charged to another holder of the conversation is moved to the one that told of it.
 //! Packed copies are `daemon/blobs`'.
 //!
 //! **Telling people.** `tasks/notify`, under a lease, reads the event log on →
@@ -112,6 +113,7 @@
 //! `services/inbox` → `services/answer`: over the agent's interface, else through its hook, which
 //! `supervisor/meter` holds open and `services/approvals` has paired with the item, else by keys. The policy
 //! (`domain::approval`) is asked before a person: to deny, in the hook itself (`cli/hook`); to allow, by the daemon.
+//! Alerts are items that no runner resolves (`store/alerts`): their component says that they are over.
 //!
 //! **Metrics.** A scrape → `daemon/metrics` → `services/metrics`, which asks store, fleet and broker then and
 //! there, once for all who ask within a second; latencies are counted where they happen, in

@@ -46,6 +46,7 @@ const BUNDLED: &[(&str, &str)] = bundled![
     "gemini/error-1",
     "qwen/blocked-auth-1",
     "qwen/blocked-permission-1",
+    "qwen/blocked-question-1",
     "qwen/error-1",
     "qwen/idle-1",
     "qwen/idle-2",
@@ -171,25 +172,30 @@ mod tests {
     use super::*;
     use crate::{
         agents::screens::{On, Rules, tail},
-        domain::{activity::INTERRUPTED, agent::Agent},
+        domain::{
+            activity::{ActivitySource, INTERRUPTED},
+            agent::Agent,
+            evidence::{Evidence, Word},
+        },
     };
+    use chrono::DateTime;
 
     #[test]
     fn every_bundled_screen_is_read_as_what_it_was() {
         for (name, text) in BUNDLED {
             let fixture = Fixture::parse(name, text).unwrap_or_else(|why| panic!("{name}: {why}"));
             let rules = Rules::bundled(Agent::of(&fixture.agent).unwrap()).unwrap();
-            let seen = rules.look(On::Screen, &tail(&fixture.looked.lines));
-            let told = rules.look(On::Title, &fixture.looked.title);
-            // As the evidence has it: a dialog first, and what has failed under a title of rest, then the
-            // title, then the rest of the screen.
-            let rests = told.as_ref().is_none_or(|told| told.state == ActivityState::Idle);
-            let first = seen.clone().filter(|seen| match seen.state {
-                ActivityState::Blocked => true,
-                ActivityState::Error => rests,
-                _ => false,
-            });
-            let seen = first.or(told).or(seen);
+            let mut evidence = Evidence::default();
+            let at = DateTime::UNIX_EPOCH;
+            for (source, seen) in [
+                (ActivitySource::Screen, rules.look(On::Screen, &tail(&fixture.looked.lines))),
+                (ActivitySource::Title, rules.look(On::Title, &fixture.looked.title)),
+            ] {
+                let word = seen.map(|seen| Word::new((seen.state, seen.kind, None), at));
+                evidence.note(source, word);
+            }
+            let author = evidence.author(at);
+            let seen = author.and_then(|source| evidence.words.remove(&source));
             let seen = seen.unwrap_or_else(|| panic!("{name}: no rule tells anything"));
             // That a turn was broken off is no kind that a person can say.
             let is_off =

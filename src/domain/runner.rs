@@ -199,7 +199,7 @@ pub struct Runner {
     pub processes: u32,
     /// What happens when it fails: never, on-failure.
     pub restart: String,
-    /// Automatic restarts since it last ran well.
+    /// Automatic restarts since it last ran well; one more than are allowed where it was stopped after its end.
     pub restart_attempts: u32,
     /// Automatic restarts allowed.
     pub max_restart_attempts: u32,

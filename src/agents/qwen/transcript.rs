@@ -28,7 +28,8 @@ pub struct State {
     /// Whether a response has come since the model was asked last.
     #[serde(default)]
     answered: bool,
-    /// The prompt behind which nothing has come.
+    /// When the model was given the prompt, or the results, behind which nothing has come: it was broken off, or
+    /// halted for going round in circles (0.24), and what was billed is not written down.
     #[serde(default)]
     asked: Option<DateTime<Utc>>,
 }
@@ -55,6 +56,15 @@ struct Line<'a> {
     usage_metadata: Option<Object<Usage<'a>>>,
     #[serde(borrow)]
     system_payload: Object<System<'a>>,
+    #[serde(borrow)]
+    tool_call_result: Object<Outcome<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Outcome<'a> {
+    #[serde(borrow)]
+    status: Scalar<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -132,7 +142,7 @@ impl State {
         }
         self.usage(&line, found);
         let is_prompt = line.r#type.str() == "user" && line.subtype.str().is_empty();
-        self.note_answer(&line, is_prompt);
+        self.note_answer(&line, is_prompt, at);
         let Object(Parts { parts }) = line.message;
         let role = match line.r#type.str() {
             "user" if !parts.tools => Role::User,
@@ -162,15 +172,19 @@ impl State {
     }
 
     /// Takes note of whether the model has answered what it was asked last.
-    fn note_answer(&mut self, line: &Line<'_>, is_prompt: bool) {
+    fn note_answer(&mut self, line: &Line<'_>, is_prompt: bool, at: Option<DateTime<Utc>>) {
         let event = line.system_payload.0.ui_event.0.name.str();
         if matches!(event, "qwen-code.api_response" | "qwen-code.api_error") {
             // A request that failed is not billed.
             (self.answered, self.asked) = (true, None);
         } else if line.usage_metadata.is_some() {
             self.answered = true;
-        } else if is_prompt || line.r#type.str() == "tool_result" {
+        } else if is_prompt {
             self.answered = false;
+        } else if line.r#type.str() == "tool_result" {
+            self.answered = false;
+            // Behind a call that was taken back or refused the turn may be over.
+            self.asked = at.filter(|_| line.tool_call_result.0.status.str() == "success");
         }
     }
 
@@ -266,6 +280,14 @@ mod tests {
         assert_eq!(ends(&[&one, &two, &whole]), [true, false], "nothing of it is written down");
         assert_eq!(ends(&[&one, failed, &two, &whole]), [false], "what fails is not billed");
         assert_eq!(ends(&[SAMPLE]), [false], "a turn with a tool has one end");
+        let result = |status: &str| {
+            line("tool_result", "", &format!(r#","toolCallResult":{{"status":"{status}"}}"#))
+        };
+        let call = r#"{"type":"assistant","message":{"parts":[{"functionCall":{"name":"x"}}]}}"#;
+        assert_eq!(ends(&[&one, call, &result("success"), &two, &whole]), [true, false]);
+        for status in ["cancelled", "error"] {
+            assert_eq!(ends(&[&one, call, &result(status), &two, &whole]), [false], "{status}");
+        }
     }
 
     #[test]

@@ -242,14 +242,21 @@ pub(super) fn read_leaves(path: &Path) -> Result<BTreeMap<String, Value>, Config
     }
 }
 
-/// Says where in a file a key stands: each of its parts is looked for in the section of the one before.
+/// Says where in a file a key stands: each of its parts is looked for among the entries of the section that the one
+/// before begins.
 fn place_of(path: &Path, text: &str, key: &str) -> String {
     let depth = |line: &str| line.len() - line.trim_start().len();
     let mut lines = text.lines().enumerate().peekable();
     let (mut found, mut section) = (None, None);
     for part in key.split('.') {
-        let is_it = |line: &str| {
-            let rest = line.trim_start().strip_prefix(part);
+        let mut entries = None;
+        let mut is_it = |line: &str| {
+            let text = line.trim_start();
+            if text.is_empty() || text.starts_with(['#', '-']) {
+                return false;
+            }
+            let is_entry = depth(line) == *entries.get_or_insert(depth(line));
+            let rest = text.strip_prefix(part).filter(|_| is_entry);
             rest.is_some_and(|rest| rest.trim_start().starts_with(':'))
         };
         let is_inside = |line: &str| {

@@ -47,6 +47,7 @@ fn a_mistake_is_named_with_the_line_of_its_own_section() {
     assert_eq!(line("api:\n  listen: 127.0.0.1:1\n\nmetrics:\n  listen: 127.0.0.1:2\n"), ":5");
     assert_eq!(line("runner:\n  # listen: x\n  listen: 1\n"), ":3");
     assert_eq!(line("runner: {listen: 1}\n"), ":1");
+    assert_eq!(line("docker:\n  rabbitmq:\n    port: 5672\nrabbitmq:\n  port: 1\n"), ":5");
 }
 
 #[test]

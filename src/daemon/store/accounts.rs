@@ -150,7 +150,10 @@ impl Store {
     ) -> Result<Accounted, StoreError> {
         let mut known = self.known_requests(reports).await?;
         let mut others = self.unmatched(reports, &known).await?;
-        let runners = self.charged(reports, known.values().chain(&others)).await?;
+        let mut runners: HashMap<_, _> =
+            reports.iter().filter_map(|(payer, _)| payer.runner).map(|it| (it.id, it)).collect();
+        let charged = self.charged(known.values().chain(&others), &runners).await?;
+        runners.extend(charged.iter().map(|it| (it.id, it)));
         let mut sums = Sums::default();
         let mut puts = Vec::new();
         let mut elsewhere = None;
@@ -165,7 +168,7 @@ impl Store {
                 elsewhere = Some(known_in.to_owned());
             }
             let after = merged(*payer, report, before.as_ref());
-            let of = |id: Option<RunnerId>| id.and_then(|id| runners.get(&id));
+            let of = |id: Option<RunnerId>| id.and_then(|id| runners.get(&id).copied());
             let was = before.as_ref().map(|it| &it.counted);
             sums.of_session(&after.counted, was);
             let charged_before = before.as_ref().and_then(|it| it.runner);
@@ -196,21 +199,17 @@ impl Store {
         Ok(Accounted { added, elsewhere, by_runner, first, afterwards })
     }
 
-    /// Returns the runners to which reports are or were charged; one that was removed is not among them.
+    /// Returns the runners to which requests are charged, but for those at hand; one that was removed is not among
+    /// them.
     async fn charged<'a>(
         &self,
-        reports: &[(Payer<'_>, &Counted)],
         known: impl Iterator<Item = &'a Known>,
-    ) -> Result<HashMap<RunnerId, Runner>, StoreError> {
-        let payers = reports.iter().filter_map(|(payer, _)| payer.runner);
-        let mut runners: HashMap<_, _> = payers.map(|it| (it.id, it.clone())).collect();
-        let others: BTreeSet<_> = known.filter_map(|it| it.runner).collect();
-        for id in others {
-            if !runners.contains_key(&id)
-                && let Some(runner) = self.runner_get(id).await?
-            {
-                runners.insert(id, runner);
-            }
+        at_hand: &HashMap<RunnerId, &Runner>,
+    ) -> Result<Vec<Runner>, StoreError> {
+        let mut runners = Vec::new();
+        let ids: BTreeSet<_> = known.filter_map(|it| it.runner).collect();
+        for id in ids.into_iter().filter(|id| !at_hand.contains_key(id)) {
+            runners.extend(self.runner_get(id).await?);
         }
         Ok(runners)
     }

@@ -121,7 +121,7 @@ struct Event<'a> {
 
 impl State {
     /// When the model was asked for what it has not answered, as far as the file says.
-    pub fn unanswered(&self) -> Option<DateTime<Utc>> {
+    pub(in crate::agents) fn unanswered(&self) -> Option<DateTime<Utc>> {
         self.asked
     }
 

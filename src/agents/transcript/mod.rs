@@ -155,6 +155,16 @@ impl Reader {
         }
     }
 
+    /// When the model was asked for what it has not answered, as far as the file says, of agents that write what they
+    /// ask down as they ask it.
+    pub fn unanswered(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Gemini(state) => state.unanswered(),
+            Self::Qwen(state) => state.unanswered(),
+            _ => None,
+        }
+    }
+
     /// Hands on what waits for a line that does not come: the file is at its end and at rest.
     pub fn end(&mut self, found: &mut dyn FnMut(Entry)) {
         if let Self::Aider(state) = self {

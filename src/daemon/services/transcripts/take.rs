@@ -68,6 +68,7 @@ impl Services {
             let row = self.store.transcript_file(node, &name).await?;
             let (from, mut memory) = row.as_ref().map_or((None, Memory::default()), place_of);
             let begun = from.as_ref().map_or(0, |place| place.offset);
+            let asked = from.as_ref().and_then(|place| place.reader.unanswered());
             let (own, agent) = (path.to_owned(), of.agent);
             let read = spawn_blocking(move || read_on(&own, agent, from)).await;
             let read =
@@ -79,7 +80,9 @@ impl Services {
                 return Ok(());
             };
             let Piece { found, place, is_last } = piece;
-            let is_worth = !found.is_empty() || place.offset.abs_diff(begun) >= WORTH;
+            let is_worth = !found.is_empty()
+                || place.offset.abs_diff(begun) >= WORTH
+                || place.reader.unanswered() != asked;
             if is_worth || (row.is_none() && place.offset > 0) {
                 let items = found.into_iter().map(|it| Item {
                     label: it.offset.to_string(),
@@ -128,12 +131,8 @@ impl Services {
         }
         let node = &self.context.origin.node_id;
         let row = self.store.transcript_file(node, &path.to_string_lossy()).await?;
-        let asked = match row.as_ref().and_then(|row| place_of(row).0).map(|place| place.reader) {
-            Some(Reader::Gemini(state)) => state.unanswered(),
-            Some(Reader::Qwen(state)) => state.unanswered(),
-            _ => None,
-        };
-        let Some(asked) = asked else { return Ok(()) };
+        let place = row.as_ref().and_then(|row| place_of(row).0);
+        let Some(asked) = place.and_then(|place| place.reader.unanswered()) else { return Ok(()) };
         let Some(follow) = self.store.session_follow(&of.session).await? else { return Ok(()) };
         let Ok(id) = follow.session.runner_id.parse() else { return Ok(()) };
         let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };

@@ -99,5 +99,8 @@ impl Screen {
 
 /// Whether neighbouring cells of a row, printed in their order, would become one.
 pub(crate) fn has_strangers(cells: &[Cell]) -> bool {
-    cells.iter().enumerate().any(|(at, cell)| may_join(cell.c) && is_stranger(cells, at))
+    let joins = |(at, cell): (usize, &Cell)| {
+        may_join(cell.c) && is_stranger(cells.get(..at).unwrap_or_default(), cell.c)
+    };
+    cells.iter().enumerate().any(joins)
 }

@@ -57,8 +57,13 @@ impl Look {
 /// Whether the cell shows nothing at all.
 #[inline]
 pub(crate) fn is_blank(cell: &Cell) -> bool {
+    cell.bg == PLAIN.bg && shows_background(cell)
+}
+
+/// Whether the cell shows its background alone: what it would look like otherwise, nobody sees.
+#[inline]
+pub(crate) fn shows_background(cell: &Cell) -> bool {
     matches!(cell.c, ' ' | '\t' | '\0')
-        && cell.bg == PLAIN.bg
         && !cell.flags.intersects(
             Flags::INVERSE
                 | Flags::ALL_UNDERLINES
@@ -75,11 +80,11 @@ pub(crate) fn would_join(cell: &Cell, c: char) -> bool {
     joins(cell.c, last.copied().unwrap_or(cell.c), c)
 }
 
-/// Whether the character of a cell, printed behind the cell before it, would go into that.
-pub(crate) fn is_stranger(cells: &[Cell], at: usize) -> bool {
-    let before = cells.get(..at).unwrap_or_default().iter().rev();
-    let mut before = before.filter(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER));
-    before.next().zip(cells.get(at)).is_some_and(|(before, cell)| would_join(before, cell.c))
+/// Whether the character, printed behind these cells of a row, would go into the last of them.
+pub(crate) fn is_stranger(before: &[Cell], c: char) -> bool {
+    let mut before = before.iter().rev();
+    let last = before.find(|cell| !cell.flags.contains(Flags::WIDE_CHAR_SPACER));
+    last.is_some_and(|cell| would_join(cell, c))
 }
 
 /// Returns how many cells of the row show something or stand before one that does.
@@ -158,7 +163,7 @@ impl LineEncoder {
             if leading || cell.flags.contains(Flags::WIDE_CHAR_SPACER) {
                 continue;
             }
-            if may_join(cell.c) && is_stranger(cells, at) {
+            if may_join(cell.c) && is_stranger(cells.get(..at).unwrap_or_default(), cell.c) {
                 // Two cells all the same: read back, they would be one.
                 chars += 1;
                 self.push_char(NON_JOINER);

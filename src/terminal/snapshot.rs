@@ -16,10 +16,10 @@ use unicode_width::UnicodeWidthChar as _;
 use super::answers::cursor_style_number;
 use super::cluster::{EMOJI_SELECTOR, JOINER, may_join};
 use super::joining::has_strangers;
-use super::line::{Line, visible_len};
+use super::line::{Line, is_blank, is_stranger, shows_background, visible_len};
 use super::modes::{MouseEncoding, MouseMode};
 use super::screen::Screen;
-use super::style::{STYLE_FLAGS, Style};
+use super::style::{Style, Tint};
 
 /// Undoes whatever a program or an earlier snapshot has set, on the screen that is shown.
 ///
@@ -142,14 +142,16 @@ struct Pen {
 
 impl Pen {
     fn put(&mut self, cell: &Cell, out: &mut Vec<u8>) {
-        let mut style = Style::of(cell);
-        if cell.c == ' ' && !cell.flags.intersects(STYLE_FLAGS) && cell.extra.is_none() {
-            // Nobody sees the foreground of nothing, and erased cells have lost theirs.
-            style.fg = self.style.fg;
-        }
-        self.wear(style, cell.hyperlink(), out);
-        let c = if cell.c.is_control() { ' ' } else { cell.c };
-        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        // What a program gave a blank beside its background nobody sees, and it may be gone from one that was
+        // erased: a picture says what is seen.
+        let style = if shows_background(cell) {
+            self.style.on_blank(Tint::of(cell.bg))
+        } else {
+            Style::of(cell)
+        };
+        let link = if is_blank(cell) { self.link.clone() } else { cell.hyperlink() };
+        self.wear(style, link, out);
+        out.extend_from_slice(shown(cell).encode_utf8(&mut [0; 4]).as_bytes());
         for mark in cell.zerowidth().unwrap_or_default() {
             out.extend_from_slice(mark.encode_utf8(&mut [0; 4]).as_bytes());
         }
@@ -322,23 +324,21 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x1b[?6l");
     let mut pen = Pen::default();
     for row in 0..usize::from(screen.size.rows()) {
-        let mut places = screen.row(row).windows(width + 1);
-        // It must not be joined to what is before it.
-        if let Some(col) = places.position(|cells| cells.iter().all(|cell| is_empty(cell, cells))) {
-            let at = format!("\x1b[{};{}H", row + 1, col + 2);
+        let cells = screen.row(row);
+        let fits = |(col, place): (usize, &[Cell])| {
+            is_erased(place) && !is_stranger(cells.get(..col).unwrap_or_default(), c)
+        };
+        if let Some(col) = cells.windows(width).enumerate().position(fits) {
+            let at = format!("\x1b[{};{}H", row + 1, col + 1);
             put(out, format_args!("{at}{c}{at}"));
             // What is erased keeps the background alone.
-            pen.wear(
-                Style { bg: Style::of(&screen.row(row)[col]).bg, ..Style::default() },
-                None,
-                out,
-            );
+            pen.wear(Style { bg: Tint::of(cells[col].bg), ..Style::default() }, None, out);
             put(out, format_args!("\x1b[{width}X"));
             return pen.take(&Cell::default(), out);
         }
     }
     let is_it = |cell: &Cell| {
-        cell.c == c
+        shown(cell) == c
             && !cell.flags.contains(Flags::WIDE_CHAR_SPACER)
             && cell.zerowidth().is_none_or(<[char]>::is_empty)
     };
@@ -351,13 +351,18 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
     }
 }
 
-/// Whether a cell is nothing but the background that its neighbours have, too.
-fn is_empty(cell: &Cell, neighbours: &[Cell]) -> bool {
-    let wide = Flags::WIDE_CHAR | Flags::WIDE_CHAR_SPACER;
-    cell.c == ' '
-        && !cell.flags.intersects(STYLE_FLAGS.union(wide))
-        && cell.extra.is_none()
-        && neighbours.iter().all(|other| other.bg == cell.bg)
+/// Whether cells are as if they were just erased, all with one background.
+fn is_erased(cells: &[Cell]) -> bool {
+    let bg = cells.first().map(|cell| Tint::of(cell.bg));
+    cells.iter().all(|cell| {
+        let has_link = !is_blank(cell) && cell.hyperlink().is_some();
+        shows_background(cell) && !has_link && bg == Some(Tint::of(cell.bg))
+    })
+}
+
+/// The character that a cell shows.
+fn shown(cell: &Cell) -> char {
+    if cell.c.is_control() { ' ' } else { cell.c }
 }
 
 fn modes(screen: &Screen, out: &mut Vec<u8>) {

@@ -136,6 +136,11 @@ impl Style {
         style
     }
 
+    /// Returns a style with the same background, and otherwise this one as far as a blank does not show it.
+    pub(crate) fn on_blank(self, bg: Tint) -> Self {
+        Self { bg, attrs: self.attrs & !(INVERSE | STRIKE), underline: 0, ..self }
+    }
+
     /// Appends the sequence that brings a terminal from any style to this one.
     pub(crate) fn write_sgr(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\x1b[0");

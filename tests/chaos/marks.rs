@@ -37,6 +37,17 @@ async fn drained(url: &str) {
     }
 }
 
+/// Launches just after the server has come back: where the daemon has seen it away it says so for another
+/// moment, and nothing else.
+async fn launched(client: &Client, node: &Node) {
+    let begun = Instant::now();
+    while let Err(failure) = client.launch(&cancel::launch(node.home(), "p", &["true"])).await {
+        assert_eq!(failure.reason, "DATABASE_AWAY", "{failure:?}");
+        assert!(begun.elapsed() < PATIENCE, "{failure:?}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn marks_that_a_killed_server_forgot_are_made_again() {
     let server = Postgres::start();
@@ -52,8 +63,7 @@ async fn marks_that_a_killed_server_forgot_are_made_again() {
     client.create_project(new).await.unwrap();
     let mut forgotten = 0;
     for _ in 0..KILLS {
-        // Also just after the server has come back.
-        client.launch(&cancel::launch(node.home(), "p", &["true"])).await.unwrap();
+        launched(&client, &node).await;
         drained(&url).await;
         tokio::task::block_in_place(|| {
             server.kill();

@@ -88,7 +88,8 @@ pub async fn run(setup: &Setup<'_>) -> Result<(), SetupError> {
     let group = Group::of(child.id());
     let mut options = fs::OpenOptions::new();
     let log = options.write(true).create(true).truncate(true).mode(0o600).open(&setup.log).await?;
-    let mut output = Output { log, kept: 0, lost: 0, end: VecDeque::new() };
+    let mut output =
+        Output { log, kept: 0, lost: 0, unwritten: VecDeque::new(), end: VecDeque::new() };
     let mut reader = pipe::Receiver::from_owned_fd(reader.into())?;
     let work = async {
         let status = tokio::select! {
@@ -120,6 +121,8 @@ struct Output {
     log: fs::File,
     kept: usize,
     lost: usize,
+    /// What is kept and not yet in the log.
+    unwritten: VecDeque<u8>,
     end: VecDeque<u8>,
 }
 
@@ -128,6 +131,7 @@ impl Output {
     async fn take(&mut self, reader: &mut pipe::Receiver) -> io::Result<()> {
         let mut bytes = vec![0; 16 << 10];
         loop {
+            self.log.write_all_buf(&mut self.unwritten).await?;
             let count = reader.read(&mut bytes).await?;
             let Some(piece) = bytes.get(..count).filter(|piece| !piece.is_empty()) else {
                 return Ok(());
@@ -138,12 +142,13 @@ impl Output {
             let room = KEPT.saturating_sub(self.kept).min(count);
             self.kept += room;
             self.lost += count - room;
-            self.log.write_all(piece.get(..room).unwrap_or_default()).await?;
+            self.unwritten.extend(piece.get(..room).unwrap_or_default());
         }
     }
 
     /// Writes the end behind what was kept and returns it.
     async fn finish(mut self) -> io::Result<String> {
+        self.log.write_all_buf(&mut self.unwritten).await?;
         let end: Vec<u8> = self.end.into();
         if self.lost > 0 {
             let gap = self.lost.saturating_sub(end.len());
@@ -190,6 +195,32 @@ mod tests {
         let (result, said) = tried("echo 'no net' >&2; exit 7", Duration::from_mins(1)).await;
         let error = result.unwrap_err().to_string();
         assert_eq!((error.as_str(), said.as_str()), ("exit code 7, after `no net`", "no net\n"));
+    }
+
+    /// The log is slow to write to, and the command ends meanwhile.
+    #[tokio::test]
+    async fn what_was_read_is_not_lost_when_reading_is_given_up() {
+        use std::io::Write as _;
+        let dir = tempfile::tempdir().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let mut reader = pipe::Receiver::from_owned_fd(reader.into()).unwrap();
+        let path = dir.path().join("log");
+        let log = fs::File::create(&path).await.unwrap();
+        let mut output =
+            Output { log, kept: 0, lost: 0, unwritten: VecDeque::new(), end: VecDeque::new() };
+        let mut expected = String::new();
+        for number in 0..200 {
+            let line = format!("{number}\n");
+            writer.write_all(line.as_bytes()).unwrap();
+            expected.push_str(&line);
+            // Once each, and then it is dropped wherever it stands.
+            timeout(Duration::ZERO, output.take(&mut reader)).await.unwrap_err();
+            tokio::task::yield_now().await;
+        }
+        drop(writer);
+        output.take(&mut reader).await.unwrap();
+        assert_eq!(output.finish().await.unwrap(), expected);
+        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
     }
 
     #[tokio::test]

@@ -58,7 +58,10 @@ pub enum Started {
     /// Nobody can tell: the program does not say what it does, or it was at work already.
     Unknown,
     /// It has not, within the time that it may take.
-    No,
+    No {
+        /// The text is seen to stand in the agent's input box: Enter did not submit it.
+        stands: bool,
+    },
     /// It has.
     Yes {
         /// Who told.
@@ -89,7 +92,7 @@ pub struct Delivery {
 impl Delivery {
     /// Whether it waits, or was submitted and nothing says that no turn came of it.
     pub fn is_settled(&self) -> bool {
-        self.queued.is_some() || (self.submitted && self.started != Started::No)
+        self.queued.is_some() || (self.submitted && !matches!(self.started, Started::No { .. }))
     }
 
     /// The facts, as a sentence without its full stop.
@@ -104,7 +107,10 @@ impl Delivery {
             (true, Started::Unknown) => {
                 format!("{typed}, submitted; whether a turn started is not known")
             }
-            (true, Started::No) => format!("{typed}, submitted, no turn started"),
+            (true, Started::No { stands: false }) => format!("{typed}, submitted, no turn started"),
+            (true, Started::No { stands: true }) => {
+                format!("{typed}, Enter pressed; the text stands in the input box, no turn started")
+            }
             (true, Started::Yes { source, after_ms }) => {
                 format!(
                     "{typed}, submitted, turn started ({} after {after_ms} ms)",
@@ -276,8 +282,11 @@ mod tests {
         };
         assert_eq!(told.sentence(), "typed 5 bytes into api-1");
         told.submitted = true;
-        told.started = Started::No;
+        told.started = Started::No { stands: false };
         assert_eq!(told.sentence(), "typed 5 bytes into api-1, submitted, no turn started");
+        told.started = Started::No { stands: true };
+        let stands = "Enter pressed; the text stands in the input box, no turn started";
+        assert!(told.sentence().ends_with(stands) && !told.is_settled());
         told.started = Started::Yes { source: ActivitySource::Osc7501, after_ms: 40 };
         assert!(told.sentence().ends_with("turn started (osc7501 after 40 ms)"));
     }

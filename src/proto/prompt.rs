@@ -59,7 +59,7 @@ impl From<&Delivery> for v1::SendPromptResponse {
     fn from(delivery: &Delivery) -> Self {
         let (started, source, after_ms) = match delivery.started {
             Started::Unknown => (v1::TurnStart::Unknown, "", 0),
-            Started::No => (v1::TurnStart::No, "", 0),
+            Started::No { .. } => (v1::TurnStart::No, "", 0),
             Started::Yes { source, after_ms } => (v1::TurnStart::Yes, source.as_str(), after_ms),
         };
         Self {
@@ -70,6 +70,7 @@ impl From<&Delivery> for v1::SendPromptResponse {
             started: started.into(),
             started_source: source.to_owned(),
             started_after_ms: after_ms,
+            stands_in_input: delivery.started == Started::No { stands: true },
             queued_id: delivery.queued.map(|id| id.to_string()).unwrap_or_default(),
         }
     }
@@ -79,7 +80,7 @@ impl From<v1::SendPromptResponse> for Delivery {
     fn from(wire: v1::SendPromptResponse) -> Self {
         let started = match wire.started() {
             v1::TurnStart::Unknown => Started::Unknown,
-            v1::TurnStart::No => Started::No,
+            v1::TurnStart::No => Started::No { stands: wire.stands_in_input },
             v1::TurnStart::Yes => Started::Yes {
                 source: ActivitySource::parse(&wire.started_source),
                 after_ms: wire.started_after_ms,

@@ -7,7 +7,7 @@ use crate::support::{Say as _, World, wait_until, write_script};
 const SOON: Duration = Duration::from_secs(15);
 
 /// Says what it does as agents do: `work` takes until the file `go` is there, `mute` begins no turn, `ask`
-/// waits for an answer, anything else is a turn of a moment.
+/// waits for an answer, `late` begins a turn when the file is there, anything else is a turn of a moment.
 const AGENT: &str = r#"#!/bin/bash
 say() { printf '\033]7501;state=%s\033\\' "$1"; }
 stty -echo
@@ -17,6 +17,7 @@ while read -r line; do
   case $line in
     mute*) ;;
     ask*) say blocked ;;
+    late*) until [ -e GO ]; do sleep 0.05; done; rm -f GO; say working; say done ;;
     work*) say working; until [ -e GO ]; do sleep 0.05; done; rm -f GO; say done ;;
     *) say working; sleep 0.2; say done ;;
   esac
@@ -115,6 +116,38 @@ fn what_is_queued_for_a_run_is_not_typed_into_the_next() {
     assert_eq!(got(&world, &name, "late"), 0);
 }
 
+#[test]
+fn what_is_queued_for_a_runner_that_ends_is_not_left_waiting() {
+    let (world, name) = world();
+    world.run(["send", &name, "work"]).expect_code(0);
+    world.run(["send", "--when-idle", &name, "never"]).expect_code(0);
+    world.run(["kill", &name]).expect_code(0);
+    wait_until("it is settled", SOON, || {
+        let all = world.json(["send", "--list", "--all", &name]);
+        all[0].text("state") == "failed" && all[0].text("note").contains("the runner ended")
+    });
+}
+
+#[test]
+fn a_turn_that_starts_late_puts_right_what_was_told() {
+    let (world, name) = world();
+    world.run(["send", &name, "work"]).expect_code(0);
+    world.run(["send", "--when-idle", &name, "late"]).expect_code(0);
+    std::fs::write(world.path("go"), "").unwrap();
+    let note = || world.json(["send", "--list", "--all", &name])[0].text("note").to_owned();
+    wait_until("it is settled", SOON, || note().contains("no turn started"));
+    std::fs::write(world.path("go"), "").unwrap();
+    wait_until("its turn is seen", SOON, || note().contains("submitted, turn started (osc7501"));
+    // One that was not queued has its event.
+    world.run(["send", &name, "late"]).expect_error(6, &["no turn started"]);
+    std::fs::write(world.path("go"), "").unwrap();
+    wait_until("its turn is told", SOON, || {
+        let events = world.json(["events", "--type", "prompt.delivered"]);
+        events.as_array().unwrap().iter().filter(|it| it["data"]["started"]["is"] == "yes").count()
+            == 1
+    });
+}
+
 /// Tells of its rest by its title, and begins to read seconds later, as Gemini CLI does on a busy machine:
 /// what is typed before is thrown away.
 const STARTING: &str = r#"#!/bin/bash
@@ -143,4 +176,29 @@ fn an_agent_that_rests_before_it_reads_is_typed_into_when_its_box_is_there() {
     let told = world.json(["send", &name, "hello"]);
     assert_eq!(told[0]["started"]["is"], "yes", "{told}");
     wait_until("it has it", SOON, || got(&world, &name, "hello") == 1);
+}
+
+/// Takes what is typed into its box, and Enter for nothing, as Gemini CLI does just after a turn.
+const STANDING: &str = r#"#!/bin/bash
+stty -echo
+printf '\033]2;%s\033\\' '◇  Ready (a)'
+edge() { printf "$1%.0s" {1..40}; printf '\r\n'; }
+box() { printf '\033[H\033[2J'; edge ▄; printf ' > %s\r\n' "$1"; edge ▀; }
+printf '\033[?2004h'
+box '  Type your message'
+while read -r line; do
+  line=${line//$'\033[200~'/}
+  box "${line//$'\033[201~'/}"
+done
+"#;
+
+#[test]
+fn a_text_that_stands_in_the_box_is_not_told_as_submitted() {
+    let world = World::with_project();
+    let program = world.path("gemini");
+    write_script(&program, STANDING, 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    wait_state(&world, &name, "idle");
+    let told = world.run(["send", &name, "hello"]);
+    told.expect_error(6, &["Enter did not submit the prompt", "stands in the input box"]);
 }

@@ -82,8 +82,12 @@ fn tell(delivery: &Delivery, wish: &PromptWish, printer: Printer) -> Result<(), 
         );
         return Err(Failure::unavailable("NOT_SUBMITTED", what).with_hint(screen));
     }
-    if delivery.started == Started::No {
-        let what = format!("the prompt was submitted to {name}, and no turn started");
+    if let Started::No { stands } = delivery.started {
+        let what = if stands {
+            format!("Enter did not submit the prompt: it stands in the input box of {name}")
+        } else {
+            format!("the prompt was submitted to {name}, and no turn started")
+        };
         return Err(Failure::unavailable("NOT_STARTED", what).with_hint(screen));
     }
     Ok(())

@@ -78,6 +78,20 @@ impl Services {
         }
     }
 
+    /// Whether a text of ours is seen to stand in the input box; false for agents whose box is not known.
+    pub(super) async fn still_stands(
+        &self,
+        runner: &Runner,
+        left: &LeftText,
+    ) -> Result<bool, Failure> {
+        let name = self.context.screens_of(&runner.agent);
+        if left.run != runner.run || !self.context.screens.know_drafts(&name) {
+            return Ok(false);
+        }
+        let seen = self.draft(runner, &name).await?;
+        Ok(seen.is_some_and(|seen| left.stands_in(&seen.text)))
+    }
+
     /// Whether what the agent is doing has only just begun.
     fn is_fresh(&self, runner: &Runner) -> bool {
         let now = self.context.clock.now();

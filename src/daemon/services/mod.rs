@@ -41,6 +41,7 @@ mod system;
 mod terminal;
 mod tokens;
 mod transcripts;
+mod turn_start;
 mod unrecorded;
 mod upkeep;
 mod usage;

@@ -23,6 +23,7 @@ use super::{
     drafts::LeftText,
     prompt_refusals::{Obstacle, asks, busy, check_occupant},
     terminal::MAX_TEXT,
+    turn_start::Typed,
 };
 use crate::{
     domain::{
@@ -31,8 +32,8 @@ use crate::{
         failure::Failure,
         id::RunnerId,
         prompt::{
-            Delivery, PromptState, PromptWish, QueuedPrompt, Readiness, START, Started, When,
-            readiness, started_since, tells,
+            Delivery, PromptState, PromptWish, QueuedPrompt, Readiness, Started, When, readiness,
+            tells,
         },
         runner::{Runner, RunnerStatus},
     },
@@ -67,7 +68,12 @@ impl Prompts {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what may stand in the input box of a runner that is not linked any more.
+    /// What may stand in the input box of a runner.
+    pub(super) fn left(&self, id: RunnerId) -> Option<LeftText> {
+        self.lock().left.get(&id).cloned()
+    }
+
+    /// Forgets what may stand there: a turn began with it, or the runner is not linked any more.
     pub(super) fn forget_left(&self, id: RunnerId) {
         self.lock().left.remove(&id);
     }
@@ -107,6 +113,7 @@ impl Services {
                 Ok((delivery, typed)) => {
                     let delivery = self.watch_start(id, delivery, typed).await?;
                     self.tell_delivery(id, &delivery).await?;
+                    self.watch_on(id, &delivery, typed, None);
                     return Ok(delivery);
                 }
                 Err(Obstacle::Refused(failure)) if failure.reason != "AGENT_ASKS" => {
@@ -137,12 +144,12 @@ impl Services {
             .with_hint(format!("stratavore restart {} starts it again", runner.name)))
     }
 
-    /// Types a prompt, if it may be typed now; returns what is known, and when the typing began.
+    /// Types a prompt, if it may be typed now; returns what is known, and when it was typed.
     async fn type_prompt(
         &self,
         id: RunnerId,
         wish: &PromptWish,
-    ) -> Result<(Delivery, DateTime<Utc>), Obstacle> {
+    ) -> Result<(Delivery, Typed), Obstacle> {
         let _guard = self.locks.lock(id).await;
         let refused = |failure: Failure| Obstacle::Refused(failure);
         let found = self.store.runner_get(id).await.map_err(|error| refused(error.into()))?;
@@ -163,13 +170,13 @@ impl Services {
         }
         let was_at_work = self.readiness(&runner) != Readiness::Ready;
         if wish.submit && !was_at_work {
-            let left = self.prompts.lock().left.get(&id).cloned();
+            let left = self.prompts.left(id);
             self.clear_draft(&runner, left.as_ref()).await.map_err(refused)?;
             if self.asks_unsaid(&runner).await.map_err(refused)? {
                 return Err(refused(asks(&runner)));
             }
         }
-        let typed = self.context.clock.now();
+        let began = self.context.clock.now();
         // One at work draws all the time.
         let awaits_paste =
             !was_at_work && Agent::of(&runner.agent).is_some_and(Agent::takes_pastes);
@@ -182,7 +189,7 @@ impl Services {
         }
         let tells = tells(&runner, self.context.is_screen_read(&runner.agent));
         let is_watched = took.submitted && tells && !was_at_work && wish.when != When::Now;
-        let started = if is_watched { Started::No } else { Started::Unknown };
+        let started = if is_watched { Started::No { stands: false } } else { Started::Unknown };
         let delivery = Delivery {
             runner: runner.name,
             run: runner.run,
@@ -191,6 +198,7 @@ impl Services {
             started,
             queued: None,
         };
+        let typed = Typed { began, submitted: self.context.clock.now() };
         Ok((delivery, typed))
     }
 
@@ -200,52 +208,6 @@ impl Services {
             return Readiness::Busy;
         }
         readiness(&runner.activity, tells)
-    }
-
-    /// Waits until a turn has started with a prompt that was submitted, if that can be told.
-    async fn watch_start(
-        &self,
-        id: RunnerId,
-        delivery: Delivery,
-        typed: DateTime<Utc>,
-    ) -> Result<Delivery, Failure> {
-        let submitted = self.context.clock.now();
-        let mut delivery = delivery;
-        if delivery.started == Started::No {
-            let mut changes = self.changes.subscribe();
-            let until = Instant::now() + START;
-            loop {
-                let runner = self.store.runner_get(id).await?;
-                let Some(runner) = runner.filter(|runner| runner.run == delivery.run) else {
-                    break;
-                };
-                if let Some((source, at)) = started_since(&runner.activity, typed) {
-                    let after = (at - submitted).num_milliseconds();
-                    let after_ms = u64::try_from(after).unwrap_or(0);
-                    delivery.started = Started::Yes { source, after_ms };
-                    break;
-                }
-                if timeout_at(until, next_of(&mut changes, id)).await.is_err() {
-                    break;
-                }
-            }
-        }
-        // Where nothing tells of a turn's start, Enter is believed.
-        if delivery.submitted && delivery.started != Started::No {
-            self.prompts.lock().left.remove(&id);
-        }
-        Ok(delivery)
-    }
-
-    async fn tell_delivery(&self, id: RunnerId, delivery: &Delivery) -> Result<(), Failure> {
-        let Some(runner) = self.store.runner_get(id).await? else { return Ok(()) };
-        let data = json!({
-            "typed_bytes": delivery.typed_bytes, "submitted": delivery.submitted,
-            "started": delivery.started,
-        });
-        let event = self.context.runner_event(EventType::PromptDelivered, &runner, data);
-        self.store.event_append(vec![event]).await?;
-        Ok(())
     }
 
     /// Puts a prompt into the queue.
@@ -287,7 +249,15 @@ impl Services {
     /// When there is no such runner.
     pub async fn list_prompts(&self, word: &str, all: bool) -> Result<Vec<QueuedPrompt>, Failure> {
         let runner = if word.is_empty() { None } else { Some(self.resolve(word).await?.id) };
-        Ok(self.store.prompt_list(runner, !all).await?)
+        let mut prompts = self.store.prompt_list(runner, !all).await?;
+        for prompt in prompts.iter_mut().filter(|it| it.state == PromptState::Queued) {
+            let runner = self.store.runner_get(prompt.runner_id.into()).await?;
+            if runner.is_some_and(|runner| !runner.status.is_live()) {
+                "the runner has ended: it waits until the conversation goes on there"
+                    .clone_into(&mut prompt.note);
+            }
+        }
+        Ok(prompts)
     }
 
     /// Takes a prompt back that waits.
@@ -321,7 +291,7 @@ impl Services {
     }
 
     /// Settles a prompt with its event.
-    async fn settle_prompt(
+    pub(super) async fn settle_prompt(
         &self,
         prompt: &QueuedPrompt,
         change: (PromptState, PromptState),
@@ -427,12 +397,18 @@ impl Services {
         let is_meant = prompt.run == runner.run
             || (!prompt.session.is_empty()
                 && runner.session_id.as_deref() == Some(prompt.session.as_str()));
-        if !runner.status.is_live() {
+        // A next start is another run; a conversation may be gone on with.
+        let is_over = !runner.status.is_live();
+        if is_over && !prompt.session.is_empty() {
             return Ok(false);
         }
-        if !is_meant {
+        if is_over || !is_meant {
             let change = (PromptState::Queued, PromptState::Failed);
-            let note = "the runner went on with another run or conversation; it was not typed";
+            let note = if is_over {
+                "the runner ended before it was at rest; it was not typed"
+            } else {
+                "the runner went on with another run or conversation; it was not typed"
+            };
             self.settle_prompt(&prompt, change, note).await?;
             return Ok(true);
         }
@@ -471,19 +447,20 @@ impl Services {
             }
         };
         let delivery = self.watch_start(id, delivery, typed).await?;
-        if delivery.started == Started::No
+        if matches!(delivery.started, Started::No { .. })
             && let Some(now) = self.store.runner_get(id).await?
         {
             self.prompts.lock().stalled.insert(id, now.activity.since);
         }
         let change = (PromptState::Delivering, PromptState::Delivered);
         self.settle_prompt(&prompt, change, &delivery.sentence()).await?;
+        self.watch_on(id, &delivery, typed, Some(prompt));
         Ok(true)
     }
 }
 
 /// Waits for news of a runner.
-async fn next_of(changes: &mut broadcast::Receiver<Change>, id: RunnerId) {
+pub(super) async fn next_of(changes: &mut broadcast::Receiver<Change>, id: RunnerId) {
     loop {
         match changes.recv().await {
             Ok(Change::Runner(runner)) if runner.id == id => return,

@@ -17,7 +17,7 @@ while read -r line; do
   case $line in
     mute*) ;;
     ask*) say blocked ;;
-    late*) until [ -e GO ]; do sleep 0.05; done; rm -f GO; say working; say done ;;
+    late*) until [ -e GO ]; do sleep 0.05; done; rm -f GO; say working; sleep 0.2; say done ;;
     work*) say working; until [ -e GO ]; do sleep 0.05; done; rm -f GO; say done ;;
     *) say working; sleep 0.2; say done ;;
   esac

@@ -139,13 +139,15 @@ fn a_turn_that_starts_late_puts_right_what_was_told() {
     std::fs::write(world.path("go"), "").unwrap();
     wait_until("its turn is seen", SOON, || note().contains("submitted, turn started (osc7501"));
     // One that was not queued has its event.
-    world.run(["send", &name, "late"]).expect_error(6, &["no turn started"]);
-    std::fs::write(world.path("go"), "").unwrap();
-    wait_until("its turn is told", SOON, || {
+    let told = || {
         let events = world.json(["events", "--type", "prompt.delivered"]);
         events.as_array().unwrap().iter().filter(|it| it["data"]["started"]["is"] == "yes").count()
-            == 1
-    });
+    };
+    let before = told();
+    world.run(["send", &name, "late"]).expect_error(6, &["no turn started"]);
+    assert_eq!(told(), before);
+    std::fs::write(world.path("go"), "").unwrap();
+    wait_until("its turn is told", SOON, || told() == before + 1);
 }
 
 /// Tells of its rest by its title, and begins to read seconds later, as Gemini CLI does on a busy machine:

@@ -39,13 +39,12 @@ impl Services {
     ) -> Result<Delivery, Failure> {
         let mut delivery = delivery;
         if matches!(delivery.started, Started::No { .. }) {
-            match self.turn_since(id, &delivery, typed, Instant::now() + START).await? {
-                Some(started) => delivery.started = started,
-                None => {
-                    let stands = self.stands_in_box(id, delivery.run).await;
-                    delivery.started = Started::No { stands };
-                }
-            }
+            let turn = self.turn_since(id, &delivery, typed, Instant::now() + START).await?;
+            delivery.started = if let Some(started) = turn {
+                started
+            } else {
+                Started::No { stands: self.stands_in_box(id, delivery.run).await }
+            };
         }
         // Where nothing tells of a turn's start, Enter is believed.
         if delivery.is_settled() {

@@ -348,6 +348,16 @@ mod tests {
         assert_eq!(draft.map(|it| (it.keys.len(), it.may_be_ghost)), Some((6, true)));
         assert_eq!(rules.draft(&format!("❯ said\n\n{rule}\n❯\u{a0}\n{rule}\n  ⏸ manual")), None);
         assert_eq!(rules.draft(&format!("{rule}\n❯ Try \"fix it\"\n{rule}\n")), None);
+        let rules = Rules::bundled(Agent::Opencode).unwrap();
+        let stands = |text: &str| {
+            let bottom = format!("  ┃  Build · Mock\n  ╹{}\n  ctrl+p commands", "▀".repeat(40));
+            let said = "  ┃\n  ┃  said\n  ┃\n\n     done\n\n";
+            rules.draft(&format!("{said}  ┃\n{text}{bottom}")).map(|draft| draft.text)
+        };
+        assert_eq!(stands("  ┃\n  ┃\n"), None);
+        assert_eq!(stands("  ┃  Ask anything… \"Fix a TODO\"\n  ┃\n"), None);
+        let text = stands("  ┃  fix the parser\n  ┃\n  ┃  and the lexer\n  ┃\n").unwrap();
+        assert!(text.contains("fix the parser") && !text.contains("said"), "{text}");
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub(super) fn age(since: DateTime<Utc>, now: DateTime<Utc>) -> String {
 
 /// Returns how long it is until a time, like [`age`].
 pub(super) fn until(time: DateTime<Utc>, now: DateTime<Utc>) -> String {
-    span(time - now)
+    // Some of it went by on the way here.
+    span(time - now + TimeDelta::milliseconds(500))
 }
 
 /// Returns how long a time was, like [`age`], without a second unit that is nothing.

@@ -111,6 +111,8 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
     let mut runners: BTreeMap<&str, RunnerDigest> = BTreeMap::new();
     // Since when each waits that does.
     let mut waiting: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
+    // When each item was over: an answer that was not taken opens it again.
+    let mut over: BTreeMap<&str, DateTime<Utc>> = BTreeMap::new();
     let mut all = Digest { since, until, ..Digest::default() };
     for event in events {
         let word = |key: &str| event.data.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -139,7 +141,15 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
         one.runner.clone_from(&event.runner);
         one.project.clone_from(&event.project);
         let number = |key: &str| event.data.get(key).and_then(Value::as_i64).unwrap_or(0);
+        // One that was put off comes back: it was opened before, and is no other one.
+        let opened = word("opened_at").parse::<DateTime<Utc>>().ok();
+        let is_back = opened.is_some_and(|opened| opened < event.timestamp);
+        let from = opened.map_or(since, |opened| opened.max(since));
         match (event.event_type.as_str(), word("class")) {
+            ("inbox.opened", "turn") if is_back => {}
+            ("inbox.opened", "ask") if is_back => {
+                waiting.entry(event.entity_id.as_str()).or_insert(from);
+            }
             ("inbox.opened", "ask") => {
                 one.questions += 1;
                 waiting.insert(&event.entity_id, event.timestamp);
@@ -151,8 +161,10 @@ pub fn digest(since: DateTime<Utc>, until: DateTime<Utc>, events: &[Event]) -> D
                     one.questions = one.questions.saturating_sub(u32::from(asked.is_some()));
                 } else {
                     // One that was asked before counts from when nobody looked.
-                    one.waited_seconds += seconds(event.timestamp - asked.unwrap_or(since));
+                    let from = asked.or_else(|| over.get(word("item")).copied()).unwrap_or(from);
+                    one.waited_seconds += seconds(event.timestamp - from);
                 }
+                over.insert(word("item"), event.timestamp);
             }
             ("inbox.opened", "turn") => match word("reason") {
                 "finished" => one.turns += 1,
@@ -239,6 +251,26 @@ mod tests {
         assert_eq!(told.runners[1].failed.as_deref(), Some("exit code 3"));
         assert_eq!((told.runners[2].turns, told.runners[2].tokens, told.cost()), (1, 7, Cost(5)));
         assert_eq!(told.line(), "1 waiting for you, 1 failed, 1 turn ended");
+    }
+
+    #[test]
+    fn what_comes_back_is_no_other_one() {
+        let ask = |class: &str, opened: i64| json!({ "class": class, "reason": "finished", "item": class, "opened_at": at(opened) });
+        let events = [
+            event(10, "p-1", "inbox.opened", ask("ask", 10)),
+            event(20, "p-1", "inbox.closed", ask("ask", 10)),
+            // The answer was not taken.
+            event(25, "p-1", "inbox.closed", ask("ask", 10)),
+            event(30, "p-1", "inbox.opened", ask("turn", 30)),
+            event(60, "p-1", "inbox.opened", ask("turn", 30)),
+            // Put off before anybody left.
+            event(40, "p-2", "inbox.opened", ask("ask", -90)),
+            event(50, "p-2", "inbox.closed", ask("ask", -90)),
+        ];
+        let told = digest(at(0), at(100), &events);
+        let first = &told.runners[0];
+        assert_eq!((first.turns, first.questions, first.waited_seconds), (1, 1, 15));
+        assert_eq!((told.runners[1].questions, told.runners[1].waited_seconds), (0, 50));
     }
 
     #[test]

@@ -173,8 +173,21 @@ fn a_yes_to_one_dialog_is_none_to_the_next_that_says_the_same() {
     world.run(["inbox", "answer", id(&first), "yes"]).expect_error(4, &["nothing was sent"]);
     let log = world.run(["logs", &name]).expect_code(0).stdout;
     assert!(!log.contains("got"), "{log}");
+    let none = world.run(["inbox", "answer", id(&second), "9"]);
+    none.expect_error(4, &["gives the choices 1 to 2", "nothing was sent"]);
+    assert_eq!(world.inbox().len(), 1, "it is open still");
     world.run(["inbox", "answer", id(&second), "yes"]).expect_code(0);
     world.wait_log(&name, "got 1");
+}
+
+#[test]
+fn a_failure_is_told_with_what_it_wrote_last() {
+    let world = World::with_project();
+    world.launch(&[], &["sh", "-c", "echo 'fatal: something broke'; exit 3"]);
+    wait_until("its last lines are told", SOON, || {
+        let items = world.inbox();
+        items.iter().any(|it| it["lines"].to_string().contains("fatal: something broke"))
+    });
 }
 
 #[test]

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::Services;
+use super::{Services, evidence::Standing};
 use crate::{
     daemon::{sources::SourceError, store::ItemAct},
     domain::{
@@ -116,7 +116,8 @@ impl Services {
         let kind = runner.activity.kind.as_deref().unwrap_or_default();
         let steps = answer::steps(&runner.agent, kind, answer)
             .map_err(|why| Failure::conflict("NOT_AN_ANSWER", format!("{} {why}", runner.name)))?;
-        self.type_steps(runner, (asked, item.map(|item| item.id)), steps).await
+        let choice = if let Answer::Choose(number) = answer { Some(*number) } else { None };
+        self.type_steps(runner, (asked, item.map(|item| item.id)), choice, steps).await
     }
 
     /// Answers over the agent's own interface; false where it must be done by keys: there is none, or it
@@ -177,7 +178,7 @@ impl Services {
         &self,
         runner: &Runner,
         (asked, item): (DateTime<Utc>, Option<Uuid>),
-    ) -> Result<(), Failure> {
+    ) -> Result<Standing, Failure> {
         // What was seen on the screen is there, or gone.
         let is_seen =
             matches!(runner.activity.source, ActivitySource::Screen | ActivitySource::Taught);
@@ -188,7 +189,7 @@ impl Services {
                 return Err(self.asks_something_else(runner));
             }
             if standing.is_dialog {
-                return Ok(());
+                return Ok(standing);
             }
             let now = self.resolve(&runner.id.to_string()).await?;
             if is_seen || !is_asking(&now, asked) {
@@ -214,6 +215,7 @@ impl Services {
         &self,
         runner: &Runner,
         (asked, item): (DateTime<Utc>, Option<Uuid>),
+        choice: Option<u8>,
         steps: Vec<Step>,
     ) -> Result<(), Failure> {
         // What is typed first ends the question; nobody can ask for it again after that. The supervisor
@@ -225,10 +227,23 @@ impl Services {
         let is_kept_back = activity.kind.as_deref() == Some("permission")
             && Agent::of(&runner.agent).is_some_and(Agent::keeps_dialogs_back);
         let is_read = self.context.is_screen_read(&runner.agent);
-        if !is_reported || (is_bare || is_kept_back) && is_read {
-            self.await_dialog(runner, (asked, item)).await?;
-        } else if self.standing(runner, item).await?.is_another {
-            return Err(self.asks_something_else(runner));
+        let standing = if !is_reported || (is_bare || is_kept_back) && is_read {
+            self.await_dialog(runner, (asked, item)).await?
+        } else {
+            let standing = self.standing(runner, item).await?;
+            if standing.is_another {
+                return Err(self.asks_something_else(runner));
+            }
+            standing
+        };
+        if let Some(choice) = choice
+            && standing.choices > 0
+            && usize::from(choice) > standing.choices
+        {
+            let (name, choices) = (&runner.name, standing.choices);
+            let what = format!("{name} gives the choices 1 to {choices}; nothing was sent");
+            let hint = format!("stratavore attach {name}");
+            return Err(Failure::conflict("NOT_AN_ANSWER", what).with_hint(hint));
         }
         let mut asked_us = is_reported.then(|| asked.timestamp_micros());
         for step in steps {

@@ -56,6 +56,8 @@ pub(super) struct Standing {
     pub(super) is_dialog: bool,
     /// Another dialog than the one that the answer is meant for.
     pub(super) is_another: bool,
+    /// How many choices it has that a key stands for; 0 where none are found.
+    pub(super) choices: usize,
 }
 
 /// Something that a source says: `None` withdraws what it said.
@@ -237,7 +239,7 @@ impl Services {
             (Some(meant), Some(now)) => now != meant,
             _ => false,
         };
-        Ok(Standing { is_dialog, is_another })
+        Ok(Standing { is_dialog, is_another, choices: question::choices(&screen.lines).len() })
     }
 
     /// Takes note of the dialog that is shown with an item: an answer to the item is meant for it.

@@ -409,6 +409,25 @@ impl Services {
             }
         });
     }
+
+    /// Keeps the last lines of a runner that has ended with the item of its end, if there is one.
+    pub(super) async fn keep_last_lines(&self, runner: &Runner) {
+        let kept = async {
+            let Some(item) = self.store.inbox_of(runner.id, Class::End).await? else {
+                return Ok(());
+            };
+            let record = self.fleet.dir(runner.id).read_exit(runner.run);
+            let screen = record.map(|record| record.screen).unwrap_or_default();
+            if item.lines.is_empty() && !screen.is_empty() {
+                self.store.inbox_lines(item.id, &last_lines(&screen)).await?;
+                self.bell.ring();
+            }
+            Ok::<_, Failure>(())
+        };
+        if let Err(error) = kept.await {
+            tracing::debug!(runner.id = %runner.id, %error, "failed to keep a screen");
+        }
+    }
 }
 
 fn closed(item: &Item) -> Failure {

@@ -110,6 +110,7 @@ impl Services {
         let change = RunnerChange { reason, exit: Some(exit), ..RunnerChange::default() };
         let runner = self.store.runner_move(&runner, status, change, event).await?;
         self.changes.runner(&runner);
+        self.keep_last_lines(&runner).await;
         self.transcripts.look();
         if is_floor {
             self.note_floor(&runner, at).await;
@@ -172,6 +173,9 @@ impl Services {
         let Some(runner) = self.at_run(id, run).await? else { return Ok(()) };
         if runner.status.is_live() {
             self.settle_unlinked(&runner, tree, SUPERVISOR_LOST).await?;
+        } else {
+            // Its end may have been told before it was on record.
+            self.keep_last_lines(&runner).await;
         }
         Ok(())
     }

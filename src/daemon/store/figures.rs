@@ -44,8 +44,10 @@ impl Store {
     /// When the database fails.
     pub async fn runner_counts(&self, node: &str) -> Result<Vec<RunnerCount>, StoreError> {
         let query = Query::new(
-            "SELECT project_name, status, activity, count(*) AS many FROM runners \
-             WHERE node_id = $1 GROUP BY project_name, status, activity",
+            // What tells nothing of itself runs, and does not start for as long as it lives.
+            "SELECT project_name, status, \
+             CASE WHEN status = 'running' AND activity_at IS NULL THEN status ELSE activity END AS activity, \
+             count(*) AS many FROM runners WHERE node_id = $1 GROUP BY 1, 2, 3",
         );
         let rows = self.fetch(query.bind(node)).await?;
         rows.iter()

@@ -237,7 +237,8 @@ impl Policy {
         match (self.quiet.and_then(|quiet| quiet.end_after(due)), told.severity) {
             (None, _) | (_, Severity::Critical) => Verdict::Send(due),
             (Some(end), Severity::Warning) => Verdict::Send(end),
-            (Some(_), Severity::Info) if !told.channels.is_empty() => Verdict::Send(due),
+            // Somebody has named where it goes: it is not lost, and not weightier than a warning either.
+            (Some(end), Severity::Info) if !told.channels.is_empty() => Verdict::Send(end),
             (Some(_), Severity::Info) => {
                 Verdict::Suppress("it only informs, and these are quiet hours".to_owned())
             }
@@ -367,6 +368,11 @@ mod tests {
         assert_eq!(night(Severity::Critical), Verdict::Send(at("2026-11-30T23:00:00Z")));
         assert_eq!(night(Severity::Warning), Verdict::Send(at("2026-12-01T06:00:00Z")));
         assert!(matches!(night(Severity::Info), Verdict::Suppress(_)));
+        let at_night = at("2026-11-30T23:00:00Z");
+        let named = vec!["telegram".to_owned()];
+        let own = Notification { at: at_night, channels: named, ..told(Severity::Info, false) };
+        let verdict = policy.decide(&own, "telegram", at_night, None);
+        assert_eq!(verdict, Verdict::Send(at("2026-12-01T06:00:00Z")));
     }
 
     #[test]

@@ -345,7 +345,9 @@ impl Telegram {
                 }
                 why
             }
-            RequestError::InvalidJson { .. } => "the server does not speak JSON".to_owned(),
+            RequestError::InvalidJson { .. } => {
+                "the server's answer is not that of the Bot API".to_owned()
+            }
             other => other.to_string(),
         };
         let why = why.replace(self.token.reveal(), "<token>");

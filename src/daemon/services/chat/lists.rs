@@ -33,6 +33,21 @@ impl Services {
             .filter_map(|word| status.runners.get(word.as_str()))
             .sum();
         let count = |word: &str| status.activities.get(word).copied().unwrap_or(0);
+        let mut doing = vec![
+            counted(count("blocked"), "waits for you", "wait for you"),
+            counted(count("working"), "works", "work"),
+            counted(count("idle"), "is idle", "are idle"),
+            counted(count("done"), "is done", "are done"),
+        ];
+        // Of what agents are at these are the rest; commands that tell nothing run.
+        for (word, one, more) in [
+            ("running", "runs", "run"),
+            ("starting", "starts", "start"),
+            ("error", "has failed", "have failed"),
+            ("paused", "is paused", "are paused"),
+        ] {
+            doing.extend(Some(count(word)).filter(|n| *n > 0).map(|n| counted(n, one, more)));
+        }
         let mut lines = vec![
             format!("🖥️ {} · version {}", status.hostname, env!("CARGO_PKG_VERSION")),
             format!("Up for {}", age(status.started_at, self.context.clock.now())),
@@ -42,13 +57,7 @@ impl Services {
                 status.projects,
                 if status.projects == 1 { "project" } else { "projects" },
             ),
-            [
-                counted(count("blocked"), "waits for you", "wait for you"),
-                counted(count("working"), "works", "work"),
-                counted(count("idle"), "is idle", "are idle"),
-                counted(count("done"), "is done", "are done"),
-            ]
-            .join(" · "),
+            doing.join(" · "),
         ];
         for part in self.health().await.iter().filter(|part| !part.healthy) {
             lines.push(format!("⚠️ {}: {}", part.name, part.detail));
@@ -162,11 +171,7 @@ impl Services {
 
 /// Returns a runner in one line.
 fn line(runner: &Runner, now: DateTime<Utc>) -> String {
-    let state = if runner.status == RunnerStatus::Running {
-        runner.activity.state.as_str()
-    } else {
-        runner.status.as_str()
-    };
+    let state = runner.at();
     let since = runner.activity.since.map(|since| format!(" {}", age(since, now)));
     let used = if runner.tokens_used > 0 {
         let used = runner.tokens_used;

@@ -19,7 +19,7 @@ async fn counts_are_of_what_there_is(world: World) {
     let of = |status: &str| RunnerCount {
         project: "p".into(),
         status: status.into(),
-        activity: "starting".into(),
+        activity: status.into(),
         count: 1,
     };
     assert_eq!(counts, [of("running"), of("starting")], "another node's are its own to tell");

@@ -59,17 +59,16 @@ impl Outgoing {
         Self { handoff, ..Self::default() }
     }
 
-    /// Takes what the transaction under way has queued.
+    /// Takes what the transaction under way has queued, whether somebody listens yet or not: who begins to
+    /// before it is committed is told of its places, and reads none of them.
     pub(super) fn queue(&mut self, entries: impl IntoIterator<Item = QueuedEvent>) {
-        if self.handoff.0.get().is_some() {
-            self.queued.extend(entries);
-        }
+        self.queued.extend(entries);
     }
 
     /// The transaction, which gave places up to this one to so many events, is committed.
     pub(super) fn committed(&mut self, last: u64, count: u64, is_flushed: bool) {
-        let Some(sender) = self.handoff.0.get() else { return };
         let entries = mem::take(&mut self.queued);
+        let Some(sender) = self.handoff.0.get() else { return };
         let fresh = Fresh { first: last + 1 - count, last, entries };
         let mut held = match self.held.take() {
             Some(mut held) if held.last + 1 == fresh.first => {
@@ -125,6 +124,17 @@ mod tests {
     fn heard(receiver: &mut mpsc::Receiver<Fresh>) -> Option<(u64, u64, Vec<i64>)> {
         let fresh = receiver.try_recv().ok()?;
         Some((fresh.first, fresh.last, fresh.entries.iter().map(|entry| entry.id).collect()))
+    }
+
+    #[test]
+    fn who_begins_to_listen_while_a_transaction_runs_is_told_of_all_of_it() {
+        let handoff = Handoff::default();
+        let mut outgoing = Outgoing::new(handoff.clone());
+        outgoing.queue([entry(1)]);
+        let mut receiver = handoff.listen();
+        outgoing.queue([entry(2)]);
+        outgoing.committed(2, 2, true);
+        assert_eq!(heard(&mut receiver), Some((1, 2, vec![1, 2])));
     }
 
     #[test]

@@ -70,6 +70,12 @@ impl Agent {
         self == Self::Opencode
     }
 
+    /// Whether its telemetry is what tells that it has gone over to another conversation: Gemini CLI is given no
+    /// hooks, and names there the one that it holds (0.61, after `/clear`). Others name a title's, too.
+    pub fn names_conversations_in_telemetry(self) -> bool {
+        self == Self::Gemini
+    }
+
     /// Whether it tells of a question before its dialog is there: Codex (0.171) keeps a dialog back until nobody
     /// has typed for a second. Keys that come before land in its input box, and Esc ends the turn.
     pub fn keeps_dialogs_back(self) -> bool {

@@ -121,6 +121,66 @@ fn who_begins_another_conversation_has_ended_the_first() {
     assert_eq!(ended, [first]);
 }
 
+/// Reports as Gemini CLI does, which is given no hooks: its telemetry alone names the conversation.
+const GEMINI: &str = r#"#!/bin/bash
+[ "$1" = --version ] && { echo 0.61.0; exit; }
+echo "begins with $*"
+while [ $# -gt 0 ]; do case $1 in --session-id) id=$2; shift ;; --resume=*) id=${1#*=} ;; esac; shift; done
+stty -echo
+at=${GEMINI_TELEMETRY_OTLP_ENDPOINT#http://}; host=${at%%/*}; path=/${at#*/}
+a() { printf '{"key":"%s","value":{"%s":"%s"}}' "$1" "$2" "$3"; }
+use() {
+  local it="$(a session.id stringValue $id),$(a event.name stringValue gemini_cli.api_response),$(a model stringValue m)"
+  it="$it,$(a input_token_count intValue 0),$(a output_token_count intValue $1),$(a role stringValue main)"
+  it='{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":['"$it"']}]}]}]}'
+  exec 3<>"/dev/tcp/${host%:*}/${host#*:}"
+  printf 'POST %s/v1/logs HTTP/1.1\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s' "$path" ${#it} "$it" >&3
+  read -r line <&3; exec 3>&-
+}
+last() {
+  local dir=$HOME/.gemini/tmp/p/chats
+  mkdir -p "$dir"
+  local at=2026-12-03T05:33:00.572Z
+  { printf '{"sessionId":"%s","projectHash":"0","startTime":"%s","lastUpdated":"%s","kind":"main"}\n' "$id" $at $at
+    printf '{"id":"1","timestamp":"%s","type":"user","content":[{"text":"said last"}]}\n' $at
+  } > "$dir/session-2026-12-03T05-33-${id%%-*}.jsonl"
+  use 5
+  exit
+}
+trap last TERM HUP
+echo ready
+while read -r word one; do case $word in
+  use) use "$one" ;;
+  clear) id=00000000-0000-4000-8000-00000000000$one; echo "cleared to $one" ;;
+esac; done
+"#;
+
+#[test]
+fn a_conversation_that_telemetry_alone_names_is_another_one() {
+    let world = World::with_project();
+    let program = world.path("gemini");
+    write_script(&program, GEMINI, 0o755);
+    let name = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_log(&name, "ready");
+    world.say(&name, "use 100");
+    let first = world.wait_tokens(&name, 100).text("session_id").to_owned();
+    world.say(&name, "clear 7");
+    world.say(&name, "use 10");
+    let next = world.wait_tokens(&name, 110).text("session_id").to_owned();
+    assert_eq!(next, "00000000-0000-4000-8000-000000000007");
+    let [next, former] = [&next, &first].map(|id| world.json(["sessions", "show", id]));
+    assert_eq!((next.text("origin"), next.text("resumed_from")), ("cleared", &*first), "{next}");
+    assert!(next["ended_at"].is_null() && former["ended_at"].is_string(), "{former}");
+    assert_eq!((next.number("tokens_used"), former.number("tokens_used")), (Some(10), Some(100)));
+    // What it tells and writes with its end counts, too.
+    world.say(&name, "clear 8");
+    world.wait_log(&name, "cleared to 8");
+    world.run(["restart", &name, "--preserve-session"]).expect_code(0);
+    let last = "00000000-0000-4000-8000-000000000008";
+    world.wait_log(&name, &format!("begins with --resume={last}"));
+    assert_eq!(world.json(["sessions", "show", last]).text("first_prompt"), "said last");
+}
+
 #[test]
 fn a_budget_that_is_used_up_holds_prompts_until_it_is_raised() {
     let (world, name) = world();

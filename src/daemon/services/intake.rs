@@ -61,6 +61,8 @@ struct Rung {
     /// Runners, and up to where their spools are said to reach.
     wanted: Mutex<BTreeMap<RunnerId, u64>>,
     bell: Notify,
+    /// Spools are taken in one after the other.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Intake {
@@ -120,8 +122,13 @@ impl Services {
         }
     }
 
-    /// Takes in what is new in a runner's spool, which is said to reach up to `end`.
-    async fn take_in(&self, id: RunnerId, end: u64) -> Result<(), Failure> {
+    /// Takes in what is new in a runner's spool, which is said to reach up to `end` (0: as far as it does).
+    ///
+    /// # Errors
+    ///
+    /// When the spool or the database fails.
+    pub(super) async fn take_in(&self, id: RunnerId, end: u64) -> Result<(), Failure> {
+        let _turn = self.intake.0.turn.lock().await;
         let dir = self.fleet.dir(id).spool();
         let mut position = self.store.spool_position(id).await?;
         let mut looks = 0;
@@ -171,6 +178,14 @@ impl Services {
             match report.kind {
                 ReportKind::Otlp => {
                     for request in usage_of(runner, agent, report, &self.context.prices) {
+                        if let Some(news) =
+                            self.named_by(runner, &request, session.as_deref()).await?
+                        {
+                            let (news, more) =
+                                self.go_over(runner, &mut session, news, &taken.sessions).await?;
+                            taken.sessions.extend(news);
+                            events.extend(more);
+                        }
                         taken.requests.push(request);
                     }
                 }
@@ -193,17 +208,8 @@ impl Services {
                     }
                     let at = at(report);
                     if let Some(news) = news_of(&told, session.as_deref(), at) {
-                        let held = session.clone();
-                        // That another one has ended does not make it the runner's.
-                        if held.is_none() || !news.has_ended {
-                            session = Some(news.id.clone());
-                        }
-                        // What is known to have ended is held by nobody.
-                        let is_over = |id: &&str| {
-                            taken.sessions.iter().any(|it| it.id == **id && it.has_ended)
-                        };
-                        let held = held.as_deref().filter(|id| !is_over(id));
-                        let (news, more) = self.follow_news(runner, held, news).await?;
+                        let (news, more) =
+                            self.go_over(runner, &mut session, news, &taken.sessions).await?;
                         taken.sessions.extend(news);
                         events.extend(more);
                     }

@@ -30,7 +30,6 @@ use crate::{
         name::check_runner_name,
         project::Project,
         runner::{Runner, RunnerStatus, SUPERVISOR_LOST},
-        session::Session,
         size::TerminalSize,
     },
     proto::link::v1::{Identity, LaunchSpec},
@@ -322,22 +321,7 @@ impl Services {
         preserve_session: bool,
     ) -> Result<Runner, Failure> {
         let runner = self.resolve_here(word).await?;
-        let session = runner.session_id.clone().filter(|_| preserve_session);
-        // The id may have been given at the launch, to a conversation that never began.
-        let known = match &session {
-            Some(id) => self.store.session_find(id).await?.into_iter().find(|it| it.id == *id),
-            None => None,
-        };
-        // Where nothing was said there is nothing to preserve: its agent would not know it.
-        let session = session.filter(|_| known.as_ref().is_some_and(Session::has_begun));
-        if preserve_session && known.is_none() {
-            let what = format!("no session of {} is known", runner.name);
-            return Err(Failure::not_found("NO_SESSION", what)
-                .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
-        }
-        if let Some(session) = &session {
-            self.check_free(session, Some(runner.id)).await?;
-        }
+        let mut kept = if preserve_session { self.conversation_of(&runner).await? } else { None };
         // Before it is ended for nothing.
         check_program(runner.command.first().map(OsStr::new))?;
         self.check_room()?;
@@ -348,12 +332,40 @@ impl Services {
                 let spec = services.spec_of(&runner)?;
                 let (asked, environment) = (spec.asked(), spec.asked_environment());
                 let next = (runner.id, runner.run + 1);
-                services.arrange(next, (&asked, &environment), session.as_deref()).await?;
+                services.arrange(next, (&asked, &environment), kept.as_deref()).await?;
                 services.stop(&runner, grace_ms, false, None).await?;
             }
-            services.next_run(runner.id, 0, session.as_deref()).await
+            if preserve_session {
+                // What it told with its end may be that it had gone over to another one.
+                services.take_in(runner.id, 0).await?;
+                if let Some(ended) = services.store.runner_get(runner.id).await? {
+                    kept = services.conversation_of(&ended).await?;
+                }
+            }
+            services.next_run(runner.id, 0, kept.as_deref()).await
         })
         .await
+    }
+
+    /// Returns the conversation that the next run of a runner can go on with: none where nothing was said in
+    /// it, as its agent would not know it.
+    async fn conversation_of(&self, runner: &Runner) -> Result<Option<String>, Failure> {
+        // The id may have been given at the launch, to a conversation that never began.
+        let known = match &runner.session_id {
+            Some(id) => self.store.session_find(id).await?.into_iter().find(|it| it.id == *id),
+            None => None,
+        };
+        let Some(known) = known else {
+            let what = format!("no session of {} is known", runner.name);
+            return Err(Failure::not_found("NO_SESSION", what)
+                .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
+        };
+        let session = self.caught_up(known).await?;
+        if !session.has_begun() {
+            return Ok(None);
+        }
+        self.check_free(&session.id, Some(runner.id)).await?;
+        Ok(Some(session.id))
     }
 
     /// Begins the next run of an ended runner; `attempts` counts automatic restarts in a row, `resume`

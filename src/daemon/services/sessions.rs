@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use super::Services;
 use crate::{
-    daemon::store::{SessionFilter, TakenIn},
+    daemon::store::{Counted, SessionFilter, TakenIn},
     domain::{
         agent::Agent,
         agent_command::Wishes,
@@ -73,8 +73,9 @@ impl Services {
                 return self.begin_anew(runner).await;
             }
         };
-        let id = &session.id;
         self.is_here(&session)?;
+        let session = self.caught_up(session).await?;
+        let id = &session.id;
         let has_begun = session.has_begun();
         let holds = |runner: &Runner| runner.session_id.as_deref() == Some(id);
         self.check_free(id, None).await?;
@@ -215,6 +216,52 @@ impl Services {
         self.store.take_in(runner, &taken, |_| events, self.context.clock.now()).await?;
         drop(guard);
         Ok(())
+    }
+
+    /// What a request of telemetry tells of another conversation than the one that is held, for agents of which
+    /// nothing else tells.
+    pub(super) async fn named_by(
+        &self,
+        runner: &Runner,
+        request: &Counted,
+        held: Option<&str>,
+    ) -> Result<Option<SessionNews>, Failure> {
+        let agent = Agent::of(&runner.agent);
+        let id = &request.record.conversation;
+        let is_named = agent.is_some_and(Agent::names_conversations_in_telemetry);
+        if !is_named || id.is_empty() || held.is_none_or(|held| held == id) {
+            return Ok(None);
+        }
+        let is_known = self.store.session_exists(id).await?;
+        Ok(Some(SessionNews {
+            id: id.clone(),
+            origin: Some(if is_known { "resumed" } else { "started" }),
+            cwd: runner.cwd.to_string_lossy().into_owned(),
+            model: request.record.model.clone(),
+            is_resumable: true,
+            at: request.record.at,
+            ..SessionNews::default()
+        }))
+    }
+
+    /// Lets a runner go over to the conversation that is told of, and returns what follows from that; `noted` is
+    /// what the same reports have told before.
+    pub(super) async fn go_over(
+        &self,
+        runner: &Runner,
+        session: &mut Option<String>,
+        news: SessionNews,
+        noted: &[SessionNews],
+    ) -> Result<(Vec<SessionNews>, Vec<NewEvent>), Failure> {
+        let held = session.clone();
+        // That another one has ended does not make it the runner's.
+        if held.is_none() || !news.has_ended {
+            *session = Some(news.id.clone());
+        }
+        // What is known to have ended is held by nobody.
+        let is_over = |id: &&str| noted.iter().any(|it| it.id == **id && it.has_ended);
+        let held = held.as_deref().filter(|id| !is_over(id));
+        self.follow_news(runner, held, news).await
     }
 
     /// Returns what becomes known of conversations when a runner that held one tells of one, and what is told of

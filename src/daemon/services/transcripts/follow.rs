@@ -171,6 +171,30 @@ impl Services {
         }
     }
 
+    /// Returns a session with what its agent has written of it by now, where it seems that nothing was said in
+    /// it: files are read a moment after they grow, and telemetry may tell of a conversation before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(in crate::daemon::services) async fn caught_up(
+        &self,
+        session: Session,
+    ) -> Result<Session, Failure> {
+        let agent = Agent::of(&session.agent).filter(|_| !session.has_begun());
+        let Some(agent) = agent else { return Ok(session) };
+        if agent == Agent::Opencode {
+            self.look_at_databases(self.context.clock.now() - AFTER).await?;
+        } else {
+            self.transcripts.turn_ended(&session.id);
+            let Some(path) = self.file_of(agent, &session).await else { return Ok(session) };
+            let followed = Followed { agent, session: session.id.clone(), is_side: false };
+            self.take_in_if_changed(&path, &followed).await;
+        }
+        let found = self.store.session_find(&session.id).await?;
+        Ok(found.into_iter().find(|it| it.id == session.id).unwrap_or(session))
+    }
+
     /// Returns the file of a session: as its agent told, or found by its id.
     pub(super) async fn file_of(&self, agent: Agent, session: &Session) -> Option<PathBuf> {
         if !session.transcript.is_empty() {

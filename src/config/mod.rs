@@ -117,7 +117,7 @@ pub struct Loaded {
     pub config: Config,
     /// The origin of each leaf that is set, by its path, `daemon.stop_grace_seconds`.
     pub origins: BTreeMap<String, Origin>,
-    /// Files that can be read by others although they may hold secrets; worth a warning.
+    /// Files that can be read by others although they hold secrets; worth a warning.
     pub exposed: Vec<PathBuf>,
 }
 

@@ -83,12 +83,15 @@ async fn a_backup_under_load_is_restored_whole() {
     // It is refused where something lives, and where something is.
     let path = file.to_str().unwrap();
     world.run(["restore", path]).expect_error(4, &["a daemon runs"]);
+    let checked = world.run(["restore", path, "--dry-run"]).expect_code(0);
+    assert!(checked.stderr.contains("it would be refused: a daemon runs"), "{}", checked.stderr);
     world.run(["daemon", "stop"]).expect_code(0);
     world.run(["restore", path, "--force"]).expect_error(4, &["runners live"]);
 
     let fresh = world.path("r");
     let checked = on(&world, &fresh, &["restore", path, "--dry-run"]).expect_code(0);
-    assert!(checked.stderr.contains("the backup is whole"), "{}", checked.stderr);
+    let told = &checked.stderr;
+    assert!(told.contains("the backup is whole") && !told.contains("refused"), "{told}");
     assert!(!fresh.exists(), "a dry run makes nothing");
     on(&world, &fresh, &["restore", path]).expect_code(0);
     assert_eq!(fs::metadata(&fresh).unwrap().permissions().mode() & 0o777, 0o700);

@@ -69,8 +69,7 @@ fn a_doctor_finds_what_is_wrong_and_says_how_it_is_mended() {
     let config = world.home().join(".config/stratavore");
     fs::create_dir_all(&config).unwrap();
     let file = config.join("stratavore.yaml");
-    let text =
-        "docker:\n  rabbitmq:\n    host: 127.0.0.1\n    port: 1\ndashboard:\n  theme: nosuch\n";
+    let text = "docker:\n  rabbitmq:\n    host: 127.0.0.1\n    port: 1\n    password: p\ndashboard:\n  theme: nosuch\n";
     fs::write(&file, text).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let log = world.root().join("log");

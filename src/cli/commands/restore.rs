@@ -26,6 +26,9 @@ async fn restore(args: &RestoreArgs, context: &Context, printer: Printer) -> Res
     let to = &restored.restored_to;
     if *dry_run {
         printer.note(&format!("the backup is whole; it would go to {to}, nothing was changed"));
+        if !restored.refused_now.is_empty() {
+            printer.note(&format!("as things stand it would be refused: {}", restored.refused_now));
+        }
         return Ok(());
     }
     printer.note(&format!("restored to {to}"));

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::Outcome;
 use crate::{
     cli::{
-        context::{Context, block_on, config_failure},
+        context::{Context, block_on},
         notify::{SetupArgs, SetupCommand},
         printer::Printer,
         settings,
@@ -158,9 +158,13 @@ fn write_down(file: &Path, token: &str, user: u64, config: &TelegramConfig) -> R
         return fs::rename(&new, file).map_err(|error| cannot("write", file, &error));
     }
     fs::remove_file(&new).ok();
-    let why = loaded.err().map(|error| config_failure(&error).message).unwrap_or_default();
     let shown: Vec<_> = lines.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-    let what = format!("the settings in `{}` are not changed: {why}", file.display());
+    let what = format!(
+        "`{}` is not changed: docker stands there in a form that is not written line by line; the \
+         token is in `{}`",
+        file.display(),
+        token_file.display(),
+    );
     Err(Failure::conflict("NOT_WRITTEN", what)
         .with_hint(format!("write below docker.telegram there: {}", shown.join(", "))))
 }

@@ -124,7 +124,7 @@ fn configuration(machine: &Machine, found: &mut Findings) {
         let path = path.display();
         found.warn(
             "configuration",
-            format!("others can read `{path}`, which may hold secrets"),
+            format!("others can read `{path}`, which holds a secret"),
             &format!("chmod 600 '{path}'"),
         );
     }

@@ -140,7 +140,7 @@ fn groups(machine: &Machine, found: &mut Findings) {
     } else {
         found.note(
             "control groups",
-            "no cgroup v2: limits of memory and CPU are told, not enforced",
+            "memory and cpu are not in cgroup v2 here: limits are told, not enforced",
             "boot with systemd.unified_cgroup_hierarchy=1",
         );
     }

@@ -84,10 +84,7 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut files = Vec::new();
     for path in paths {
         let Some((text, open)) = read(path, sources.explicit.is_some())? else { continue };
-        if open {
-            exposed.push(path.clone());
-        }
-        files.push((path, text));
+        files.push((path, text, open));
     }
     let is_set = sources.environment.iter().any(|(name, _)| is_setting(name));
     let credentials = variable(sources, "CREDENTIALS_DIRECTORY");
@@ -104,8 +101,13 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         values.insert(key, value);
     };
 
-    for (path, text) in files {
-        for (key, value) in parse(path, &text)? {
+    let mut open_files = Vec::new();
+    for (path, text, open) in files {
+        let parsed = parse(path, &text)?;
+        if open {
+            open_files.push((path, parsed.clone()));
+        }
+        for (key, value) in parsed {
             let place = place_of(path, &text, &key);
             if let Some(secret) = secret::of_file_key(&key) {
                 let named = value.as_str().unwrap_or_default();
@@ -143,7 +145,28 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         set(key.clone(), value.clone(), Origin::Flag(flag.clone()));
     }
     let config = build(&values, &origins)?;
+    exposed.extend(with_secrets(open_files, &config, &origins)?);
     Ok(Loaded { config, origins, exposed })
+}
+
+/// Returns those of some files with their values that hold what the configuration keeps when it is shown.
+fn with_secrets(
+    files: Vec<(&PathBuf, BTreeMap<String, Value>)>,
+    config: &Config,
+    origins: &BTreeMap<String, Origin>,
+) -> Result<Vec<PathBuf>, ConfigError> {
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let shown = leaves(config)?;
+    let is_secret = |path: &Path, key: &String, value: &Value| {
+        let is_in_use = matches!(origins.get(key), Some(Origin::File(from)) if from == path);
+        secret::KEYS.contains(&key.as_str()) || (is_in_use && shown.get(key) != Some(value))
+    };
+    let holds = |(path, values): &(&PathBuf, BTreeMap<String, Value>)| {
+        values.iter().any(|(key, value)| is_secret(path, key, value))
+    };
+    Ok(files.into_iter().filter(holds).map(|(path, _)| path.clone()).collect())
 }
 
 /// Returns every value by its path, as the configuration shows it of itself: its secrets it keeps.

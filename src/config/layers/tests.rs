@@ -51,6 +51,24 @@ fn a_mistake_is_named_with_the_line_of_its_own_section() {
 }
 
 #[test]
+fn a_file_that_others_can_read_is_told_of_where_it_holds_a_secret() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c.yaml");
+    let told = |text: &str, mode: u32| {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let sources = Sources { explicit: Some(path.clone()), ..Sources::default() };
+        !crate::config::load(&sources).unwrap().exposed.is_empty()
+    };
+    assert!(!told("runner:\n  history_lines: 5\nlogging:\n  level: debug\n", 0o644));
+    let token = "docker:\n  telegram:\n    token: '1:abc'\n";
+    assert_eq!((told(token, 0o644), told(token, 0o600)), (true, false));
+    let address = "docker:\n  telegram:\n    api_url: 'http://me:secret@127.0.0.1:1'\n";
+    assert!(told(address, 0o644), "a password in an address is one");
+}
+
+#[test]
 fn a_variable_sets_a_list() {
     let loaded = crate::config::load(&Sources {
         environment: vec![("STRATAVORE_DOCKER_RABBITMQ_HOSTS".into(), "a, b:5673".into())],

@@ -31,6 +31,8 @@ pub struct Restored {
     pub restored_to: String,
     /// Where what was there is now; empty when there was nothing.
     pub put_aside: String,
+    /// After a dry run: why it would be refused as things stand; empty when it would not.
+    pub refused_now: String,
 }
 
 /// Checks a backup and, unless it is a dry run, puts it into the root directory.
@@ -51,17 +53,14 @@ pub async fn restore(
     if is_dry {
         let manifest = archive::read(file, None).map_err(|error| unreadable(file, &error))?;
         refuse_newer(&manifest)?;
-        return Ok(Restored { manifest, restored_to, put_aside: String::new() });
+        let refused = room(places, is_forced).err();
+        let refused_now = refused.map(|it| it.message).unwrap_or_default();
+        return Ok(Restored { manifest, restored_to, put_aside: String::new(), refused_now });
     }
     // Before anybody ends a daemon for a file that is not there.
     fs::File::open(file).map_err(|error| unreadable(file, &error))?;
-    let _lock = if root.exists() { Some(free(places)?) } else { None };
+    let _lock = room(places, is_forced)?;
     let is_empty = is_empty(root);
-    if !is_empty && !is_forced {
-        let what = format!("`{}` holds something already", root.display());
-        let hint = "--force puts it aside, next to it; nothing is removed";
-        return Err(Failure::conflict("NOT_EMPTY", what).with_hint(hint));
-    }
     let time = Utc::now().format("%Y%m%dT%H%M%SZ");
     let beside = |word: &str| {
         let mut name = root.as_os_str().to_owned();
@@ -97,7 +96,20 @@ pub async fn restore(
     } else {
         aside.display().to_string()
     };
-    Ok(Restored { manifest, restored_to, put_aside })
+    Ok(Restored { manifest, restored_to, put_aside, refused_now: String::new() })
+}
+
+/// Takes the lock of the root, where a backup may be put into it: nothing lives in it, and it holds nothing or
+/// that is to be put aside.
+fn room(places: &Places, is_forced: bool) -> Result<Option<fs::File>, Failure> {
+    let root = places.root();
+    let held = if root.exists() { free(places)? } else { None };
+    if !is_empty(root) && !is_forced {
+        let what = format!("`{}` holds something already", root.display());
+        let hint = "--force puts it aside, next to it; nothing is removed";
+        return Err(Failure::conflict("NOT_EMPTY", what).with_hint(hint));
+    }
+    Ok(held)
 }
 
 async fn unpack(file: &Path, fresh: &Path) -> Result<Manifest, Failure> {

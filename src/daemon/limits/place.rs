@@ -29,6 +29,14 @@ pub(super) fn delegated() -> Result<PathBuf, String> {
     let mounts = own.mountinfo().map_err(|error| error.to_string())?;
     let mount = mounts.0.into_iter().find(|mount| mount.fs_type == "cgroup2");
     let mount = mount.ok_or("there is no cgroup v2 file system")?;
+    let offered = std::fs::read_to_string(mount.mount_point.join("cgroup.controllers"));
+    if offered
+        .is_ok_and(|names| !names.split_whitespace().any(|name| matches!(name, "memory" | "cpu")))
+    {
+        return Err("memory and cpu are not in cgroup v2 here (the kernel boots so with \
+                    systemd.unified_cgroup_hierarchy=1)"
+            .to_owned());
+    }
     let groups = own.cgroups().map_err(|error| error.to_string())?;
     let group = groups.into_iter().find(|group| group.hierarchy == 0);
     let path = group.ok_or("this process is in no group of cgroup v2")?.pathname;

@@ -7,6 +7,7 @@
 //! key with `_FILE`, or a credential of systemd that has the key's name.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, Read as _},
     os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
@@ -37,7 +38,16 @@ pub(super) const KEYS: &[&str] = &[
 
 /// Shows an address without its password.
 pub(super) fn address<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&redact(text))
+    serializer.serialize_str(&without_password(text))
+}
+
+/// To make ready what finds secrets takes ten times as long as a quick command's answer: not for an address that
+/// is a host and a port alone.
+fn without_password(text: &str) -> Cow<'_, str> {
+    let host = text.split_once("://").map_or(text, |(_, host)| host);
+    let is_bare =
+        host.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | ':' | '-'));
+    if is_bare { Cow::Borrowed(text) } else { redact(text) }
 }
 
 /// Shows an address that is a secret from its path on: whoever knows it can write there.
@@ -46,14 +56,13 @@ pub(super) fn secret_address<S: Serializer>(text: &str, serializer: S) -> Result
 }
 
 fn host_of(text: &str) -> String {
-    let shown = redact(text);
-    let host = shown.find("://").map_or(0, |at| at + 3);
-    let rest = shown.get(host..).unwrap_or_default();
+    let host = text.find("://").map_or(0, |at| at + 3);
+    let rest = text.get(host..).unwrap_or_default();
     match rest.find(['/', '?', '#']) {
         Some(path) if rest.len() > path + 1 => {
-            format!("{}/{MASK}", shown.get(..host + path).unwrap_or_default())
+            format!("{}/{MASK}", without_password(text.get(..host + path).unwrap_or_default()))
         }
-        _ => shown.into_owned(),
+        _ => without_password(text).into_owned(),
     }
 }
 
@@ -148,6 +157,9 @@ mod tests {
         assert!(!told.contains("pw12345"), "{told}");
         assert_eq!(host_of("https://ntfy.sh/my-topic"), "https://ntfy.sh/********");
         assert_eq!(host_of("https://ntfy.sh?topic=mine"), "https://ntfy.sh/********");
+        assert_eq!(without_password("http://127.0.0.1:4317"), "http://127.0.0.1:4317");
+        let told = without_password("http://me:pw12345@127.0.0.1:1");
+        assert!(!told.contains("pw12345"), "{told}");
         assert_eq!(host_of(""), "");
     }
 }

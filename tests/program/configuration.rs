@@ -159,12 +159,15 @@ fn a_mistake_in_the_configuration_keeps_nobody_from_ending_agents() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_warned_about() {
+fn a_file_with_a_secret_that_others_can_read_is_warned_about() {
     use std::os::unix::fs::PermissionsExt as _;
     let world = World::new();
     let file = world.path("c.yaml");
-    fs::write(&file, "runner:\n  stop_grace_seconds: 9\n").unwrap();
+    let plain = "runner:\n  stop_grace_seconds: 9\n";
+    fs::write(&file, plain).unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(!validate(&world, &file).expect_code(0).stderr.contains("chmod"), "it holds none");
+    fs::write(&file, format!("{plain}docker:\n  rabbitmq:\n    password: secret\n")).unwrap();
     validate(&world, &file).expect_error(0, &["chmod 600", "valid"]);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(!validate(&world, &file).expect_code(0).stderr.contains("chmod"));

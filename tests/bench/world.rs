@@ -331,15 +331,18 @@ impl World {
         number(&runner, "supervisor_pid")
     }
 
-    /// The process of a session of screen, which its socket is named after.
+    /// The process of a session of screen, which its socket is named after: that is there a moment after the
+    /// command has ended that starts it.
     fn screen_pid(&self, name: &str) -> Result<u32> {
-        let sockets = std::fs::read_dir(self.path("screens"))?;
-        let names = sockets.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut pids = names.filter_map(|socket| {
-            let (pid, session) = socket.split_once('.')?;
-            (session == name).then(|| pid.parse().ok()).flatten()
-        });
-        pids.next().context("a session of screen is gone")
+        signal::until("the socket of a session of screen", LIMIT, || {
+            let sockets = std::fs::read_dir(self.path("screens"))?;
+            let names = sockets.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+            let mut pids = names.filter_map(|socket| {
+                let (pid, session) = socket.split_once('.')?;
+                (session == name).then(|| pid.parse().ok()).flatten()
+            });
+            Ok(pids.next())
+        })
     }
 
     /// Supervisor and agent of every live runner.

@@ -117,11 +117,20 @@ pub struct Loaded {
     pub config: Config,
     /// The origin of each leaf that is set, by its path, `daemon.stop_grace_seconds`.
     pub origins: BTreeMap<String, Origin>,
-    /// Files that can be read by others although they hold secrets; worth a warning.
-    pub exposed: Vec<PathBuf>,
+    /// Files of one secret each that can be read by others.
+    pub open_secrets: Vec<PathBuf>,
+    /// Files of settings that can be.
+    pub open_files: Vec<PathBuf>,
 }
 
 impl Loaded {
+    /// Returns the files that can be read by others although they hold secrets; worth a warning. Asked when it is
+    /// to be told only: to look for secrets takes longer than a quick command's answer.
+    pub fn exposed(&self) -> Vec<PathBuf> {
+        let files = self.open_files.iter().filter(|path| layers::holds_secret(path));
+        self.open_secrets.iter().chain(files).cloned().collect()
+    }
+
     /// Returns each leaf's value by its path, for display: without secrets.
     ///
     /// # Errors

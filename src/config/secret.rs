@@ -44,10 +44,10 @@ pub(super) fn address<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok,
 /// To make ready what finds secrets takes ten times as long as a quick command's answer: not for an address that
 /// is a host and a port alone.
 fn without_password(text: &str) -> Cow<'_, str> {
-    let host = text.split_once("://").map_or(text, |(_, host)| host);
-    let is_bare =
-        host.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | ':' | '-'));
-    if is_bare { Cow::Borrowed(text) } else { redact(text) }
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    let is_bare = !host.is_empty()
+        && host.chars().all(|it| it.is_ascii_alphanumeric() || matches!(it, '.' | ':' | '-'));
+    if is_bare || text.is_empty() { Cow::Borrowed(text) } else { redact(text) }
 }
 
 /// Shows an address that is a secret from its path on: whoever knows it can write there.

@@ -26,7 +26,7 @@ pub(super) fn run(args: &ConfigArgs, global: &GlobalArgs, printer: Printer) -> O
         ConfigCommand::Validate => (
             "validate the configuration",
             loaded.map(|loaded| {
-                for path in &loaded.exposed {
+                for path in loaded.exposed() {
                     let path = path.display();
                     printer.talk(&format!(
                         "warning: others can read `{path}`; run: chmod 600 '{path}'"

@@ -90,9 +90,6 @@ pub(super) fn dispatch(cli: Cli, printer: Printer) -> Outcome {
     if let Some(refused) = &context.refused {
         printer.talk(&format!("warning: failed to load the configuration: {}", refused.message));
     }
-    for path in &context.loaded.exposed {
-        tracing::debug!(path = %path.display(), "others can read the configuration");
-    }
     if cli.top.daemon {
         return ("run the daemon", daemon::run_in_process(&context, cli.top.background));
     }

@@ -120,7 +120,7 @@ fn configuration(machine: &Machine, found: &mut Findings) {
             "name one of these, or none",
         );
     }
-    for path in &loaded.exposed {
+    for path in loaded.exposed() {
         let path = path.display();
         found.warn(
             "configuration",

@@ -15,6 +15,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Config, ConfigError, Loaded, agents, presets, secret};
+use crate::domain::redact::redact;
 
 /// Most values in a file, aliases followed: a bomb made of them is refused at once.
 const MOST_NODES: usize = 50_000;
@@ -81,10 +82,13 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         Some(path) => std::slice::from_ref(path),
         None => sources.files.as_slice(),
     };
-    let mut files = Vec::new();
+    let (mut files, mut open_files) = (Vec::new(), Vec::new());
     for path in paths {
         let Some((text, open)) = read(path, sources.explicit.is_some())? else { continue };
-        files.push((path, text, open));
+        if open {
+            open_files.push(path.clone());
+        }
+        files.push((path, text));
     }
     let is_set = sources.environment.iter().any(|(name, _)| is_setting(name));
     let credentials = variable(sources, "CREDENTIALS_DIRECTORY");
@@ -101,13 +105,8 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         values.insert(key, value);
     };
 
-    let mut open_files = Vec::new();
-    for (path, text, open) in files {
-        let parsed = parse(path, &text)?;
-        if open {
-            open_files.push((path, parsed.clone()));
-        }
-        for (key, value) in parsed {
+    for (path, text) in files {
+        for (key, value) in parse(path, &text)? {
             let place = place_of(path, &text, &key);
             if let Some(secret) = secret::of_file_key(&key) {
                 let named = value.as_str().unwrap_or_default();
@@ -145,28 +144,20 @@ pub(super) fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         set(key.clone(), value.clone(), Origin::Flag(flag.clone()));
     }
     let config = build(&values, &origins)?;
-    exposed.extend(with_secrets(open_files, &config, &origins)?);
-    Ok(Loaded { config, origins, exposed })
+    Ok(Loaded { config, origins, open_secrets: exposed, open_files })
 }
 
-/// Returns those of some files with their values that hold what the configuration keeps when it is shown.
-fn with_secrets(
-    files: Vec<(&PathBuf, BTreeMap<String, Value>)>,
-    config: &Config,
-    origins: &BTreeMap<String, Origin>,
-) -> Result<Vec<PathBuf>, ConfigError> {
-    if files.is_empty() {
-        return Ok(Vec::new());
-    }
-    let shown = leaves(config)?;
-    let is_secret = |path: &Path, key: &String, value: &Value| {
-        let is_in_use = matches!(origins.get(key), Some(Origin::File(from)) if from == path);
-        secret::KEYS.contains(&key.as_str()) || (is_in_use && shown.get(key) != Some(value))
+/// Whether a file of settings holds a secret, by its name or by its form; one that cannot be read may.
+pub(super) fn holds_secret(path: &Path) -> bool {
+    let Ok(Some((text, _))) = read(path, true) else { return true };
+    let Ok(set) = parse(path, &text) else { return true };
+    let is_secret = |key: &str, value: &Value| {
+        let text = value.to_string();
+        // Whoever knows such an address can write there; a command may be given a key.
+        let is_address = matches!(key, "notify.webhook.url" | "notify.ntfy.url");
+        is_address || secret::KEYS.contains(&key) || redact(&text) != text
     };
-    let holds = |(path, values): &(&PathBuf, BTreeMap<String, Value>)| {
-        values.iter().any(|(key, value)| is_secret(path, key, value))
-    };
-    Ok(files.into_iter().filter(holds).map(|(path, _)| path.clone()).collect())
+    set.iter().any(|(key, value)| is_secret(key, value))
 }
 
 /// Returns every value by its path, as the configuration shows it of itself: its secrets it keeps.

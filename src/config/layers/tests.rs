@@ -59,13 +59,17 @@ fn a_file_that_others_can_read_is_told_of_where_it_holds_a_secret() {
         fs::write(&path, text).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let sources = Sources { explicit: Some(path.clone()), ..Sources::default() };
-        !crate::config::load(&sources).unwrap().exposed.is_empty()
+        !crate::config::load(&sources).unwrap().exposed().is_empty()
     };
     assert!(!told("runner:\n  history_lines: 5\nlogging:\n  level: debug\n", 0o644));
     let token = "docker:\n  telegram:\n    token: '1:abc'\n";
     assert_eq!((told(token, 0o644), told(token, 0o600)), (true, false));
     let address = "docker:\n  telegram:\n    api_url: 'http://me:secret@127.0.0.1:1'\n";
     assert!(told(address, 0o644), "a password in an address is one");
+    let command = "agents:\n  mine:\n    command: [env, 'MY_API_KEY=abcdefgh1234', mine]\n";
+    assert!(told(command, 0o644), "and what a command is given");
+    let topic = "notify:\n  ntfy:\n    url: https://ntfy.sh/mine\n";
+    assert!(told(topic, 0o644), "and an address that lets everybody write");
 }
 
 #[test]

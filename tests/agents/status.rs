@@ -6,6 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
+use chrono::{DateTime, Utc};
 use stratavore::domain::{
     activity::{Activity, ActivityState},
     agent::Agent,
@@ -27,8 +28,8 @@ enum Deed {
     Prompt(&'static str),
     /// Keys are typed.
     Keys(&'static [u8]),
-    /// What it asks is dismissed with Esc.
-    Dismiss,
+    /// Keys are typed by somebody who has seen what is there.
+    SeenKeys(&'static [u8]),
     /// What it asks is answered with yes.
     Approve,
     /// Nothing: this is what was said last in its conversation.
@@ -57,7 +58,7 @@ fn hooks_tell_errors(version: &str) -> bool {
 
 /// What is done to each agent.
 fn script(agent: Agent, version: &str) -> Vec<Step> {
-    use Deed::{Approve, DaemonDies, Dismiss, Keys, Prompt, Start};
+    use Deed::{Approve, DaemonDies, Keys, Prompt, SeenKeys, Start};
     let shell = match agent {
         Agent::Codex => {
             r#"@mock tool exec_command {"cmd":"touch a1","sandbox_permissions":"require_escalated","justification":"ok?"}"#
@@ -86,10 +87,12 @@ fn script(agent: Agent, version: &str) -> Vec<Step> {
         // Who has only a title does not tell an end from an interruption.
         ("esc", Keys(escape), if tells_ends { &[&[Idle]] } else { &[REST] }),
     ];
+    steps.push(("turn begins", Prompt("@mock slow 20"), &[&[Working]]));
+    steps.push(("esc, seen", SeenKeys(escape), if tells_ends { &[&[Idle]] } else { &[REST] }));
     if agent == Agent::Claude {
         let question = r#"@mock tool AskUserQuestion {"questions":[{"question":"Which?","header":"R","options":[{"label":"R","description":"r"},{"label":"B","description":"b"}],"multiSelect":false}]}"#;
         steps.push(("question", Prompt(question), &[&[Working], &[Blocked]]));
-        steps.push(("esc at it", Dismiss, &[&[Idle]]));
+        steps.push(("esc at it", SeenKeys(b"\x1b"), &[&[Idle]]));
         steps.push(("/compact", Prompt("/compact"), &[&[Working], REST]));
         steps.push(("after it", Prompt("@mock say x"), &[&[Working], &[Done]]));
     }
@@ -129,8 +132,11 @@ pub(crate) async fn run(folder: &str, installed: &Path) -> usize {
             Deed::Start => Activity::default(),
             _ => stage.world.runner().await.activity,
         };
-        let outcome = match perform(&mut stage.world, &deed).await {
-            Ok(()) => follow(&mut stage.world, &before, wanted, &mut lates).await,
+        let performed = perform(&mut stage.world, &deed).await;
+        // What began while there was no daemon is as late as its start.
+        let from = matches!(deed, Deed::DaemonDies).then(Utc::now).or(before.since);
+        let outcome = match performed {
+            Ok(()) => follow(&mut stage.world, (&before, from), wanted, &mut lates).await,
             Err(why) => Err(why),
         };
         is_well = stage.tell(name, outcome).await;
@@ -147,9 +153,9 @@ async fn perform(world: &mut World, deed: &Deed) -> Result<(), String> {
             Ok(())
         }
         Deed::Keys(keys) => world.keys(keys).await,
-        Deed::Dismiss => {
+        Deed::SeenKeys(keys) => {
             sleep(DRAWING).await;
-            world.keys(b"\x1b").await
+            world.keys(keys).await
         }
         Deed::Approve => {
             sleep(DRAWING).await;
@@ -186,10 +192,10 @@ async fn said_last(world: &World, wanted: &str) -> Result<(), String> {
     }
 }
 
-/// Waits until all that is wanted was seen, in its order, and nothing else.
+/// Waits until all that is wanted was seen, in its order, and nothing else; measures what began after `from`.
 async fn follow(
     world: &mut World,
-    before: &Activity,
+    (before, from): (&Activity, Option<DateTime<Utc>>),
     wanted: &[&[ActivityState]],
     lates: &mut Vec<f64>,
 ) -> Result<String, String> {
@@ -230,7 +236,7 @@ async fn follow(
             return Err(format!("{}, where {:?} was to come", told.join(", "), wanted[at]));
         }
         // A daemon that has just started tells what is old.
-        if before.since.is_some() && late < 10_000.0 {
+        if from.is_some() && activity.since >= from && late < 10_000.0 {
             lates.push(late);
         }
     }

@@ -297,6 +297,9 @@ impl Services {
         if let Some(at) = unproven.or_else(|| evidence.due(now)) {
             self.look_again(runner, at - now);
         }
+        if evidence.is_in_doubt() {
+            self.look_now(&before);
+        }
         let outcome = if has_changed || title != before.title || activity != before.activity {
             self.write_activity(&before, &activity, title, &evidence).await
         } else {

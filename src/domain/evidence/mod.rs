@@ -26,6 +26,10 @@ const LATER: TimeDelta = TimeDelta::milliseconds(1500);
 /// before anything else was drawn.
 const STILL: TimeDelta = TimeDelta::seconds(4);
 
+/// As [`LATER`], for a screen that says that a turn was broken off, which it did not say when the hook spoke: it is
+/// drawn for that alone. The next turn's first picture may show it still.
+const BROKEN_OFF: TimeDelta = TimeDelta::milliseconds(100);
+
 /// So long an agent that works at its start is not believed to be at a turn, when no hook says so.
 const UNPROVEN: TimeDelta = TimeDelta::seconds(2);
 
@@ -55,6 +59,11 @@ pub struct Word {
     #[serde(skip)]
     #[schema(ignore)]
     pub is_reminder: bool,
+    /// Whether a title has spoken of rest since it was seen: it may have been answered. A daemon that starts looks
+    /// again.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_doubted: bool,
     /// Which dialog was seen on the screen (`question::mark`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialog: Option<String>,
@@ -86,6 +95,7 @@ impl Word {
             again: None,
             is_after_question: false,
             is_reminder: false,
+            is_doubted: false,
             dialog: None,
             renewed: None,
         }
@@ -101,6 +111,11 @@ impl Word {
     pub fn reminds_of(&self, before: &Self) -> bool {
         let is_same = (self.state, &self.kind) == (before.state, &before.kind);
         self.is_reminder && is_same && !before.is_reminder && before.message.is_some()
+    }
+
+    /// Whether it tells of a turn that was broken off.
+    fn is_off(&self) -> bool {
+        self.kind.as_deref() == Some(INTERRUPTED)
     }
 
     /// Whether a dialog was seen where another one stood before.
@@ -172,16 +187,26 @@ impl Evidence {
                 let known = self.words.get_mut(&source);
                 if let Some(known) = known.filter(|known| same(known) && !is_another) {
                     known.again = Some(word.at);
+                    known.is_doubted = false;
                     let is_better = known.dialog.is_none() && word.dialog.is_some();
                     if is_better {
                         known.dialog = word.dialog;
                     }
                     return is_better;
                 }
+                let rests = source == ActivitySource::Title && word.state == ActivityState::Idle;
                 self.words.insert(source, Word { is_after_question, renewed, ..word });
+                if rests && let Some(seen) = self.words.get_mut(&ActivitySource::Screen) {
+                    seen.is_doubted = is_asked(seen);
+                }
                 true
             }
         }
+    }
+
+    /// Whether the screen has to be looked at again: what was seen on it may have been answered since.
+    pub fn is_in_doubt(&self) -> bool {
+        self.words.get(&ActivitySource::Screen).is_some_and(|seen| seen.is_doubted)
     }
 
     /// Returns the source that is believed at a time.
@@ -196,7 +221,7 @@ impl Evidence {
             && self
                 .words
                 .get(&ActivitySource::Screen)
-                .is_some_and(|seen| is_asked(seen) || has_failed(seen))
+                .is_some_and(|seen| is_asked(seen) && !seen.is_doubted || has_failed(seen))
         {
             return Some(ActivitySource::Screen);
         }
@@ -273,7 +298,9 @@ impl Evidence {
             if other.state == word.state {
                 None
             } else if other.at > word.at && other.at >= from(other) {
-                Some((*source, word.at + LATER))
+                let later = word.at + LATER;
+                let is_certain = word.state == ActivityState::Working && other.is_off();
+                Some((*source, if is_certain { later.min(other.at + BROKEN_OFF) } else { later }))
             } else {
                 let is_still = word.state == ActivityState::Working
                     && other.again.is_some_and(|again| again > word.at);
@@ -328,13 +355,12 @@ impl Evidence {
             _ => false,
         };
         // Only the program itself tells a turn's end from rest, and who knows of an interruption.
-        let is_off = |word: &Word| word.kind.as_deref() == Some(INTERRUPTED);
         // A title has no word for that; the screen has, at the same time.
         let is_seen_off = self
             .words
             .get(&ActivitySource::Screen)
-            .is_some_and(|seen| is_off(seen) && (seen.at - word.at).abs() <= TOGETHER);
-        let is_told = source == ActivitySource::Osc7501 || is_off(word) || is_seen_off;
+            .is_some_and(|seen| seen.is_off() && (seen.at - word.at).abs() <= TOGETHER);
+        let is_told = source == ActivitySource::Osc7501 || word.is_off() || is_seen_off;
         let state = match word.state {
             ActivityState::Idle if !is_told && was_at_it => ActivityState::Done,
             state => state,

@@ -227,6 +227,48 @@ fn a_dialog_under_a_title_of_rest_is_seen() {
 }
 
 #[test]
+fn a_dialog_that_was_answered_is_not_seen_again_under_a_title_of_rest() {
+    use ActivitySource::{Screen, Title};
+    use ActivityState::{Blocked, Idle, Working};
+    let mut evidence = Evidence::default();
+    evidence.note(Title, Some(word(Blocked, 8)));
+    evidence.note(Screen, Some(word(Blocked, 8)));
+    evidence.note(Title, Some(word(Working, 9)));
+    evidence.note(Title, Some(word(Idle, 10)));
+    assert_eq!(state(&evidence), (Idle, Title), "the screen was drawn before it was answered");
+    assert!(evidence.is_in_doubt());
+    assert!(!evidence.note(Screen, Some(word(Blocked, 10))));
+    assert!(!evidence.is_in_doubt());
+    assert_eq!(state(&evidence), (Blocked, Screen), "it stands there still");
+    evidence.note(Screen, Some(word(Idle, 11)));
+    evidence.note(Title, Some(word(Working, 12)));
+    evidence.note(Title, Some(word(Idle, 13)));
+    assert!(!evidence.is_in_doubt(), "nothing is asked");
+}
+
+#[test]
+fn a_screen_that_says_that_a_turn_was_broken_off_is_believed_at_once() {
+    use ActivitySource::{Hook, Screen};
+    use ActivityState::{Idle, Working};
+    let off = |at| Word { kind: Some(INTERRUPTED.to_owned()), ..word(Idle, at) };
+    let mut evidence = Evidence::default();
+    let author = |evidence: &Evidence, ms| evidence.author(at(10) + TimeDelta::milliseconds(ms));
+    // What was said before the hook spoke is of the turn before.
+    evidence.note(Screen, Some(off(9)));
+    evidence.note(Hook, Some(word(Working, 10)));
+    assert_eq!(author(&evidence, 1000), Some(Hook));
+    evidence.note(Screen, Some(word(Working, 10)));
+    let seen = at(10) + TimeDelta::milliseconds(300);
+    evidence.note(Screen, Some(Word { at: seen, ..off(10) }));
+    assert_eq!(author(&evidence, 300), Some(Hook));
+    assert_eq!(evidence.due(seen), Some(seen + BROKEN_OFF));
+    assert_eq!(author(&evidence, 400), Some(Screen));
+    // Rest alone may have been drawn late.
+    evidence.note(Screen, Some(Word { at: seen, ..word(Idle, 10) }));
+    assert_eq!(author(&evidence, 400), Some(Hook));
+}
+
+#[test]
 fn a_dialog_of_which_a_file_does_not_tell_is_seen() {
     use ActivitySource::{File, Screen};
     use ActivityState::{Blocked, Working};

@@ -297,10 +297,18 @@ fn cursors(screen: &Screen, out: &mut Vec<u8>) {
     place(screen, &grid.saved_cursor, from(saved.origin), out);
     shift(saved.charset, out);
     out.extend_from_slice(b"\x1b7\x0f\x1b[0m\x1b]8;;\x1b\\\x1b(B");
-    preceding(screen, out);
+    let edge = screen.edge(&grid.cursor);
+    let told = edge.as_ref().and_then(|edge| preceding_at(screen, edge));
+    if told.is_none() {
+        preceding(screen, out);
+    }
     let now = screen.has(TermMode::ORIGIN);
     origin(now, out);
-    place(screen, &grid.cursor, from(now), out);
+    place_at(&grid.cursor, from(now), told.as_ref().or(edge.as_ref()), out);
+    if let Some((_, cell)) = &told {
+        erase(1, cell, out);
+        dress(&grid.cursor, out);
+    }
     shift(screen.tracker.charset, out);
 }
 
@@ -331,10 +339,8 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
         if let Some(col) = cells.windows(width).enumerate().position(fits) {
             let at = format!("\x1b[{};{}H", row + 1, col + 1);
             put(out, format_args!("{at}{c}{at}"));
-            // What is erased keeps the background alone.
-            pen.wear(Style { bg: Tint::of(cells[col].bg), ..Style::default() }, None, out);
-            put(out, format_args!("\x1b[{width}X"));
-            return pen.take(&Cell::default(), out);
+            erase(width, &cells[col], out);
+            return out.extend_from_slice(b"\x1b[0m");
         }
     }
     let is_it = |cell: &Cell| {
@@ -349,6 +355,22 @@ fn preceding(screen: &Screen, out: &mut Vec<u8>) {
             return pen.take(&Cell::default(), out);
         }
     }
+}
+
+/// Returns the cell at the edge with the character that REP repeats, where it was erased behind the cursor that
+/// has just filled it: to get the cursor there prints it anyway.
+fn preceding_at(screen: &Screen, (col, cell): &(usize, Cell)) -> Option<(usize, Cell)> {
+    let c = screen.tracker.preceding.filter(|c| *c != ' ' && c.width() == Some(1))?;
+    let row = usize::try_from(screen.term.grid().cursor.point.line.0).ok()?;
+    let before = screen.row(row).get(..*col)?;
+    let fits = is_erased(std::slice::from_ref(cell)) && !is_stranger(before, c);
+    fits.then(|| (*col, Cell { c, bg: cell.bg, ..Cell::default() }))
+}
+
+/// Erases cells at the cursor: what is erased keeps the background alone.
+fn erase(count: usize, cell: &Cell, out: &mut Vec<u8>) {
+    Style { bg: Tint::of(cell.bg), ..Style::default() }.write_sgr(out);
+    put(out, format_args!("\x1b[{count}X"));
 }
 
 /// Whether cells are as if they were just erased, all with one background.

@@ -49,10 +49,6 @@ impl Screen {
             self.ring.push_plain(line.text);
             taken += line.length;
         }
-        let mut last = lines.iter().take(unseen).rev().filter_map(|line| line.text.last());
-        if let Some(last) = last.next() {
-            self.tracker.preceding = Some(char::from(*last));
-        }
         for row in 0..rows {
             let cells = &mut self.term.grid_mut()[row_index(row)][Column(0)..Column(cols)];
             cells.fill(Cell::default());

@@ -98,16 +98,6 @@ impl Engine {
         }
     }
 
-    /// REP, at most one screenful: repeating is cheap to ask and dear to do.
-    pub(crate) fn repeat(&mut self, times: u16) {
-        let most = u32::from(self.screen.size.cols()) * u32::from(self.screen.size.rows());
-        if let Some(c) = self.screen.tracker.preceding {
-            for _ in 0..u32::from(times).min(most) {
-                self.screen.input(c);
-            }
-        }
-    }
-
     fn unicode(&mut self, bytes: &[u8]) {
         if let Ok(text) = std::str::from_utf8(bytes) {
             text.chars().for_each(|c| self.screen.print_char(c));

@@ -127,7 +127,6 @@ impl Handler for Screen {
         if self.has(TermMode::INSERT) {
             self.mend_row();
         }
-        self.tracker.preceding = Some(c);
     }
 
     fn goto(&mut self, line: i32, col: usize) {

@@ -72,7 +72,7 @@ pub(crate) enum Fate {
     /// Carried out here, the engine has no such thing; viewers, of whom not all have it, get a new
     /// picture.
     SoftReset,
-    /// Forwarded, and repeated by us with a limit.
+    /// The last character is printed again, so often.
     Repeat(u16),
 }
 

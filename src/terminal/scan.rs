@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use unicode_width::UnicodeWidthChar as _;
+
 use super::query::Query;
 use crate::domain::activity::ProgramReport;
 
@@ -36,8 +38,8 @@ pub(crate) enum Op {
     Query(Box<Query>),
     /// DECSTR, which the engine does not know.
     SoftReset,
-    /// REP: the last character again, so often.
-    Repeat(u16),
+    /// REP: text that is not in the batch.
+    Repeated(Box<str>),
 }
 
 /// The bytes for attached terminals.
@@ -111,6 +113,19 @@ impl Scan {
     }
 }
 
+/// Returns the last character of a text that takes up room: no control character, and no mark on another.
+fn last_printed(mut text: &[u8]) -> Option<char> {
+    while let Some(start) = text.iter().rposition(|byte| !matches!(byte, 0x80..=0xbf)) {
+        let (before, last) = text.split_at(start);
+        let c = std::str::from_utf8(last).ok()?.chars().next()?;
+        if c.width().is_some_and(|width| width > 0) {
+            return Some(c);
+        }
+        text = before;
+    }
+    None
+}
+
 /// Collects a [`Scan`].
 #[derive(Debug, Default)]
 pub(crate) struct ScanBuilder {
@@ -121,6 +136,10 @@ pub(crate) struct ScanBuilder {
     signals: Vec<Signal>,
     queries: bool,
     switched: bool,
+    /// How many of the steps were searched for what was printed last.
+    searched: usize,
+    /// Bytes that REP has printed.
+    repeated: usize,
 }
 
 impl ScanBuilder {
@@ -165,6 +184,28 @@ impl ScanBuilder {
     pub(crate) fn sequence(&mut self, range: Range<usize>) {
         self.keep(range.clone());
         self.ops.push(Op::Sequence(range));
+    }
+
+    /// Returns the last character that was printed since this was asked last; `input` is the batch as text.
+    pub(crate) fn last_printed(&mut self, input: &[u8]) -> Option<char> {
+        let steps = self.ops.get(self.searched..).unwrap_or_default();
+        self.searched = self.ops.len();
+        steps.iter().rev().find_map(|op| match op {
+            Op::Text(range) => last_printed(input.get(range.clone()).unwrap_or_default()),
+            _ => None,
+        })
+    }
+
+    /// Bytes that REP has printed.
+    pub(crate) fn repeated(&self) -> usize {
+        self.repeated
+    }
+
+    /// Prints text that is not in the batch.
+    pub(crate) fn repeat(&mut self, text: &str) {
+        self.repeated += text.len();
+        self.add(text.as_bytes());
+        self.op(Op::Repeated(text.into()));
     }
 
     /// Adds a step.

@@ -10,11 +10,15 @@ use super::osc;
 use super::query::{self, Fate};
 use super::scan::{Op, Scan, ScanBuilder, Signal};
 use super::whole::Whole;
+use crate::domain::size::COLS;
 
 /// Longest sequence that is understood.
 pub(crate) const MOST_HELD: usize = 4096;
 /// Longest clipboard that is passed on.
 pub(crate) const MOST_CLIPBOARD: usize = 1 << 20;
+
+/// What REP may print in one batch, in bytes: a few bytes ask for a whole row.
+const MOST_REPEATED: usize = 4 << 20;
 
 /// The state between two batches.
 #[derive(Debug, Default)]
@@ -22,6 +26,8 @@ pub(crate) struct Scanner {
     whole: Whole,
     held: Vec<u8>,
     discarding: Option<Kind>,
+    /// The last character that was printed by earlier batches, for REP.
+    preceding: Option<char>,
     /// Steps of the last batch: the next one will have about as many.
     usual_ops: usize,
     /// The last byte discarded was an ESC.
@@ -75,6 +81,7 @@ impl Scanner {
                 _ => self.sequence(input, at, &mut found),
             };
         }
+        self.preceding = found.last_printed(input).or(self.preceding);
         let scan = found.finish(whole, batch);
         self.usual_ops = scan.ops.len();
         scan
@@ -96,7 +103,10 @@ impl Scanner {
             End::Complete(len) => {
                 let end = at + lead + len;
                 let sequence = input.get(at..end).unwrap_or_default();
-                apply_fate(decide(kind, sequence), Source::Batch(at, end), found);
+                match decide(kind, sequence) {
+                    Fate::Repeat(times) => self.repeat(times, input, found),
+                    fate => apply_fate(fate, Source::Batch(at, end), found),
+                }
                 end
             }
             End::Abandoned(len) => at + lead + len,
@@ -105,6 +115,15 @@ impl Scanner {
                 input.len()
             }
         }
+    }
+
+    /// Makes text of REP: a viewer that attached meanwhile knows of no character to repeat.
+    fn repeat(&mut self, times: u16, input: &[u8], found: &mut ScanBuilder) {
+        self.preceding = found.last_printed(input).or(self.preceding);
+        let Some(c) = self.preceding else { return };
+        let room = MOST_REPEATED.saturating_sub(found.repeated()) / c.len_utf8();
+        let times = usize::from(times.min(*COLS.end())).min(room);
+        found.repeat(&String::from(c).repeat(times));
     }
 
     /// Goes on with what the last batch left unfinished; returns where the rest begins.
@@ -131,7 +150,11 @@ impl Scanner {
             End::Complete(len) => {
                 self.held.extend_from_slice(rest.get(..len).unwrap_or_default());
                 let sequence = std::mem::take(&mut self.held);
-                apply_fate(decide(kind, &sequence), Source::Held(&sequence), found);
+                match decide(kind, &sequence) {
+                    // Nothing of this batch was printed before it.
+                    Fate::Repeat(times) => self.repeat(times, b"", found),
+                    fate => apply_fate(fate, Source::Held(&sequence), found),
+                }
                 len
             }
             End::Abandoned(len) => {
@@ -248,10 +271,8 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             found.switch();
             found.op(Op::SoftReset);
         }
-        Fate::Repeat(times) => {
-            source.forward(found);
-            found.op(Op::Repeat(times));
-        }
+        // It needs to know what was printed: [`Scanner::repeat`].
+        Fate::Repeat(_) => {}
     }
 }
 

@@ -134,8 +134,6 @@ impl Screen {
 
     /// Prints a run of printable ASCII.
     pub(crate) fn print_ascii(&mut self, mut run: &[u8]) {
-        let Some(last) = run.last() else { return };
-        let last = *last;
         let charset = self.term.grid().cursor.charsets[self.tracker.charset];
         if self.has(TermMode::INSERT) || charset != StandardCharset::Ascii {
             for byte in run {
@@ -167,7 +165,6 @@ impl Screen {
             }
             run = after;
         }
-        self.tracker.preceding = Some(char::from(last));
     }
 
     /// Prints a character beyond ASCII.
@@ -187,7 +184,6 @@ impl Screen {
         let cursor = &mut self.term.grid_mut().cursor;
         cursor.input_needs_wrap = col + width == cols;
         cursor.point.column = Column((col + width).min(cols - 1));
-        self.tracker.preceding = Some(c);
     }
 
     /// Writes one character without wrapping; refuses where a wide one is in the way.

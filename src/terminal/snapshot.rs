@@ -11,12 +11,10 @@ use alacritty_terminal::term::TermMode;
 use alacritty_terminal::term::cell::{Cell, Flags, Hyperlink};
 use alacritty_terminal::vte::ansi::{CharsetIndex, NamedColor, StandardCharset};
 
-use unicode_width::UnicodeWidthChar as _;
-
 use super::answers::cursor_style_number;
 use super::cluster::{EMOJI_SELECTOR, JOINER, may_join};
 use super::joining::has_strangers;
-use super::line::{Line, is_blank, is_stranger, shows_background, visible_len};
+use super::line::{Line, is_blank, shows_background, visible_len};
 use super::modes::{MouseEncoding, MouseMode};
 use super::screen::Screen;
 use super::style::{Style, Tint};
@@ -297,18 +295,9 @@ fn cursors(screen: &Screen, out: &mut Vec<u8>) {
     place(screen, &grid.saved_cursor, from(saved.origin), out);
     shift(saved.charset, out);
     out.extend_from_slice(b"\x1b7\x0f\x1b[0m\x1b]8;;\x1b\\\x1b(B");
-    let edge = screen.edge(&grid.cursor);
-    let told = edge.as_ref().and_then(|edge| preceding_at(screen, edge));
-    if told.is_none() {
-        preceding(screen, out);
-    }
     let now = screen.has(TermMode::ORIGIN);
     origin(now, out);
-    place_at(&grid.cursor, from(now), told.as_ref().or(edge.as_ref()), out);
-    if let Some((_, cell)) = &told {
-        erase(1, cell, out);
-        dress(&grid.cursor, out);
-    }
+    place(screen, &grid.cursor, from(now), out);
     shift(screen.tracker.charset, out);
 }
 
@@ -322,64 +311,6 @@ fn shift(charset: CharsetIndex, out: &mut Vec<u8>) {
     if charset == CharsetIndex::G1 {
         out.push(b'\x0e');
     }
-}
-
-/// Makes the last character printed the one that REP repeats: prints it where nothing is and erases
-/// it again, or once more where it is.
-fn preceding(screen: &Screen, out: &mut Vec<u8>) {
-    let Some(c) = screen.tracker.preceding else { return };
-    let width = c.width().unwrap_or(1).max(1);
-    out.extend_from_slice(b"\x1b[?6l");
-    let mut pen = Pen::default();
-    for row in 0..usize::from(screen.size.rows()) {
-        let cells = screen.row(row);
-        let fits = |(col, place): (usize, &[Cell])| {
-            is_erased(place) && !is_stranger(cells.get(..col).unwrap_or_default(), c)
-        };
-        if let Some(col) = cells.windows(width).enumerate().position(fits) {
-            let at = format!("\x1b[{};{}H", row + 1, col + 1);
-            put(out, format_args!("{at}{c}{at}"));
-            erase(width, &cells[col], out);
-            return out.extend_from_slice(b"\x1b[0m");
-        }
-    }
-    let is_it = |cell: &Cell| {
-        shown(cell) == c
-            && !cell.flags.contains(Flags::WIDE_CHAR_SPACER)
-            && cell.zerowidth().is_none_or(<[char]>::is_empty)
-    };
-    for row in 0..usize::from(screen.size.rows()) {
-        if let Some(col) = screen.row(row).iter().position(is_it) {
-            put(out, format_args!("\x1b[{};{}H", row + 1, col + 1));
-            pen.put(&screen.row(row)[col], out);
-            return pen.take(&Cell::default(), out);
-        }
-    }
-}
-
-/// Returns the cell at the edge with the character that REP repeats, where it was erased behind the cursor that
-/// has just filled it: to get the cursor there prints it anyway.
-fn preceding_at(screen: &Screen, (col, cell): &(usize, Cell)) -> Option<(usize, Cell)> {
-    let c = screen.tracker.preceding.filter(|c| *c != ' ' && c.width() == Some(1))?;
-    let row = usize::try_from(screen.term.grid().cursor.point.line.0).ok()?;
-    let before = screen.row(row).get(..*col)?;
-    let fits = is_erased(std::slice::from_ref(cell)) && !is_stranger(before, c);
-    fits.then(|| (*col, Cell { c, bg: cell.bg, ..Cell::default() }))
-}
-
-/// Erases cells at the cursor: what is erased keeps the background alone.
-fn erase(count: usize, cell: &Cell, out: &mut Vec<u8>) {
-    Style { bg: Tint::of(cell.bg), ..Style::default() }.write_sgr(out);
-    put(out, format_args!("\x1b[{count}X"));
-}
-
-/// Whether cells are as if they were just erased, all with one background.
-fn is_erased(cells: &[Cell]) -> bool {
-    let bg = cells.first().map(|cell| Tint::of(cell.bg));
-    cells.iter().all(|cell| {
-        let has_link = !is_blank(cell) && cell.hyperlink().is_some();
-        shows_background(cell) && !has_link && bg == Some(Tint::of(cell.bg))
-    })
 }
 
 /// The character that a cell shows.

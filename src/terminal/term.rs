@@ -59,7 +59,7 @@ impl Terminal {
                     Op::Tell(signal) => engine.screen.tell(scan.signals().get(*signal)),
                     Op::Query(query) => answers::answer(&engine.screen, colors, query, replies),
                     Op::SoftReset => engine.screen.soft_reset(),
-                    Op::Repeat(times) => engine.repeat(*times),
+                    Op::Repeated(text) => engine.text(text.as_bytes()),
                 }
             }
         });

@@ -81,8 +81,6 @@ pub(crate) struct Tracker {
     pub(crate) tabs: Vec<bool>,
     /// Which of the four character sets is shown.
     pub(crate) charset: CharsetIndex,
-    /// The last character printed, for REP.
-    pub(crate) preceding: Option<char>,
     /// Keyboard flags of the screen in use.
     pub(crate) keyboard: KeyboardStack,
     /// Keyboard flags of the other screen.
@@ -123,7 +121,6 @@ impl Tracker {
             region: (0, usize::from(size.rows())),
             tabs: default_tabs(usize::from(size.cols())),
             charset: CharsetIndex::G0,
-            preceding: None,
             keyboard: KeyboardStack::default(),
             other_keyboard: KeyboardStack::default(),
             saved: Saved::default(),
@@ -145,9 +142,9 @@ impl Tracker {
 
     /// RIS: everything but what it does not change in a viewer's terminal either.
     pub(crate) fn reset(&mut self, size: TerminalSize) {
-        let (recolored, preceding, titled) = (self.recolored, self.preceding, self.titled);
+        let (recolored, titled) = (self.recolored, self.titled);
         let (title, cwd) = (std::mem::take(&mut self.title), self.cwd.take());
-        *self = Self { preceding, title, titled, cwd, recolored, ..Self::new(size) };
+        *self = Self { title, titled, cwd, recolored, ..Self::new(size) };
     }
 
     /// What each screen has of its own changes places.

@@ -119,15 +119,10 @@ pub(crate) fn screen(data: &[u8]) {
     let mut mirror = Mirror::new(size);
     let mut clipped = ClippedView::new(TerminalSize::new(9, 3));
     let mut at = 0;
-    // No REP: what it repeats cannot be told to a viewer when the screen is full of other characters.
-    let stream: Vec<u8> =
-        choices.rest.iter().map(|it| if *it == b'b' { b'B' } else { *it }).collect();
-    let mut rest = stream.as_slice();
-    // For the same reason something is printed behind each resize: a smaller screen may be full without it.
-    let mut owed: &[u8] = b"";
-    while !rest.is_empty() || !owed.is_empty() {
+    let mut rest = choices.rest;
+    while !rest.is_empty() {
         let resize = rest.windows(2).position(|pair| pair == RESIZE).unwrap_or(rest.len());
-        if resize == 0 && owed.is_empty() && !rest.is_empty() {
+        if resize == 0 {
             let mut choices = Choices { rest: rest.get(2..).unwrap_or_default() };
             let size = TerminalSize::new(choices.within(2, 40), choices.within(2, 12));
             rest = choices.rest;
@@ -137,12 +132,10 @@ pub(crate) fn screen(data: &[u8]) {
                 viewer.terminal.resize(size);
                 viewer.catch_up(&terminal);
             }
-            owed = b"x";
             continue;
         }
-        let (piece, after) =
-            if owed.is_empty() { rest.split_at(batch.min(resize)) } else { (owed, rest) };
-        (rest, owed) = (after, b"");
+        let (piece, after) = rest.split_at(batch.min(resize));
+        rest = after;
         let scan = terminal.scan(piece);
         let forwarded = scan.forward(piece).into_owned();
         terminal.apply(piece, &scan, &mut Vec::new());

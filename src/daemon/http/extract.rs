@@ -1,13 +1,18 @@
 //! What handlers are given, and what they give: as axum's, but whatever is wrong is a [`Problem`].
 
+use std::fmt;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
     http::{StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize as _, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
 
 use super::{guard::Actor, problem::Problem};
 
@@ -37,9 +42,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|wrong| Problem::new(StatusCode::BAD_REQUEST, "BAD_QUERY", wrong.body_text()))
+        query.map(|axum::extract::Query(value)| Self(value)).map_err(|wrong| {
+            let hint = "times are as RFC 3339 has them: 2026-01-31T12:00:00Z";
+            Problem::new(StatusCode::BAD_REQUEST, "BAD_QUERY", wrong.body_text()).with_hint(hint)
+        })
     }
 }
 
@@ -66,8 +72,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
         }
         let text = if bytes.is_empty() { b"{}".as_slice() } else { bytes.as_ref() };
         let wrong = |what: String| Problem::new(StatusCode::BAD_REQUEST, "BAD_BODY", what);
-        let mut value: Value =
-            serde_json::from_slice(text).map_err(|error| wrong(error.to_string()))?;
+        let Unique(mut value) = serde_json::from_slice(text)
+            .map_err(|error| wrong(format!("the body is not JSON that can be taken: {error}")))?;
         // What derives its reading also takes fields by their place in a list.
         if !matches!(value, Value::Object(_)) {
             return Err(wrong("a body is an object".to_owned()));
@@ -82,17 +88,83 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
+/// Any JSON in which no object names a field twice: which of the two is meant nobody can say (RFC 8259, 4).
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+        Ok(truth.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let mut all = Vec::new();
+        while let Some(Unique(item)) = items.next_element()? {
+            all.push(item);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let mut all = Map::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            let Unique(value) = fields.next_value()?;
+            if all.contains_key(&name) {
+                return Err(de::Error::custom(format_args!(
+                    "`{}` is there twice",
+                    name.escape_debug()
+                )));
+            }
+            all.insert(name, value);
+        }
+        Ok(Value::Object(all))
+    }
+}
+
 /// Reads a field that is an object: not by its fields' places in a list. For `deserialize_with`.
 pub(super) fn object<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
-    D: serde::Deserializer<'de>,
+    D: Deserializer<'de>,
     T: DeserializeOwned,
 {
     let value = Value::deserialize(deserializer)?;
     if value.is_array() {
-        return Err(serde::de::Error::custom("it is an object, not a list"));
+        return Err(de::Error::custom("it is an object, not a list"));
     }
-    T::deserialize(value).map_err(serde::de::Error::custom)
+    T::deserialize(value).map_err(de::Error::custom)
 }
 
 /// Makes whole numbers of those that are written with a point (`2.0`), as JSON's schemas have it, and

@@ -50,11 +50,17 @@ fn what_is_too_large_or_no_json_is_refused_before_it_is_read() {
         "{\"name\": \"a\", \"path\": \"/tmp\", \"quota\": [1]}",
         "{\"name\": \"a\", \"path\": \"/\", \"x\": 1}",
         "{} {}",
+        "{\"name\": \"a\", \"path\": \"/tmp\", \"name\": \"b\"}",
+        "{\"name\": \"a\", \"path\": \"/tmp\", \"quota\": {\"max_runners\": 1, \"max_runners\": 2}}",
     ] {
         api.send(post().body(wrong.as_bytes())).expect_problem(400, "BAD_BODY");
     }
     let told = api.send(post().body(b"{\"name\": \"a\", \"path\": 7}")).expect(400);
     assert!(told["detail"].as_str().unwrap().contains("`path`"), "{told}");
+    let twice =
+        api.send(post().body(b"{\"name\": \"a\", \"path\": \"/tmp\", \"n\\u0061me\": \"b\"}"));
+    let told = twice.expect(400);
+    assert!(told["detail"].as_str().unwrap().contains("`name` is there twice"), "{told}");
     // Fields are named, and not told by their places.
     let listed = Call::new("POST", "/api/v1/tokens").header("Content-Type", "application/json");
     api.send(listed.body(b"[\"x\", \"admin\"]")).expect_problem(400, "BAD_BODY");

@@ -327,6 +327,36 @@ mod tests {
     }
 
     #[test]
+    fn what_rep_repeats_is_printed_for_everybody() {
+        for (stream, forwarded) in [
+            ("ab\x1b[3bc", "abbbbc"),
+            ("a\x1b[b\x1b[2b", "aaaa"),
+            // Whatever stands between, as in xterm: only what takes up room is repeated.
+            ("x\r\n\x1b[1m\x1b[2b", "x\r\n\x1b[1mxx"),
+            ("e\u{301}\x1b[2b", "e\u{301}ee"),
+            ("\u{65e5}\x07\x1b[1b", "\u{65e5}\x07\u{65e5}"),
+            ("\x1b[5b\r\n\x1b[5b", "\r\n"),
+        ] {
+            for size in 1..=stream.len() {
+                let mut scanner = Scanner::default();
+                let pieces = stream.as_bytes().chunks(size);
+                let all: Vec<u8> =
+                    pieces.flat_map(|it| scanner.scan(it).forward(it).into_owned()).collect();
+                assert_eq!(String::from_utf8(all).unwrap(), forwarded, "in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn rep_prints_no_more_than_there_is_room_for() {
+        let stream = format!("\u{65e5}{}", "\x1b[65535b".repeat(3000));
+        let mut scanner = Scanner::default();
+        let scan = scanner.scan(stream.as_bytes());
+        let forwarded = scan.forward(stream.as_bytes()).len();
+        assert!((MOST_REPEATED - 3..=MOST_REPEATED + 3).contains(&forwarded), "{forwarded}");
+    }
+
+    #[test]
     fn too_long_sequences_vanish_and_the_rest_survives() {
         for intro in ["\x1b]0;", "\x1b]52;c;", "\x1bP", "\x1b_G", "\x1b["] {
             let mut scanner = Scanner::default();

@@ -6,6 +6,7 @@
 use uuid::Uuid;
 
 use super::{
+    Store, StoreError,
     inbox::{self, OPEN, about, template},
     query::{Query, Write},
 };
@@ -22,6 +23,28 @@ const RESOLVE_ALERTS: &str = concat!(
     inbox::columns!()
 );
 
+const STANDING: &str = concat!(
+    "SELECT 1 FROM inbox WHERE class = 'alert' AND substr(cause, 1, length($1)) = $1 AND ",
+    inbox::live!(),
+    " LIMIT 1"
+);
+
+impl Store {
+    /// Returns whether an alert of a component of a node waits for an operator.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn alert_stands(&self, component: &str, node: &str) -> Result<bool, StoreError> {
+        let query = Query::new(STANDING).bind(cause(component, node));
+        Ok(!self.fetch(query).await?.is_empty())
+    }
+}
+
+fn cause(component: &str, node: &str) -> String {
+    format!("alert:{component}:{node}:")
+}
+
 impl Write {
     /// Adds an item for each alert among these events that needs an operator; one that says that its cause is
     /// gone, `ends`, resolves what a component of its node had open.
@@ -31,7 +54,7 @@ impl Write {
             let word = |key: &str| event.data.get(key).and_then(serde_json::Value::as_str);
             let message = clean(word("message").or_else(|| word("text")).unwrap_or("an alert"));
             let component = word("component").unwrap_or_default();
-            let cause = format!("alert:{component}:{}:", event.entity_id);
+            let cause = cause(component, &event.entity_id);
             if event.data.get("ends").is_some_and(|ends| ends == true) {
                 let query = Query::new(RESOLVE_ALERTS).bind(cause).bind(message).bind(event.at);
                 self = self.run_causing(query, template(EventType::InboxClosed, event), about);

@@ -48,7 +48,9 @@ impl Services {
         }
         let server = self.server();
         let (mut back, mut not_before) = (BEFORE_START, DateTime::<Utc>::UNIX_EPOCH);
-        let mut is_away = false;
+        // It may have been away when the daemon ended.
+        let stands = self.store.alert_stands(STORAGE, &self.context.origin.node_id).await;
+        let mut is_away = stands.unwrap_or_default();
         loop {
             let now = self.context.clock.now();
             match self.copy_transcripts(now - back).await {

@@ -213,8 +213,14 @@ async fn an_alert_is_told_once_while_it_is_open(world: World) {
     world.store.event_append(vec![NewEvent { data, ..alert() }]).await.unwrap();
     world.store.event_append(vec![over("storage", "other"), over("stor", "node")]).await.unwrap();
     assert_eq!(world.open().await.len(), 2);
+    for (component, node, stands) in
+        [("storage", "node", true), ("storage", "other", false), ("stor", "node", false)]
+    {
+        assert_eq!(world.store.alert_stands(component, node).await.unwrap(), stands);
+    }
     world.store.event_append(vec![over("storage", "node")]).await.unwrap();
     assert_eq!(world.open().await, [item]);
+    assert!(!world.store.alert_stands("storage", "node").await.unwrap());
 }
 
 async fn who_looks_is_known_by_what_with(world: World) {

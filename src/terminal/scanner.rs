@@ -261,7 +261,8 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
                 found.tell(signal);
             }
         }
-        Fate::Drop => {}
+        // REP needs to know what was printed: [`Scanner::repeat`].
+        Fate::Drop | Fate::Repeat(_) => {}
         Fate::Ask(query) => found.op(Op::Query(query.into())),
         Fate::ApplyAndAsk(query) => {
             found.op(source.op());
@@ -271,8 +272,6 @@ fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
             found.switch();
             found.op(Op::SoftReset);
         }
-        // It needs to know what was printed: [`Scanner::repeat`].
-        Fate::Repeat(_) => {}
     }
 }
 

@@ -285,19 +285,19 @@ fn dress(cursor: &Cursor<Cell>, out: &mut Vec<u8>) {
 
 fn cursors(screen: &Screen, out: &mut Vec<u8>) {
     let grid = screen.term.grid();
+    // Before the scroll region: it may have been saved outside of the one that is set by now.
+    let saved = screen.tracker.saved;
+    origin(saved.origin, out);
+    place(screen, &grid.saved_cursor, 0, out);
+    shift(saved.charset, out);
+    out.extend_from_slice(b"\x1b7\x0f\x1b[0m\x1b]8;;\x1b\\\x1b(B");
     let (top, bottom) = screen.tracker.region;
     if (top, bottom) != (0, usize::from(screen.size.rows())) {
         put(out, format_args!("\x1b[{};{bottom}r", top + 1));
     }
-    let saved = screen.tracker.saved;
-    origin(saved.origin, out);
-    let from = |origin: bool| if origin { top } else { 0 };
-    place(screen, &grid.saved_cursor, from(saved.origin), out);
-    shift(saved.charset, out);
-    out.extend_from_slice(b"\x1b7\x0f\x1b[0m\x1b]8;;\x1b\\\x1b(B");
     let now = screen.has(TermMode::ORIGIN);
     origin(now, out);
-    place(screen, &grid.cursor, from(now), out);
+    place(screen, &grid.cursor, if now { top } else { 0 }, out);
     shift(screen.tracker.charset, out);
 }
 

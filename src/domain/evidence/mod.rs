@@ -59,8 +59,8 @@ pub struct Word {
     #[serde(skip)]
     #[schema(ignore)]
     pub is_reminder: bool,
-    /// Whether a title has spoken of rest since it was seen: it may have been answered. A daemon that starts looks
-    /// again.
+    /// Whether a title has come to speak of rest since it was seen: it may have been answered. A daemon that
+    /// starts looks again.
     #[serde(skip)]
     #[schema(ignore)]
     pub is_doubted: bool,
@@ -195,8 +195,12 @@ impl Evidence {
                     return is_better;
                 }
                 let rests = source == ActivitySource::Title && word.state == ActivityState::Idle;
-                self.words.insert(source, Word { is_after_question, renewed, ..word });
-                if rests && let Some(seen) = self.words.get_mut(&ActivitySource::Screen) {
+                let before = self.words.insert(source, Word { is_after_question, renewed, ..word });
+                // Its first word takes back nothing.
+                if rests
+                    && before.is_some()
+                    && let Some(seen) = self.words.get_mut(&ActivitySource::Screen)
+                {
                     seen.is_doubted = is_asked(seen);
                 }
                 true

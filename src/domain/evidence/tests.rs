@@ -244,6 +244,10 @@ fn a_dialog_that_was_answered_is_not_seen_again_under_a_title_of_rest() {
     evidence.note(Title, Some(word(Working, 12)));
     evidence.note(Title, Some(word(Idle, 13)));
     assert!(!evidence.is_in_doubt(), "nothing is asked");
+    let mut evidence = Evidence::default();
+    evidence.note(Screen, Some(word(Blocked, 1)));
+    evidence.note(Title, Some(word(Idle, 2)));
+    assert_eq!(state(&evidence), (Blocked, Screen), "a title that was set late");
 }
 
 #[test]

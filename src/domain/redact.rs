@@ -127,6 +127,11 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// Returns a command without the secrets in its words: a first prompt is one of them.
+pub fn redact_words(command: &[String]) -> Vec<Cow<'_, str>> {
+    command.iter().map(|word| redact(word)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -10,15 +10,14 @@ use super::osc;
 use super::query::{self, Fate};
 use super::scan::{Op, Scan, ScanBuilder, Signal};
 use super::whole::Whole;
-use crate::domain::size::COLS;
 
 /// Longest sequence that is understood.
 pub(crate) const MOST_HELD: usize = 4096;
 /// Longest clipboard that is passed on.
 pub(crate) const MOST_CLIPBOARD: usize = 1 << 20;
 
-/// What REP may print in one batch, in bytes: a few bytes ask for a whole row.
-const MOST_REPEATED: usize = 4 << 20;
+/// What REP may print in one batch, in bytes: a few bytes ask for a screenful.
+const MOST_REPEATED: usize = 1 << 20;
 
 /// The state between two batches.
 #[derive(Debug, Default)]
@@ -28,6 +27,8 @@ pub(crate) struct Scanner {
     discarding: Option<Kind>,
     /// The last character that was printed by earlier batches, for REP.
     preceding: Option<char>,
+    /// How many characters one REP may print: repeating is cheap to ask and dear to do.
+    screenful: usize,
     /// Steps of the last batch: the next one will have about as many.
     usual_ops: usize,
     /// The last byte discarded was an ESC.
@@ -45,8 +46,9 @@ impl Scanner {
         self.held.shrink_to_fit();
     }
 
-    /// Examines the next batch.
-    pub(crate) fn scan(&mut self, batch: &[u8]) -> Scan {
+    /// Examines the next batch for a screen that has room for so many characters.
+    pub(crate) fn scan(&mut self, batch: &[u8], screenful: usize) -> Scan {
+        self.screenful = screenful;
         let whole = self.whole.take(batch);
         let input = whole.as_deref().unwrap_or(batch);
         let mut found = ScanBuilder::with_room(self.usual_ops);
@@ -103,10 +105,7 @@ impl Scanner {
             End::Complete(len) => {
                 let end = at + lead + len;
                 let sequence = input.get(at..end).unwrap_or_default();
-                match decide(kind, sequence) {
-                    Fate::Repeat(times) => self.repeat(times, input, found),
-                    fate => apply_fate(fate, Source::Batch(at, end), found),
-                }
+                self.apply_fate(decide(kind, sequence), Source::Batch(at, end), input, found);
                 end
             }
             End::Abandoned(len) => at + lead + len,
@@ -117,12 +116,54 @@ impl Scanner {
         }
     }
 
+    /// Notes what becomes of a sequence; `input` is what of the batch lies before it, and may go on behind it.
+    fn apply_fate(
+        &mut self,
+        fate: Fate,
+        source: Source<'_>,
+        input: &[u8],
+        found: &mut ScanBuilder,
+    ) {
+        match fate {
+            Fate::Apply => {
+                source.forward(found);
+                found.op(source.op());
+            }
+            Fate::Switch => {
+                found.switch();
+                found.op(source.op());
+            }
+            Fate::Hide => found.op(source.op()),
+            Fate::Replace(bytes) => {
+                found.add(&bytes);
+                found.op(Op::HeldSequence(bytes));
+            }
+            Fate::Forward(signal) => {
+                source.forward(found);
+                if let Some(signal) = signal {
+                    found.tell(signal);
+                }
+            }
+            Fate::Drop => {}
+            Fate::Repeat(times) => self.repeat(times, input, found),
+            Fate::Ask(query) => found.op(Op::Query(query.into())),
+            Fate::ApplyAndAsk(query) => {
+                found.op(source.op());
+                found.op(Op::Query(query.into()));
+            }
+            Fate::SoftReset => {
+                found.switch();
+                found.op(Op::SoftReset);
+            }
+        }
+    }
+
     /// Makes text of REP: a viewer that attached meanwhile knows of no character to repeat.
     fn repeat(&mut self, times: u16, input: &[u8], found: &mut ScanBuilder) {
         self.preceding = found.last_printed(input).or(self.preceding);
         let Some(c) = self.preceding else { return };
         let room = MOST_REPEATED.saturating_sub(found.repeated()) / c.len_utf8();
-        let times = usize::from(times.min(*COLS.end())).min(room);
+        let times = usize::from(times).min(self.screenful).min(room);
         found.repeat(&String::from(c).repeat(times));
     }
 
@@ -150,11 +191,8 @@ impl Scanner {
             End::Complete(len) => {
                 self.held.extend_from_slice(rest.get(..len).unwrap_or_default());
                 let sequence = std::mem::take(&mut self.held);
-                match decide(kind, &sequence) {
-                    // Nothing of this batch was printed before it.
-                    Fate::Repeat(times) => self.repeat(times, b"", found),
-                    fate => apply_fate(fate, Source::Held(&sequence), found),
-                }
+                // Nothing of this batch was printed before it.
+                self.apply_fate(decide(kind, &sequence), Source::Held(&sequence), b"", found);
                 len
             }
             End::Abandoned(len) => {
@@ -240,41 +278,6 @@ impl Source<'_> {
     }
 }
 
-fn apply_fate(fate: Fate, source: Source<'_>, found: &mut ScanBuilder) {
-    match fate {
-        Fate::Apply => {
-            source.forward(found);
-            found.op(source.op());
-        }
-        Fate::Switch => {
-            found.switch();
-            found.op(source.op());
-        }
-        Fate::Hide => found.op(source.op()),
-        Fate::Replace(bytes) => {
-            found.add(&bytes);
-            found.op(Op::HeldSequence(bytes));
-        }
-        Fate::Forward(signal) => {
-            source.forward(found);
-            if let Some(signal) = signal {
-                found.tell(signal);
-            }
-        }
-        // REP needs to know what was printed: [`Scanner::repeat`].
-        Fate::Drop | Fate::Repeat(_) => {}
-        Fate::Ask(query) => found.op(Op::Query(query.into())),
-        Fate::ApplyAndAsk(query) => {
-            found.op(source.op());
-            found.op(Op::Query(query.into()));
-        }
-        Fate::SoftReset => {
-            found.switch();
-            found.op(Op::SoftReset);
-        }
-    }
-}
-
 fn decide(kind: Kind, sequence: &[u8]) -> Fate {
     match kind {
         Kind::Csi => query::csi(sequence),
@@ -302,11 +305,13 @@ fn decide(kind: Kind, sequence: &[u8]) -> Fate {
 mod tests {
     use super::*;
 
+    const SCREENFUL: usize = 80 * 24;
+
     #[test]
     fn text_without_sequences_is_borrowed() {
         let mut scanner = Scanner::default();
         let input = b"hello\r\nworld \xc3\xa9 \xe2\x82\xac".as_slice();
-        let scan = scanner.scan(input);
+        let scan = scanner.scan(input, SCREENFUL);
         assert!(matches!(scan.forward(input), std::borrow::Cow::Borrowed(bytes) if bytes == input));
         assert_eq!(scan.ops, [Op::Text(0..input.len())]);
     }
@@ -314,15 +319,15 @@ mod tests {
     #[test]
     fn an_unfinished_sequence_is_kept_back() {
         let mut scanner = Scanner::default();
-        assert_eq!(&*scanner.scan(b"a\x1b[3").forward(b"a\x1b[3"), b"a");
-        assert_eq!(&*scanner.scan(b"1mb").forward(b"1mb"), b"\x1b[31mb");
+        assert_eq!(&*scanner.scan(b"a\x1b[3", SCREENFUL).forward(b"a\x1b[3"), b"a");
+        assert_eq!(&*scanner.scan(b"1mb", SCREENFUL).forward(b"1mb"), b"\x1b[31mb");
     }
 
     #[test]
     fn c1_controls_are_removed() {
         let mut scanner = Scanner::default();
         let input = "a\u{9b}c\u{85}d\u{e9}".as_bytes();
-        assert_eq!(&*scanner.scan(input).forward(input), "acd\u{e9}".as_bytes());
+        assert_eq!(&*scanner.scan(input, SCREENFUL).forward(input), "acd\u{e9}".as_bytes());
     }
 
     #[test]
@@ -339,8 +344,9 @@ mod tests {
             for size in 1..=stream.len() {
                 let mut scanner = Scanner::default();
                 let pieces = stream.as_bytes().chunks(size);
-                let all: Vec<u8> =
-                    pieces.flat_map(|it| scanner.scan(it).forward(it).into_owned()).collect();
+                let all: Vec<u8> = pieces
+                    .flat_map(|it| scanner.scan(it, SCREENFUL).forward(it).into_owned())
+                    .collect();
                 assert_eq!(String::from_utf8(all).unwrap(), forwarded, "in pieces of {size}");
             }
         }
@@ -350,7 +356,7 @@ mod tests {
     fn rep_prints_no_more_than_there_is_room_for() {
         let stream = format!("\u{65e5}{}", "\x1b[65535b".repeat(3000));
         let mut scanner = Scanner::default();
-        let scan = scanner.scan(stream.as_bytes());
+        let scan = scanner.scan(stream.as_bytes(), SCREENFUL);
         let forwarded = scan.forward(stream.as_bytes()).len();
         assert!((MOST_REPEATED - 3..=MOST_REPEATED + 3).contains(&forwarded), "{forwarded}");
     }
@@ -360,15 +366,19 @@ mod tests {
         for intro in ["\x1b]0;", "\x1b]52;c;", "\x1bP", "\x1b_G", "\x1b["] {
             let mut scanner = Scanner::default();
             let mut most = 0;
-            assert!(scanner.scan(intro.as_bytes()).forward(intro.as_bytes()).is_empty());
+            assert!(scanner.scan(intro.as_bytes(), SCREENFUL).forward(intro.as_bytes()).is_empty());
             for _ in 0..600 {
                 let filler = [b'0'; 4096];
-                assert!(scanner.scan(&filler).forward(&filler).is_empty());
+                assert!(scanner.scan(&filler, SCREENFUL).forward(&filler).is_empty());
                 most = most.max(scanner.memory());
             }
             assert!(most <= 2 * MOST_CLIPBOARD, "{most}");
             let tail = if intro == "\x1b[" { "mx" } else { "\x1b\\x" };
-            assert_eq!(&*scanner.scan(tail.as_bytes()).forward(tail.as_bytes()), b"x", "{intro:?}");
+            assert_eq!(
+                &*scanner.scan(tail.as_bytes(), SCREENFUL).forward(tail.as_bytes()),
+                b"x",
+                "{intro:?}"
+            );
         }
     }
 }

@@ -39,7 +39,8 @@ impl Terminal {
 
     /// Examines one batch of output without touching the screen; keeps state between batches.
     pub fn scan(&mut self, input: &[u8]) -> Scan {
-        self.scanner.scan(input)
+        let size = self.engine.screen.size;
+        self.scanner.scan(input, usize::from(size.cols()) * usize::from(size.rows()))
     }
 
     /// Applies a scanned batch to the screen.

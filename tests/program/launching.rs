@@ -267,3 +267,23 @@ fn a_runner_can_be_named() {
     world.run(["kill", "reviewer"]).expect_code(0);
     assert_eq!(world.show("reviewer").text("status"), "terminated");
 }
+
+#[test]
+fn a_secret_that_an_agent_is_given_is_its_own() {
+    let world = World::with_project();
+    let secret = format!("ghp_{}", "aB3".repeat(12));
+    let given = ["sh", "-c", "echo \"given $0.\"; exec sleep 60", &secret];
+    let name = world.launch(&[], &given);
+    world.wait_log(&name, &format!("given {secret}."));
+    for kind in ["runner.starting", "runner.started"] {
+        let events = world.json(["events", "list", "--type", kind]).to_string();
+        assert!(events.contains("[redacted: ") && !events.contains(&secret), "{events}");
+    }
+    let shown = world.run(["runners", "show", &name]).expect_code(0).stdout;
+    assert!(shown.contains("[redacted: ") && !shown.contains(&secret), "{shown}");
+    // Who starts it again starts the same.
+    world.run(["restart", &name]).expect_code(0);
+    wait_until("it is given it again", SOON, || {
+        world.run(["logs", &name]).stdout.matches(&secret).count() == 2
+    });
+}

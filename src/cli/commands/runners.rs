@@ -14,6 +14,7 @@ use crate::{
         agent_command::is_god,
         amount::{cost_without, marked, tokens},
         failure::Failure,
+        redact::redact_words,
         runner::Runner,
     },
 };
@@ -206,7 +207,7 @@ fn fields(runner: &Runner, context: &Context) -> Vec<(&'static str, String)> {
         ("tokens", used(runner, || marked(&tokens(runner.tokens_used), runner.usage_quality))),
         ("cost", used(runner, || cost(runner))),
         ("at most", runner.max_tokens.map(|most| format!("{most} tokens")).unwrap_or_default()),
-        ("command", runner.command.join(" ")),
+        ("command", redact_words(&runner.command).join(" ")),
         ("directory", runner.cwd.display().to_string()),
         ("process", pid(runner.pid)),
         ("supervisor", pid(runner.supervisor_pid)),

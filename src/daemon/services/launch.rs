@@ -29,6 +29,7 @@ use crate::{
         launch::{LaunchRequest, Launched, MIXING, agent_environment},
         name::check_runner_name,
         project::Project,
+        redact::redact_words,
         runner::{Runner, RunnerStatus, SUPERVISOR_LOST},
         size::TerminalSize,
     },
@@ -154,7 +155,7 @@ impl Services {
         // An event that named a thousand would be told a thousand times.
         sharers.truncate(MOST_NAMED);
         let data = serde_json::json!({
-            "agent": new.agent, "command": new.command, "cwd": new.cwd, "notes": started.notes,
+            "agent": new.agent, "command": redact_words(&new.command), "cwd": new.cwd, "notes": started.notes,
             "shares_directory_with": sharers,
         });
         let event = self.context.new_runner_event(EventType::RunnerStarting, &new, data);
@@ -283,7 +284,8 @@ impl Services {
         identity: &Identity,
     ) -> Result<Runner, Failure> {
         let data = serde_json::json!({
-            "pid": identity.pid, "agent": runner.agent, "command": runner.command, "run": runner.run,
+            "pid": identity.pid, "agent": runner.agent, "command": redact_words(&runner.command),
+            "run": runner.run,
         });
         let event = self.context.runner_event(EventType::RunnerStarted, runner, data);
         let change = RunnerChange {

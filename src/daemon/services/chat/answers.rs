@@ -19,6 +19,7 @@ use crate::{
         failure::Failure,
         id::RunnerId,
         prompt::{PromptWish, When},
+        redact::redact_words,
         runner::Runner,
     },
 };
@@ -159,7 +160,7 @@ impl Services {
         let nonce = Uuid::new_v4();
         let pending = Pending { user, runner: runner.id, run: runner.run, until: now + CONFIRMING };
         conversation.pending.insert(nonce, pending);
-        let what = runner.command.join(" ").chars().take(80).collect::<String>();
+        let what = redact_words(&runner.command).join(" ").chars().take(80).collect::<String>();
         let words = format!(
             "End {} ({what})?\nIts agent is asked to leave, and what it started ends with it. This \
              question is good for a minute.",

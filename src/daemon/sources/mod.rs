@@ -26,6 +26,7 @@ mod opencode;
 
 use std::{
     collections::HashMap,
+    future::pending,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -35,7 +36,7 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -201,7 +202,11 @@ impl Sources {
 
     /// Follows a runner's agent, in place of what was followed for an earlier run.
     pub fn open(&self, id: RunnerId, run: u32, endpoint: Endpoint) {
-        let (orders, receiver) = mpsc::channel(ORDERS);
+        let (orders, mut receiver) = mpsc::channel(ORDERS);
+        if endpoint.source() == ActivitySource::File {
+            // What only writes takes none: who gives one must not wait for an answer.
+            receiver.close();
+        }
         let asks = Asks::default();
         let stop = CancellationToken::new();
         let line = Line {
@@ -327,13 +332,16 @@ impl Line {
         self.asks.lock().unwrap_or_else(PoisonError::into_inner).insert(0, ask);
     }
 
-    /// Refuses the orders that came while nothing was connected.
-    fn refuse_orders(&mut self) {
-        while let Ok(order) = self.orders.try_recv() {
-            let (Order::Answer { done, .. } | Order::Interrupt { done }) = order;
-            // Whoever asked may have gone.
-            done.send(Err(SourceError::Absent)).ok();
-        }
+    /// Refuses the orders that come while nothing is connected, for so long.
+    async fn refuse_orders(&mut self, pause: Duration) {
+        let refusing = async {
+            while let Some(order) = self.orders.recv().await {
+                let (Order::Answer { done, .. } | Order::Interrupt { done }) = order;
+                done.send(Err(SourceError::Absent)).ok();
+            }
+            pending::<()>().await;
+        };
+        timeout(pause, refusing).await.ok();
     }
 }
 
@@ -384,18 +392,38 @@ async fn follow(mut line: Line, endpoint: Endpoint, files: files::Files) {
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        line.refuse_orders();
-        tokio::select! {
-            () = sleep(pause) => {}
-            Some(order) = line.orders.recv() => {
-                let (Order::Answer { done, .. } | Order::Interrupt { done }) = order;
-                done.send(Err(SourceError::Absent)).ok();
-                sleep(pause).await;
-            }
-        }
+        line.refuse_orders(pause).await;
     }
 }
 
 fn now() -> DateTime<Utc> {
     crate::domain::clock::to_micros(Utc::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_cannot_be_told_refuses_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = ProcessId::own().unwrap();
+        let (path, since) = (dir.path().to_owned(), now());
+        let endpoints = [
+            Endpoint::Claude { dir: path.clone(), process },
+            Endpoint::Copilot { dir: path.clone(), process, since, held: None },
+            // Nobody listens there: it is tried again after ever longer pauses.
+            Endpoint::Codex { socket: path.join("none") },
+        ];
+        let (sources, _heard) = Sources::new();
+        for endpoint in endpoints {
+            let id = RunnerId::random();
+            let told = format!("{endpoint:?}");
+            sources.open(id, 1, endpoint);
+            for _ in 0..3 {
+                assert_eq!(sources.interrupt(id).await, Err(SourceError::Absent), "{told}");
+            }
+            sources.close(id, 1);
+        }
+    }
 }

@@ -176,11 +176,13 @@ impl LineEncoder {
             }
             let next_color = cell.extra.as_ref().and_then(|_| cell.underline_color());
             if next != look || next_color != line_color {
-                self.run(chars, &style);
-                chars = 0;
-                look = next;
-                line_color = next_color;
-                style = Style::of(cell);
+                (look, line_color) = (next, next_color);
+                // What is kept in another form may look the same.
+                let next = Style::of(cell);
+                if next != style {
+                    self.run(chars, &style);
+                    (chars, style) = (0, next);
+                }
             }
             let c = if matches!(cell.c, '\t' | '\0') { ' ' } else { cell.c };
             chars += 1;

@@ -12,7 +12,7 @@ use regex::Regex;
 
 use super::{
     fixtures::{Fixture, quoted},
-    screens::{compile, tail},
+    screens::{On, Rules, compile, tail},
 };
 use crate::domain::{
     activity::ActivityState,
@@ -65,6 +65,8 @@ const TELLING: [&str; 18] = [
 pub struct Draft {
     /// The line that tells it, as it stands on the screen.
     pub line: String,
+    /// The live runners of which something else is said now, and that this rule would be told by, too.
+    pub changes: Vec<String>,
     pattern: String,
     also: Option<String>,
     unless: Option<String>,
@@ -103,12 +105,18 @@ impl Draft {
     }
 }
 
-/// Returns the rules that tell this state from all that is known, the best first.
+/// Returns the rules that tell this state from all that is known, the best first. `beside` are the other
+/// live runners of this agent, by their names: what their screens show and what is said of them.
 ///
 /// # Errors
 ///
 /// Says what is in the way when there is none.
-pub fn drafts(looked: &Screenshot, truth: &Truth, known: &[Fixture]) -> Result<Vec<Draft>, String> {
+pub fn drafts(
+    looked: &Screenshot,
+    truth: &Truth,
+    known: &[Fixture],
+    beside: &[Fixture],
+) -> Result<Vec<Draft>, String> {
     let screen = tail(&looked.lines);
     let (others, same): (Vec<_>, Vec<_>) =
         known.iter().partition(|fixture| fixture.is_other(truth));
@@ -132,6 +140,7 @@ pub fn drafts(looked: &Screenshot, truth: &Truth, known: &[Fixture]) -> Result<V
             others.iter().filter(|(_, text)| candidate.regex.is_match(text)).collect();
         let draft = |also, unless| Draft {
             line: candidate.text.clone(),
+            changes: Vec::new(),
             pattern: candidate.pattern.clone(),
             also,
             unless,
@@ -160,7 +169,27 @@ pub fn drafts(looked: &Screenshot, truth: &Truth, known: &[Fixture]) -> Result<V
         return Err(format!("every line of the screen stands in {name} as well"));
     }
     drafts.sort_by_key(|(score, _)| -score);
-    Ok(drafts.into_iter().take(OFFERED).map(|(_, draft)| draft).collect())
+    let with_changes = |(_, mut draft): (i64, Draft)| {
+        // What cannot be read is told of when it is to be learnt.
+        draft.changes = wrong_by(&draft.text(truth, ""), truth, beside).unwrap_or_default();
+        draft
+    };
+    Ok(drafts.into_iter().take(OFFERED).map(with_changes).collect())
+}
+
+/// Returns the screens of another state that a rule would be wrong about, by their names.
+///
+/// # Errors
+///
+/// When the rule cannot be read.
+pub fn wrong_by(rule: &str, truth: &Truth, screens: &[Fixture]) -> Result<Vec<String>, String> {
+    // Whose rule it is changes nothing about what it matches.
+    let rules = Rules::parse(&format!("version = 1\nagent = \"any\"\n{rule}"))?;
+    let is_wrong = |fixture: &&Fixture| {
+        let text = tail(&fixture.looked.lines);
+        fixture.is_other(truth) && rules.look(On::Screen, &text).is_some()
+    };
+    Ok(screens.iter().filter(is_wrong).map(|fixture| fixture.name.clone()).collect())
 }
 
 /// A line that all screens in the way have, and neither this one nor those of the same state.
@@ -306,7 +335,6 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agents::screens::{On, Rules};
 
     fn looked(text: &str) -> Screenshot {
         Screenshot { title: String::new(), lines: text.lines().map(str::to_owned).collect() }
@@ -340,7 +368,7 @@ mod tests {
     #[test]
     fn a_question_is_told_by_its_own_words_with_any_number() {
         let known = [fixture("works", "working", WORKS), fixture("rests", "idle", RESTS)];
-        let drafts = drafts(&looked(ASKS), &truth("blocked"), &known).unwrap();
+        let drafts = drafts(&looked(ASKS), &truth("blocked"), &known, &[]).unwrap();
         assert_eq!(drafts[0].line, "Shall I go on (12 s)?");
         assert!(reads(&drafts[0], "blocked", ASKS));
         assert!(reads(&drafts[0], "blocked", &ASKS.replace("12 s", "345 s")));
@@ -354,7 +382,7 @@ mod tests {
             fixture("works", "working", WORKS),
             fixture("rests", "idle", "● It is done.\n\n> \n? for shortcuts"),
         ];
-        let drafts = drafts(&looked(RESTS), &truth("idle"), &known).unwrap();
+        let drafts = drafts(&looked(RESTS), &truth("idle"), &known, &[]).unwrap();
         let draft = &drafts[0];
         assert_eq!(draft.line, "? for shortcuts");
         assert!(draft.unless.as_ref().is_some_and(|unless| unless.contains("interrupt")));
@@ -366,14 +394,15 @@ mod tests {
         let finished = "● It is done.\n\n✻ Cogitated for 2s · done 1:48 AM\n> \n? for shortcuts";
         let works =
             "/tmp/dash-x/p/api\n\n✻ Thinking… (12s · esc to interrupt)\n> \n? for shortcuts";
-        let drafts = drafts(&looked(finished), &truth("done"), &[fixture("w", "working", works)]);
+        let drafts =
+            drafts(&looked(finished), &truth("done"), &[fixture("w", "working", works)], &[]);
         let drafts = drafts.unwrap();
         assert!(!drafts[0].line.contains("Cogitated"), "{drafts:?}");
         assert!(drafts.last().is_some_and(|last| last.line.contains("Cogitated")), "{drafts:?}");
         assert!(drafts.iter().all(|it| !it.unless.as_ref().is_some_and(|it| it.contains("tmp"))));
         // Where nothing but a path tells them apart, it is not what must not stand there.
         let other = fixture("w", "working", "/tmp/dash-x/p/api\n> \n? for shortcuts");
-        let drafts = super::drafts(&looked("> \n? for shortcuts"), &truth("done"), &[other]);
+        let drafts = super::drafts(&looked("> \n? for shortcuts"), &truth("done"), &[other], &[]);
         assert!(drafts.is_err(), "{drafts:?}");
     }
 
@@ -409,7 +438,7 @@ mod tests {
                 .filter(|(other, _)| *other != state)
                 .map(|(other, text)| fixture(other, other, text))
                 .collect();
-            for draft in drafts(&looked(text), &truth(state), &known).unwrap() {
+            for draft in drafts(&looked(text), &truth(state), &known, &[]).unwrap() {
                 assert!(reads(&draft, state, text), "{draft:?}");
                 for (_, text) in screens.iter().filter(|(other, _)| *other != state) {
                     assert!(!reads(&draft, state, text), "{draft:?}");
@@ -421,18 +450,32 @@ mod tests {
     #[test]
     fn a_screen_that_tells_nothing_is_refused_with_what_is_in_the_way() {
         let known = [fixture("rests-1", "idle", RESTS)];
-        let same = drafts(&looked(RESTS), &truth("working"), &known).unwrap_err();
+        let same = drafts(&looked(RESTS), &truth("working"), &known, &[]).unwrap_err();
         assert!(same.contains("rests-1"), "{same}");
-        let part = drafts(&looked("> \n? for shortcuts"), &truth("working"), &known);
+        let part = drafts(&looked("> \n? for shortcuts"), &truth("working"), &known, &[]);
         // What stands only there tells them apart, as long as anything does.
         assert!(part.unwrap()[0].unless.is_some());
-        assert!(drafts(&looked("──\n> "), &truth("idle"), &[]).is_err());
+        assert!(drafts(&looked("──\n> "), &truth("idle"), &[], &[]).is_err());
+    }
+
+    #[test]
+    fn a_line_names_the_runners_that_show_it_and_are_said_to_be_something_else() {
+        let footer = "bypass permissions on (shift+tab to cycle)";
+        let asks = format!("Which colour is it\n  red\n  blue\n{footer}");
+        let beside = [
+            fixture("shop-2", "idle", &format!("> \n{footer}")),
+            fixture("shop-3", "blocked", &format!("Which colour is it\n{footer}")),
+        ];
+        let drafts = drafts(&looked(&asks), &truth("blocked"), &[], &beside).unwrap();
+        let told: Vec<_> = drafts.iter().map(|draft| (&*draft.line, &draft.changes[..])).collect();
+        let other = ["shop-2".to_owned()];
+        assert_eq!(told, [(footer, &other[..]), ("Which colour is it", &[])]);
     }
 
     #[test]
     fn nothing_of_a_screen_can_break_the_file() {
         let nasty = "a \"\"\" b \\d [[rule]] {x} (y) $z 1.5 \u{1b}[31m ^ | more words here?";
-        for draft in drafts(&looked(nasty), &truth("blocked"), &[]).unwrap() {
+        for draft in drafts(&looked(nasty), &truth("blocked"), &[], &[]).unwrap() {
             assert!(reads(&draft, "blocked", nasty), "{draft:?}");
         }
     }

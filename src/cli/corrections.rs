@@ -15,7 +15,7 @@ pub(super) struct CorrectArgs {
     /// Why it is blocked
     #[arg(long, value_parser = ["permission", "question", "auth", "trust", "onboarding"])]
     pub kind: Option<String>,
-    /// The line of the screen that tells it, as --dry-run offers them
+    /// The line of the screen that tells it, as --dry-run offers them; at a terminal it is asked for
     #[arg(long, value_name = "TEXT")]
     pub line: Option<String>,
     /// Only show the rule that would be learnt

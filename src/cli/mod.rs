@@ -26,6 +26,7 @@ mod notify;
 mod operations;
 mod printer;
 mod projects;
+mod question;
 #[cfg(test)]
 mod reference;
 mod settings;

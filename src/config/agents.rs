@@ -1,6 +1,6 @@
 //! The section `agents`: how the agents we know are run, and agents of the user's own.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{cmp::Reverse, collections::BTreeMap, ffi::OsString};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,10 +63,15 @@ impl AgentsConfig {
         self.0.get(name)?.template()
     }
 
-    /// The user's own agent that a command runs; none for the program of an agent that is known.
+    /// The user's own agent that a command runs, of several the one that fits best; none for the program of
+    /// an agent that is known.
     pub fn of_command(&self, command: &[OsString]) -> Option<(&str, Template)> {
-        let is_known = Agent::of(&command.first()?.to_string_lossy()).is_some();
-        self.own().find(|(_, own)| !is_known && own.makes(command))
+        if Agent::of(&command.first()?.to_string_lossy()).is_some() {
+            return None;
+        }
+        let fits = self.own().filter_map(|agent| Some((agent.1.makes(command)?, agent)));
+        // Of those that fit alike, the first by its name.
+        fits.min_by_key(|(words, _)| Reverse(*words)).map(|(_, agent)| agent)
     }
 
     /// Returns the first setting that makes no sense: its path, and why.

@@ -22,9 +22,9 @@ use std::{
 use crate::{
     agents::{
         fixtures::Fixture,
-        screens::{Drafted, On, Rules, Seen, tail},
+        screens::{Drafted, On, Rules, Seen},
     },
-    domain::{agent::Agent, correction::Truth},
+    domain::agent::Agent,
 };
 
 /// What is looked at of a file, in bytes.
@@ -220,26 +220,6 @@ impl ScreenRules {
     }
 }
 
-/// Returns the known screens of another state that a rule would be wrong about, by their names.
-///
-/// # Errors
-///
-/// When the rule cannot be read.
-pub fn wrong_by(
-    program: &str,
-    rule: &str,
-    truth: &Truth,
-    known: &[Fixture],
-) -> Result<Vec<String>, String> {
-    let file = format!("version = 1\nagent = \"{}\"\n{rule}", program.escape_default());
-    let rules = Rules::parse(&file)?;
-    let is_wrong = |fixture: &&Fixture| {
-        let text = tail(&fixture.looked.lines);
-        fixture.is_other(truth) && rules.look(On::Screen, &text).is_some()
-    };
-    Ok(known.iter().filter(is_wrong).map(|fixture| fixture.name.clone()).collect())
-}
-
 fn bundled(program: &str) -> Option<&'static Rules> {
     Rules::bundled(Agent::of(program)?)
 }
@@ -287,7 +267,13 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::domain::{activity::ActivityState, correction::Screenshot};
+    use crate::{
+        agents::teaching,
+        domain::{
+            activity::ActivityState,
+            correction::{Screenshot, Truth},
+        },
+    };
 
     const RULE: &str = "[[rule]]\non = 'title'\nstate = 'idle'\npattern = 'rest'\n";
 
@@ -348,7 +334,7 @@ mod tests {
         let rule = "[[rule]]\non = \"screen\"\nstate = \"idle\"\npattern = \"Trust\"\n";
         let idle = Truth::parse("idle", "").unwrap();
         let known = rules.fixtures("../tool");
-        let wrong = wrong_by("../tool", rule, &idle, &known).unwrap();
+        let wrong = teaching::wrong_by(rule, &idle, &known).unwrap();
         assert_eq!(wrong, ["blocked-trust-1", "blocked-trust-2"]);
     }
 }

@@ -67,32 +67,69 @@ impl Template {
             }
             _ => return refused("permissions"),
         }
-        let mut command = put(&self.command, wishes, session);
-        if is_god {
-            let god = put(&self.god, wishes, session);
-            // Behind the program, where they are options whatever follows.
-            command.splice(1..1, god);
-        }
-        Ok(command)
+        let command = put(&self.command, wishes, session);
+        Ok(if is_god { self.with_god(command, wishes, session) } else { command })
     }
 
-    /// Whether a command may have been made by it: its program runs, and the words that stand in every such
-    /// command are there in their order.
-    pub fn makes(&self, command: &[OsString]) -> bool {
+    /// Adds the words for god mode behind the program, where they are options whatever follows.
+    fn with_god(
+        &self,
+        mut command: Vec<OsString>,
+        wishes: &Wishes,
+        session: &str,
+    ) -> Vec<OsString> {
+        command.splice(1..1, put(&self.god, wishes, session));
+        command
+    }
+
+    /// Whether a command may have been made by it, and how well it fits: its program runs, and the words
+    /// that stand in every such command are there in their order. So many of all its words are there; of
+    /// two templates of one program, the one with more of them is meant.
+    pub fn makes(&self, command: &[OsString]) -> Option<usize> {
         let short = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-        let (Some(own), Some(program)) = (self.command.first(), command.first()) else {
-            return false;
-        };
+        let (own, program) = (self.command.first()?, command.first()?);
         let mut words = command.iter().skip(1);
-        let is_place = |word: &String| Self::PLACES.contains(&word.as_str());
-        let is_fixed = |(at, word): &(usize, &String)| {
-            let goes_with_next =
-                word.starts_with('-') && self.command.get(at + 1).is_some_and(is_place);
-            !goes_with_next && Self::unfilled(word)
-        };
+        let is_fixed =
+            |(at, word): &(usize, &String)| !self.is_option_of_place(*at) && Self::unfilled(word);
         let mut fixed = self.command.iter().enumerate().skip(1).filter(is_fixed);
-        short(own) == short(&program.to_string_lossy())
-            && fixed.all(|(_, wanted)| words.any(|word| word == wanted.as_str()))
+        let makes = short(own) == short(&program.to_string_lossy())
+            && fixed.all(|(_, wanted)| words.any(|word| word == wanted.as_str()));
+        let stands = |word: &&String| command.iter().any(|there| there == word.as_str());
+        makes.then(|| self.command.iter().skip(1).filter(stands).count())
+    }
+
+    /// Whether the word at a place is an option whose value is one of [`Self::PLACES`].
+    fn is_option_of_place(&self, at: usize) -> bool {
+        let is_place = |word: &String| Self::PLACES.contains(&word.as_str());
+        let is_option = self.command.get(at).is_some_and(|word| word.starts_with('-'));
+        is_option && self.command.get(at + 1).is_some_and(is_place)
+    }
+
+    /// Returns what was wished for when it made a command, as far as that can be told: a word is known for
+    /// what it is behind an option, and where something stands before it in its word. The first prompt is
+    /// none of it: it was said.
+    pub fn wished_by(&self, command: &[String]) -> Wishes {
+        let value = |place| self.value(place, command).unwrap_or_default();
+        let permission = match Permission::parse(value("{permission}")) {
+            _ if self.is_god(command.get(1..).unwrap_or_default()) => Permission::Everything,
+            permission => permission.unwrap_or_default(),
+        };
+        Wishes { model: value("{model}").to_owned(), permission, prompt: String::new() }
+    }
+
+    fn value<'a>(&self, place: &str, command: &'a [String]) -> Option<&'a str> {
+        self.command.iter().enumerate().skip(1).find_map(|(at, word)| {
+            let (before, after) = word.split_once(place)?;
+            let there = if word == place {
+                let option =
+                    self.command.get(at - 1).filter(|_| self.is_option_of_place(at - 1))?;
+                command.iter().skip_while(|there| *there != option).nth(1)?
+            } else {
+                let mut words = command.iter().skip(1).filter(|_| !before.is_empty());
+                words.find(|there| there.starts_with(before) && there.ends_with(after))?
+            };
+            there.strip_prefix(before)?.strip_suffix(after)
+        })
     }
 
     /// Whether words of a command are those that it adds for god mode; a place in them is anything.
@@ -106,9 +143,16 @@ impl Template {
         !Self::PLACES.iter().any(|place| word.contains(place))
     }
 
-    /// Returns the command to go on with a conversation; `None` where it cannot.
-    pub fn go_on(&self, session: &str) -> Option<Vec<OsString>> {
-        (!self.resume.is_empty()).then(|| put(&self.resume, &Wishes::default(), session))
+    /// Returns the command to go on with a conversation, with all that was wished for but a first prompt;
+    /// `None` where it cannot.
+    pub fn go_on(&self, wishes: &Wishes, session: &str) -> Option<Vec<OsString>> {
+        if self.resume.is_empty() {
+            return None;
+        }
+        let command = put(&self.resume, wishes, session);
+        let is_to_be_god = wishes.permission == Permission::Everything
+            && !self.is_god(self.resume.get(1..).unwrap_or_default());
+        Some(if is_to_be_god { self.with_god(command, wishes, session) } else { command })
     }
 
     /// The keys that end a turn.
@@ -173,25 +217,24 @@ mod tests {
         let wishes =
             Wishes { model: "m".into(), permission: Permission::Everything, ..Wishes::default() };
         for wishes in [Wishes::default(), wishes] {
-            assert!(template().makes(&template().fill(&wishes, "s").unwrap()));
+            assert!(template().makes(&template().fill(&wishes, "s").unwrap()).is_some());
         }
         let shell = Template {
             command: ["/bin/bash", "-c", "agent"].map(str::to_owned).into(),
             ..template()
         };
-        assert!(shell.makes(&["bash".into(), "--yes".into(), "-c".into(), "agent".into()]));
+        let command = ["bash", "--yes", "-c", "agent"].map(OsString::from);
+        assert_eq!(shell.makes(&command), Some(2));
         for other in [
             &["bash"][..],
             &["bash", "-c", "ls"],
             &["bash", "agent", "-c"],
             &["zsh", "-c", "agent"],
         ] {
-            assert!(
-                !shell.makes(&other.iter().map(OsString::from).collect::<Vec<_>>()),
-                "{other:?}"
-            );
+            let command: Vec<_> = other.iter().map(OsString::from).collect();
+            assert_eq!(shell.makes(&command), None, "{other:?}");
         }
-        assert!(!template().makes(&[]));
+        assert_eq!(template().makes(&[]), None);
     }
 
     #[test]
@@ -207,7 +250,26 @@ mod tests {
             line(&template().fill(&wishes, "").unwrap()),
             "mine --yes --model m --as=god do it"
         );
-        assert_eq!(line(&template().go_on("s1").unwrap()), "mine --again s1");
+        assert_eq!(line(&template().go_on(&Wishes::default(), "s1").unwrap()), "mine --again s1");
+    }
+
+    #[test]
+    fn what_goes_on_has_the_model_and_the_permissions_that_it_was_begun_with() {
+        let words = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+        let again = |own: &Template, command: &str| {
+            let wishes = own.wished_by(&words(command));
+            line(&own.go_on(&wishes, "s1").unwrap())
+        };
+        let own = Template { resume: words("mine -r {session_id} --model {model}"), ..template() };
+        assert_eq!(again(&own, "/bin/mine --yes --model m do it"), "mine --yes -r s1 --model m");
+        assert_eq!(again(&own, "mine do it"), "mine -r s1");
+        // The prompt may say anything, and is not said again.
+        assert_eq!(own.wished_by(&words("mine --as=plan --model")).permission, Permission::Plan);
+        assert_eq!(own.wished_by(&words("mine --as=plan --model")).model, "");
+        let has_it = Template { resume: words("mine --yes -r {session_id}"), ..template() };
+        assert_eq!(again(&has_it, "mine --yes"), "mine --yes -r s1");
+        let positional = Template { command: words("mine {model} {prompt}"), ..own };
+        assert_eq!(again(&positional, "mine m do"), "mine -r s1", "what `m` is, nobody knows");
     }
 
     #[test]
@@ -221,7 +283,7 @@ mod tests {
         ] {
             assert!(bare.fill(&wishes, "").is_err(), "{wishes:?}");
         }
-        assert_eq!(bare.go_on("s"), None);
+        assert_eq!(bare.go_on(&Wishes::default(), "s"), None);
     }
 
     #[test]

@@ -7,6 +7,15 @@ pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// Returns names in a row, no more than `most` of them; the others are counted: `a, b and 3 more`.
+pub fn named(names: &[impl AsRef<str>], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(AsRef::as_ref).collect();
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Returns a number of tokens: `987`, `12.3k`, `4.56M`, `7.89G`.
 pub fn tokens(count: u64) -> String {
     let scaled = |unit: u64, name: &str| {

@@ -38,7 +38,8 @@ pub struct CorrectionRequest {
     pub truth: Truth,
     /// The terminal as the person saw it; `None` for what it shows now.
     pub looked: Option<Screenshot>,
-    /// The line that tells it, by its text among [`Correction::lines`]; `None` for the best one.
+    /// The line that tells it, by its text among [`Correction::lines`]; `None` for the best one, as long
+    /// as that changes nothing about other runners.
     pub line: Option<String>,
     /// Only to be drafted: nothing is kept.
     pub is_draft: bool,
@@ -55,7 +56,11 @@ pub struct Correction {
     pub looked: Screenshot,
     /// Lines that tell it, the best first.
     pub lines: Vec<String>,
-    /// The one that the rule looks for; empty when none was found.
+    /// For each of them, the other live runners that would be told by it, too, and of which something
+    /// else is said now.
+    pub changes: Vec<Vec<String>>,
+    /// The one that the rule looks for; for a draft in which none was named, the best that changes nothing
+    /// about others, if there is one. Empty when none was found.
     pub line: String,
     /// The rule, as it stands in the file.
     pub rule: String,
@@ -69,6 +74,14 @@ pub struct Correction {
     pub fixture: String,
     /// Whether it is in force.
     pub is_accepted: bool,
+}
+
+impl Correction {
+    /// The other live runners of which something else would be said, if this line were learnt.
+    pub fn changed_by(&self, line: &str) -> &[String] {
+        let at = self.lines.iter().position(|known| known == line);
+        at.and_then(|at| self.changes.get(at)).map_or(&[], Vec::as_slice)
+    }
 }
 
 impl Truth {

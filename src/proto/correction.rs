@@ -60,6 +60,11 @@ impl From<&Correction> for v1::CorrectRunnerResponse {
             file: told.file.clone(),
             fixture: told.fixture.clone(),
             accepted: told.is_accepted,
+            changes: told
+                .changes
+                .iter()
+                .map(|names| v1::Changed { runners: names.clone() })
+                .collect(),
         }
     }
 }
@@ -82,6 +87,7 @@ impl TryFrom<v1::CorrectRunnerResponse> for Correction {
             file: wire.file,
             fixture: wire.fixture,
             is_accepted: wire.accepted,
+            changes: wire.changes.into_iter().map(|changed| changed.runners).collect(),
         })
     }
 }

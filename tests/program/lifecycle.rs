@@ -107,29 +107,34 @@ fn an_agent_of_ones_own_is_gone_on_with_by_its_template() {
     let config = world.home().join(".config/stratavore");
     fs::create_dir_all(&config).unwrap();
     let program = world.path("mine");
-    write_script(&program, "#!/bin/sh\necho \"$1 $2\"\nexec sleep 600\n", 0o755);
+    write_script(&program, "#!/bin/sh\necho \"$*\"\nexec sleep 600\n", 0o755);
     let path = program.to_str().unwrap();
     let text = format!(
-        "agents:\n  mine:\n    command: [{path}, --id, \"{{session_id}}\"]\n    \
+        "agents:\n  mine:\n    command: [{path}, --id, \"{{session_id}}\"]\n    god: [--yes]\n    \
          resume: [{path}, --again, \"{{session_id}}\"]\n"
     );
     fs::write(config.join("stratavore.yaml"), text).unwrap();
+    // A daemon that was there before does not know it.
+    let early = world.run(["launch", "p", "--agent", "mine"]).expect_code(0);
+    assert!(early.stderr.contains("stratavore daemon restart"), "{}", early.stderr);
+    world.run(["kill", early.stdout.trim()]).expect_code(0);
     world.run(["daemon", "restart"]).expect_code(0);
-    let launched = world.run(["launch", "p", "--agent", "mine"]).expect_code(0);
+    let launched = world.run(["launch", "p", "--agent", "mine", "--god"]).expect_code(0);
+    assert!(!launched.stderr.contains("daemon restart"), "{}", launched.stderr);
     let name = launched.stdout.trim().to_owned();
     let id = world.show(&name).text("session_id").to_owned();
-    world.wait_log(&name, &format!("--id {id}"));
+    world.wait_log(&name, &format!("--yes --id {id}"));
     let session = world.json(["sessions", "show", &id]);
     assert_eq!((session.text("agent"), session["resumable"] == true), ("mine", true), "{session}");
     world.run(["restart", &name, "--preserve-session"]).expect_code(0);
-    world.wait_log(&name, &format!("--again {id}"));
+    world.wait_log(&name, &format!("--yes --again {id}"));
     world.run(["kill", &name]).expect_code(0);
     let ended = world.json(["sessions", "show", &id]);
     assert!(!ended["ended_at"].is_null(), "{ended}");
     world.run(["sessions", "resume", &id]).expect_code(0);
     wait_until("it goes on again", SOON, || {
         let log = world.run(["logs", &name]).stdout;
-        log.matches(&format!("--again {id}")).count() == 2
+        log.matches(&format!("--yes --again {id}")).count() == 2
     });
     world.run(["kill", &name]).expect_code(0);
     let other = world.run(["sessions", "resume", &id, "--new-runner"]).expect_code(0);

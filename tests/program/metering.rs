@@ -404,6 +404,17 @@ fn a_state_that_is_wrong_is_learnt_from_and_right_at_once() {
     assert_eq!(told.text("refused"), "", "{told}");
     assert!(told.text("rule").contains("May_I_go_on_with_all_of_it"), "{told}");
     assert_eq!(world.show(&name)["activity"].text("state"), "working", "nothing is kept");
+    // A line that other runners show is learnt only by whoever names it; the others are named before.
+    let program = world.path("claude");
+    let other = world.launch(&[], &[program.to_str().unwrap()]);
+    world.wait_log(&other, "begins ");
+    world.say(&other, "try printf May_I_go_on_with_all_of_it?\\n");
+    world.wait_log(&other, "May_I_go_on_with_all_of_it?");
+    let told = world.json(draft);
+    let changed = told["changes"].as_array().unwrap();
+    assert_eq!(changed.len(), told["lines"].as_array().unwrap().len(), "{told}");
+    world.run(&draft[..6]).expect_error(4, &["would be blocked", &other, "--dry-run"]);
+    world.run(["kill", &other]).expect_code(0);
     let told = world.json(&draft[..6]);
     assert_eq!(told["is_accepted"], true, "{told}");
     for file in ["file", "fixture"] {

@@ -1,12 +1,21 @@
-//! `stratavore runners correct`: a state is wrong; says what it really is.
+//! `stratavore runners correct`: a state is wrong; says what it really is. A person at a terminal chooses
+//! the line that tells it; without one the best is taken, where that changes nothing about other runners.
 
 use crate::{
-    cli::{context::Context, corrections::CorrectArgs, human, printer::Printer},
+    cli::{
+        context::Context, corrections::CorrectArgs, human, is_interactive, printer::Printer,
+        question,
+    },
+    client::Client,
     domain::{
+        amount::named,
         correction::{Correction, CorrectionRequest, Truth},
         failure::Failure,
     },
 };
+
+/// Other runners that are named, at most.
+const NAMED: usize = 5;
 
 /// Says what a runner is really at, and tells what was learnt.
 pub(super) async fn run(
@@ -22,7 +31,11 @@ pub(super) async fn run(
         line: args.line.clone(),
         is_draft: args.dry_run,
     };
-    let told = context.client().await?.correct(&request).await?;
+    let client = context.client().await?;
+    let is_choosing =
+        args.line.is_none() && !args.dry_run && printer.is_table() && is_interactive();
+    let request = if is_choosing { choose(request, &client, printer).await? } else { request };
+    let told = client.correct(&request).await?;
     if !printer.is_table() {
         return printer.one(&told, &[]);
     }
@@ -38,10 +51,10 @@ pub(super) async fn run(
         ("runner", runner.name.clone()),
         ("was said to be", was),
         ("is really", told.truth.to_string()),
-        ("told by", told.line.clone()),
+        ("told by", with_changes(&told, &told.line)),
     ];
     let others = told.lines.iter().filter(|line| **line != told.line);
-    fields.extend(others.map(|line| ("or by", line.clone())));
+    fields.extend(others.map(|line| ("or by", with_changes(&told, line))));
     fields.extend([
         ("tried", if told.refused.is_empty() { tested } else { String::new() }),
         ("rules", told.file.clone()),
@@ -53,6 +66,55 @@ pub(super) async fn run(
         printer.line(told.rule.trim_end())?;
     }
     refusal(&told).map_or(Ok(()), Err)
+}
+
+/// Shows a person the lines of the screen and returns the request with the one that was chosen, and with
+/// the screen that was shown. Where there is nothing to choose from, it is returned as it was.
+async fn choose(
+    request: CorrectionRequest,
+    client: &Client,
+    printer: Printer,
+) -> Result<CorrectionRequest, Failure> {
+    let draft = client.correct(&CorrectionRequest { is_draft: true, ..request.clone() }).await?;
+    let request = CorrectionRequest { looked: Some(draft.looked.clone()), ..request };
+    if !draft.refused.is_empty() || draft.lines.is_empty() {
+        return Ok(request);
+    }
+    printer.talk(&format!(
+        "{} is really {}. Which line of its screen tells that? Every {} that shows it will be that.",
+        draft.runner.name, draft.truth, draft.runner.agent
+    ));
+    for (at, line) in draft.lines.iter().enumerate() {
+        printer.talk(&format!("  {} {}", at + 1, with_changes(&draft, line)));
+    }
+    let count = draft.lines.len();
+    loop {
+        let Some(answer) = question::line(&format!("Line 1 to {count}, or q for none [1]: "))?
+        else {
+            return Err(given_up());
+        };
+        let number = match answer.as_str() {
+            "" => 1,
+            "q" | "Q" => return Err(given_up()),
+            answer => answer.parse().unwrap_or(0),
+        };
+        let line = usize::checked_sub(number, 1).and_then(|at| draft.lines.get(at));
+        if let Some(line) = line {
+            return Ok(CorrectionRequest { line: Some(line.clone()), ..request });
+        }
+    }
+}
+
+fn given_up() -> Failure {
+    Failure::conflict("NOT_CHOSEN", "no line was chosen, and nothing was learnt")
+}
+
+/// A line, and what it would change about others.
+fn with_changes(told: &Correction, line: &str) -> String {
+    match told.changed_by(line) {
+        [] => line.to_owned(),
+        names => format!("{line}   (changes {}, too)", named(names, NAMED)),
+    }
 }
 
 /// Why nothing was learnt, if so.

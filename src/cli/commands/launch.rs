@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsString,
-    io::{self, BufRead as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +12,7 @@ use crate::{
         is_interactive,
         launch::LaunchArgs,
         printer::Printer,
+        question,
         worktrees::WorktreeArgs,
     },
     client::{Client, size_of_terminal},
@@ -162,7 +162,10 @@ async fn launch_one(
     match (client.launch(request).await, &request.worktree) {
         (Err(failure), Some(wish)) if failure.reason == SETUP_NOT_TRUSTED && is_interactive() => {
             printer.talk(&failure.message);
-            if !ask("Allow this command in this project, now and from now on? [y/N] ", false)? {
+            if !question::yes(
+                "Allow this command in this project, now and from now on? [y/N] ",
+                false,
+            )? {
                 return Err(failure);
             }
             let wish = WorktreeWish { setup: SetupChoice::Trust, ..wish.clone() };
@@ -241,26 +244,7 @@ fn free_name(wanted: &str, projects: &[Project]) -> String {
 
 fn confirm(printer: Printer, name: &str, root: &Path) -> Result<bool, Failure> {
     printer.talk(&format!("`{}` is not a project yet.", root.display()));
-    ask(&format!("Register it as `{name}` and launch there? [Y/n] "), true)
-}
-
-/// Asks a person; an empty line means `default`.
-fn ask(asked: &str, default: bool) -> Result<bool, Failure> {
-    let read = || {
-        let mut stderr = io::stderr().lock();
-        stderr.write_all(asked.as_bytes())?;
-        stderr.flush()?;
-        let mut answer = String::new();
-        let count = io::stdin().lock().read_line(&mut answer)?;
-        Ok::<_, io::Error>((count > 0).then_some(answer))
-    };
-    let answer = read()
-        .map_err(|error| Failure::unavailable("NO_ANSWER", format!("read the answer: {error}")))?;
-    let answer = answer.map(|answer| answer.trim().to_lowercase());
-    Ok(answer.is_some_and(|answer| match answer.as_str() {
-        "" => default,
-        answer => matches!(answer, "y" | "yes"),
-    }))
+    question::yes(&format!("Register it as `{name}` and launch there? [Y/n] "), true)
 }
 
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {

@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Where a client leaves a place for the conversation's id in the command of an agent of the user's own.
+const SESSION: &str = "{session_id}";
+
 impl Services {
     /// Returns how a program is started so that it reports what it does and uses, going on with a
     /// conversation if one is named.
@@ -45,7 +48,15 @@ impl Services {
                 return Err(Failure::usage("NOT_RESUMABLE", what)
                     .with_hint("restart it without --preserve-session"));
             }
-            return Ok(Started { command: command.to_vec(), ..Started::default() });
+            let notes = command.iter().any(is_unfilled).then(|| {
+                format!(
+                    "{SESSION} in its command stays as it is: the daemon knows no agent of yours that has \
+                     it, as one that was configured after the daemon's start; stratavore daemon restart \
+                     reads the configuration anew, runners go on"
+                )
+            });
+            let notes = notes.into_iter().collect();
+            return Ok(Started { command: command.to_vec(), notes, ..Started::default() });
         };
         // It decides which hooks these know, and with them whether rules of approval are asked. Of the
         // others it decides little; the first launch must not wait for it.
@@ -108,20 +119,25 @@ impl Services {
 /// Returns how an agent of the user's own is started: its conversation gets an id where its command has a
 /// place for one. `None` where it cannot go on with one.
 fn own_agent(own: &Template, command: &[OsString], resume: Option<&str>) -> Option<Started> {
-    const PLACE: &str = "{session_id}";
     if let Some(id) = resume {
-        let command = own.go_on(id)?;
+        let asked: Vec<_> =
+            command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let command = own.go_on(&own.wished_by(&asked), id)?;
         let conversation = Some(id.to_owned());
         return Some(Started { command, conversation, goes_on: true, ..Started::default() });
     }
     let id = Uuid::new_v4().to_string();
-    let has_place = command.iter().any(|word| word.to_string_lossy().contains(PLACE));
+    let has_place = command.iter().any(is_unfilled);
     let put = |word: &OsString| match word.to_str() {
-        Some(text) => text.replace(PLACE, &id).into(),
+        Some(text) => text.replace(SESSION, &id).into(),
         None => word.clone(),
     };
     let command = command.iter().map(put).collect();
     Some(Started { command, conversation: has_place.then_some(id), ..Started::default() })
+}
+
+fn is_unfilled(word: &OsString) -> bool {
+    word.to_string_lossy().contains(SESSION)
 }
 
 /// Puts into a specification how its program is started.

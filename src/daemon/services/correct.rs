@@ -1,16 +1,21 @@
 //! A state that is wrong: a person says what a runner is really at. Its screen is kept, a rule is
 //! drafted from it, tried on every screen that is known, and, where it is wrong about none, in force at
-//! once.
+//! once. The screens of the other live runners of that agent tell which of them it would change, too.
 //!
 //! Invariant: what a person has seen is what is kept and learnt from, not what the screen shows by the
 //! time they have answered.
 
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use super::Services;
 use crate::{
-    agents::{fixtures::Fixture, screens::tail, teaching},
-    daemon::{fleet::LookFor, screens::wrong_by},
+    agents::{
+        fixtures::Fixture,
+        screens::tail,
+        teaching::{self, wrong_by},
+    },
+    daemon::fleet::LookFor,
     domain::{
         activity::ActivitySource,
         correction::{Correction, CorrectionRequest, Screenshot, Truth},
@@ -27,13 +32,17 @@ const MOST_ROWS: usize = 1000;
 /// Bytes of them, all together.
 const MOST_BYTES: usize = 256 << 10;
 
+/// Other runners' screens that are asked for together; one that does not answer is not counted.
+const TOGETHER: usize = 16;
+
 impl Services {
     /// Learns from a state that is wrong.
     ///
     /// # Errors
     ///
     /// `RUNNER_NOT_FOUND`, `OTHER_NODE`, `RUNNER_NOT_LIVE`, `TEXT_TOO_LONG`, `NO_SUCH_LINE`,
-    /// `SAME_SCREEN`, or when the files cannot be written.
+    /// `SAME_SCREEN`, `CHANGES_OTHERS` where no line was named and the best would change what is said of
+    /// other runners, or when the files cannot be written.
     pub async fn correct(&self, request: CorrectionRequest) -> Result<Correction, Failure> {
         let runner = self.resolve_here(&request.runner).await?;
         if !runner.status.is_live() {
@@ -91,26 +100,34 @@ impl Services {
         }
         let mut told = nothing_yet(&runner, &truth, &looked);
         told.tested = u32::try_from(known.len()).unwrap_or(u32::MAX);
-        match teaching::drafts(&looked, &truth, &known) {
+        let beside = self.screens_beside(&runner).await?;
+        match teaching::drafts(&looked, &truth, &known, &beside) {
             Ok(drafts) => {
+                let is_sure = drafts.first().is_none_or(|best| best.changes.is_empty());
                 let wanted = match &request.line {
-                    None => drafts.first(),
                     Some(line) => drafts.iter().find(|draft| draft.line == *line),
+                    // Whoever decides on it is offered one that does no harm.
+                    None => drafts.iter().find(|it| it.changes.is_empty()).or(drafts.first()),
                 };
                 let Some(draft) = wanted else {
                     let what = "that line tells nothing, or is not on the screen any more";
                     return Err(Failure::conflict("NO_SUCH_LINE", what)
                         .with_hint("without it the best line is taken"));
                 };
+                if request.line.is_none() && !request.is_draft && !is_sure {
+                    let best = drafts.first().unwrap_or(draft);
+                    return Err(changes_others(&runner, best, &truth));
+                }
                 told.line.clone_from(&draft.line);
                 let comment = self.comment(&runner, &truth.to_string());
                 told.rule = draft.text(&truth, &comment);
-                match wrong_by(&name, &told.rule, &truth, &known) {
+                match wrong_by(&told.rule, &truth, &known) {
                     Ok(wrong) if wrong.is_empty() => {}
                     Ok(wrong) => told.refused = format!("it reads {} wrongly", wrong.join(", ")),
                     Err(why) => told.refused = why,
                 }
-                told.lines = drafts.into_iter().map(|draft| draft.line).collect();
+                (told.lines, told.changes) =
+                    drafts.into_iter().map(|draft| (draft.line, draft.changes)).unzip();
             }
             Err(why) => told.refused = why,
         }
@@ -170,14 +187,37 @@ impl Services {
 
     /// Looks at the screens of all live runners that are read by these rules.
     async fn look_at_all(&self, name: &str) -> Result<(), Failure> {
-        let live = self.store.runner_list("", "live", 0).await?;
-        let is_read = |runner: &Runner| self.context.screens_of(&runner.agent) == name;
-        for runner in live.into_iter().filter(is_read) {
-            if runner.node_id == self.context.origin.node_id {
-                self.look_now(&runner);
-            }
+        for runner in self.all_read_by(name).await? {
+            self.look_now(&runner);
         }
         Ok(())
+    }
+
+    /// The live runners of this node that are read by these rules.
+    async fn all_read_by(&self, name: &str) -> Result<Vec<Runner>, Failure> {
+        let mut live = self.store.runner_list("", "live", 0).await?;
+        live.retain(|runner| {
+            runner.node_id == self.context.origin.node_id
+                && self.context.screens_of(&runner.agent) == name
+        });
+        Ok(live)
+    }
+
+    /// What the other live runners of this agent show, and what is said of them. They may be wrong in the
+    /// same way: it is told what a rule would change of them, and none is in its way.
+    async fn screens_beside(&self, runner: &Runner) -> Result<Vec<Fixture>, Failure> {
+        let agent = self.context.screens_of(&runner.agent);
+        let others = self.all_read_by(&agent).await?.into_iter().filter(|it| it.id != runner.id);
+        let looks = others.map(|other| {
+            let agent = agent.clone();
+            async move {
+                let said = &other.activity;
+                let truth = Truth::parse(said.state.as_str(), said.kind.as_deref().unwrap_or(""));
+                let looked = self.screenshot_of(&other).await.ok()?;
+                Some(Fixture { name: other.name, agent, truth: truth.ok()?, looked })
+            }
+        });
+        Ok(stream::iter(looks).buffered(TOGETHER).filter_map(std::future::ready).collect().await)
     }
 
     /// Whether the screen of a runner is to be read although its agent reports by itself.
@@ -188,6 +228,20 @@ impl Services {
     }
 }
 
+/// A rule of which it is not sure that it is about this runner alone.
+fn changes_others(runner: &Runner, draft: &teaching::Draft, truth: &Truth) -> Failure {
+    let what = format!(
+        "teach it by the line `{}`: {} would be {truth}, too",
+        draft.line,
+        draft.changes.join(", ")
+    );
+    let (name, state) = (&runner.name, truth.state.as_str());
+    let kind = truth.kind.iter().map(|kind| format!(" --kind {kind}")).collect::<String>();
+    Failure::conflict("CHANGES_OTHERS", what).with_hint(format!(
+        "stratavore runners correct {name} {state}{kind} --dry-run shows all lines; name one with --line"
+    ))
+}
+
 /// A correction of which nothing is learnt yet.
 fn nothing_yet(runner: &Runner, truth: &Truth, looked: &Screenshot) -> Correction {
     Correction {
@@ -195,6 +249,7 @@ fn nothing_yet(runner: &Runner, truth: &Truth, looked: &Screenshot) -> Correctio
         truth: truth.clone(),
         looked: looked.clone(),
         lines: Vec::new(),
+        changes: Vec::new(),
         line: String::new(),
         rule: String::new(),
         tested: 0,

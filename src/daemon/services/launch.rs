@@ -23,6 +23,7 @@ use crate::{
     },
     domain::{
         agent::Agent,
+        amount::named,
         event::EventType,
         failure::Failure,
         id::RunnerId,
@@ -432,14 +433,11 @@ impl Services {
 /// Says who works in the same directory already; `None` when nobody does.
 fn mixing(sharers: &[String]) -> Option<String> {
     const NAMES: usize = 3;
-    let (named, others) = sharers.split_at(sharers.len().min(NAMES));
-    let who = match (named, others.len()) {
-        ([], _) => return None,
-        ([one], 0) => return Some(format!("{one} works in the same directory: {MIXING}")),
-        (named, 0) => named.join(", "),
-        (named, others) => format!("{} and {others} more", named.join(", ")),
-    };
-    Some(format!("{who} work in the same directory: {MIXING}"))
+    match sharers {
+        [] => None,
+        [one] => Some(format!("{one} works in the same directory: {MIXING}")),
+        all => Some(format!("{} work in the same directory: {MIXING}", named(all, NAMES))),
+    }
 }
 
 /// Refuses a command without a program, before anything is started or ended for it.

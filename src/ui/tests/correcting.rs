@@ -48,6 +48,10 @@ fn draft(state: &State, lines: &[&str], refused: &str) -> Correction {
         truth: Truth::parse("blocked", "permission").unwrap(),
         looked: Screenshot { title: "t".to_owned(), lines: vec!["as it was".to_owned()] },
         line: lines.first().cloned().unwrap_or_default(),
+        // The last one is a footer that others show, too.
+        changes: (1..=lines.len())
+            .map(|n| if n == lines.len() { vec!["api-2".to_owned()] } else { Vec::new() })
+            .collect(),
         lines,
         rule: String::new(),
         tested: 9,
@@ -101,6 +105,7 @@ fn what_is_wrong_is_put_right_in_three_keys() {
     told(&mut state, drafted);
     insta::assert_snapshot!("correct_line", screen(&state));
     press(&mut state, "j");
+    insta::assert_snapshot!("correct_line_of_others", screen(&state));
     let effects = key(&mut state, Key::Enter);
     let [Effect::Correct(request)] = effects.as_slice() else { panic!("{effects:?}") };
     assert!(!request.is_draft);

@@ -105,7 +105,7 @@ pub(super) fn on_told(state: &mut State, told: Correction) {
         state.mode = Mode::List;
         tell(state, &told);
     } else if dialog.draft.is_none() {
-        dialog.line = 0;
+        dialog.line = told.lines.iter().position(|line| *line == told.line).unwrap_or(0);
         dialog.draft = Some(Box::new(told));
     }
     state.is_dirty = true;

@@ -4,6 +4,7 @@
 use crate::{
     domain::{
         activity::ActivityState,
+        amount::named,
         id::RunnerId,
         runner::{Runner, RunnerStatus},
     },
@@ -62,11 +63,7 @@ pub(super) fn effects(work: Work, ids: &[RunnerId]) -> Vec<Effect> {
 fn question(state: &State, work: Work, meant: &[&Runner]) -> String {
     let verb = work.verb();
     let verb = verb.get(..1).unwrap_or_default().to_uppercase() + verb.get(1..).unwrap_or_default();
-    let named: Vec<&str> = meant.iter().take(NAMED).map(|runner| runner.name.as_str()).collect();
-    let others = match meant.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        count => format!(" and {count} more"),
-    };
+    let names: Vec<&str> = meant.iter().map(|runner| runner.name.as_str()).collect();
     let count = match meant.len() {
         1 => "1 runner".to_owned(),
         count => format!("{count} runners"),
@@ -83,5 +80,5 @@ fn question(state: &State, work: Work, meant: &[&Runner]) -> String {
         (_, 1) => " A turn in progress is lost.".to_owned(),
         (_, turns) => format!(" {turns} turns in progress are lost."),
     };
-    format!("{verb} {count}{filter}: {}{others}?{lost}", named.join(", "))
+    format!("{verb} {count}{filter}: {}?{lost}", named(&names, NAMED))
 }

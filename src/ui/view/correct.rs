@@ -2,12 +2,18 @@
 
 use ratatui::buffer::Buffer;
 
-use crate::ui::{
-    keymap::{Action, Context},
-    state::{CorrectDialog, Geometry, State, correct_area, wrap},
-    theme::{Role, Theme},
-    widgets::{fit, piece, put},
+use crate::{
+    domain::amount::named,
+    ui::{
+        keymap::{Action, Context},
+        state::{CorrectDialog, Geometry, State, correct_area, wrap},
+        theme::{Role, Theme},
+        widgets::{fit, piece, put},
+    },
 };
+
+/// Other runners that are named, at most.
+const NAMED: usize = 5;
 
 /// Draws it.
 pub(super) fn draw(
@@ -111,7 +117,12 @@ fn said(state: &State, dialog: &CorrectDialog, room: usize) -> Vec<(String, Role
                 "{enter} teaches it: every {} whose screen says so is {} from now on; {tried}",
                 draft.runner.agent, draft.truth
             );
-            (text, Role::Text)
+            match draft.changes.get(dialog.line).map_or(&[][..], Vec::as_slice) {
+                [] => (text, Role::Text),
+                names => {
+                    (format!("{text}. It changes {}, too", named(names, NAMED)), Role::Warning)
+                }
+            }
         }
     };
     wrap(&text, room).into_iter().map(|text| (text, role)).collect()

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     daemon::store::{Kind, Query, StoreError},
-    domain::failure::Failure,
+    domain::{amount::named, failure::Failure},
 };
 
 /// So many names are told.
@@ -49,12 +49,10 @@ impl Copier<'_> {
         if names.is_empty() {
             return Ok(());
         }
-        let shown: Vec<_> = names.iter().take(TOLD).map(String::as_str).collect();
-        let more = names.len().saturating_sub(TOLD);
-        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        let names: Vec<_> = names.iter().collect();
         let what = format!(
-            "nothing was written: the target has other runners or projects of these names: {}{more}",
-            shown.join(", ")
+            "nothing was written: the target has other runners or projects of these names: {}",
+            named(&names, TOLD)
         );
         let hint = "--rename gives the runners that are copied the next numbers of their projects";
         Err(StoreError::Refused(Failure::conflict("NAMES_CLASH", what).with_hint(hint)))

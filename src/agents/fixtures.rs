@@ -23,34 +23,47 @@ macro_rules! bundled {
 }
 
 /// The bundled files, with their names; seen with Claude Code 2.1.332, Codex 0.171.0,
-/// Copilot 1.0.102, Gemini CLI 0.61.0 and Qwen Code 0.24.4.
+/// Copilot 1.0.102, Gemini CLI 0.61.0, opencode 1.18.33 and Qwen Code 0.24.4; some in god mode, whose line
+/// stands on screens of every state.
 const BUNDLED: &[(&str, &str)] = bundled![
     "claude/blocked-permission-1",
     "claude/blocked-trust-1",
     "claude/idle-1",
     "claude/idle-2",
     "claude/idle-3",
+    "claude/idle-4",
     "claude/working-1",
     "claude/working-2",
+    "claude/working-3",
     "codex/blocked-auth-1",
     "codex/blocked-permission-1",
     "codex/idle-1",
+    "codex/idle-2",
     "codex/working-1",
+    "codex/working-2",
     "copilot/blocked-auth-1",
     "copilot/blocked-permission-1",
     "copilot/idle-1",
     "copilot/idle-2",
+    "copilot/idle-3",
     "copilot/working-1",
     "copilot/working-2",
+    "copilot/working-3",
     "gemini/blocked-auth-1",
     "gemini/error-1",
+    "gemini/idle-1",
+    "gemini/working-1",
+    "opencode/idle-1",
+    "opencode/working-1",
     "qwen/blocked-auth-1",
     "qwen/blocked-permission-1",
     "qwen/blocked-question-1",
     "qwen/error-1",
     "qwen/idle-1",
     "qwen/idle-2",
+    "qwen/idle-3",
     "qwen/working-1",
+    "qwen/working-2",
 ];
 
 /// A screen and what the agent was at.

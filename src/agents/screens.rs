@@ -230,8 +230,17 @@ impl Rules {
 
     /// Returns what a title or a screen tells; `None` where no rule matches.
     pub fn look(&self, on: On, text: &str) -> Option<Seen> {
-        let rule = self.all.iter().find(|rule| rule.matches(on, text))?;
+        let rule = self.matching(on, text)?;
         Some(Seen { state: rule.state, kind: rule.kind.clone() })
+    }
+
+    /// Returns the pattern of the rule by which [`Rules::look`] tells.
+    pub fn pattern(&self, on: On, text: &str) -> Option<&str> {
+        Some(self.matching(on, text)?.pattern.as_str())
+    }
+
+    fn matching(&self, on: On, text: &str) -> Option<&Rule> {
+        self.all.iter().find(|rule| rule.matches(on, text))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
         fixtures::Fixture,
         screens::{Drafted, On, Rules, Seen},
     },
-    domain::agent::Agent,
+    domain::{activity::ActivitySource, agent::Agent},
 };
 
 /// What is looked at of a file, in bytes.
@@ -123,6 +123,27 @@ impl ScreenRules {
     pub fn taught(&self, program: &str, text: &str) -> Option<Seen> {
         let known = self.known();
         known.added.get(program)?.iter().find_map(|rules| rules.look(On::Screen, text))
+    }
+
+    /// Returns the patterns of the rules by which a title and a screen of a program are told now, each with
+    /// who tells by it.
+    pub fn patterns(
+        &self,
+        program: &str,
+        title: &str,
+        screen: &str,
+    ) -> Vec<(ActivitySource, String)> {
+        let known = self.known();
+        let taught = known.added.get(program).into_iter().flatten();
+        let taught = taught.filter_map(|rules| rules.pattern(On::Screen, screen)).next();
+        let ours = known.own.get(program).or_else(|| bundled(program));
+        let found = [
+            (ActivitySource::Taught, taught),
+            (ActivitySource::Title, ours.and_then(|rules| rules.pattern(On::Title, title))),
+            (ActivitySource::Screen, ours.and_then(|rules| rules.pattern(On::Screen, screen))),
+        ];
+        let told = found.into_iter().filter_map(|(source, pattern)| Some((source, pattern?)));
+        told.map(|(source, pattern)| (source, pattern.to_owned())).collect()
     }
 
     /// Returns the screens of a program of which it is known what they were, ours and the user's.

@@ -45,6 +45,7 @@ impl From<&Explanation> for v1::ExplainRunnerResponse {
             kind: word.kind.clone().unwrap_or_default(),
             message: word.message.clone().unwrap_or_default(),
             at: Some(to_timestamp(word.at)),
+            rule: told.rule_of(*source).unwrap_or_default().to_owned(),
         };
         Self {
             runner: Some((&told.runner).into()),
@@ -66,8 +67,12 @@ impl TryFrom<v1::ExplainRunnerResponse> for Explanation {
             let said = (state, some(word.kind), some(word.message));
             (source, Word::new(said, or_epoch(word.at.as_ref())))
         };
+        let rule = |word: &v1::SourceWord| {
+            Some((ActivitySource::parse(&word.source), some(word.rule.clone())?))
+        };
         Ok(Self {
             runner: runner.try_into()?,
+            rules: wire.words.iter().filter_map(rule).collect(),
             words: wire.words.into_iter().map(word).collect(),
             author: some(wire.author).map(|author| ActivitySource::parse(&author)),
         })

@@ -78,7 +78,13 @@ async fn explain(word: &str, context: &Context, printer: Printer) -> Result<(), 
             human::clip(&why.join(": "), 60),
             human::age(word.at, now),
         ]
-    })
+    })?;
+    for (source, _) in &told.words {
+        if let Some(pattern) = told.rule_of(*source) {
+            printer.line(&format!("{}: its rule looks for `{pattern}`", source.as_str()))?;
+        }
+    }
+    Ok(())
 }
 
 async fn list(filter: &RunnerFilter, context: &Context, printer: Printer) -> Result<(), Failure> {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify},
@@ -99,7 +100,7 @@ impl Services {
             });
             let event = services.budget_event(EventType::BudgetChanged, &change.scope, data);
             services.store.budget_set(&change, bounds, event).await?;
-            services.look_at_once().await;
+            services.look_after_change().await;
             Ok(())
         })
         .await
@@ -119,7 +120,7 @@ impl Services {
         self.detached(async move {
             let event = services.change_event("removed", &scope, period);
             services.store.budget_remove(&scope, period, event).await?;
-            services.look_at_once().await;
+            services.look_after_change().await;
             Ok(())
         })
         .await
@@ -139,21 +140,27 @@ impl Services {
         self.detached(async move {
             let event = services.change_event("reset", &scope, period);
             services.store.budget_reset(&scope, period, event).await?;
-            services.look_at_once().await;
+            services.look_after_change().await;
             Ok(())
         })
         .await
     }
 
     /// Has the budgets looked at before somebody is answered: whoever is told that a budget has room again
-    /// may prompt at once. What takes longer is done all the same, and what fails is tried again.
-    async fn look_at_once(&self) {
+    /// may prompt at once. What fails is tried again.
+    async fn look_after_change(&self) {
+        self.look_at_budgets().await;
+        self.enforcing.ring();
+    }
+
+    /// Has the budgets looked at before a prompt is typed: a row that was written by hand counts already.
+    /// What takes longer is done all the same.
+    pub(super) async fn look_at_budgets(&self) {
         let services = self.clone();
         let looking = tokio::spawn(async move {
             if let Err(error) = services.keep_budgets().await {
                 tracing::debug!(%error, "failed to look at the budgets");
             }
-            services.enforcing.ring();
         });
         timeout(AT_ONCE, looking).await.ok();
     }
@@ -251,7 +258,8 @@ impl Services {
             "used": budget.used, "limit": budget.limit, "action": budget.action, "text": text,
         });
         let event = self.budget_event(event_type, &budget.scope, data);
-        let alert = self.budget_alert(if is_over { "critical" } else { "warning" }, &text);
+        let severity = if is_over { "critical" } else { "warning" };
+        let alert = self.budget_alert((severity, "budget"), &text);
         if self.store.budget_tell(budget, share, vec![event, alert]).await? {
             tracing::info!(budget = %budget.scope, share, "a share of a budget is used");
         }
@@ -269,15 +277,16 @@ impl Services {
             budget.scope,
             if models.is_empty() { "a model".to_owned() } else { models.join(", ") },
         );
-        let alert = self.budget_alert("warning", &text);
+        let component = budget.scope.component(Some(budget.period));
+        let alert = self.budget_alert(("warning", &component), &text);
         if self.store.budget_tell_unpriced(budget, alert).await? {
             tracing::warn!(budget = %budget.scope, ?models, "prices of models are not known");
         }
         Ok(())
     }
 
-    fn budget_alert(&self, severity: &str, text: &str) -> NewEvent {
-        let alert = json!({ "severity": severity, "component": "budget", "message": text });
+    fn budget_alert(&self, (severity, component): (&str, &str), text: &str) -> NewEvent {
+        let alert = json!({ "severity": severity, "component": component, "message": text });
         self.context.system_event(EventType::SystemAlert, alert)
     }
 
@@ -297,6 +306,7 @@ impl Services {
             live.retain(|runner| runner.node_id == self.context.origin.node_id);
         }
         let now = self.context.clock.now();
+        let mut due = Vec::new();
         for runner in &live {
             let worst = exhausted
                 .iter()
@@ -325,13 +335,20 @@ impl Services {
             {
                 effects.push(Effect::Hold(hold.level));
             }
-            for effect in effects {
+            if !effects.is_empty() {
                 let reason = worst.map(|budget| budget.exhaustion()).unwrap_or_default();
+                due.push((runner, effects, reason));
+            }
+        }
+        // One whose interface hangs must not hold up the others.
+        let enforcing = due.into_iter().map(async |(runner, effects, reason)| {
+            for effect in effects {
                 if let Err(error) = self.apply(runner, effect, &reason).await {
                     tracing::warn!(runner.id = %runner.id, ?effect, %error, "failed to enforce a budget");
                 }
             }
-        }
+        });
+        join_all(enforcing).await;
         let mut runners = self.enforcing.0.runners.lock().unwrap_or_else(PoisonError::into_inner);
         let lives = |key| live.iter().any(|runner| (runner.id, runner.run) == key);
         runners.retain(|key, one| !one.is_idle() && lives(*key));

@@ -435,7 +435,21 @@ impl Services {
         let runner = self.resolve(word).await?;
         let evidence = self.store.runner_evidence(runner.id).await?.of_run(runner.run);
         let author = evidence.author(self.context.clock.now());
-        Ok(Explanation { runner, words: evidence.words.into_iter().collect(), author })
+        let rules = self.rules_of(&runner).await;
+        Ok(Explanation { runner, words: evidence.words.into_iter().collect(), author, rules })
+    }
+
+    /// The rules that match what a runner shows now; none where nobody can look.
+    async fn rules_of(&self, runner: &Runner) -> Vec<(ActivitySource, String)> {
+        if !runner.status.is_live() || !self.context.is_screen_read(&runner.agent) {
+            return Vec::new();
+        }
+        let Ok(reply) = self.fleet.look(runner.id, LookFor::Screen).await else {
+            return Vec::new();
+        };
+        let screen = tail(&reply.screen.unwrap_or_default().lines);
+        let name = self.context.screens_of(&runner.agent);
+        self.context.screens.patterns(&name, &runner.title, &screen)
     }
 
     /// Forgets what was said of a runner that is not linked any more: it is in its row.

@@ -13,7 +13,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
-use tokio::{sync::Notify, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::{Notify, watch},
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::Services;
 use crate::{
@@ -63,6 +67,8 @@ struct Rung {
     bell: Notify,
     /// Spools are taken in one after the other.
     turn: tokio::sync::Mutex<()>,
+    /// Whether all is taken in that came while no daemon lived.
+    has_caught_up: watch::Sender<bool>,
 }
 
 impl Intake {
@@ -73,6 +79,12 @@ impl Intake {
         *known = (*known).max(end);
         drop(wanted);
         self.0.bell.notify_one();
+    }
+
+    /// Waits until all is taken in that came while no daemon lived, but no longer than until then.
+    pub(super) async fn caught_up(&self, until: Instant) {
+        let mut caught_up = self.0.has_caught_up.subscribe();
+        timeout_at(until, caught_up.wait_for(|caught_up| *caught_up)).await.ok();
     }
 
     /// Waits for spools to look at and returns them.
@@ -94,9 +106,15 @@ impl Intake {
 impl Services {
     /// Takes in what agents report, until it is cancelled.
     pub(crate) async fn take_in_reports(&self) {
-        self.look_at_all_spools().await;
+        let mut is_known = self.look_at_all_spools().await;
         loop {
-            for (id, end) in self.intake.next().await {
+            // Nothing has come, or all of it has been looked at.
+            if is_known {
+                self.intake.0.has_caught_up.send_replace(true);
+            }
+            let wanted = self.intake.next().await;
+            is_known = true;
+            for (id, end) in wanted {
                 if let Err(error) = self.take_in(id, end).await {
                     tracing::warn!(runner.id = %id, %error, "failed to take in what an agent reported");
                     self.intake.ring(id, end);
@@ -106,8 +124,8 @@ impl Services {
         }
     }
 
-    /// Rings for every spool on the disk: what came while no daemon lived.
-    async fn look_at_all_spools(&self) {
+    /// Rings for every spool on the disk: what came while no daemon lived. True when there is none.
+    async fn look_at_all_spools(&self) -> bool {
         let runners = self.context.places.runners();
         let found = spawn_blocking(move || {
             let dirs = fs::read_dir(runners).into_iter().flatten().flatten();
@@ -117,9 +135,11 @@ impl Services {
             });
             ids.collect::<Vec<_>>()
         });
-        for id in found.await.unwrap_or_default() {
-            self.intake.ring(id, 0);
+        let found = found.await.unwrap_or_default();
+        for id in &found {
+            self.intake.ring(*id, 0);
         }
+        found.is_empty()
     }
 
     /// Takes in what is new in a runner's spool, which is said to reach up to `end` (0: as far as it does).

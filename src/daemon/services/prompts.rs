@@ -92,6 +92,7 @@ impl Services {
                 format!("the text has {} bytes, at most {MAX_TEXT} can be sent", wish.text.len());
             return Err(Failure::usage("TEXT_TOO_LONG", what));
         }
+        self.look_at_budgets().await;
         let runner = self.live_runner(word).await?;
         let id = runner.id;
         // Who is meant is settled now: a later occupant is another one.

@@ -18,6 +18,8 @@ impl Services {
         by: UsageBy,
         mut filter: UsageFilter,
     ) -> Result<Vec<UsageTotal>, Failure> {
+        // Figures without what came while no daemon lived would be less than was told before.
+        self.intake.caught_up(self.looking_until).await;
         if !filter.runner.is_empty() {
             filter.runner = self.resolve(&filter.runner).await?.id.to_string();
         }

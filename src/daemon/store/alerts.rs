@@ -11,6 +11,7 @@ use super::{
     query::{Query, Write},
 };
 use crate::domain::{
+    budget::{BudgetScope, Period},
     event::{EventType, NewEvent},
     inbox::{Class, Reason, clean},
 };
@@ -46,6 +47,25 @@ fn cause(component: &str, node: &str) -> String {
 }
 
 impl Write {
+    /// Resolves the alerts that budgets of a scope, of one period or of all, cannot count, whichever node
+    /// told of it: with this event they are others, or gone.
+    #[must_use]
+    pub(super) fn ending_budget_alerts(
+        self,
+        scope: &BudgetScope,
+        period: Option<Period>,
+        event: &NewEvent,
+    ) -> Self {
+        let component = scope.component(period);
+        // A component ends with a colon, see [`cause`]; what only begins so names no period yet.
+        let end = if period.is_some() { ":" } else { "" };
+        let query = Query::new(RESOLVE_ALERTS)
+            .bind(format!("alert:{component}{end}"))
+            .bind("the budget was changed or removed")
+            .bind(event.at);
+        self.run_causing(query, template(EventType::InboxClosed, event), about)
+    }
+
     /// Adds an item for each alert among these events that needs an operator; one that says that its cause is
     /// gone, `ends`, resolves what a component of its node had open.
     #[must_use]

@@ -224,8 +224,9 @@ impl Store {
             used("$7 = 1", "$5 IS NOT NULL", "$11", "$12"),
         )));
         let recounts = recounts(change, (start, end), event.at);
-        let mut write =
-            Write::causing(vec![event]).run(Query::new(self.readers.texts().lock_budgets));
+        let mut write = Write::causing(vec![event.clone()])
+            .run(Query::new(self.readers.texts().lock_budgets))
+            .ending_budget_alerts(&change.scope, Some(change.period), &event);
         for query in recounts {
             write = write.run(query);
         }
@@ -286,9 +287,10 @@ impl Store {
             format!("there is no {which}budget for {scope}"),
         )
         .with_hint("stratavore budget show lists them");
-        let write = Write::causing(vec![event])
+        let write = Write::causing(vec![event.clone()])
             .run(Query::new(self.readers.texts().lock_budgets))
-            .require(query, missing);
+            .require(query, missing)
+            .ending_budget_alerts(scope, period, &event);
         self.write(write).await?;
         Ok(())
     }

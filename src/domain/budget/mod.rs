@@ -58,6 +58,12 @@ impl BudgetScope {
         }
     }
 
+    /// Returns what an alert that one of its budgets cannot count is about: `budget project:shop daily`. Of
+    /// no period, it is what those of all its budgets begin with.
+    pub fn component(&self, period: Option<Period>) -> String {
+        format!("budget {self} {}", period.map_or("", Period::as_str))
+    }
+
     /// Returns the scope of the tables' words.
     pub fn of(kind: &str, id: &str) -> Option<Self> {
         match kind {

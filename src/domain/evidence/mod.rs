@@ -150,6 +150,17 @@ pub struct Explanation {
     pub words: Vec<(ActivitySource, Word)>,
     /// The source that is believed.
     pub author: Option<ActivitySource>,
+    /// Of the title and the screen, the pattern of the rule that matches what they show now.
+    #[schema(value_type = Vec<Vec<String>>)]
+    pub rules: Vec<(ActivitySource, String)>,
+}
+
+impl Explanation {
+    /// The pattern of the rule by which a source tells what it says.
+    pub fn rule_of(&self, source: ActivitySource) -> Option<&str> {
+        let found = self.rules.iter().find(|(known, _)| *known == source);
+        found.map(|(_, pattern)| pattern.as_str())
+    }
 }
 
 impl Evidence {

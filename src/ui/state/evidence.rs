@@ -63,6 +63,14 @@ impl State {
         if !why.is_empty() {
             lines.push(Line::new("for", one_line(&why.join(": ")), Tone::Plain));
         }
+        let room = usize::from(self.size.0).saturating_sub(14).max(16);
+        if let Some(why) = runner.held_by().filter(|_| runner.status.is_live()) {
+            let text = format!("its prompts are held: {}", one_line(&why));
+            let all = wrap(&text, room).into_iter().enumerate();
+            lines.extend(all.map(|(at, text)| {
+                Line::new(if at == 0 { "held" } else { "" }, text, Tone::Warning)
+            }));
+        }
         lines.push(Line::new("", "", Tone::Plain));
         for (source, about) in SOURCES {
             let said = told.words.iter().find(|(known, _)| *known == source);
@@ -75,11 +83,17 @@ impl State {
                 None => (format!("nothing · {about}"), Tone::Muted),
             };
             lines.push(Line::new(format!("{mark} {}", source.as_str()), text, tone));
+            if said.is_some()
+                && let Some(pattern) = told.rule_of(source)
+            {
+                let text = format!("its rule looks for `{pattern}`");
+                let all = wrap(&one_line(&text), room).into_iter();
+                lines.extend(all.map(|text| Line::new("", text, Tone::Muted)));
+            }
         }
         lines.push(Line::new("", "", Tone::Plain));
         let order = "the first of these that has spoken is believed; the title and the screen overrule \
              a hook that has been silent for a while, since no hook tells of Esc";
-        let room = usize::from(self.size.0).saturating_sub(14).max(16);
         lines.extend(wrap(order, room).into_iter().map(|text| Line::new("", text, Tone::Muted)));
         lines
     }

@@ -9,6 +9,7 @@ use crate::{
         correction::{Correction, Screenshot, Truth},
         evidence::{Explanation, Word},
         failure::Failure,
+        hook::{Hold, HoldLevel},
         key::Key,
     },
     ui::{
@@ -36,6 +37,7 @@ fn explained(size: (u16, u16)) -> State {
             (ActivitySource::Title, word(ActivityState::Working, None, 300)),
         ],
         author: Some(ActivitySource::Osc7501),
+        rules: vec![(ActivitySource::Title, "^[\u{2800}-\u{28ff}] ".to_owned())],
     };
     update(&mut state, UiEvent::Explained(id(1), Ok(Box::new(told))));
     state
@@ -80,6 +82,18 @@ fn every_sources_last_word_is_told_and_who_is_believed() {
     assert!(list(&mut state, all).contains(&Effect::Explain(id(1))), "it is asked again");
     key(&mut state, Key::Escape);
     assert_eq!((state.view, state.evidence.is_none()), (View::Dashboard, true));
+}
+
+#[test]
+fn that_a_budget_holds_it_is_told_beside_what_its_sources_say() {
+    let mut state = explained((80, 24));
+    let evidence = state.evidence.as_mut().unwrap();
+    let Some(Ok(told)) = evidence.told.as_mut() else { panic!("{evidence:?}") };
+    let reason = "the daily budget for project:api is used up: 12.6k of 12k tokens".to_owned();
+    told.runner.hold = Some(Hold { level: HoldLevel::Prompts, reason });
+    let shown = screen(&state);
+    assert!(shown.contains("held       its prompts are held: the daily budget"), "{shown}");
+    assert!(shown.contains("12.6k of 12k tokens"), "{shown}");
 }
 
 #[test]

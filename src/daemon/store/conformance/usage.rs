@@ -201,11 +201,20 @@ async fn a_budget_says_what_it_cannot_count(world: World) {
     assert_eq!(gaps().await, (2, 1));
     let budget = world.store.budget_list(at(20)).await.unwrap().remove(0);
     assert_eq!(world.store.budget_unpriced_models(&budget, 5).await.unwrap(), ["m"]);
-    let alert = || NewEvent { at: at(10), ..event(EventType::SystemAlert, "daemon", "node") };
+    let component = budget.scope.component(Some(budget.period));
+    let data = serde_json::json!({ "component": component, "message": "m has no price" });
+    let alert = || NewEvent {
+        at: at(10),
+        data: data.clone(),
+        ..event(EventType::SystemAlert, "daemon", "node")
+    };
     let tell = || world.store.budget_tell_unpriced(&budget, alert());
     assert_eq!((tell().await.unwrap(), tell().await.unwrap()), (true, false));
-    let items = world.store.inbox_list(&ItemFilter::default(), at(20)).await.unwrap();
-    assert_eq!(items.iter().filter(|item| item.reason == Reason::Alert).count(), 1);
+    let alerts = async || {
+        let items = world.store.inbox_list(&ItemFilter::default(), at(20)).await.unwrap();
+        items.iter().filter(|item| item.reason == Reason::Alert).count()
+    };
+    assert_eq!(alerts().await, 1);
     // The next period knows what was used in it, and that it was told.
     let mut late = floor("late", 10);
     late.record.at = at(150);
@@ -215,8 +224,14 @@ async fn a_budget_says_what_it_cannot_count(world: World) {
     world.store.budget_roll(&ended, (at(100), at(200)), began).await.unwrap();
     let next = world.store.budget_list(at(160)).await.unwrap().remove(0);
     assert_eq!((next.floors, next.unpriced, next.unpriced_told), (1, 1, true));
-    let reset = NewEvent { at: at(160), ..changed() };
-    world.store.budget_reset(&BudgetScope::Global, None, reset).await.unwrap();
+    let reset = || NewEvent { at: at(160), ..changed() };
+    assert_eq!(alerts().await, 1, "it is not counted still");
+    let other = BudgetScope::Project("p".to_owned());
+    world.set_budget(other.clone(), 1000, 0, 200).await;
+    world.store.budget_reset(&other, None, reset()).await.unwrap();
+    assert_eq!(alerts().await, 1, "it is another one's");
+    world.store.budget_reset(&BudgetScope::Global, None, reset()).await.unwrap();
+    assert_eq!(alerts().await, 0);
     let next = world.store.budget_list(at(160)).await.unwrap().remove(0);
     assert_eq!((next.floors, next.unpriced, next.unpriced_told), (0, 0, false));
     // What was known before the reset and is known better now takes nothing off.

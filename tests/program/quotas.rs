@@ -95,6 +95,18 @@ fn a_budget_inserted_by_hand_takes_effect_at_once() {
     );
     world.by_hand("UPDATE token_budgets SET limit_tokens = 101");
     world.run(["launch", "p", "--", "true"]).expect_code(0);
+    // A prompt sees it, too, whenever the daemon looks by itself.
+    let name = world.launch(&[], &["cat"]);
+    for turn in 0..3 {
+        world.by_hand("UPDATE token_budgets SET limit_tokens = 100");
+        let no = format!("no-{turn}");
+        world.run(["send", "--now", &name, &no]).expect_error(7, &["is held"]);
+        world.by_hand("UPDATE token_budgets SET limit_tokens = 101");
+        let yes = format!("yes-{turn}");
+        world.run(["send", "--now", &name, &yes]).expect_code(0);
+        world.wait_log(&name, &yes);
+    }
+    assert!(!world.run(["logs", &name]).stdout.contains("no-"));
 }
 
 /// Writes the row of a launch whose daemon died in the middle of it.

@@ -19,9 +19,13 @@ const TALLEST: usize = 16;
 /// Lines of a question that has no numbered choices.
 const TALLEST_PLAIN: usize = 8;
 
-/// Returns the question of the last dialog with numbered choices on a screen.
+/// Rows that such a question may be wrapped into.
+const WRAPPED: usize = 3;
+
+/// Returns the question of the last dialog with numbered choices on a screen, else the one that its last
+/// line asks: `Go on? [y/N]`.
 pub fn on_screen(lines: &[String]) -> Option<String> {
-    let dialog = Dialog::find(lines)?;
+    let Some(dialog) = Dialog::find(lines) else { return in_a_line(lines) };
     let block = dialog.above.iter().map(|line| words(line)).filter(|line| !line.is_empty());
     let (mut told, others): (Vec<String>, Vec<String>) =
         block.partition(|line| line.starts_with("$ "));
@@ -30,6 +34,24 @@ pub fn on_screen(lines: &[String]) -> Option<String> {
     }
     told.extend(others);
     Some(told.join(" · ").chars().take(MOST).collect())
+}
+
+/// The question that the last line asks to be answered with yes or no; it may be wrapped.
+fn in_a_line(lines: &[String]) -> Option<String> {
+    let block = plain(lines)?;
+    let (last, above) = block.split_last()?;
+    if !wants_yes_or_no(last) {
+        return None;
+    }
+    // A row that goes on in small letters is not its beginning.
+    let is_whole = |from: usize| {
+        let mut rows = block.iter().skip(from).map(|line| inside(line)).peekable();
+        !rows.peek().is_some_and(|row| row.starts_with(char::is_lowercase))
+            && rows.any(|row| row.contains('?'))
+    };
+    let begins = (0..=above.len()).rev().take(WRAPPED).find(|from| is_whole(*from));
+    let told = block.get(begins.unwrap_or(above.len())..)?.iter().map(|line| words(inside(line)));
+    Some(told.collect::<Vec<_>>().join(" ").chars().take(MOST).collect())
 }
 
 /// Returns what tells the dialog that stands on a screen from any other one, `None` where none is found.
@@ -100,14 +122,19 @@ impl Dialog {
 /// The last lines of a screen, if they ask for a word: `Go on? [y/N]`.
 fn plain(lines: &[String]) -> Option<&[String]> {
     let last = lines.iter().rposition(|line| !line.trim().is_empty())?;
-    let text = inside(lines.get(last)?).to_lowercase();
-    let asks = ["y/n", "yes/no", "(y)", "[y]"].iter().any(|word| text.contains(word));
-    if !asks && !text.ends_with(['?', ':']) {
+    let text = lines.get(last)?;
+    if !wants_yes_or_no(text) && !inside(text).ends_with(['?', ':']) {
         return None;
     }
     let above = lines.get(..last)?;
     let begins = above.iter().rposition(|line| line.trim().is_empty()).map_or(0, |at| at + 1);
     lines.get(begins.max(last.saturating_sub(TALLEST_PLAIN))..=last)
+}
+
+/// Whether a line names yes and no as its answers.
+fn wants_yes_or_no(line: &str) -> bool {
+    let line = line.to_lowercase();
+    ["y/n", "yes/no", "(y)", "[y]"].iter().any(|word| line.contains(word))
 }
 
 /// The number of a choice, however it is marked: `1. Yes`, `› 2. No`.
@@ -194,6 +221,23 @@ mod tests {
         let more = more.concat();
         assert_eq!(choices(&screen(&more)).len(), 9, "no key is two");
         assert!(choices(&screen("Go on? [y/N]")).is_empty());
+    }
+
+    #[test]
+    fn a_question_of_one_line_is_told_also_where_it_is_wrapped() {
+        let about = "For more info: https://aider.chat/docs/more/analytics.html\n";
+        for (text, told) in [
+            ("done\n\nGo on? [y/N] ", "Go on? [y/N]"),
+            ("Allow it? (Y)es/(N)o [Yes]:", "Allow it? (Y)es/(N)o [Yes]:"),
+            (
+                "Add .aider* to .gitignore (it is\nrecommended)? (Y)es/(N)o\n[Yes]: (y)",
+                "Add .aider* to .gitignore (it is recommended)? (Y)es/(N)o [Yes]: (y)",
+            ),
+            ("│ Really (y)es │", "Really (y)es"),
+        ] {
+            assert_eq!(on_screen(&screen(&format!("{about}{text}"))).as_deref(), Some(told));
+        }
+        assert_eq!(on_screen(&screen("Which colour?")), None);
     }
 
     #[test]

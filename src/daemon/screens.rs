@@ -134,8 +134,8 @@ impl ScreenRules {
         screen: &str,
     ) -> Vec<(ActivitySource, String)> {
         let known = self.known();
-        let taught = known.added.get(program).into_iter().flatten();
-        let taught = taught.filter_map(|rules| rules.pattern(On::Screen, screen)).next();
+        let mut taught = known.added.get(program).into_iter().flatten();
+        let taught = taught.find_map(|rules| rules.pattern(On::Screen, screen));
         let ours = known.own.get(program).or_else(|| bundled(program));
         let found = [
             (ActivitySource::Taught, taught),

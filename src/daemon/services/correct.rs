@@ -236,7 +236,7 @@ fn changes_others(runner: &Runner, draft: &teaching::Draft, truth: &Truth) -> Fa
         draft.changes.join(", ")
     );
     let (name, state) = (&runner.name, truth.state.as_str());
-    let kind = truth.kind.iter().map(|kind| format!(" --kind {kind}")).collect::<String>();
+    let kind = truth.kind.as_ref().map(|kind| format!(" --kind {kind}")).unwrap_or_default();
     Failure::conflict("CHANGES_OTHERS", what).with_hint(format!(
         "stratavore runners correct {name} {state}{kind} --dry-run shows all lines; name one with --line"
     ))

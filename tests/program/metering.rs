@@ -414,6 +414,17 @@ fn a_state_that_is_wrong_is_learnt_from_and_right_at_once() {
     let changed = told["changes"].as_array().unwrap();
     assert_eq!(changed.len(), told["lines"].as_array().unwrap().len(), "{told}");
     world.run(&draft[..6]).expect_error(4, &["would be blocked", &other, "--dry-run"]);
+    // A person is asked, and Enter takes one that changes nobody.
+    let line = |at: usize| format!("  {} {}", at + 1, told["lines"][at].as_str().unwrap());
+    let harmless = changed.iter().position(|names| names.as_array().unwrap().is_empty()).unwrap();
+    assert_ne!(harmless, 0, "{told}");
+    let asked = Terminal::start(world.command(&draft[..6]));
+    asked.wait_for(&format!("(changes {other}, too)"));
+    asked.wait_for(line(harmless).trim_end());
+    asked.wait_for(&format!("or q for none [{}]:", harmless + 1));
+    asked.type_text("q\r");
+    asked.wait_for("nothing was learnt");
+    drop(asked);
     world.run(["kill", &other]).expect_code(0);
     let told = world.json(&draft[..6]);
     assert_eq!(told["is_accepted"], true, "{told}");

@@ -88,13 +88,12 @@ async fn choose(
         printer.talk(&format!("  {} {}", at + 1, with_changes(&draft, line)));
     }
     let count = draft.lines.len();
+    let offered = draft.lines.iter().position(|line| *line == draft.line).map_or(1, |at| at + 1);
+    let asked = format!("Line 1 to {count}, or q for none [{offered}]: ");
     loop {
-        let Some(answer) = question::line(&format!("Line 1 to {count}, or q for none [1]: "))?
-        else {
-            return Err(given_up());
-        };
+        let Some(answer) = question::line(&asked)? else { return Err(given_up()) };
         let number = match answer.as_str() {
-            "" => 1,
+            "" => offered,
             "q" | "Q" => return Err(given_up()),
             answer => answer.parse().unwrap_or(0),
         };

@@ -57,7 +57,7 @@ pub struct Programs(Arc<State>);
 #[derive(Debug)]
 struct State {
     files: Mutex<Files>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ struct Files {
 
 impl Default for Programs {
     fn default() -> Self {
-        let (files, turns) = (Mutex::default(), Semaphore::new(TOGETHER));
+        let (files, turns) = (Mutex::default(), Arc::new(Semaphore::new(TOGETHER)));
         Self(Arc::new(State { files, turns }))
     }
 }
@@ -102,12 +102,15 @@ impl Programs {
 
     /// Returns the question to a program, which has not begun.
     fn asking(&self, (path, stamp): (PathBuf, Stamp), environment: Environment) -> Asking {
-        let state = Arc::clone(&self.0);
+        // The question stands in the state: held by it, neither would end with the daemon, and a program that
+        // hangs would outlive it.
+        let (state, turns) = (Arc::downgrade(&self.0), Arc::clone(&self.0.turns));
         let asking = async move {
             let version = {
-                let _turn = state.turns.acquire().await.ok();
+                let _turn = turns.acquire_owned().await.ok();
                 ask(&path, &environment).await
             };
+            let Some(state) = state.upgrade() else { return version };
             let mut files = state.files.lock().unwrap_or_else(PoisonError::into_inner);
             files.asking.remove(&(path.clone(), stamp));
             if let Some(version) = &version {

@@ -9,6 +9,9 @@ use crate::domain::{
     agent_template::Template,
 };
 
+/// How an agent goes on that keeps one conversation in each directory, and no ids.
+pub const DIRECTORY: &str = "directory";
+
 /// What can be had of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 pub struct Abilities {
@@ -18,7 +21,7 @@ pub struct Abilities {
     pub hooks: &'static str,
     /// Its own interface: `server`, `app-server` (when configured), `file` (it is only read), `no`.
     pub control: &'static str,
-    /// How it goes on with a conversation: `id`, `directory`, `no`.
+    /// How it goes on with a conversation: `id`, [`DIRECTORY`], `no`.
     pub resume: &'static str,
     /// What tells its state first of all: `osc7501`, `api`, `hook`, `title`, `screen`.
     pub status: &'static str,
@@ -42,7 +45,7 @@ pub fn abilities(agent: Agent, version: Option<&str>) -> Abilities {
         Agent::Opencode => ("exact", "no", "server", "id", "api"),
         Agent::Qwen => ("exact", "prompts", "no", "id", "hook"),
         Agent::Copilot => ("exact", "no", "no", "id", "screen"),
-        Agent::Aider => ("no", "no", "no", "directory", "screen"),
+        Agent::Aider => ("no", "no", "no", DIRECTORY, "screen"),
     };
     Abilities { metered, hooks, control, resume, status, god }
 }

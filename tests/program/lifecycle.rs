@@ -142,6 +142,31 @@ fn an_agent_of_ones_own_is_gone_on_with_by_its_template() {
 }
 
 #[test]
+fn an_agent_that_keeps_one_conversation_in_a_directory_goes_on_with_that() {
+    let world = World::with_project();
+    // It hangs when it is asked for its version; nothing of that is left behind either.
+    let program = world.path("aider");
+    write_script(&program, "#!/bin/sh\necho \"begins $*.\"\nexec sleep 600\n", 0o755);
+    let path = program.to_str().unwrap();
+    let name = world.launch(&[], &[path, "--no-git"]);
+    world.wait_log(&name, "begins --no-git.");
+    let other = world.launch(&[], &[path]);
+    let held = world.run(["restart", &name, "--preserve-session"]);
+    held.expect_error(4, &[&other, "is in the conversation of"]);
+    assert_eq!(world.show(&name).number("run"), Some(1), "it was not ended for nothing");
+    world.run(["kill", &other]).expect_code(0);
+    for _ in 0..2 {
+        world.run(["restart", &name, "--preserve-session"]).expect_code(0);
+        world.wait_log(&name, "begins --restore-chat-history --no-git.");
+    }
+    world.run(["restart", &name]).expect_code(0);
+    wait_until("it begins anew", SOON, || {
+        let log = world.run(["logs", &name]).stdout;
+        log.trim_end().ends_with("begins --no-git.")
+    });
+}
+
+#[test]
 fn an_agent_killed_from_outside_is_failed_with_the_signal() {
     let world = World::with_project();
     let agent = world.agent("echo", &[]);

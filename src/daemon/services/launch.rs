@@ -350,27 +350,6 @@ impl Services {
         .await
     }
 
-    /// Returns the conversation that the next run of a runner can go on with: none where nothing was said in
-    /// it, as its agent would not know it.
-    async fn conversation_of(&self, runner: &Runner) -> Result<Option<String>, Failure> {
-        // The id may have been given at the launch, to a conversation that never began.
-        let known = match &runner.session_id {
-            Some(id) => self.store.session_find(id).await?.into_iter().find(|it| it.id == *id),
-            None => None,
-        };
-        let Some(known) = known else {
-            let what = format!("no session of {} is known", runner.name);
-            return Err(Failure::not_found("NO_SESSION", what)
-                .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
-        };
-        let session = self.caught_up(known).await?;
-        if !session.has_begun() {
-            return Ok(None);
-        }
-        self.check_free(&session.id, Some(runner.id)).await?;
-        Ok(Some(session.id))
-    }
-
     /// Begins the next run of an ended runner; `attempts` counts automatic restarts in a row, `resume`
     /// names the session to go on with.
     pub(crate) async fn next_run(

@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use super::Services;
 use crate::{
+    agents::abilities::{DIRECTORY, abilities},
     daemon::store::{Counted, SessionFilter, TakenIn},
     domain::{
         agent::Agent,
@@ -141,6 +142,45 @@ impl Services {
     ) -> Result<(), Failure> {
         let Some(holder) = self.holder_of(session, but).await? else { return Ok(()) };
         let what = format!("{} holds session {session}", holder.name);
+        Err(Failure::conflict("SESSION_HELD", what)
+            .with_hint(format!("stratavore attach {}", holder.name)))
+    }
+
+    /// Returns the conversation that the next run of a runner can go on with, its directory for an agent that
+    /// keeps one there: none where nothing was said in it, as its agent would not know it.
+    pub(super) async fn conversation_of(&self, runner: &Runner) -> Result<Option<String>, Failure> {
+        if Agent::of(&runner.agent).is_some_and(|it| abilities(it, None).resume == DIRECTORY) {
+            self.check_directory(runner).await?;
+            return Ok(Some(runner.cwd.to_string_lossy().into_owned()));
+        }
+        // The id may have been given at the launch, to a conversation that never began.
+        let known = match &runner.session_id {
+            Some(id) => self.store.session_find(id).await?.into_iter().find(|it| it.id == *id),
+            None => None,
+        };
+        let Some(known) = known else {
+            let what = format!("no session of {} is known", runner.name);
+            return Err(Failure::not_found("NO_SESSION", what)
+                .with_hint(format!("stratavore restart {} begins a new one", runner.name)));
+        };
+        let session = self.caught_up(known).await?;
+        if !session.has_begun() {
+            return Ok(None);
+        }
+        self.check_free(&session.id, Some(runner.id)).await?;
+        Ok(Some(session.id))
+    }
+
+    /// Refuses to go on in a directory's conversation while another runner of the same agent does.
+    async fn check_directory(&self, runner: &Runner) -> Result<(), Failure> {
+        let live = self.store.runner_list("", "live", 0).await?;
+        let is_in_it = |other: &&Runner| {
+            (&other.agent, &other.node_id, &other.cwd)
+                == (&runner.agent, &runner.node_id, &runner.cwd)
+                && other.id != runner.id
+        };
+        let Some(holder) = live.iter().find(is_in_it) else { return Ok(()) };
+        let what = format!("{} is in the conversation of {}", holder.name, runner.cwd.display());
         Err(Failure::conflict("SESSION_HELD", what)
             .with_hint(format!("stratavore attach {}", holder.name)))
     }

@@ -110,9 +110,10 @@ impl Template {
     /// none of it: it was said.
     pub fn wished_by(&self, command: &[String]) -> Wishes {
         let value = |place| self.value(place, command).unwrap_or_default();
-        let permission = match Permission::parse(value("{permission}")) {
-            _ if self.is_god(command.get(1..).unwrap_or_default()) => Permission::Everything,
-            permission => permission.unwrap_or_default(),
+        let permission = if self.is_god(command.get(1..).unwrap_or_default()) {
+            Permission::Everything
+        } else {
+            Permission::parse(value("{permission}")).unwrap_or_default()
         };
         Wishes { model: value("{model}").to_owned(), permission, prompt: String::new() }
     }

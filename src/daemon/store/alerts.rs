@@ -43,7 +43,11 @@ impl Store {
 }
 
 fn cause(component: &str, node: &str) -> String {
-    format!("alert:{component}:{node}:")
+    format!("{}{node}:", of_all_nodes(component))
+}
+
+fn of_all_nodes(component: &str) -> String {
+    format!("alert:{component}:")
 }
 
 impl Write {
@@ -56,11 +60,11 @@ impl Write {
         period: Option<Period>,
         event: &NewEvent,
     ) -> Self {
-        let component = scope.component(period);
-        // A component ends with a colon, see [`cause`]; what only begins so names no period yet.
-        let end = if period.is_some() { ":" } else { "" };
+        let cause = of_all_nodes(&scope.component(period));
+        // Of no period, it is what the components of all begin with: none of them ends there.
+        let begins = if period.is_some() { cause.as_str() } else { cause.trim_end_matches(':') };
         let query = Query::new(RESOLVE_ALERTS)
-            .bind(format!("alert:{component}{end}"))
+            .bind(begins.to_owned())
             .bind("the budget was changed or removed")
             .bind(event.at);
         self.run_causing(query, template(EventType::InboxClosed, event), about)

@@ -338,6 +338,13 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_cannot_count_is_an_alert_of_its_own() {
+        let data = json!({ "component": "budget project:shop daily", "message": "cannot count m" });
+        let alert = compose(&event("system.alert", data)).unwrap();
+        assert_eq!(alert.plain(), "⚠️ Alert: budget project:shop daily\ncannot count m");
+    }
+
+    #[test]
     fn failures_say_why_and_daemons_where_and_which() {
         let failed = compose(&event("runner.failed", json!({ "reason": "exit code 3" }))).unwrap();
         assert_eq!(failed.plain(), "❌ api-3 failed\nexit code 3");
